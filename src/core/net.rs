@@ -1,0 +1,187 @@
+//! What the core asks of the network: requests with text answers, and notifications. How they
+//! travel (HTTP and WebSocket, or the app's own transport) is `crate::net`'s.
+
+use serde::{Deserialize, Serialize};
+
+use super::types::Seq;
+
+/// Where a page of history is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// the newest messages
+    Latest,
+    /// strictly older than
+    Before(Seq),
+    /// strictly newer than
+    After(Seq),
+    /// this one in the middle
+    Around(Seq),
+    /// the first at or after this time (ms since the epoch) in the middle
+    At(u64),
+}
+
+/// One request to the backend. `cursor` is the client's own: the answer is at least as new (R1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// What comes after `cursor`; without one, this device's first sign-in.
+    Pull {
+        /// where the client is
+        cursor: Option<String>,
+        /// events at most
+        limit: u32,
+        /// ms that the server may hold the answer back for something to come
+        wait: Option<u32>,
+    },
+    /// A page of the conversation list.
+    Conversations {
+        /// the previous page's `next`
+        after: Option<String>,
+        /// conversations at most
+        limit: u32,
+        /// the client's cursor
+        cursor: Option<String>,
+    },
+    /// A page of a conversation.
+    History {
+        /// whose
+        conversation: String,
+        /// messages at most
+        limit: u32,
+        /// the client's cursor
+        cursor: Option<String>,
+        /// which
+        place: Place,
+    },
+    /// Delivers an own message; idempotent by `client_id`.
+    Send {
+        /// where to
+        conversation: String,
+        /// names the message across retries
+        client_id: String,
+        /// JSON text
+        body: String,
+    },
+    /// Replaces an own message's body; idempotent by `client_id`.
+    Edit {
+        /// where
+        conversation: String,
+        /// which
+        message: String,
+        /// names the edit across retries
+        client_id: String,
+        /// JSON text
+        body: String,
+    },
+    /// Withdraws an own message.
+    Recall {
+        /// where
+        conversation: String,
+        /// which
+        message: String,
+    },
+    /// Everything up to `seq` was read.
+    MarkRead {
+        /// where
+        conversation: String,
+        /// newest message read
+        seq: Seq,
+    },
+}
+
+/// The codes of `PullcordError` (contract/pullcord.d.ts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// no answer came
+    Network,
+    /// no answer came in time
+    Timeout,
+    /// known to be offline: nothing was sent
+    Offline,
+    /// the token was refused
+    Unauthorized,
+    /// not allowed to this account
+    Forbidden,
+    /// no such thing
+    NotFound,
+    /// refused for good (409, 422, …)
+    Rejected,
+    /// an answer that breaks the protocol; nothing of it was applied
+    Protocol,
+    /// the local database failed
+    Storage,
+    /// the disk is full
+    Quota,
+    /// a newer version of Pullcord wrote the database
+    StorageNewer,
+    /// cancelled
+    Aborted,
+    /// the client is closed
+    Closed,
+    /// a wrong option or argument
+    Invalid,
+    /// a bug in Pullcord
+    Internal,
+}
+
+/// An error as the app sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Error {
+    /// what kind
+    pub code: ErrorCode,
+    /// what happened and what to do
+    pub message: String,
+    /// HTTP status, where there was one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// ms to wait before another try, where the server said so
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl Error {
+    /// An error without status.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Error { code, message: message.into(), status: None, retry_after: None }
+    }
+
+    /// The error of an HTTP status ≥ 400 (protocol.md, "Requests").
+    pub fn from_status(status: u16, message: impl Into<String>, retry_after: Option<u64>) -> Self {
+        let code = match status {
+            401 => ErrorCode::Unauthorized,
+            403 => ErrorCode::Forbidden,
+            404 | 410 => ErrorCode::NotFound,
+            408 | 429 | 500.. => ErrorCode::Network,
+            _ => ErrorCode::Rejected,
+        };
+        Error { code, message: message.into(), status: Some(status), retry_after }
+    }
+
+    /// Whether the same request may succeed later, unchanged.
+    pub fn retryable(&self) -> bool {
+        matches!(self.code, ErrorCode::Network | ErrorCode::Timeout | ErrorCode::Offline)
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What the notification channel reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Signed in: from here on notifications come.
+    Ready,
+    /// Something is new.
+    Notify {
+        /// pull after a random wait of up to this many ms
+        spread: u32,
+    },
+    /// The channel is down; with the reason, where one is known (`Unauthorized`: the token).
+    Closed(Option<Error>),
+}
