@@ -1,0 +1,160 @@
+//! How requests and notifications travel: [`http`] speaks contract/protocol.md, [`app`] calls the
+//! app's own `Transport`. Both move JSON text, of which only `crate::core` knows the meaning.
+//!
+//! Whatever is given up is dropped: a request's future, to abort it; a [`Listening`], to close the
+//! notification channel. Nothing of it is heard afterwards, and no timer, socket or callback stays.
+//! When to try again is the engine's to decide. Here only one thing is repeated: what was refused
+//! with 401, once, with a fresh token.
+
+pub mod app;
+pub mod http;
+mod json;
+mod socket;
+pub mod time;
+mod token;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use js_sys::{Promise, Reflect};
+use serde::Deserialize;
+use serde::de::value::{Error as Unknown, StrDeserializer};
+use wasm_bindgen::prelude::*;
+use web_sys::{AbortController, AbortSignal};
+
+use crate::core::net::{Error, ErrorCode, Notice, Request};
+
+pub use app::NotifySink;
+
+/// The answer to come; dropping it aborts the request.
+pub type Answer = Pin<Box<dyn Future<Output = Result<String, Error>>>>;
+
+/// Whom notices are told. May be called at once, from within [`Transport::listen`].
+pub type Hear = Rc<dyn Fn(Notice)>;
+
+/// A way to a backend.
+pub trait Transport {
+    /// Asks; answers the JSON text of protocol.md, "" where there is none.
+    fn request(self: Rc<Self>, call: Request) -> Answer;
+
+    /// Opens the notification channel, until the guard is dropped or [`Notice::Closed`] was told.
+    fn listen(self: Rc<Self>, hear: Hear) -> Listening;
+
+    /// The next request asks for a token again.
+    fn forget_token(&self);
+}
+
+/// Holds a notification channel open.
+#[must_use]
+pub struct Listening(Option<Box<dyn FnOnce()>>);
+
+impl Listening {
+    fn until(close: impl FnOnce() + 'static) -> Listening {
+        Listening(Some(Box::new(close)))
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(close) = self.0.take() {
+            close();
+        }
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// What the facade does for the net. All may throw: a JS exception that is not caught would
+    /// unwind Rust frames without running their destructors.
+    #[derive(Clone)]
+    pub type Hooks;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn token(this: &Hooks) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn call(
+        this: &Hooks,
+        method: &str,
+        request: &str,
+        signal: &AbortSignal,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn listen(this: &Hooks, sink: NotifySink, signal: &AbortSignal) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn log(this: &Hooks, level: &str, message: &str, detail: Option<&str>) -> Result<(), JsValue>;
+}
+
+/// An `AbortSignal` that fires when this is dropped before [`Abort::disarm`].
+struct Abort(Option<AbortController>);
+
+impl Abort {
+    fn new() -> Result<(Abort, AbortSignal), Error> {
+        let controller = AbortController::new()
+            .map_err(|_| Error::new(ErrorCode::Internal, "this browser has no AbortController"))?;
+        let signal = controller.signal();
+        Ok((Abort(Some(controller)), signal))
+    }
+
+    /// What the signal was for has ended by itself.
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        if let Some(controller) = self.0.take() {
+            let reason = js_sys::Error::new("Pullcord no longer waits for this");
+            reason.set_name("AbortError");
+            controller.abort_with_reason(&reason);
+        }
+    }
+}
+
+/// A value, thenable or promise as a promise: what `await` takes.
+fn promise(value: &JsValue) -> Promise {
+    value
+        .dyn_ref::<Promise>()
+        .cloned()
+        .unwrap_or_else(|| Promise::resolve(value))
+}
+
+/// The error that was thrown, if it has a code of `PullcordError`.
+fn own_error(thrown: &JsValue) -> Option<Error> {
+    let field = |name: &str| Reflect::get(thrown, &JsValue::from_str(name)).ok();
+    let code = field("code")?.as_string()?;
+    let code = ErrorCode::deserialize(StrDeserializer::<Unknown>::new(&code)).ok()?;
+    Some(Error {
+        code,
+        message: message_of(thrown),
+        status: field("status").and_then(|v| v.as_f64()).map(|v| v as u16),
+        retry_after: field("retryAfter")
+            .and_then(|v| v.as_f64())
+            .map(|v| v as u64),
+    })
+}
+
+/// What a thrown value says of itself.
+fn message_of(thrown: &JsValue) -> String {
+    let said = thrown.as_string().or_else(|| {
+        Reflect::get(thrown, &JsValue::from_str("message"))
+            .ok()
+            .and_then(|message| message.as_string())
+    });
+    match said {
+        Some(said) if !said.is_empty() => shorten(said),
+        _ => "no reason was given".to_owned(),
+    }
+}
+
+/// Longest text of others, in bytes, that goes into an error's message.
+const MESSAGE_MAX: usize = 500;
+
+fn shorten(mut text: String) -> String {
+    if text.len() > MESSAGE_MAX {
+        text.truncate(text.floor_char_boundary(MESSAGE_MAX));
+        text.push('…');
+    }
+    text
+}

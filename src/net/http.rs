@@ -1,0 +1,406 @@
+//! The built-in transport: contract/protocol.md over `fetch` and WebSocket.
+
+use std::rc::Rc;
+
+use futures_util::future::abortable;
+use gloo_net::http::{Method, RequestBuilder};
+use js_sys::{Date, JsString, Promise};
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{RequestCache, Response, Url};
+
+use super::json::Object;
+use super::time::{wall, within};
+use super::token::Tokens;
+use super::{Abort, Answer, Hear, Hooks, Listening, Transport, message_of, shorten, socket};
+use crate::core::net::{Error, ErrorCode, Notice, Place, Request};
+
+/// ms before a request counts as lost, where the app did not say.
+pub const TIMEOUT: u64 = 15_000;
+
+/// Largest answer that is taken, in bytes or UTF-16 units: far above any page, far below what would
+/// exhaust the wasm's memory.
+const ANSWER_MAX: u32 = 64 << 20;
+
+/// Largest error answer that is read for its message, in UTF-16 units.
+const ERROR_MAX: u32 = 64 << 10;
+
+#[wasm_bindgen]
+extern "C" {
+    // Not gloo-net's `send`, which panics when `fetch` rejects with anything but an `Error`, as one
+    // that a page has wrapped may.
+    #[wasm_bindgen(catch)]
+    fn fetch(request: &web_sys::Request) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = location, getter, js_name = href, catch)]
+    fn location_href() -> Result<String, JsValue>;
+}
+
+/// A server that speaks the protocol.
+pub struct Http {
+    /// where `/v1/…` is, without a slash at its end
+    base: String,
+    /// the same for WebSocket
+    pub(super) socket_base: String,
+    timeout: u64,
+    pub(super) tokens: Tokens,
+    pub(super) hooks: Hooks,
+}
+
+impl Http {
+    /// A transport to `base_url` (absolute, or relative to the page), whose requests count as lost
+    /// after `timeout` ms. Error `invalid`: no such URL can be.
+    pub fn new(base_url: &str, timeout: u64, hooks: Hooks) -> Result<Rc<Http>, Error> {
+        let invalid = |why| Error::new(ErrorCode::Invalid, why);
+        let url = Url::new(base_url)
+            .or_else(|_| Url::new_with_base(base_url, &location_href()?))
+            .map_err(|_| invalid("baseUrl is not a URL"))?;
+        let scheme = match url.protocol().as_str() {
+            "https:" => "wss://",
+            "http:" => "ws://",
+            _ => return Err(invalid("baseUrl must begin with https:// or http://")),
+        };
+        if !url.username().is_empty() || !url.password().is_empty() {
+            return Err(invalid(
+                "baseUrl must not have a user name or password in it",
+            ));
+        }
+        let path = url.pathname();
+        let path = path.trim_end_matches('/');
+        Ok(Rc::new(Http {
+            base: url.origin() + path,
+            socket_base: [scheme, &url.host(), path].concat(),
+            timeout,
+            tokens: Tokens::new(hooks.clone(), timeout),
+            hooks,
+        }))
+    }
+
+    async fn ask(&self, call: Request) -> Result<String, Error> {
+        let wire = Wire::of(&call)?;
+        let token = self.tokens.get().await?;
+        let answer = self.exchange(&wire, &token).await;
+        if !refused(&answer) {
+            return answer;
+        }
+        self.tokens.refuse(&token);
+        let token = self.tokens.get().await?;
+        let answer = self.exchange(&wire, &token).await;
+        if refused(&answer) {
+            self.tokens.refuse(&token);
+        }
+        answer
+    }
+
+    /// One request on its way and back.
+    async fn exchange(&self, wire: &Wire, token: &str) -> Result<String, Error> {
+        let (abort, signal) = Abort::new()?;
+        let builder = RequestBuilder::new(&[&self.base, wire.path.as_str()].concat())
+            .method(wire.method.clone())
+            // A page from the browser's cache would be older than the cursor it is asked for (R1).
+            .cache(RequestCache::NoStore)
+            .header("Authorization", &["Bearer ", token].concat())
+            .abort_signal(Some(&signal));
+        let request = match &wire.body {
+            Some(body) => builder
+                .header("Content-Type", "application/json")
+                .body(body),
+            None => builder.build(),
+        }
+        .map_err(|_| Error::new(ErrorCode::Invalid, "no request can be made of this"))?;
+
+        let answer = within(self.timeout + wire.wait, async {
+            let response = JsFuture::from(fetch(&request.into())?).await?;
+            let response: Response = response.dyn_into()?;
+            Ok(read(response).await)
+        })
+        .await;
+        match answer {
+            None => Err(Error::new(
+                ErrorCode::Timeout,
+                "the server did not answer in time",
+            )),
+            Some(answer) => {
+                abort.disarm();
+                answer.unwrap_or_else(|thrown: JsValue| Err(lost(&thrown)))
+            }
+        }
+    }
+}
+
+impl Transport for Http {
+    fn request(self: Rc<Self>, call: Request) -> Answer {
+        Box::pin(async move { self.ask(call).await })
+    }
+
+    fn listen(self: Rc<Self>, hear: Hear) -> Listening {
+        let (task, handle) = abortable(async move {
+            let reason = socket::run(&self, &hear).await;
+            hear(Notice::Closed(Some(reason)));
+        });
+        spawn_local(async move {
+            // Aborted: whoever did that does not want to hear of it.
+            let _ = task.await;
+        });
+        Listening::until(move || handle.abort())
+    }
+
+    fn forget_token(&self) {
+        self.tokens.forget();
+    }
+}
+
+/// No answer came.
+fn lost(thrown: &JsValue) -> Error {
+    let mut message = String::from("the server could not be reached: ");
+    message.push_str(&message_of(thrown));
+    Error::new(ErrorCode::Network, message)
+}
+
+fn refused(answer: &Result<String, Error>) -> bool {
+    matches!(
+        answer,
+        Err(Error {
+            status: Some(401),
+            ..
+        })
+    )
+}
+
+async fn read(response: Response) -> Result<String, Error> {
+    let status = response.status();
+    let header = |name| response.headers().get(name).ok().flatten();
+    if status < 400 {
+        if !response.ok() {
+            return Err(Error {
+                status: Some(status),
+                ..Error::new(
+                    ErrorCode::Protocol,
+                    "the server answered neither with an answer nor with an error",
+                )
+            });
+        }
+        let too_large = || Error::new(ErrorCode::Protocol, "the server's answer is too large");
+        if header("content-length").is_some_and(|length| {
+            length
+                .parse()
+                .is_ok_and(|length: u64| length > u64::from(ANSWER_MAX))
+        }) {
+            return Err(too_large());
+        }
+        let text = text(&response).await.map_err(|thrown| lost(&thrown))?;
+        if text.length() > ANSWER_MAX {
+            return Err(too_large());
+        }
+        return Ok(text.into());
+    }
+    let retry_after = header("retry-after").and_then(|value| wait_of(&value));
+    let said = match text(&response).await {
+        Ok(text) if text.length() <= ERROR_MAX => server_message(&String::from(text)),
+        _ => None,
+    };
+    let said =
+        said.unwrap_or_else(|| ["the server answered with status ", &status.to_string()].concat());
+    Err(Error::from_status(status, said, retry_after))
+}
+
+async fn text(response: &Response) -> Result<JsString, JsValue> {
+    JsFuture::from(response.text()?).await?.dyn_into()
+}
+
+/// The message of `{"error":{"code","message"}}`.
+fn server_message(body: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Said,
+    }
+    #[derive(Deserialize)]
+    struct Said {
+        message: String,
+    }
+    let body: Body = serde_json::from_str(body).ok()?;
+    Some(shorten(body.error.message))
+}
+
+/// `Retry-After` in ms from now: it is in seconds, or a date.
+fn wait_of(value: &str) -> Option<u64> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let date = Date::parse(value);
+    date.is_finite()
+        .then(|| (date as u64).saturating_sub(wall()))
+}
+
+/// A request as the wire has it.
+struct Wire {
+    method: Method,
+    /// path and query
+    path: String,
+    /// JSON text
+    body: Option<String>,
+    /// ms that the server may hold the answer back
+    wait: u64,
+}
+
+impl Wire {
+    fn get(path: Path) -> Wire {
+        Wire {
+            method: Method::GET,
+            path: path.0,
+            body: None,
+            wait: 0,
+        }
+    }
+
+    fn post(path: Path, body: Option<String>) -> Wire {
+        Wire {
+            method: Method::POST,
+            path: path.0,
+            body,
+            wait: 0,
+        }
+    }
+
+    /// Error `invalid`: an id that no path can hold.
+    fn of(call: &Request) -> Result<Wire, Error> {
+        Ok(match call {
+            Request::Pull {
+                cursor,
+                limit,
+                wait,
+            } => Wire {
+                wait: u64::from(wait.unwrap_or(0)),
+                ..Wire::get(
+                    Path::new("/v1/sync")
+                        .text("cursor", cursor.as_deref())
+                        .number("limit", Some(u64::from(*limit)))
+                        .number("wait", wait.map(u64::from)),
+                )
+            },
+            Request::Conversations {
+                after,
+                limit,
+                cursor,
+            } => Wire::get(
+                Path::new("/v1/conversations")
+                    .text("after", after.as_deref())
+                    .number("limit", Some(u64::from(*limit)))
+                    .text("cursor", cursor.as_deref()),
+            ),
+            Request::History {
+                conversation,
+                limit,
+                cursor,
+                place,
+            } => {
+                let path = Path::new("/v1/conversations/")
+                    .id(conversation)?
+                    .then("/messages")
+                    .number("limit", Some(u64::from(*limit)))
+                    .text("cursor", cursor.as_deref());
+                Wire::get(match *place {
+                    Place::Latest => path,
+                    Place::Before(seq) => path.number("before", Some(seq.0)),
+                    Place::After(seq) => path.number("after", Some(seq.0)),
+                    Place::Around(seq) => path.number("around", Some(seq.0)),
+                    Place::At(ms) => path.number("at", Some(ms)),
+                })
+            }
+            Request::Send {
+                conversation,
+                client_id,
+                body,
+            } => Wire::post(
+                Path::new("/v1/conversations/")
+                    .id(conversation)?
+                    .then("/messages"),
+                Some(
+                    Object::new()
+                        .text("clientId", client_id)
+                        .raw("body", body)
+                        .end(),
+                ),
+            ),
+            Request::Edit {
+                conversation,
+                message,
+                client_id,
+                body,
+            } => Wire {
+                method: Method::PATCH,
+                ..Wire::post(
+                    Path::new("/v1/conversations/")
+                        .id(conversation)?
+                        .then("/messages/")
+                        .id(message)?,
+                    Some(
+                        Object::new()
+                            .raw("body", body)
+                            .text("clientId", client_id)
+                            .end(),
+                    ),
+                )
+            },
+            Request::Recall {
+                conversation,
+                message,
+            } => Wire::post(
+                Path::new("/v1/conversations/")
+                    .id(conversation)?
+                    .then("/messages/")
+                    .id(message)?
+                    .then("/recall"),
+                None,
+            ),
+            Request::MarkRead { conversation, seq } => Wire::post(
+                Path::new("/v1/conversations/")
+                    .id(conversation)?
+                    .then("/read"),
+                Some(Object::new().seq("seq", *seq).end()),
+            ),
+        })
+    }
+}
+
+/// Path and query in the making.
+struct Path(String);
+
+impl Path {
+    fn new(path: &str) -> Path {
+        Path(path.to_owned())
+    }
+
+    fn then(mut self, path: &str) -> Path {
+        self.0.push_str(path);
+        self
+    }
+
+    /// Error `invalid`: a URL drops "." and ".." however they are written, and an empty part names
+    /// something else.
+    fn id(self, id: &str) -> Result<Path, Error> {
+        if matches!(id, "" | "." | "..") {
+            return Err(Error::new(
+                ErrorCode::Invalid,
+                "an id that is empty, \".\" or \"..\" cannot be asked for",
+            ));
+        }
+        Ok(self.then(&encoded(id)))
+    }
+
+    fn text(self, name: &str, value: Option<&str>) -> Path {
+        let Some(value) = value else { return self };
+        let mark = if self.0.contains('?') { "&" } else { "?" };
+        self.then(mark).then(name).then("=").then(&encoded(value))
+    }
+
+    fn number(self, name: &str, value: Option<u64>) -> Path {
+        self.text(name, value.map(|value| value.to_string()).as_deref())
+    }
+}
+
+fn encoded(text: &str) -> String {
+    js_sys::encode_uri_component(text).into()
+}

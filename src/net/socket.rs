@@ -1,0 +1,254 @@
+//! `WS /v1/notify`: one connection, from the handshake to its end.
+//!
+//! ```text
+//! connect ─▶ auth ─▶ ready ─▶ frames, a ping every 25 s ─▶ closed, or silent: dead
+//!              └─ 4401 ─▶ a fresh token, once more
+//! ```
+//! Connecting again, and when, is the engine's. What cannot be read counts as a notification: that
+//! costs one pull, while ignoring it could cost a message's timeliness.
+
+use futures_util::{SinkExt, StreamExt};
+use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
+use serde::Deserialize;
+
+use super::Hear;
+use super::http::Http;
+use super::json::Object;
+use super::time::{monotonic, within};
+use super::token::Token;
+use crate::core::net::{Error, ErrorCode, Notice};
+
+/// ms for the connection to come up, and again for the server's `ready`.
+const CONNECT: u64 = 10_000;
+/// ms between two pings.
+const PING: u64 = 25_000;
+/// ms after a ping within which something must arrive.
+const PONG: u64 = 20_000;
+/// A timer this many ms late says that the page slept or was throttled: what has arrived may still
+/// be waiting behind it, so silence proves nothing yet.
+const LATE: u64 = 5_000;
+/// Largest frame that is looked into, in bytes.
+const FRAME_MAX: usize = 1 << 20;
+/// Close code: the token was refused.
+const UNAUTHORIZED: u16 = 4401;
+
+/// Keeps a connection until it ends; the reason why. Dropped, it closes the connection.
+pub(super) async fn run(http: &Http, hear: &Hear) -> Error {
+    let mut asked_again = false;
+    loop {
+        let token = match http.tokens.get().await {
+            Ok(token) => token,
+            Err(error) => return error,
+        };
+        let mut channel = match Channel::connect(http, &token).await {
+            Ok(channel) => channel,
+            Err(End::Unauthorized) => {
+                http.tokens.refuse(&token);
+                if asked_again {
+                    return Error::new(
+                        ErrorCode::Unauthorized,
+                        "the server refused the token for notifications",
+                    );
+                }
+                asked_again = true;
+                continue;
+            }
+            Err(End::Lost(why)) => return Error::new(ErrorCode::Network, why),
+        };
+        hear(Notice::Ready);
+        return match channel.serve(hear).await {
+            // The token has run out. The next connection asks for a fresh one, and it is that one's
+            // refusal that counts.
+            End::Unauthorized => {
+                http.tokens.refuse(&token);
+                Error::new(
+                    ErrorCode::Network,
+                    "the notification channel's token has run out",
+                )
+            }
+            End::Lost(why) => Error::new(ErrorCode::Network, why),
+        };
+    }
+}
+
+/// Why a connection is over.
+enum End {
+    Unauthorized,
+    Lost(&'static str),
+}
+
+struct Channel<'a> {
+    http: &'a Http,
+    socket: WebSocket,
+    /// frames of unknown type so far
+    unknown: u32,
+}
+
+impl Channel<'_> {
+    /// Connected, and the server has said `ready`.
+    async fn connect<'a>(http: &'a Http, token: &Token) -> Result<Channel<'a>, End> {
+        let url = [&http.socket_base, "/v1/notify"].concat();
+        let socket = WebSocket::open(&url)
+            .map_err(|_| End::Lost("this browser refuses to open a WebSocket to the server"))?;
+        let mut channel = Channel {
+            http,
+            socket,
+            unknown: 0,
+        };
+        let auth = Object::new()
+            .text("type", "auth")
+            .text("token", token)
+            .text("scope", "account")
+            .end();
+        // The sink waits for the connection, or for its failure.
+        within(CONNECT, channel.send(auth)).await.ok_or(End::Lost(
+            "the notification channel did not connect in time",
+        ))??;
+        let ready = async {
+            loop {
+                match channel.next().await? {
+                    Frame::Ready => return Ok(()),
+                    Frame::Ping => channel.send(pong()).await?,
+                    // `ready` makes a pull: it is not missed.
+                    _ => {}
+                }
+            }
+        };
+        within(CONNECT, ready).await.ok_or(End::Lost(
+            "the server did not accept the notification channel in time",
+        ))??;
+        Ok(channel)
+    }
+
+    /// Hears frames until the connection is over.
+    async fn serve(&mut self, hear: &Hear) -> End {
+        let mut ping_at = monotonic() + PING;
+        // When silence since the last ping is proof that the connection is dead.
+        let mut dead_at = None;
+        let mut excused = false;
+        loop {
+            let wake_at = dead_at.unwrap_or(ping_at);
+            let wait = wake_at.saturating_sub(monotonic());
+            let frame = match within(wait, self.next()).await {
+                Some(Ok(frame)) => frame,
+                Some(Err(end)) => return end,
+                None => {
+                    let now = monotonic();
+                    let slept = now > wake_at + LATE && !excused;
+                    if dead_at.is_some() && !slept {
+                        return End::Lost("the notification channel went silent");
+                    }
+                    excused = slept;
+                    if let Err(end) = self.send(ping()).await {
+                        return end;
+                    }
+                    ping_at = now + PING;
+                    dead_at = Some(now + PONG);
+                    continue;
+                }
+            };
+            dead_at = None;
+            excused = false;
+            match frame {
+                Frame::Notify { spread } => hear(Notice::Notify { spread }),
+                Frame::Push => hear(Notice::Notify { spread: 0 }),
+                Frame::Ping => {
+                    if let Err(end) = self.send(pong()).await {
+                        return end;
+                    }
+                }
+                Frame::Ready | Frame::Pong | Frame::Unknown => {}
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Frame, End> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => {
+                    let frame = Frame::read(&text);
+                    if frame == Frame::Unknown {
+                        self.unknown = self.unknown.saturating_add(1);
+                        let count = Object::new().number("count", u64::from(self.unknown)).end();
+                        // Logging that fails has nobody to tell.
+                        let _ = self.http.hooks.log(
+                            "debug",
+                            "ignored a notification of unknown type",
+                            Some(&count),
+                        );
+                    }
+                    return Ok(frame);
+                }
+                Some(Ok(Message::Bytes(_))) => return Ok(Frame::Notify { spread: 0 }),
+                Some(Err(WebSocketError::ConnectionClose(event))) if event.code == UNAUTHORIZED => {
+                    return Err(End::Unauthorized);
+                }
+                // The close event that says why is still to come.
+                Some(Err(WebSocketError::ConnectionError)) => {}
+                Some(Err(_)) | None => {
+                    return Err(End::Lost("the notification channel was closed"));
+                }
+            }
+        }
+    }
+
+    /// On a connection that has failed this does nothing: the close event tells of it.
+    async fn send(&mut self, text: String) -> Result<(), End> {
+        self.socket
+            .send(Message::Text(text))
+            .await
+            .map_err(|_| End::Lost("the notification channel cannot send"))
+    }
+}
+
+fn ping() -> String {
+    Object::new().text("type", "ping").end()
+}
+
+fn pong() -> String {
+    Object::new().text("type", "pong").end()
+}
+
+/// A frame of the server. (Events inline, `push`, count as a notification.)
+#[derive(Debug, PartialEq, Eq)]
+enum Frame {
+    Ready,
+    Notify { spread: u32 },
+    Push,
+    Ping,
+    Pong,
+    Unknown,
+}
+
+impl Frame {
+    fn read(text: &str) -> Frame {
+        #[derive(Deserialize)]
+        struct Raw<'a> {
+            #[serde(rename = "type", borrow)]
+            kind: std::borrow::Cow<'a, str>,
+            #[serde(default)]
+            spread: Option<serde_json::Number>,
+        }
+        let malformed = Frame::Notify { spread: 0 };
+        if text.len() > FRAME_MAX {
+            return malformed;
+        }
+        let Ok(raw) = serde_json::from_str::<Raw>(text) else {
+            return malformed;
+        };
+        match &*raw.kind {
+            "ready" => Frame::Ready,
+            "notify" => {
+                let spread = raw.spread.and_then(|spread| spread.as_f64()).unwrap_or(0.0);
+                // A cast of a float saturates.
+                Frame::Notify {
+                    spread: spread as u32,
+                }
+            }
+            "push" => Frame::Push,
+            "ping" => Frame::Ping,
+            "pong" => Frame::Pong,
+            _ => Frame::Unknown,
+        }
+    }
+}
