@@ -143,7 +143,12 @@ pub struct Error {
 impl Error {
     /// An error without status.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Error { code, message: message.into(), status: None, retry_after: None }
+        Error {
+            code,
+            message: message.into(),
+            status: None,
+            retry_after: None,
+        }
     }
 
     /// The error of an HTTP status ≥ 400 (protocol.md, "Requests").
@@ -155,12 +160,20 @@ impl Error {
             408 | 429 | 500.. => ErrorCode::Network,
             _ => ErrorCode::Rejected,
         };
-        Error { code, message: message.into(), status: Some(status), retry_after }
+        Error {
+            code,
+            message: message.into(),
+            status: Some(status),
+            retry_after,
+        }
     }
 
     /// Whether the same request may succeed later, unchanged.
     pub fn retryable(&self) -> bool {
-        matches!(self.code, ErrorCode::Network | ErrorCode::Timeout | ErrorCode::Offline)
+        matches!(
+            self.code,
+            ErrorCode::Network | ErrorCode::Timeout | ErrorCode::Offline
+        )
     }
 }
 

@@ -82,3 +82,37 @@ pub struct Message {
     /// the sender's own name for it; given to the sender's account only
     pub client_id: Option<String>,
 }
+
+/// A conversation's state, as the server has it; only mirrored (R11).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversation {
+    /// its id
+    pub id: Rc<str>,
+    /// the server's count
+    pub unread: u64,
+    /// position of the newest message
+    pub last_seq: Option<Seq>,
+    /// newest position read by the account
+    pub read_seq: Option<Seq>,
+    /// greater is nearer the top
+    pub sort: f64,
+    /// the newest message
+    pub last_message: Option<Rc<Message>>,
+    /// JSON text
+    pub meta: Box<str>,
+}
+
+impl Conversation {
+    /// A conversation of which nothing was said yet.
+    pub fn new(id: Rc<str>) -> Self {
+        Conversation {
+            id,
+            unread: 0,
+            last_seq: None,
+            read_seq: None,
+            sort: 0.0,
+            last_message: None,
+            meta: "null".into(),
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! Segments: the intervals of one conversation in which the client lacks nothing.
+//!
+//! ```text
+//! positions   0 1 2 3 4 5 6 7 8 9
+//! segments    |1 2 3]   [6 7]>          "|" start, ">" live
+//! ```
+//!
+//! A segment `[lo, hi]` says two things: the server has no message in it that the client lacks, and
+//! every one is at least the version that was the newest as of the client's cursor. Segments are
+//! disjoint, sorted, and never touch: fresh neighbours are one. What a message or a page does to
+//! them is R2, R5 and R6; nothing here knows of messages, only of positions.
+
+/// One interval, both ends included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Oldest position covered; 0 when `start`.
+    pub lo: u64,
+    /// Newest position covered.
+    pub hi: u64,
+    /// Nothing of the conversation is newer than `hi`, as of the cursor. At most one is live.
+    pub live: bool,
+    /// The server has said that nothing is older.
+    pub start: bool,
+    /// `None`: fresh. Else kept over an overflow, true as of this cursor (R4, R12).
+    pub since: Option<String>,
+}
+
+impl Segment {
+    /// Whether both meanings hold as of the client's cursor.
+    pub fn fresh(&self) -> bool {
+        self.since.is_none()
+    }
+
+    /// Whether `seq` lies in it.
+    pub fn contains(&self, seq: u64) -> bool {
+        self.lo <= seq && seq <= self.hi
+    }
+}
+
+/// What a new message says of its predecessor (protocol.md, "Events").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prev {
+    /// absent: not known
+    Unknown,
+    /// null: nothing is before it
+    Nothing,
+    /// the seq just before it when it was committed
+    At(u64),
+}
+
+/// What a page covers (R5), after its replay (R7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cover {
+    /// Oldest position.
+    pub lo: u64,
+    /// Newest position.
+    pub hi: u64,
+    /// The server said that nothing is older: reaches back to 0.
+    pub start: bool,
+    /// It was the conversation's end when it was read.
+    pub end: bool,
+}
+
+/// The segments of one conversation, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Segments(Vec<Segment>);
+
+impl Segments {
+    /// From what was stored; `None` if it breaks the rules above.
+    pub fn restore(segments: Vec<Segment>) -> Option<Self> {
+        let ordered = segments.windows(2).all(|pair| pair[0].hi < pair[1].lo);
+        let each = segments
+            .iter()
+            .all(|s| s.lo <= s.hi && (!s.start || s.lo == 0));
+        let live = segments.iter().filter(|s| s.live).count() <= 1;
+        (ordered && each && live).then_some(Segments(segments))
+    }
+
+    /// All of them, oldest first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Segment> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The one in which `seq` lies.
+    pub fn containing(&self, seq: u64) -> Option<&Segment> {
+        let at = self.0.partition_point(|s| s.hi < seq);
+        self.0.get(at).filter(|s| s.lo <= seq)
+    }
+
+    /// The live one.
+    pub fn live(&self) -> Option<&Segment> {
+        self.0.iter().find(|s| s.live)
+    }
+
+    /// The newest one.
+    pub fn last(&self) -> Option<&Segment> {
+        self.0.last()
+    }
+
+    /// R2: a new message at `seq`. `proven`: the conversation's state was read since the last
+    /// overflow, and `seq` is above its `lastSeq` and above every seq seen.
+    ///
+    /// Answers whether the message belongs to a segment now; `false`: it is left to history.
+    pub fn new_message(&mut self, seq: u64, prev: Prev, proven: bool) -> bool {
+        if let Some(live) = self.live() {
+            if seq > live.hi {
+                let lo = live.lo;
+                self.cover(lo, seq, false);
+                return true;
+            }
+            return self.containing(seq).is_some();
+        }
+        if self.containing(seq).is_some() {
+            return true;
+        }
+        let lo = match prev {
+            Prev::Nothing => 0,
+            Prev::At(prev) if prev < seq => {
+                let joined = self.0.iter().find(|s| s.hi == prev && s.fresh());
+                joined.map_or(seq, |s| s.lo)
+            }
+            _ => seq,
+        };
+        let at = self.cover(lo, seq, prev == Prev::Nothing);
+        // Only when it is the end of what it joined: a fresh segment above it disproves the proof.
+        self.0[at].live = proven && self.0[at].hi == seq;
+        true
+    }
+
+    /// R5, R6: what a page covers becomes a fresh segment, joined with the fresh ones it touches.
+    pub fn page(&mut self, page: Cover) {
+        let older_live = self.live().cloned();
+        let at = self.cover(page.lo, page.hi, page.start);
+        if !page.end || self.0[at].live {
+            return;
+        }
+        match older_live {
+            // "A page below the live segment does not become live."
+            Some(live) if page.hi < live.lo => {}
+            _ => {
+                for segment in &mut self.0 {
+                    segment.live = false;
+                }
+                self.0[at].live = true;
+            }
+        }
+    }
+
+    /// Nothing older than `before` exists any more: what is older goes, and the segment that reaches
+    /// there begins at the start. A live one that is gone whole stays, empty: that nothing is newer
+    /// is still known.
+    pub fn trim(&mut self, before: u64) {
+        let Some(last) = before.checked_sub(1) else {
+            return;
+        };
+        let emptied = self.live().is_some_and(|live| live.hi < before);
+        self.0.retain(|s| s.hi >= before);
+        if emptied {
+            let at = self.cover(0, last, true);
+            self.0[at].live = true;
+        } else if let Some(s) = self.0.first_mut().filter(|s| s.lo <= before) {
+            s.lo = 0;
+            s.start = true;
+        }
+    }
+
+    /// R13: cuts the segment that contains `lo` back to begin there; what is older is not held any
+    /// more.
+    pub fn evict_below(&mut self, lo: u64) {
+        if let Some(s) = self.0.iter_mut().find(|s| s.contains(lo)) {
+            s.lo = lo;
+            s.start = lo == 0 && s.start;
+        }
+    }
+
+    /// Drops the segment in which `seq` lies.
+    pub fn drop_containing(&mut self, seq: u64) {
+        self.0.retain(|s| !s.contains(seq));
+    }
+
+    /// R4, `clear`.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Makes `[lo, hi]` fresh and joins it with the fresh segments that it overlaps or touches; kept
+    /// ones are cut back to what it does not cover. Answers where it is now.
+    fn cover(&mut self, lo: u64, hi: u64, start: bool) -> usize {
+        let mut joined = Segment {
+            lo: if start { 0 } else { lo },
+            hi,
+            live: false,
+            start,
+            since: None,
+        };
+        let mut rest = Vec::with_capacity(self.0.len() + 1);
+        // Ascending, so that what is joined grows by each that it reaches. One pass is enough: fresh
+        // segments never touch each other, so growing by one reaches no other.
+        for s in self.0.drain(..) {
+            let touches = s.lo <= hi.saturating_add(1) && joined.lo <= s.hi.saturating_add(1);
+            if s.fresh() && touches {
+                joined.lo = joined.lo.min(s.lo);
+                joined.hi = joined.hi.max(s.hi);
+                joined.live |= s.live;
+                joined.start |= s.start;
+            } else {
+                rest.push(s);
+            }
+        }
+        let mut cut = Vec::with_capacity(rest.len() + 1);
+        for s in rest {
+            if s.hi < joined.lo || s.lo > joined.hi {
+                cut.push(s);
+                continue;
+            }
+            if s.lo < joined.lo {
+                cut.push(Segment {
+                    hi: joined.lo - 1,
+                    live: false,
+                    ..s.clone()
+                });
+            }
+            if s.hi > joined.hi {
+                cut.push(Segment {
+                    lo: joined.hi + 1,
+                    start: false,
+                    live: false,
+                    ..s
+                });
+            }
+        }
+        let at = cut.partition_point(|s| s.hi < joined.lo);
+        cut.insert(at, joined);
+        self.0 = cut;
+        at
+    }
+}
+
+impl std::fmt::Display for Segments {
+    /// `|0 3] · [6 7]>`: start, live; `~` where not fresh.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, s) in self.0.iter().enumerate() {
+            let sep = if i == 0 { "" } else { " · " };
+            let open = if s.start { "|" } else { "[" };
+            let kept = if s.fresh() { "" } else { "~" };
+            let close = if s.live { "]>" } else { "]" };
+            write!(f, "{sep}{open}{} {}{kept}{close}", s.lo, s.hi)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn drawn(segments: &Segments) -> String {
+        segments.to_string()
+    }
+
+    fn page(lo: u64, hi: u64) -> Cover {
+        Cover {
+            lo,
+            hi,
+            start: false,
+            end: false,
+        }
+    }
+
+    fn latest(lo: u64, hi: u64) -> Cover {
+        Cover {
+            lo,
+            hi,
+            start: false,
+            end: true,
+        }
+    }
+
+    #[test]
+    fn a_page_without_newer_is_live() {
+        let mut s = Segments::default();
+        s.page(latest(5, 9));
+        assert_eq!(drawn(&s), "[5 9]>");
+    }
+
+    #[test]
+    fn an_empty_conversation_is_live_with_start() {
+        let mut s = Segments::default();
+        s.page(Cover {
+            lo: 0,
+            hi: 0,
+            start: true,
+            end: true,
+        });
+        assert_eq!(drawn(&s), "|0 0]>");
+        assert!(s.new_message(4, Prev::Unknown, false));
+        assert_eq!(drawn(&s), "|0 4]>");
+    }
+
+    #[test]
+    fn a_message_above_the_live_end_extends_it_and_swallows_what_it_covers() {
+        let mut s = Segments::default();
+        s.page(latest(1, 3));
+        s.page(page(6, 7));
+        assert!(s.new_message(9, Prev::At(3), false));
+        assert_eq!(drawn(&s), "[1 9]>");
+    }
+
+    #[test]
+    fn a_message_below_the_live_end_and_outside_is_left_to_history() {
+        let mut s = Segments::default();
+        s.page(latest(5, 9));
+        assert!(!s.new_message(3, Prev::Unknown, true));
+        assert!(s.new_message(7, Prev::Unknown, true));
+        assert_eq!(drawn(&s), "[5 9]>");
+    }
+
+    #[test]
+    fn without_a_live_segment_a_message_joins_its_predecessor_or_stands_alone() {
+        let mut s = Segments::default();
+        assert!(s.new_message(5, Prev::Unknown, false));
+        assert!(s.new_message(7, Prev::At(5), false));
+        assert_eq!(drawn(&s), "[5 7]");
+        assert!(s.new_message(20, Prev::At(9), false));
+        assert_eq!(drawn(&s), "[5 7] · [20 20]");
+    }
+
+    #[test]
+    fn only_a_proven_message_is_live() {
+        let mut s = Segments::default();
+        assert!(s.new_message(5, Prev::Unknown, true));
+        assert_eq!(drawn(&s), "[5 5]>");
+    }
+
+    #[test]
+    fn the_first_message_of_all_reaches_back_to_the_start() {
+        let mut s = Segments::default();
+        assert!(s.new_message(5, Prev::Nothing, true));
+        assert_eq!(drawn(&s), "|0 5]>");
+    }
+
+    #[test]
+    fn a_latest_page_that_does_not_reach_the_live_one_takes_its_place() {
+        let mut s = Segments::default();
+        s.page(latest(1, 3));
+        s.page(latest(6, 9));
+        assert_eq!(drawn(&s), "[1 3] · [6 9]>");
+    }
+
+    #[test]
+    fn a_page_below_the_live_segment_does_not_become_live() {
+        let mut s = Segments::default();
+        s.page(latest(6, 9));
+        s.page(latest(1, 3));
+        assert_eq!(drawn(&s), "[1 3] · [6 9]>");
+    }
+
+    #[test]
+    fn a_page_up_to_the_oldest_joins() {
+        let mut s = Segments::default();
+        s.page(latest(50, 90));
+        s.page(page(20, 49));
+        assert_eq!(drawn(&s), "[20 90]>");
+    }
+
+    #[test]
+    fn a_kept_segment_is_cut_back_to_what_a_page_does_not_cover() {
+        let kept = |lo, hi| Segment {
+            lo,
+            hi,
+            live: false,
+            start: false,
+            since: Some("c".into()),
+        };
+        let mut s = Segments::restore(vec![kept(1, 10)]).unwrap();
+        s.page(page(4, 6));
+        assert_eq!(drawn(&s), "[1 3~] · [4 6] · [7 10~]");
+    }
+
+    #[test]
+    fn a_trim_leaves_an_empty_live_segment() {
+        let mut s = Segments::default();
+        s.page(page(1, 3));
+        s.page(latest(5, 9));
+        s.trim(10);
+        assert_eq!(drawn(&s), "|0 9]>");
+        let mut s = Segments::default();
+        s.page(page(1, 3));
+        s.page(latest(5, 9));
+        s.trim(7);
+        assert_eq!(drawn(&s), "|0 9]>");
+    }
+
+    #[test]
+    fn the_greatest_positions_do_not_overflow() {
+        let mut s = Segments::default();
+        s.page(latest(u64::MAX - 1, u64::MAX));
+        s.page(page(3, u64::MAX - 2));
+        assert_eq!(drawn(&s), format!("[3 {}]>", u64::MAX));
+        assert!(s.new_message(u64::MAX, Prev::Unknown, false));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Page(u64, u64, bool, bool),
+        Message(u64, Option<u64>),
+        Trim(u64),
+        Evict(u64),
+        Clear,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            6 => (0..60u64, 0..12u64, any::<bool>(), any::<bool>())
+                .prop_map(|(lo, n, start, end)| Op::Page(lo, lo + n, start && lo < 5, end)),
+            6 => (0..70u64, proptest::option::of(0..70u64)).prop_map(|(seq, prev)| Op::Message(seq, prev)),
+            1 => (1..60u64).prop_map(Op::Trim),
+            2 => (0..60u64).prop_map(Op::Evict),
+            1 => Just(Op::Clear),
+        ]
+    }
+
+    proptest! {
+        /// Against a plain set of positions: the same are covered, whatever the order.
+        #[test]
+        fn segments_cover_what_a_naive_set_covers(ops in proptest::collection::vec(op(), 1..40), base in prop_oneof![Just(0u64), Just(1u64 << 60)]) {
+            let mut s = Segments::default();
+            let mut covered = BTreeSet::<u64>::new();
+            for op in ops {
+                match op {
+                    Op::Page(lo, hi, start, end) => {
+                        // Above 0 only: a start at 2^60 would be a set of 2^60 positions.
+                        let start = start && base == 0;
+                        s.page(Cover { lo: base + lo, hi: base + hi, start, end });
+                        covered.extend(if start { 0 } else { lo }..=hi);
+                    }
+                    Op::Message(seq, prev) => {
+                        let live = s.live().cloned();
+                        let prev = prev.filter(|p| *p < seq);
+                        let joined = prev.and_then(|p| s.iter().find(|x| x.hi == base + p).cloned());
+                        let held = covered.contains(&seq);
+                        let placed = s.new_message(base + seq, prev.map_or(Prev::Unknown, |p| Prev::At(base + p)), false);
+                        match live {
+                            Some(l) if base + seq > l.hi => covered.extend(l.hi - base..=seq),
+                            Some(_) => prop_assert_eq!(placed, held),
+                            None if held => prop_assert!(placed),
+                            None => {
+                                covered.insert(seq);
+                                if let Some(j) = joined { covered.extend(j.hi - base..=seq) }
+                            }
+                        }
+                    }
+                    Op::Trim(before) if base == 0 => {
+                        let touched: Vec<_> = s.iter().filter(|x| x.lo <= before && (x.hi >= before || x.live)).cloned().collect();
+                        let gone: Vec<_> = s.iter().filter(|x| x.hi < before).cloned().collect();
+                        s.trim(before);
+                        for g in gone { for p in g.lo..=g.hi { covered.remove(&p); } }
+                        for t in touched { covered.extend(0..before.max(t.hi + 1)); }
+                    }
+                    Op::Trim(_) => {}
+                    Op::Evict(lo) => {
+                        if let Some(x) = s.containing(base + lo).cloned() {
+                            for p in x.lo - base..lo { covered.remove(&p); }
+                        }
+                        s.evict_below(base + lo);
+                    }
+                    Op::Clear => { s.clear(); covered.clear(); }
+                }
+                let flat: BTreeSet<u64> = s.iter().flat_map(|x| x.lo - base..=x.hi - base).collect();
+                prop_assert_eq!(&flat, &covered, "{}", s);
+                prop_assert!(s.iter().filter(|x| x.live).count() <= 1);
+                prop_assert!(s.0.windows(2).all(|w| w[0].hi + 1 < w[1].lo), "{} touch", s);
+                prop_assert!(s.iter().all(|x| !x.start || x.lo == 0));
+                prop_assert!(Segments::restore(s.0.clone()).is_some());
+            }
+        }
+    }
+}
