@@ -1,0 +1,207 @@
+// @ts-check
+// One row of the timeline: a message, a local message, a gap, a day, the mark before what is new.
+
+import { add, h } from "./dom.js";
+import { day, errorText, fullTime, hue, initial, readBody, time } from "./format.js";
+import { icon } from "./icons.js";
+
+/** @typedef {import("./format.js").Body} Body */
+/** @typedef {import("/pkg/index.js").MessageItem<Body>} MessageItem */
+/** @typedef {import("/pkg/index.js").LocalItem<Body>} LocalItem */
+/** @typedef {import("/pkg/index.js").TimelineItem<Body>} Item */
+
+/**
+ * What a row is drawn from. Two that are equal in every field look alike: it is not drawn again.
+ * @typedef {object} Drawing
+ * @property {string} key
+ * @property {Item | null} item null: a day or the mark before what is new
+ * @property {number} day its day's time, for a day
+ * @property {boolean} first the first of its sender's consecutive messages
+ * @property {boolean} last the last of them
+ */
+
+/** @typedef {{ key: string, element: HTMLElement, drawing: Drawing }} Row */
+
+/**
+ * What the rows of messages have in common, whether the sync has brought them or not.
+ * @param {MessageItem | LocalItem} item
+ * @param {string} me
+ */
+export function facts(item, me) {
+  if (item.kind === "message") {
+    const { message } = item;
+    return { sender: message.sender, own: message.sender === me, at: message.createdAt, state: message.state, body: message.body, message };
+  }
+  const { message } = item;
+  return { sender: me, own: true, at: message?.createdAt ?? item.createdAt, state: message?.state ?? "normal", body: message ? message.body : item.body, message };
+}
+
+/**
+ * Whether this user may edit or recall it: their own, known to the server, not recalled.
+ * @param {Item | null} item
+ * @param {string} me
+ */
+export function changeable(item, me) {
+  if (!item || item.kind === "gap") return null;
+  const { own, state, message } = facts(item, me);
+  return own && message && state !== "recalled" ? message : null;
+}
+
+/**
+ * @param {Drawing} a
+ * @param {Drawing} b
+ */
+const alike = (a, b) => a.item === b.item && a.day === b.day && a.first === b.first && a.last === b.last;
+
+/**
+ * @param {Drawing} drawing
+ * @param {string} me
+ * @returns {Row}
+ */
+export function makeRow(drawing, me) {
+  const element = h("div", { class: "row", "data-key": drawing.key });
+  const row = { key: drawing.key, element, drawing };
+  draw(row, me);
+  return row;
+}
+
+/**
+ * Draws a row again where it is to look different.
+ * @param {Row} row
+ * @param {Drawing} drawing
+ * @param {string} me
+ */
+export function updateRow(row, drawing, me) {
+  if (alike(row.drawing, drawing)) return;
+  row.drawing = drawing;
+  draw(row, me);
+}
+
+/**
+ * @param {Row} row
+ * @param {string} me
+ */
+function draw({ element, drawing }, me) {
+  const { item, first, last } = drawing;
+  // The buttons of a message stand in its row while it is pointed at: they survive.
+  const actions = element.querySelector(".actions");
+  if (item === null) drawDivider(element, drawing);
+  else if (item.kind === "gap") drawGap(element);
+  else drawMessage(element, item, me, first, last);
+  if (actions) element.querySelector(".bubble")?.append(actions);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Drawing} drawing
+ */
+function drawDivider(element, drawing) {
+  const isNew = drawing.key === "new";
+  element.className = isNew ? "row divider new" : "row divider";
+  element.setAttribute("role", "separator");
+  element.setAttribute("aria-label", isNew ? "New messages" : day(drawing.day));
+  element.replaceChildren(h("span", {}, isNew ? "New messages" : day(drawing.day)));
+}
+
+/** @param {HTMLElement} element */
+function drawGap(element) {
+  element.className = "row gap";
+  element.replaceChildren(
+    h("div", { class: "skeleton", "aria-hidden": "true" }, h("i", {}), h("i", {}), h("i", {})),
+    h("p", {}, "Messages may be missing here. Loading…"),
+  );
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {MessageItem | LocalItem} item
+ * @param {string} me
+ * @param {boolean} first
+ * @param {boolean} last
+ */
+function drawMessage(element, item, me, first, last) {
+  const { sender, own, at, state, body } = facts(item, me);
+  const recalled = state === "recalled";
+  const { text, kind } = recalled ? { text: own ? "You recalled a message" : `${sender} recalled a message`, kind: "text" } : readBody(body);
+  const failed = item.kind === "local" && item.state === "failed";
+  const delivery = own ? (item.kind === "message" ? "synced" : item.state) : null;
+
+  const classes = ["row", "message", kind];
+  if (own) classes.push("own");
+  if (first) classes.push("first");
+  if (last) classes.push("last");
+  if (recalled) classes.push("recalled");
+  if (failed) classes.push("failed");
+  if (item.kind === "message" && !item.fresh) classes.push("stale");
+  element.className = classes.join(" ");
+  if (delivery) element.dataset.delivery = delivery;
+  else delete element.dataset.delivery;
+  element.setAttribute("role", "article");
+  element.setAttribute("aria-label", describe(sender, own, text, kind, at, state, delivery));
+  element.tabIndex = element.tabIndex === 0 ? 0 : -1;
+
+  const info = h(
+    "span",
+    { class: "info" },
+    state === "edited" && h("span", { class: "edited" }, "edited"),
+    h("time", { datetime: new Date(at).toISOString(), title: fullTime(at) }, time(at)),
+    delivery && h("span", { class: "delivery", title: DELIVERY[delivery].title }, icon(DELIVERY[delivery].icon)),
+  );
+
+  element.replaceChildren();
+  if (kind !== "text" && !recalled) {
+    const says = kind === "action" ? `* ${sender} ${text}` : `${sender} ${text}`;
+    element.append(h("div", { class: "bubble" }, h("span", { class: "text", dir: "auto" }, says), info));
+  } else {
+    if (!own && first) {
+      const avatar = h("span", { class: "avatar", "aria-hidden": "true" }, initial(sender));
+      avatar.style.setProperty("--hue", String(hue(sender)));
+      element.append(avatar);
+    }
+    const bubble = h("div", { class: "bubble" });
+    if (!own && first) {
+      const name = h("div", { class: "sender" }, sender);
+      name.style.setProperty("--hue", String(hue(sender)));
+      bubble.append(name);
+    }
+    bubble.append(h("span", { class: "text", dir: "auto" }, text), info);
+    element.append(bubble);
+  }
+  if (failed) {
+    add(
+      element,
+      h(
+        "div",
+        { class: "failure" },
+        h("span", { class: "failure-text" }, `Not sent. ${item.error ? errorText(item.error) : ""}`),
+        h("button", { type: "button", class: "link", "data-action": "retry" }, icon("retry"), "Retry"),
+        h("button", { type: "button", class: "link", "data-action": "discard" }, icon("close"), "Discard"),
+      ),
+    );
+  }
+}
+
+/** @type {Record<"queued" | "sending" | "sent" | "failed" | "synced", { icon: import("./icons.js").IconName, title: string }>} */
+const DELIVERY = {
+  queued: { icon: "clock", title: "Waiting to be sent" },
+  sending: { icon: "clock", title: "Sending" },
+  sent: { icon: "check", title: "Sent: the server has it" },
+  synced: { icon: "checks", title: "Synced: it has come back with the sync and is stored" },
+  failed: { icon: "alert", title: "Not sent" },
+};
+
+/**
+ * A message as it is read out.
+ * @param {string} sender
+ * @param {boolean} own
+ * @param {string} text
+ * @param {string} kind
+ * @param {number} at
+ * @param {string} state
+ * @param {keyof typeof DELIVERY | null} delivery
+ */
+function describe(sender, own, text, kind, at, state, delivery) {
+  const says = state === "recalled" ? text : kind === "text" ? `${own ? "You" : sender}: ${text}` : `${sender} ${text}`;
+  const more = [time(at), state === "edited" ? "edited" : "", delivery && delivery !== "synced" ? DELIVERY[delivery].title : ""];
+  return [says, ...more.filter(Boolean)].join(", ");
+}

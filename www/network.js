@@ -1,0 +1,121 @@
+// @ts-check
+// The cable of this device, to be pulled and plugged in again. Browsers can only be taken offline as
+// a whole, by their developer tools; here each of two devices side by side needs its own. So this
+// stands before `fetch` and `WebSocket` and behaves as a network that is gone: requests fail, the
+// open ones too, sockets close, `navigator.onLine` says so. Only /v1/ and sign-in are concerned:
+// the page itself, and the server's trouble switches, stay in reach.
+
+import { flag } from "./session.js";
+
+const pulled = flag("offline");
+const realFetch = window.fetch.bind(window);
+const RealWebSocket = window.WebSocket;
+
+/** @type {Set<WebSocket>} */
+const sockets = new Set();
+/** Aborted when the cable is pulled. */
+let cable = new AbortController();
+/** @type {Set<() => void>} */
+const listeners = new Set();
+
+/** @param {string} url */
+function concerned(url) {
+  const { pathname } = new URL(url, location.href);
+  return pathname.startsWith("/v1/") || pathname === "/demo/sign-in";
+}
+
+/** What a browser answers with when there is no network. */
+const failed = () => new TypeError("Failed to fetch");
+
+window.fetch = async (input, init) => {
+  const request = new Request(input, init);
+  if (!concerned(request.url)) return realFetch(request);
+  if (pulled.get()) throw failed();
+  const gone = cable.signal;
+  const response = await realFetch(request, { signal: AbortSignal.any([request.signal, gone]) }).catch((error) => {
+    throw gone.aborted && !request.signal.aborted ? failed() : error;
+  });
+  return response;
+};
+
+/** A socket that finds nobody at the other end. */
+class DeadSocket extends EventTarget {
+  readyState = 0;
+  bufferedAmount = 0;
+  extensions = "";
+  protocol = "";
+  binaryType = "blob";
+  /** @type {((event: Event) => void) | null} */
+  onopen = null;
+  /** @type {((event: Event) => void) | null} */
+  onmessage = null;
+  /** @type {((event: Event) => void) | null} */
+  onerror = null;
+  /** @type {((event: Event) => void) | null} */
+  onclose = null;
+
+  /** @param {string | URL} url */
+  constructor(url) {
+    super();
+    this.url = String(url);
+    setTimeout(() => {
+      this.readyState = 3;
+      this.#fire(new Event("error"));
+      this.#fire(new CloseEvent("close", { code: 1006, wasClean: false }));
+    });
+  }
+
+  /** @param {Event} event */
+  #fire(event) {
+    this.dispatchEvent(event);
+    const handler = event.type === "error" ? this.onerror : this.onclose;
+    handler?.call(this, event);
+  }
+
+  send() {}
+  close() {}
+}
+
+window.WebSocket = /** @type {any} */ (
+  new Proxy(RealWebSocket, {
+    construct(target, parameters) {
+      const [url, protocols] = /** @type {[string | URL, (string | string[])?]} */ (parameters);
+      if (pulled.get() && concerned(String(url).replace(/^ws/, "http"))) return new DeadSocket(url);
+      const socket = new target(url, protocols);
+      sockets.add(socket);
+      socket.addEventListener("close", () => sockets.delete(socket));
+      return socket;
+    },
+  })
+);
+
+Object.defineProperty(navigator, "onLine", {
+  configurable: true,
+  get: () => !pulled.get() && /** @type {boolean} */ (Object.getOwnPropertyDescriptor(Navigator.prototype, "onLine")?.get?.call(navigator)),
+});
+
+/** Whether the cable is plugged in. */
+export const connected = {
+  get: () => !pulled.get(),
+  /** @param {boolean} on */
+  set(on) {
+    if (on === !pulled.get()) return;
+    pulled.set(!on);
+    if (on) {
+      cable = new AbortController();
+    } else {
+      cable.abort(failed());
+      for (const socket of sockets) socket.close();
+    }
+    window.dispatchEvent(new Event(on ? "online" : "offline"));
+    for (const listener of listeners) listener();
+  },
+  /**
+   * @param {() => void} listener
+   * @returns {() => void} unsubscribes
+   */
+  subscribe(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+};

@@ -1,0 +1,232 @@
+// @ts-check
+// The reliability panel: what is stored, what was asked for, what happened.
+
+import { h, setText } from "./dom.js";
+import { throttle } from "./dom.js";
+import { bytes, errorText, number, timeWithSeconds } from "./format.js";
+import { icon } from "./icons.js";
+import { segmentPicture } from "./segments.js";
+import { describe } from "./status.js";
+import { troubleSwitches } from "./trouble.js";
+
+/** @typedef {import("/pkg/index.js").Inspection} Inspection */
+/** @typedef {keyof Inspection["requests"]} RequestKind */
+
+/** Lines of the log that are kept. */
+const LOG_LINES = 200;
+/** Least time (ms) between two looks into the store; while nothing changes, it is looked at every `IDLE` ms. */
+const LOOK = 250;
+const IDLE = 2000;
+
+/** @type {readonly (readonly [RequestKind, string])[]} */
+const REQUESTS = [
+  ["pull", "everything after the cursor"],
+  ["history", "a page of messages"],
+  ["changes", "what changed in a kept segment"],
+  ["conversations", "a page of the list"],
+  ["send", "a message to send"],
+  ["ack", "deliveries acknowledged"],
+];
+
+/**
+ * @param {object} given
+ * @param {import("/pkg/index.js").Client<import("./format.js").Body>} given.client
+ * @param {() => void} given.onClose
+ */
+export function reliabilityPanel({ client, onClose }) {
+  /** @type {string | null} */
+  let conversation = null;
+  /** @type {readonly [string, string] | null} */
+  let screen = null;
+  /** @type {Inspection | null} */
+  let latest = null;
+  /** @type {Partial<Record<RequestKind, number>>} */
+  let base = {};
+  let looking = false;
+
+  // ---------------------------------------------------------------- parts
+
+  const picture = segmentPicture();
+  const facts = h("dl", { class: "facts" });
+  /** @type {Record<string, HTMLElement>} */
+  const values = {};
+  for (const [name, label] of [["sync", "Sync"], ["synced", "Last pull"], ["cursor", "Cursor"], ["storage", "Storage"], ["cached", "Messages"], ["stored", "Stored"], ["outbox", "Outbox"]]) {
+    values[name] = h("dd", {});
+    facts.append(h("div", {}, h("dt", {}, label), values[name]));
+  }
+
+  /** @type {Map<RequestKind, { total: HTMLElement, since: HTMLElement, row: HTMLElement }>} */
+  const requestCells = new Map();
+  const requestRows = h("tbody", {});
+  for (const [kind, what] of REQUESTS) {
+    const cells = { total: h("td", { class: "n" }, "0"), since: h("td", { class: "n" }, "0") };
+    const row = h("tr", {}, h("th", { scope: "row" }, kind, h("small", {}, what)), cells.since, cells.total);
+    requestCells.set(kind, { ...cells, row });
+    requestRows.append(row);
+  }
+  const requests = h(
+    "table",
+    { class: "request-table" },
+    h("caption", { class: "visually-hidden" }, "Requests"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "request"), h("th", { scope: "col", class: "n" }, "since reset"), h("th", { scope: "col", class: "n" }, "all"))),
+    requestRows,
+  );
+  const reset = h("button", { type: "button", class: "button small", on: { click: () => { base = { ...latest?.requests }; draw(); } } }, "Reset the count");
+  const pull = h("button", { type: "button", class: "button small", on: { click: () => client.sync().then(() => log("Pulled: up to date"), (error) => log(`Pull: ${errorText(error)}`, "bad")) } }, "Pull now");
+
+  const lines = h("ol", { class: "log-lines", tabindex: "0", "aria-label": "Events, newest first" });
+  const trouble = troubleSwitches((text) => log(text), () => conversation);
+
+  const here = h("p", { class: "panel-lead" });
+  const element = h(
+    "aside",
+    { id: "panel", class: "panel", "aria-label": "Reliability panel", hidden: true },
+    h(
+      "header",
+      { class: "bar" },
+      h("h2", {}, "Reliability"),
+      h("button", { type: "button", class: "icon-button", "aria-label": "Close the panel", title: "Close the panel", on: { click: onClose } }, icon("close")),
+    ),
+    h(
+      "div",
+      { class: "panel-scroll" },
+      section("Segments", true, here, picture.element),
+      section("This device", true, facts),
+      section("Requests", true, requests, h("div", { class: "button-row" }, pull, reset)),
+      section("Trouble", true, trouble.element),
+      section("What happened", true, lines),
+    ),
+  );
+
+  // ---------------------------------------------------------------- the log
+
+  /** @type {{ text: string, times: number, element: HTMLElement, count: HTMLElement } | null} */
+  let newest = null;
+  /**
+   * @param {string} text
+   * @param {"" | "bad" | "good" | "quiet"} [tone]
+   */
+  function log(text, tone = "") {
+    if (newest?.text === text) {
+      newest.times++;
+      setText(newest.count, `×${newest.times}`);
+      return;
+    }
+    const count = h("span", { class: "times" });
+    const line = h("li", { class: tone }, h("time", {}, timeWithSeconds(Date.now())), h("span", {}, text), count);
+    newest = { text, times: 1, element: line, count };
+    lines.prepend(line);
+    while (lines.childElementCount > LOG_LINES) lines.lastElementChild?.remove();
+  }
+
+  client.on("overflow", ({ conversations }) => log(conversations === "all" ? "Overflow: this device was too far behind, or is new. What it had of all conversations is fetched again" : `Overflow: ${conversations.join(", ")}`, "bad"));
+  client.on("storage", ({ kind, detail }) => log(`Storage, ${kind}: ${detail}`, "bad"));
+  client.on("error", (error) => log(`${error.code}: ${errorText(error)}`, "bad"));
+  client.on("removed", ({ conversation: id }) => log(`Left ${id}`));
+  client.on("messages", ({ messages, live }) => { if (live) log(`${messages.length} new ${messages.length === 1 ? "message" : "messages"}`, "quiet"); });
+  client.on("updates", ({ messages, live }) => { if (live) log(`${messages.length} ${messages.length === 1 ? "message" : "messages"} edited or recalled`, "quiet"); });
+
+  let lastState = "";
+  function watchStatus() {
+    const status = client.status.getSnapshot();
+    const state = `${status.connection} ${status.caughtUp}`;
+    if (state !== lastState) {
+      lastState = state;
+      const { tone, text } = describe(status);
+      log(text, tone === "busy" ? "quiet" : tone);
+    }
+    look();
+  }
+
+  // ---------------------------------------------------------------- looking
+
+  const look = throttle(LOOK, async () => {
+    if (element.hidden || looking) return;
+    looking = true;
+    const of = conversation;
+    try {
+      const found = await client.inspect(of ?? undefined);
+      if (of === conversation) latest = found;
+      draw();
+    } catch {
+      // Closed meanwhile: the last picture stays.
+    } finally {
+      looking = false;
+    }
+  });
+
+  function draw() {
+    const status = client.status.getSnapshot();
+    setText(values.sync, describe(status).text);
+    setText(values.synced, status.lastSyncedAt === null ? "never" : timeWithSeconds(status.lastSyncedAt));
+    setText(values.storage, status.storage === "memory" ? "memory only" : "IndexedDB");
+    if (!latest) return;
+    setText(values.cursor, latest.cursor ?? "none");
+    values.cursor.title = latest.cursor ?? "";
+    setText(values.cached, number(latest.cachedMessages));
+    setText(values.stored, bytes(latest.storedBytes));
+    setText(values.outbox, latest.outbox === 0 ? "empty" : `${number(latest.outbox)} waiting`);
+    for (const [kind, { total, since, row }] of requestCells) {
+      const delta = latest.requests[kind] - (base[kind] ?? 0);
+      setText(total, number(latest.requests[kind]));
+      if (since.textContent !== String(delta)) {
+        setText(since, String(delta));
+        row.classList.toggle("some", delta > 0);
+      }
+    }
+    picture.draw({
+      segments: latest.segments,
+      lastSeq: conversation === null ? null : (client.conversation(conversation).getSnapshot()?.lastSeq ?? null),
+      screen,
+      empty: conversation === null ? "Open a conversation to see what this device has of it." : "This device has nothing of this conversation yet.",
+    });
+    setText(here, latest.segments.length ? "What this device has without a gap. Scroll back and watch it grow." : "");
+    here.hidden = latest.segments.length === 0;
+  }
+
+  client.status.subscribe(watchStatus);
+  client.conversations.subscribe(look);
+  client.outbox.subscribe(look);
+  watchStatus();
+  // Requests in flight and evictions change no snapshot.
+  setInterval(() => { if (document.visibilityState === "visible") look(); }, IDLE);
+
+  return {
+    element,
+    log,
+    /** @param {boolean} shown */
+    show(shown) {
+      element.hidden = !shown;
+      if (!shown) return;
+      trouble.load();
+      look();
+    },
+    /** @param {string | null} id the conversation that is open now */
+    open(id) {
+      conversation = id;
+      screen = null;
+      trouble.conversationOpen(id !== null);
+      if (latest) latest = { ...latest, segments: [] };
+      draw();
+      look();
+    },
+    /**
+     * The positions on screen.
+     * @param {string | null} first
+     * @param {string | null} last
+     */
+    onScreen(first, last) {
+      screen = first !== null && last !== null ? [first, last] : null;
+      look();
+    },
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {boolean} open
+ * @param {...Node} parts
+ */
+function section(name, open, ...parts) {
+  return h("details", { open }, h("summary", {}, name), ...parts);
+}

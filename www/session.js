@@ -1,0 +1,147 @@
+// @ts-check
+// Who is signed in on which device, and with which options: everything that the address can say.
+
+/** @typedef {import("/pkg/index.js").ClientOptions<import("./format.js").Body>} ClientOptions */
+
+const query = new URLSearchParams(location.search);
+
+/** Two devices of one user can live in one browser: each has its own local database. */
+export const device = /^[\w-]{1,20}$/.test(query.get("device") ?? "") ? /** @type {string} */ (query.get("device")) : "1";
+export const debug = query.has("debug");
+/** Inside one pane of two.html. */
+export const embedded = window.parent !== window;
+
+/** @param {string} name */
+const key = (name) => `pullcord-demo:${device}:${name}`;
+
+/** @returns {string | null} the user who is signed in here */
+export function currentUser() {
+  return query.get("user") || localStorage.getItem(key("user"));
+}
+
+/** @returns {string | null} the user who was signed in here last */
+export function lastUser() {
+  return localStorage.getItem(key("last-user"));
+}
+
+/** @param {string} name */
+export function rememberUser(name) {
+  localStorage.setItem(key("user"), name);
+  localStorage.setItem(key("last-user"), name);
+}
+
+/** Forgets the user; the address must not sign in again either. */
+export function forgetUser() {
+  localStorage.removeItem(key("user"));
+  sessionStorage.removeItem(key("token"));
+  const url = new URL(location.href);
+  url.searchParams.delete("user");
+  url.hash = "";
+  history.replaceState(null, "", url);
+}
+
+/**
+ * Flags that outlive a reload of this tab, and no more.
+ * @param {string} name
+ */
+export const flag = (name) => ({
+  get: () => sessionStorage.getItem(key(name)) === "1",
+  /** @param {boolean} on */
+  set: (on) => (on ? sessionStorage.setItem(key(name), "1") : sessionStorage.removeItem(key(name))),
+});
+
+/** Set before a reload that is to close the tab which has this account. */
+export const takeOver = flag("take-over");
+
+/**
+ * The names that can be signed in with; a server that does not list them has these.
+ * @returns {Promise<string[]>}
+ */
+export async function demoUsers() {
+  const usual = ["ada", "grace", "linus", "margaret", "dennis", "barbara"];
+  try {
+    const response = await fetch("/demo/users");
+    if (!response.ok) return usual;
+    const answer = await response.json();
+    const list = Array.isArray(answer) ? answer : answer.users;
+    const names = list.map((/** @type {any} */ user) => (typeof user === "string" ? user : user.name)).filter((/** @type {unknown} */ name) => typeof name === "string" && name);
+    return names.length ? names : usual;
+  } catch {
+    return usual;
+  }
+}
+
+/**
+ * Asks the demo server for a token; one without sign-in takes `demo-<name>`.
+ * @param {string} name
+ * @returns {Promise<string>}
+ */
+export async function signIn(name) {
+  const response = await fetch("/demo/sign-in", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ name }),
+  });
+  if (response.status === 404 || response.status === 405) return `demo-${name}`;
+  if (!response.ok) throw new Error(`The server refused to sign ${name} in (${response.status})`);
+  const { token } = await response.json();
+  if (typeof token !== "string") throw new Error("The server's answer holds no token");
+  sessionStorage.setItem(key("token"), token);
+  return token;
+}
+
+/** @returns {string | null} the token of the last sign-in, in this tab */
+export const storedToken = () => sessionStorage.getItem(key("token"));
+
+/** @param {string} name */
+function wholeNumber(name) {
+  const text = query.get(name);
+  const value = Number(text);
+  return text !== null && Number.isInteger(value) && value >= 0 ? value : undefined;
+}
+
+/**
+ * Leaves out what is not given, so that the client's own defaults hold.
+ * @template {object} T
+ * @param {T} values
+ * @returns {T}
+ */
+function given(values) {
+  return /** @type {T} */ (Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null)));
+}
+
+/** Items that a timeline holds here: enough to scroll a while, few enough to lay out in a frame. */
+export const maxItems = wholeNumber("items") ?? 500;
+
+/**
+ * @param {string} user
+ * @returns {ClientOptions}
+ */
+export function clientOptions(user) {
+  let asked = false;
+  const poll = wholeNumber("poll");
+  return given({
+    account: device === "1" ? user : `${user}@${device}`,
+    transport: {
+      baseUrl: location.origin,
+      // A second question means that the first answer was refused: only then is a new token asked for.
+      token: () => {
+        const stored = asked ? null : storedToken();
+        asked = true;
+        return stored ?? signIn(user);
+      },
+    },
+    ifOpen: takeOver.get() ? /** @type {const} */ ("take-over") : undefined,
+    sync: given({
+      scope: /** @type {any} */ (query.get("scope")),
+      notify: /** @type {any} */ (query.get("notify")),
+      pollInterval: poll,
+      fallbackPollInterval: poll,
+      pullLimit: wholeNumber("limit"),
+    }),
+    overflow: /** @type {any} */ (query.get("overflow")),
+    storage: given({ mode: /** @type {any} */ (query.get("storage")), maxMessages: wholeNumber("cache") }),
+    pageSize: wholeNumber("page"),
+    logLevel: /** @type {any} */ (query.get("log")),
+  });
+}

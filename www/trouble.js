@@ -1,0 +1,126 @@
+// @ts-check
+// The server's trouble switches: what a bad network does, on purpose.
+
+import { h, setText } from "./dom.js";
+import { currentUser, storedToken } from "./session.js";
+
+/** @typedef {Record<string, number | boolean>} Trouble */
+
+/** The switches that this page knows, in their order; `max` is missing for one that is on or off. */
+const SWITCHES = [
+  { name: "dropNotifications", label: "Lose notifications", max: 1, unit: "%" },
+  { name: "duplicateNotifications", label: "Double notifications", max: 1, unit: "%" },
+  { name: "errorRate", label: "Fail requests", max: 1, unit: "%" },
+  { name: "delayMs", label: "Delay requests", max: 5000, unit: "ms" },
+];
+
+/**
+ * @param {string} path
+ * @param {unknown} [body] given: POST
+ */
+function ask(path, body) {
+  const token = storedToken() ?? `demo-${currentUser() ?? ""}`;
+  /** @type {Record<string, string>} */
+  const headers = { authorization: `Bearer ${token}` };
+  if (body === undefined) return fetch(path, { headers });
+  headers["content-type"] = "application/json";
+  return fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+/**
+ * @param {(text: string) => void} log
+ * @param {() => string | null} conversation the open one
+ */
+export function troubleSwitches(log, conversation) {
+  const note = h("p", { class: "panel-note", role: "status" }, "Asking the server…");
+  const switches = h("div", { class: "switches", hidden: true });
+  const overflow = h("button", { type: "button", class: "button small", on: { click: () => force(null) } }, "Force an overflow of everything");
+  const overflowHere = h("button", { type: "button", class: "button small", on: { click: () => force(conversation()) } }, "of this conversation");
+  const buttons = h("div", { class: "button-row", hidden: true }, overflow);
+  const element = h("div", { class: "trouble" }, note, switches, buttons);
+
+  /** @param {string | null} id null: of everything */
+  async function force(id) {
+    try {
+      const response = await ask("/demo/overflow", id === null ? {} : { conversation: id });
+      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      log(id === null ? "Overflow of everything asked for" : `Overflow of ${id} asked for`);
+    } catch (error) {
+      log(`Overflow: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** @type {Trouble} how they stand */
+  let current = {};
+  /** @param {Trouble} trouble */
+  function draw(trouble) {
+    current = Object.fromEntries(SWITCHES.flatMap(({ name }) => (name in trouble ? [[name, trouble[name]]] : [])));
+    switches.replaceChildren(
+      ...SWITCHES.flatMap(/** @returns {HTMLElement[]} */ ({ name, label, max, unit }) => {
+        const value = trouble[name];
+        if (value === undefined) return [];
+        const id = `trouble-${name}`;
+        if (typeof value === "boolean") {
+          const box = h("input", { type: "checkbox", role: "switch", class: "switch", id, on: { change: () => set({ [name]: box.checked }) } });
+          box.checked = value;
+          return [h("label", { class: "switch-row", for: id }, label, box)];
+        }
+        const shown = h("output", { for: id });
+        const range = h("input", {
+          type: "range", id, min: 0, max, step: max / 20,
+          on: { input: () => show(), change: () => set({ [name]: Number(range.value) }) },
+        });
+        range.value = String(value);
+        const show = () => {
+          const text = unit === "%" ? `${Math.round(Number(range.value) * 100)} %` : `${range.value} ms`;
+          setText(shown, text);
+          range.setAttribute("aria-valuetext", text);
+          range.classList.toggle("on", Number(range.value) > 0);
+        };
+        show();
+        return [h("div", { class: "range-row" }, h("label", { for: id }, label), shown, range)];
+      }),
+    );
+  }
+
+  /** @param {Trouble} change */
+  async function set(change) {
+    const [[name, value]] = Object.entries(change);
+    try {
+      // All of them at once: one that is left out would be switched off.
+      Object.assign(current, change);
+      const response = await ask("/demo/trouble", current);
+      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      log(`Trouble: ${name} ${value}`);
+    } catch (error) {
+      log(`Trouble: ${error instanceof Error ? error.message : error}`);
+      load();
+    }
+  }
+
+  async function load() {
+    let text = "";
+    try {
+      const response = await ask("/demo/trouble");
+      if (response.ok) draw(await response.json());
+      else if (response.status === 403 || response.status === 404) text = "This server makes no trouble. Start it with --allow-trouble to lose notifications, fail requests and force an overflow from here.";
+      else text = `The server answered ${response.status}.`;
+    } catch {
+      text = "The server could not be reached.";
+    }
+    setText(note, text);
+    note.hidden = !text;
+    switches.hidden = buttons.hidden = Boolean(text);
+  }
+
+  return {
+    element,
+    /** Asks the server how the switches stand: another device may have moved them. */
+    load,
+    /** @param {boolean} open */
+    conversationOpen(open) {
+      if (open) buttons.append(overflowHere);
+      else overflowHere.remove();
+    },
+  };
+}
