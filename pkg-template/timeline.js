@@ -1,0 +1,218 @@
+// One list on one screen. It is opened in the engine by the first who needs it, let go a little after the
+// last subscriber has gone, and opened again, where it was, by the next.
+
+import { PullcordError, aborted, invalid, quiet, revive } from "./errors.js";
+import { abortSignal, pageLimit, place } from "./options.js";
+import { seqText } from "./seq.js";
+import { reviveItem } from "./session.js";
+import { Source, applyPatch } from "./stores.js";
+
+/** ms between the last unsubscribe and letting go: React's StrictMode unsubscribes and subscribes at once */
+const LINGER = 1000;
+
+const IDLE = Object.freeze({ older: false, newer: false, jump: false });
+const OPENING = Object.freeze({
+  items: Object.freeze([]),
+  status: "opening",
+  anchor: Object.freeze({ key: null, count: 0 }),
+  firstIndex: 0,
+  hasOlder: true,
+  hasNewer: true,
+  loading: IDLE,
+  unseen: 0,
+  error: null,
+});
+
+/** `before` where both say the same, so that identity means "unchanged". */
+function kept(before, now) {
+  if (before === now) return before;
+  if (!before || !now) return now;
+  const fields = Object.keys(now);
+  return fields.length === Object.keys(before).length && fields.every((field) => before[field] === now[field]) ? before : now;
+}
+
+function keptError(before, wire) {
+  if (!wire) return null;
+  return before && before.code === wire.code && before.message === wire.message ? before : revive(wire);
+}
+
+/** @typedef {import("./index.js").Timeline<any>} TimelineApi */
+/** @implements {TimelineApi} */
+export class Timeline {
+  #session;
+  #config;
+  /** @type {"unopened" | "open" | "released" | "closed"} */
+  #state = "unopened";
+  #id = 0;
+  #source;
+  #subscribers = 0;
+  /** methods that are running */
+  #running = 0;
+  /** only what was subscribed to can lose its last subscriber; who only calls methods closes by himself */
+  #everSubscribed = false;
+  #linger = undefined;
+  #lastVisible = "";
+  /** what the session knows of this timeline */
+  #control = { apply: (entry) => this.#apply(entry), end: () => this.#end() };
+
+  /** @param {import("./session.js").Session} session @param {any} config as timelineConfig made it */
+  constructor(session, config) {
+    this.#session = session;
+    this.#config = config;
+    this.#source = new Source(OPENING, session.notifier);
+    this.conversation = config.conversation;
+  }
+
+  getSnapshot = () => {
+    if (this.#session.isOver) this.#end();
+    return this.#source.value;
+  };
+
+  subscribe = (listener) => {
+    const unsubscribe = this.#source.store.subscribe(listener);
+    if (!this.#use()) return unsubscribe;
+    this.#subscribers += 1;
+    this.#everSubscribed = true;
+    let subscribed = true;
+    return () => {
+      if (!subscribed) return;
+      subscribed = false;
+      unsubscribe();
+      this.#subscribers -= 1;
+      this.#rest();
+    };
+  };
+
+  loadOlder(options) {
+    return this.#load("older", options);
+  }
+
+  loadNewer(options) {
+    return this.#load("newer", options);
+  }
+
+  #load(direction, { limit = undefined, signal = undefined } = {}) {
+    return this.#method(() => this.#session.call({ op: "load", timeline: this.#id, direction, limit: pageLimit(limit, this.#config.pageSize) }, signal), signal);
+  }
+
+  jump(to, { signal = undefined } = {}) {
+    return this.#method(async () => {
+      await this.#session.call({ op: "jump", timeline: this.#id, to: place("to", to) }, signal);
+    }, signal);
+  }
+
+  send(body, options) {
+    return this.#method(() => this.#session.send(this.conversation, body, options));
+  }
+
+  retry(clientId) {
+    return this.#method(() => this.#session.retry(clientId));
+  }
+
+  discard(clientId) {
+    return this.#method(() => this.#session.discard(clientId));
+  }
+
+  edit(messageId, body) {
+    return this.#method(() => this.#session.edit(this.conversation, messageId, body));
+  }
+
+  recall(messageId) {
+    return this.#method(() => this.#session.recall(this.conversation, messageId));
+  }
+
+  markRead(seq) {
+    return this.#method(async () => {
+      const upTo = seq === undefined ? { timeline: this.#id } : { seq: seqText(seq) };
+      await this.#session.call({ op: "mark-read", conversation: this.conversation, ...upTo });
+    });
+  }
+
+  visible(first, last) {
+    if (typeof first !== "string" || typeof last !== "string") throw invalid("visible takes the keys of the first and the last item on screen");
+    if (!this.#use()) return;
+    const range = JSON.stringify([first, last]);
+    if (range !== this.#lastVisible) {
+      this.#lastVisible = range;
+      this.#session.command({ op: "visible", timeline: this.#id, first, last });
+    }
+    this.#rest();
+  }
+
+  close() {
+    if (this.#state === "closed") return;
+    const id = this.#id;
+    this.#end();
+    if (id) this.#session.closeTimeline(id);
+  }
+
+  /** Runs a method with the timeline opened for it. */
+  #method(run, signal) {
+    return quiet((async () => {
+      // before it is opened for it
+      if (abortSignal(signal)?.aborted) throw aborted(signal);
+      if (!this.#use()) throw this.#session.refusal ?? new PullcordError("closed", "the timeline is closed");
+      this.#running += 1;
+      try {
+        return await run();
+      } finally {
+        this.#running -= 1;
+        this.#rest();
+      }
+    })());
+  }
+
+  /** Opens it, if it is not. @returns {boolean} false: it is closed */
+  #use() {
+    if (this.#session.isOver) this.#end();
+    clearTimeout(this.#linger);
+    switch (this.#state) {
+      case "unopened":
+        this.#id = this.#session.addTimeline(this.#control);
+        this.#state = "open";
+        this.#session.command({ op: "open", timeline: this.#id, ...this.#config });
+        return true;
+      case "released":
+        this.#session.holdTimeline(this.#id, this.#control);
+        this.#state = "open";
+        this.#session.command({ op: "attach", timeline: this.#id });
+        return true;
+      default:
+        return this.#state === "open";
+    }
+  }
+
+  /** Lets go soon, if nobody needs it. */
+  #rest() {
+    if (this.#state !== "open" || this.#subscribers > 0 || this.#running > 0 || !this.#everSubscribed) return;
+    clearTimeout(this.#linger);
+    this.#linger = setTimeout(() => {
+      this.#state = "released";
+      this.#lastVisible = "";
+      this.#session.command({ op: "release", timeline: this.#id });
+      this.#session.letGoTimeline(this.#id, this.#control);
+    }, LINGER);
+  }
+
+  #end() {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    clearTimeout(this.#linger);
+    this.#source.set({ ...this.#source.value, status: "closed", loading: IDLE });
+  }
+
+  #apply(entry) {
+    const before = this.#source.value;
+    this.#source.set(kept(before, {
+      items: entry.items?.length ? applyPatch(before.items, entry.items, reviveItem) : before.items,
+      status: entry.status,
+      anchor: kept(before.anchor, entry.anchor),
+      firstIndex: entry.firstIndex,
+      hasOlder: entry.hasOlder,
+      hasNewer: entry.hasNewer,
+      loading: kept(before.loading, entry.loading),
+      unseen: entry.unseen,
+      error: keptError(before.error, entry.error),
+    }));
+  }
+}

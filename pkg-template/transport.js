@@ -1,0 +1,104 @@
+// The app's own Transport, called for the engine: JSON text in, JSON text out. Whether an answer keeps the
+// protocol is the engine's to judge; here only what JSON cannot carry is dealt with.
+
+import { PullcordError, invalid, toWire } from "./errors.js";
+
+const METHODS = ["pull", "pullConversations", "pullMailbox", "acknowledge", "conversations", "history", "changes", "send", "edit", "recall", "markRead", "listen"];
+const ANSWERS_A_MESSAGE = new Set(["send", "edit", "recall"]);
+
+/** Whatever else it has: one of these makes it a Transport. */
+export function isTransport(transport) {
+  return ["pull", "pullConversations", "pullMailbox"].some((method) => typeof transport?.[method] === "function");
+}
+
+/** The names of what it can do. */
+export function methodsOf(transport) {
+  return METHODS.filter((method) => typeof transport[method] === "function");
+}
+
+function wireValue(_key, value) {
+  if (typeof value === "bigint") return value.toString();
+  if (value instanceof PullcordError) return { code: value.code, message: value.message };
+  return value;
+}
+
+/** @returns {string} */
+function wireText(value) {
+  try {
+    return JSON.stringify(value, wireValue) ?? "";
+  } catch (cause) {
+    throw new PullcordError("protocol", `the transport's answer is no JSON: ${cause.message}`, { cause });
+  }
+}
+
+function answerText(method, answer) {
+  if (method === "changes" && answer === "gone") {
+    throw new PullcordError("not-found", "the log does not reach back that far", { status: 410 });
+  }
+  return wireText(ANSWERS_A_MESSAGE.has(method) ? { message: answer } : answer);
+}
+
+/**
+ * @param {any} transport
+ * @param {(level: string, message: string, detail?: unknown) => void} log
+ * @param {(call: () => void) => void} intoWasm guards a call of the engine
+ * @returns hooks.call and hooks.listen
+ */
+export function bridge(transport, log, intoWasm) {
+  /** The rejection as the engine takes it; one without a code is told to the app, for it may be a bug of its. */
+  const rejection = (method, error, signal) => {
+    if (!(error instanceof PullcordError) && !signal.aborted) {
+      log("warn", `transport.${method} failed, which counts as a network error`, error);
+    }
+    return toWire(error);
+  };
+
+  return {
+    async call(method, requestText, signal) {
+      try {
+        if (typeof transport[method] !== "function") throw invalid(`the transport has no method ${method}`);
+        return answerText(method, await transport[method](JSON.parse(requestText), signal));
+      } catch (error) {
+        throw rejection(method, error, signal);
+      }
+    },
+
+    listen(sink, signal) {
+      // the channel's end: nothing of it counts any more, and the wasm's side of it may be gone
+      let over = false;
+      signal.addEventListener("abort", () => {
+        over = true;
+      });
+      const report = (call) => {
+        if (!over) intoWasm(call);
+      };
+      const closed = (error) => {
+        if (over) return;
+        const reason = error === undefined ? undefined : JSON.stringify(rejection("listen", error, signal));
+        report(() => sink.closed(reason));
+        over = true;
+      };
+      try {
+        const running = transport.listen({
+          ready: () => report(() => sink.ready()),
+          notify: (spread, conversations) => report(() => sink.notify(Number.isFinite(spread) && spread > 0 ? spread : 0, conversations && [...conversations].map(String))),
+          push: (batch) => {
+            let text;
+            try {
+              text = wireText(batch);
+            } catch (error) {
+              // what was pushed can be pulled
+              log("warn", "the transport pushed what is no JSON; pulling instead", error);
+            }
+            report(() => (text ? sink.push(text) : sink.notify(0, undefined)));
+          },
+          closed,
+        }, signal);
+        // an async listen that fails has closed
+        Promise.resolve(running).catch(closed);
+      } catch (error) {
+        closed(error);
+      }
+    },
+  };
+}

@@ -1,0 +1,353 @@
+// Opening and ending a client: options, the lock, taking over, wiping, a panic, the wasm.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import { PullcordError } from "../../pkg-template/errors.js";
+import { compareSeq } from "../../pkg-template/seq.js";
+import { EMPTY_WASM, codeOf, fakeClient, fakePackage, options, settled, until } from "./fake.mjs";
+
+test("PullcordError is what the contract says", () => {
+  const cause = new Error("deeper");
+  const error = new PullcordError("timeout", "late", { cause, status: 504, retryAfter: 5 });
+  assert.ok(error instanceof Error);
+  assert.deepEqual([error.name, error.code, error.message, error.retryable, error.cause, error.status, error.retryAfter], ["PullcordError", "timeout", "late", true, cause, 504, 5]);
+  assert.equal(new PullcordError("aborted").name, "AbortError");
+  assert.deepEqual(["network", "timeout", "offline", "rejected", "unauthorized"].map((code) => new PullcordError(code).retryable), [true, true, true, false, false]);
+  assert.equal("cause" in new PullcordError("closed"), false);
+});
+
+test("positions compare as integers", () => {
+  assert.equal(compareSeq("9", "10"), -1);
+  assert.equal(compareSeq("18446744073709551615", 18446744073709551614n), 1);
+  assert.equal(compareSeq("0010", 10), 0);
+  assert.equal(compareSeq(9007199254740991, "9007199254740993"), -1);
+  for (const wrong of [-1, 1.5, 2 ** 53, "1e3", "", "-1", 2n ** 64n, null, undefined]) {
+    assert.throws(() => compareSeq(wrong, 1), { code: "invalid" }, String(wrong));
+  }
+});
+
+test("options that are wrong, or not served yet, are refused with what to do", async () => {
+  const { createClient, world } = fakePackage();
+  const wrong = [
+    undefined, {}, { account: "" }, { account: 7 }, { transport: {} }, { transport: { baseUrl: "x", token: () => "" } }, { transport: { baseUrl: "ftp://x/", token: () => "" } },
+    { transport: { baseUrl: "https://x/" } }, { transport: { pull: async () => {} } }, { sync: { pollInterval: 0 } }, { sync: { pullLimit: "5" } }, { pageSize: 1.5 },
+    { storage: { mode: "disk" } }, { ifOpen: "fight" }, { logLevel: "loud" }, { logger: 1 }, { signal: true },
+    { sync: { scope: "conversation" } }, { sync: { scope: "mailbox" } }, { sync: { notify: "long-poll" } }, { overflow: "keep" },
+  ];
+  for (const one of wrong) {
+    const given = one === undefined || Object.keys(one).length === 0 ? one : options(one);
+    await assert.rejects(createClient(given), (error) => error instanceof PullcordError && error.code === "invalid" && error.message.length > 10, JSON.stringify(one));
+  }
+  assert.equal(world.hosts.length, 0);
+  const { client } = await fakeClient();
+  assert.throws(() => client.timeline(""), { code: "invalid" });
+  assert.throws(() => client.timeline("c1", { maxItems: 5 }), { code: "invalid" });
+  for (const start of ["first-unread", { around: "5" }, { at: 5 }, "oldest", {}]) {
+    assert.throws(() => client.timeline("c1", { start }), { code: "invalid" });
+    assert.equal(await codeOf(client.timeline("c1").jump(start)), "invalid");
+  }
+  await client.close();
+});
+
+test("the engine is told all options, with their defaults", async () => {
+  const { client, host } = await fakeClient({ account: "told" });
+  assert.deepEqual(host.config, {
+    account: "told", transport: "http", methods: [], baseUrl: "https://chat.example", timeout: 15000, scope: "account", notify: "socket", pollInterval: 30000,
+    fallbackPollInterval: 5000, minPullInterval: 0, pullLimit: 500, overflow: "clear", mode: "auto", maxMessages: 1000000, pageSize: 30, online: true, hidden: false,
+  });
+  assert.equal(host.hooks.token(), "secret");
+  await client.close();
+});
+
+test("a client resolves with the engine's first status, and works once it has the lock", async () => {
+  const { createClient, world } = fakePackage();
+  let show;
+  const original = world.open;
+  world.open = async (config, hooks) => {
+    const frame = hooks.frame;
+    let held = [];
+    hooks.frame = (text) => held.push(text);
+    const host = await original(config, hooks);
+    show = () => {
+      hooks.frame = frame;
+      for (const text of held) frame(text);
+      held = [];
+    };
+    return host;
+  };
+  let open = false;
+  const opening = createClient(options()).then((client) => {
+    open = true;
+    return client;
+  });
+  await until(() => world.hosts.length === 1 && world.hosts[0].isPromoted);
+  assert.equal(open, false);
+  show();
+  await (await opening).close();
+});
+
+test("a second client of the account waits, and works when the first has closed", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  await until(() => world.hosts[0].isPromoted);
+  const second = await createClient(shared);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(world.hosts[1].isPromoted, false);
+  await first.close();
+  await until(() => world.hosts[1].isPromoted);
+  assert.equal(world.instances, 1, "several clients share one instance");
+  await second.close();
+});
+
+test("a waiting client that closes leaves the queue", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  const second = await createClient(shared);
+  const third = await createClient(shared);
+  await second.close();
+  await first.close();
+  await until(() => world.hosts[2].isPromoted);
+  assert.equal(world.hosts[1].isPromoted, false);
+  await third.close();
+});
+
+test("take-over closes the earlier client, which says so, and passes by a waiting one", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  await until(() => world.hosts[0].isPromoted);
+  const waiting = await createClient(shared);
+  const second = await createClient({ ...shared, ifOpen: "take-over" });
+  await until(() => world.hosts[2].isPromoted);
+  const { connection, error } = first.status.getSnapshot();
+  assert.deepEqual([connection, error.code], ["closed", "closed"]);
+  assert.match(error.message, /taken over/);
+  assert.equal(await codeOf(first.sync()), "closed");
+  assert.deepEqual(world.hosts[0].ops(), ["close"]);
+  assert.equal(world.hosts[1].isPromoted, false);
+  await second.close();
+  await until(() => world.hosts[1].isPromoted);
+  await waiting.close();
+});
+
+test("take-over steals the lock from a client that does not react", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  await until(() => world.hosts[0].isPromoted);
+  world.hosts[0].onCommand = () => {};
+  const second = await createClient({ ...shared, ifOpen: "take-over" });
+  const began = Date.now();
+  await until(() => world.hosts[1].isPromoted);
+  assert.ok(Date.now() - began < 3000);
+  assert.equal(await codeOf(first.sync()), "closed");
+  world.hosts[0].hooks.stopped(false);
+  await second.close();
+});
+
+test("take-over of an account that nobody has works at once", async () => {
+  const { client, host } = await fakeClient({ ifOpen: "take-over" });
+  await until(() => host.isPromoted);
+  await client.close();
+});
+
+test("close is safe to call twice, and gives the host back", async () => {
+  const { client, host } = await fakeClient();
+  const pending = client.inspect();
+  const [once, again] = [client.close(), client.close()];
+  assert.equal(await codeOf(client.sync()), "closed");
+  await Promise.all([once, again]);
+  await client.close();
+  await settled();
+  assert.equal(await codeOf(pending), "closed");
+  assert.deepEqual(host.ops(), ["inspect", "close"]);
+  assert.equal(host.isFree, true);
+  const { connection, error } = client.status.getSnapshot();
+  assert.deepEqual([connection, error], ["closed", null]);
+});
+
+test("an engine that stops by itself closes its client, with its reason", async () => {
+  const { client, host } = await fakeClient();
+  host.frame({ status: { ...client.status.getSnapshot(), connection: "closed", error: { code: "storage", message: "deleted elsewhere" } } });
+  host.hooks.stopped(false);
+  const { connection, error } = client.status.getSnapshot();
+  assert.deepEqual([connection, error.code], ["closed", "storage"]);
+  await settled();
+  assert.equal(host.isFree, true);
+});
+
+test("wipe closes every client of the account, and only those", async () => {
+  const { createClient, wipe, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  await until(() => world.hosts[0].isPromoted);
+  const waiting = await createClient(shared);
+  const other = await createClient(options());
+  await wipe(shared.account);
+  assert.equal(first.status.getSnapshot().connection, "closed");
+  assert.equal(waiting.status.getSnapshot().connection, "closed");
+  assert.equal(other.status.getSnapshot().connection, "online");
+  await other.close();
+});
+
+test("a client's wipe closes the others, then deletes", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  await until(() => world.hosts[0].isPromoted);
+  const second = await createClient(shared);
+  await second.wipe();
+  assert.equal(first.status.getSnapshot().connection, "closed");
+  assert.deepEqual(world.hosts.map((host) => host.ops().at(-1)), ["close", "wipe"]);
+  await second.wipe();
+});
+
+test("a wipe that could not delete rejects", async () => {
+  const { client, host } = await fakeClient();
+  host.onCommand = () => queueMicrotask(() => host.hooks.stopped(true, JSON.stringify({ code: "storage", message: "blocked" })));
+  assert.equal(await codeOf(client.wipe()), "storage");
+  assert.equal(client.status.getSnapshot().connection, "closed");
+});
+
+test("a signal cancels opening and leaves nothing held", async () => {
+  const { createClient, world } = fakePackage();
+  assert.equal(await codeOf(createClient(options({ signal: AbortSignal.abort() }))), "aborted");
+  assert.equal(world.hosts.length, 0);
+  const original = world.open;
+  let opened;
+  world.open = (config, hooks) => new Promise((resolve) => {
+    opened = () => resolve(original(config, hooks));
+  });
+  const controller = new AbortController();
+  const shared = options();
+  const opening = createClient({ ...shared, signal: controller.signal });
+  await until(() => opened);
+  controller.abort();
+  await assert.rejects(opening, { name: "AbortError" });
+  opened();
+  await until(() => world.hosts[0]?.isFree);
+  world.open = original;
+  const next = await createClient(shared);
+  await until(() => world.hosts[1].isPromoted);
+  await next.close();
+});
+
+test("a store that does not open rejects with its reason, and the next try may work", async () => {
+  const { createClient, world } = fakePackage();
+  const original = world.open;
+  world.open = async () => {
+    throw { code: "storage-newer", message: "a newer version wrote it" };
+  };
+  const shared = options();
+  await assert.rejects(createClient(shared), (error) => error instanceof PullcordError && error.code === "storage-newer");
+  world.open = original;
+  const client = await createClient(shared);
+  await client.close();
+});
+
+test("after a panic all clients of the page are closed with internal, and the next one is fresh", async () => {
+  const { createClient, world } = fakePackage();
+  const [a, b] = [await createClient(options()), await createClient(options())];
+  const timeline = a.timeline("c1");
+  timeline.subscribe(() => {});
+  const pending = b.sync();
+  world.hosts[0].onCommand = () => {
+    world.hosts[0].hooks.panicked("index out of bounds");
+    throw new WebAssembly.RuntimeError("unreachable");
+  };
+  assert.equal(await codeOf(a.send("c1", 1)), "internal");
+  assert.equal(await codeOf(pending), "internal");
+  for (const client of [a, b]) {
+    const { connection, error } = client.status.getSnapshot();
+    assert.deepEqual([connection, error.code], ["closed", "internal"]);
+    await client.close();
+  }
+  assert.equal(timeline.getSnapshot().status, "closed");
+  const next = await createClient(options());
+  assert.equal(world.instances, 2);
+  await next.close();
+});
+
+test("a panic while opening rejects", async () => {
+  const { createClient, world } = fakePackage();
+  world.open = (_config, hooks) => {
+    queueMicrotask(() => hooks.panicked("early"));
+    return new Promise(() => {});
+  };
+  assert.equal(await codeOf(createClient(options())), "internal");
+});
+
+test("the wasm in all its forms", async () => {
+  const server = createServer((request, response) => {
+    if (request.url === "/missing") response.writeHead(404).end();
+    else if (request.url === "/page") response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>");
+    else response.writeHead(200, { "content-type": request.url === "/typed" ? "application/wasm" : "application/octet-stream" }).end(EMPTY_WASM);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const base = `http://127.0.0.1:${server.address().port}`;
+  try {
+    const module = await WebAssembly.compile(EMPTY_WASM);
+    const forms = [EMPTY_WASM, EMPTY_WASM.buffer, module, Promise.resolve(module), `${base}/typed`, new URL(`${base}/untyped`), fetch(`${base}/typed`), await fetch(`${base}/untyped`)];
+    for (const wasm of forms) {
+      const { client } = await fakeClient({ wasm });
+      await client.close();
+    }
+    const { createClient } = fakePackage();
+    assert.equal(await codeOf(createClient(options({ wasm: `${base}/missing` }))), "network");
+    assert.equal(await codeOf(createClient(options({ wasm: `${base}/page` }))), "internal");
+    assert.equal(await codeOf(createClient(options({ wasm: "http://127.0.0.1:1/" }))), "network");
+    assert.equal(await codeOf(createClient(options({ wasm: 7 }))), "invalid");
+    await assert.rejects(createClient(options({ wasm: new URL("./nowhere.wasm", import.meta.url) })), /pullcord\.wasm/);
+    await (await createClient(options())).close();
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+});
+
+test("logs obey their level, and a logger that throws does no harm", async () => {
+  const lines = [];
+  const { client, host } = await fakeClient({
+    logLevel: "info",
+    logger: (level, text, detail) => {
+      lines.push([level, text, detail]);
+      throw new Error("mine");
+    },
+  });
+  host.frame({ logs: [{ level: "debug", message: "too fine" }, { level: "info", message: "pulled", detail: { events: 3 } }] });
+  host.hooks.log("error", "trouble", JSON.stringify([1]));
+  assert.deepEqual(lines, [["info", "pulled", { events: 3 }], ["error", "trouble", [1]]]);
+  await client.close();
+});
+
+test("what the browser says about network and page becomes commands, until the client closes", async () => {
+  const [page, tab] = [new EventTarget(), new EventTarget()];
+  page.visibilityState = "visible";
+  Object.assign(globalThis, { document: page, addEventListener: tab.addEventListener.bind(tab) });
+  try {
+    const { client, host } = await fakeClient();
+    tab.dispatchEvent(new Event("offline"));
+    tab.dispatchEvent(new Event("online"));
+    page.visibilityState = "hidden";
+    page.dispatchEvent(new Event("visibilitychange"));
+    page.dispatchEvent(new Event("freeze"));
+    page.dispatchEvent(new Event("resume"));
+    tab.dispatchEvent(new Event("pagehide"));
+    tab.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: false }));
+    tab.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    assert.deepEqual(host.commands, [
+      { op: "network", online: false }, { op: "network", online: true }, { op: "visibility", hidden: true }, { op: "freeze" }, { op: "resume" }, { op: "freeze" }, { op: "resume" },
+    ]);
+    await client.close();
+    host.commands.length = 0;
+    tab.dispatchEvent(new Event("offline"));
+    page.dispatchEvent(new Event("visibilitychange"));
+    assert.deepEqual(host.commands, []);
+  } finally {
+    delete globalThis.document;
+    delete globalThis.addEventListener;
+  }
+});

@@ -1,0 +1,215 @@
+// The life of a timeline: opened by need, let go, opened again, closed; and its methods.
+
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { codeOf, fakeClient, messageItem, settled, timelineEntry } from "./fake.mjs";
+
+const timelineOps = (host) => host.commands.filter(({ timeline }) => timeline).map(({ op, timeline }) => `${op} ${timeline}`);
+
+test("it costs nothing until it is needed", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  assert.equal(timeline.getSnapshot(), timeline.getSnapshot());
+  assert.deepEqual(
+    { ...timeline.getSnapshot() },
+    { items: [], status: "opening", anchor: { key: null, count: 0 }, firstIndex: 0, hasOlder: true, hasNewer: true, loading: { older: false, newer: false, jump: false }, unseen: 0, error: null },
+  );
+  assert.deepEqual(host.commands, []);
+  timeline.subscribe(() => {});
+  assert.deepEqual(host.commands, [{ op: "open", timeline: 1, conversation: "c1", start: "latest", pageSize: 30, maxItems: 1000 }]);
+  await client.close();
+});
+
+test("a method opens it as well", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1", { pageSize: 10, maxItems: 50 });
+  const loading = timeline.loadOlder();
+  assert.deepEqual(host.commands.map(({ op }) => op), ["open", "load"]);
+  assert.deepEqual(host.last("load"), { op: "load", call: 1, timeline: 1, direction: "older", limit: 10 });
+  host.answer("load", { added: 10, end: false, source: "cache" });
+  assert.deepEqual(await loading, { added: 10, end: false, source: "cache" });
+  await client.close();
+});
+
+test("React's StrictMode mounts, unmounts and mounts: opened once, let go never", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { client, host } = await fakeClient();
+    // rendered twice: the first of the two is never used
+    client.timeline("c1");
+    const timeline = client.timeline("c1");
+    const first = timeline.subscribe(() => {});
+    first();
+    const second = timeline.subscribe(() => {});
+    mock.timers.tick(5000);
+    assert.deepEqual(timelineOps(host), ["open 1"]);
+    second();
+    mock.timers.tick(500);
+    assert.deepEqual(timelineOps(host), ["open 1"]);
+    mock.timers.tick(1000);
+    assert.deepEqual(timelineOps(host), ["open 1", "release 1"]);
+    timeline.subscribe(() => {});
+    assert.deepEqual(timelineOps(host), ["open 1", "release 1", "attach 1"]);
+    timeline.close();
+    await client.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("let go, it keeps what it showed; a method attaches it, and it is let go again afterwards", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { client, host } = await fakeClient();
+    const timeline = client.timeline("c1");
+    const unsubscribe = timeline.subscribe(() => {});
+    host.frame({ timelines: [timelineEntry(1, { items: [{ at: 0, del: 0, ins: [messageItem(1)] }] })] });
+    unsubscribe();
+    mock.timers.tick(1000);
+    assert.equal(timeline.getSnapshot().items.length, 1);
+    const marking = timeline.markRead();
+    mock.timers.tick(5000);
+    assert.deepEqual(timelineOps(host), ["open 1", "release 1", "attach 1", "mark-read 1"]);
+    host.answer("mark-read", null);
+    assert.equal(await marking, undefined);
+    mock.timers.tick(1000);
+    assert.equal(timelineOps(host).at(-1), "release 1");
+    timeline.close();
+    await client.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("closed for good: keeps its items, refuses methods, tells its listeners, hears nothing more", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  let told = 0;
+  timeline.subscribe(() => {
+    told += 1;
+  });
+  host.frame({ timelines: [timelineEntry(1, { items: [{ at: 0, del: 0, ins: [messageItem(1)] }] })] });
+  await settled();
+  told = 0;
+  const loading = timeline.loadOlder();
+  timeline.close();
+  timeline.close();
+  assert.equal(await codeOf(loading), "closed");
+  host.frame({ timelines: [timelineEntry(1, { items: [{ at: 0, del: 1, ins: [] }] })] });
+  await settled();
+  assert.equal(told, 1);
+  const { status, items, loading: flags } = timeline.getSnapshot();
+  assert.deepEqual([status, items.length, flags.older], ["closed", 1, false]);
+  for (const method of ["loadOlder", "loadNewer", "send", "retry", "discard", "edit", "recall", "markRead", "jump"]) {
+    assert.equal(await codeOf(timeline[method]("x", 1)), "closed", method);
+  }
+  timeline.visible("a", "b");
+  timeline.subscribe(() => {})();
+  assert.equal(timelineOps(host).filter((op) => op.startsWith("close-timeline")).length, 1);
+  await client.close();
+});
+
+test("closing the client closes its timelines, also one that was never opened", async () => {
+  const { client } = await fakeClient();
+  const [open, unopened] = [client.timeline("c1"), client.timeline("c2")];
+  open.subscribe(() => {});
+  await client.close();
+  assert.equal(open.getSnapshot().status, "closed");
+  assert.equal(unopened.getSnapshot().status, "closed");
+  assert.equal(unopened.getSnapshot(), unopened.getSnapshot());
+  assert.equal(await codeOf(open.loadOlder()), "closed");
+  assert.equal(client.timeline("c3").getSnapshot().status, "closed");
+});
+
+test("an AbortSignal: already aborted rejects and opens nothing; later it tells the engine", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  await assert.rejects(timeline.loadOlder({ signal: AbortSignal.abort("why") }), { name: "AbortError", code: "aborted", cause: "why" });
+  assert.deepEqual(host.commands, []);
+  const controller = new AbortController();
+  const loading = timeline.loadOlder({ signal: controller.signal });
+  controller.abort();
+  assert.deepEqual(host.last("abort"), { op: "abort", of: 1 });
+  await assert.rejects(loading, { name: "AbortError", code: "aborted" });
+  const done = timeline.loadOlder({ signal: controller.signal });
+  assert.equal(await codeOf(done), "aborted");
+  await client.close();
+});
+
+test("a signal that fires after the answer tells nobody", async () => {
+  const { client, host } = await fakeClient();
+  const controller = new AbortController();
+  const syncing = client.sync({ signal: controller.signal });
+  host.answer("sync", null);
+  await syncing;
+  controller.abort();
+  assert.equal(host.last("abort"), undefined);
+  await client.close();
+});
+
+test("a promise nobody awaits raises no unhandledrejection", async () => {
+  const raised = [];
+  const note = (error) => raised.push(error);
+  process.on("unhandledRejection", note);
+  const { client, host, createClient, wipe } = await fakeClient();
+  const timeline = client.timeline("c1");
+  timeline.loadOlder();
+  host.refuse("load", { code: "offline", message: "offline" });
+  timeline.send(undefined);
+  timeline.jump("first-unread");
+  client.send("", 1);
+  client.sync();
+  client.inspect();
+  createClient({ account: "" });
+  wipe("");
+  await client.close();
+  timeline.loadOlder();
+  client.sync();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off("unhandledRejection", note);
+  assert.deepEqual(raised, []);
+});
+
+test("visible is told once for the same range, and again after it was let go", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  timeline.subscribe(() => {});
+  timeline.visible("a", "b");
+  timeline.visible("a", "b");
+  timeline.visible("a", "c");
+  assert.deepEqual(host.commands.filter(({ op }) => op === "visible").map(({ first, last }) => first + last), ["ab", "ac"]);
+  assert.throws(() => timeline.visible(undefined, "c"), { code: "invalid" });
+  await client.close();
+});
+
+test("a local item's error, and the timeline's, are PullcordErrors", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  timeline.subscribe(() => {});
+  const local = { kind: "local", key: "k", clientId: "k", conversation: "c1", state: "failed", message: null, body: 1, createdAt: 0, error: { code: "rejected", message: "no", status: 422 } };
+  const error = { code: "timeout", message: "late" };
+  host.frame({ timelines: [timelineEntry(1, { error, items: [{ at: 0, del: 0, ins: [local] }] })] });
+  const snapshot = timeline.getSnapshot();
+  assert.deepEqual([snapshot.items[0].error.code, snapshot.items[0].error.status, snapshot.items[0].error.retryable], ["rejected", 422, false]);
+  assert.deepEqual([snapshot.error.name, snapshot.error.retryable], ["PullcordError", true]);
+  host.frame({ timelines: [timelineEntry(1, { error })] });
+  assert.equal(timeline.getSnapshot(), snapshot);
+  await client.close();
+});
+
+test("bodies are read at once, as JSON", async () => {
+  const { client, host } = await fakeClient();
+  const body = { text: "before" };
+  client.send("c1", body, { clientId: "x" });
+  body.text = "after";
+  assert.deepEqual(host.last("send"), { op: "send", call: 1, conversation: "c1", body: '{"text":"before"}', clientId: "x" });
+  client.send("c1", null);
+  assert.match(host.last("send").clientId, /^[0-9a-f-]{36}$/);
+  const cyclic = {};
+  cyclic.self = cyclic;
+  for (const wrong of [undefined, 1n, cyclic, () => {}]) assert.equal(await codeOf(client.send("c1", wrong)), "invalid");
+  assert.equal(await codeOf(client.send("c1", 1, { clientId: "" })), "invalid");
+  assert.equal(await codeOf(client.send("\ud800", 1)), "invalid");
+  assert.equal(await codeOf(client.markRead("c1", -1)), "invalid");
+  await client.close();
+});

@@ -1,0 +1,35 @@
+// An app's use of the package, as the compiler sees it.
+
+import { PullcordError, compareSeq, createClient, wipe } from "../../pkg-template/index.js";
+import type { Client, MessageItem, Timeline, Transport } from "../../pkg-template/index.js";
+
+interface Body {
+  text: string;
+}
+
+const backend: Transport<Body> = {
+  pull: async ({ cursor }) => ({ events: [], cursor: cursor ?? "0", hasMore: false }),
+  conversations: async () => ({ conversations: [{ id: "c1" }], next: null }),
+  history: async () => ({ messages: [], hasBefore: false, hasAfter: false }),
+  send: async ({ conversation, clientId, body }) => ({ id: "m1", conversation, seq: 1n, sender: "me", createdAt: 0, version: 1, state: "normal", body, clientId }),
+  listen: (sink, signal) => {
+    sink.ready();
+    signal.addEventListener("abort", () => sink.closed());
+  },
+};
+
+export async function use(): Promise<number> {
+  const client: Client<Body> = await createClient<Body>({ account: "a", transport: backend, storage: { mode: "memory" } });
+  const timeline: Timeline<Body> = client.timeline("c1", { pageSize: 50 });
+  const unsubscribe = timeline.subscribe(() => {});
+  const { added } = await timeline.loadOlder({ signal: AbortSignal.timeout(1000) });
+  const texts = timeline.getSnapshot().items
+    .filter((item): item is MessageItem<Body> => item.kind === "message")
+    .map((item) => item.message.body?.text);
+  client.on("messages", ({ messages, live }) => void [messages[0]?.body?.text, live]);
+  const error: Error = new PullcordError("network", "no answer", { retryAfter: 100 });
+  unsubscribe();
+  await client.close();
+  await wipe("a");
+  return added + compareSeq(1, "2") + texts.length + error.message.length;
+}
