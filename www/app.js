@@ -30,7 +30,6 @@ async function start() {
   }
   const user = currentUser() ?? (await showSignIn(root));
   rememberUser(user);
-  document.title = device === "1" ? `${user} · Pullcord` : `${user} · device ${device} · Pullcord`;
   root.replaceChildren(h("div", { class: "boot", role: "status" }, h("img", { src: "logo.svg", alt: "", width: 48, height: 48 }), "Opening…"));
   let client;
   try {
@@ -169,7 +168,8 @@ function showChat(client, me) {
     if (id !== null) {
       write.open(id);
       timeline.open(id);
-      if (matchMedia("(pointer: fine)").matches) write.focus();
+      // On a touch screen this would bring up the keyboard; of two panes only the used one may take it.
+      if (matchMedia("(pointer: fine)").matches && (!embedded || document.hasFocus())) write.focus();
     }
   }
 
@@ -205,7 +205,12 @@ function showChat(client, me) {
   async function signOut() {
     const sure = await ask({ title: "Sign out?", text: "What this device has stored is deleted. What is not sent yet is lost.", confirm: "Sign out" });
     if (!sure) return;
-    await client.wipe();
+    try {
+      await client.wipe();
+    } catch (error) {
+      showBanner(`Not signed out. ${errorText(error)}`, null);
+      return;
+    }
     forgetUser();
     location.reload();
   }
@@ -231,6 +236,7 @@ function showChat(client, me) {
     if (connection === lastConnection) return;
     const before = lastConnection;
     lastConnection = connection;
+    shell.dataset.connection = connection;
     const here = { label: "Use it here", run: () => { takeOver.set(true); location.reload(); } };
     if (connection === "waiting") showBanner("This device is open in another tab. What is stored is shown; the rest happens there.", here);
     else if (connection === "closed") showBanner("This device was closed, or opened in another tab.", here);
@@ -239,6 +245,14 @@ function showChat(client, me) {
   }
   client.status.subscribe(watchConnection);
   watchConnection();
+
+  const name = device === "1" ? `${me} · Pullcord` : `${me} · device ${device} · Pullcord`;
+  function drawTitle() {
+    const unread = client.conversations.getSnapshot().filter((conversation) => conversation.unread > 0).length;
+    document.title = unread ? `(${unread}) ${name}` : name;
+  }
+  client.conversations.subscribe(drawTitle);
+  drawTitle();
 
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {

@@ -108,7 +108,7 @@ function drawGap(element) {
   element.className = "row gap";
   element.replaceChildren(
     h("div", { class: "skeleton", "aria-hidden": "true" }, h("i", {}), h("i", {}), h("i", {})),
-    h("p", {}, "Messages may be missing here. Loading…"),
+    h("p", {}, "Messages may be missing here", h("span", { class: "while-online" }, ", loading…"), h("span", { class: "while-offline" }, " until you are online again.")),
   );
 }
 

@@ -25,6 +25,8 @@ import { compareSeq } from "/pkg/index.js";
 const NEAR_END = 32;
 /** Messages of one sender further apart than this (ms) are not one group. */
 const GROUP = 5 * 60_000;
+/** A load that failed is tried again after this long (ms), while it is still wanted. */
+const RETRY = 4000;
 /** Messages arriving at once that are read out one by one; more are only counted. */
 const READ_OUT = 3;
 
@@ -166,6 +168,7 @@ export class TimelineView {
   }
 
   close() {
+    this.actions.remove();
     this.#timeline?.close();
     this.#clear();
     this.#readUpTo = null;
@@ -527,6 +530,8 @@ export class TimelineView {
   #loadNear() {
     const snapshot = this.#snapshot;
     if (!snapshot || snapshot.status !== "ready" || this.#jumping) return;
+    // With nothing but a gap there is nothing to be older than; it fills by itself.
+    if (!snapshot.items.some(({ kind }) => kind === "message")) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     const near = Math.max(800, clientHeight * 1.5);
     if (snapshot.hasOlder && scrollTop < near) this.#load("older");
@@ -543,7 +548,13 @@ export class TimelineView {
     } catch (error) {
       if (timeline !== this.#timeline || codeOf(error) === "aborted") return;
       this.#failedAt = end;
-      if (this.#snapshot) this.#drawEdges(timeline.getSnapshot());
+      this.#drawEdges(timeline.getSnapshot());
+      // The reader may be waiting there: no click is needed to go on when it was only a hiccup.
+      setTimeout(() => {
+        if (timeline !== this.#timeline || this.#failedAt !== end || codeOf(error) === "offline") return;
+        this.#failedAt = null;
+        this.#loadNear();
+      }, RETRY);
     }
   }
 
@@ -581,7 +592,7 @@ export class TimelineView {
     const here = messages.filter(({ conversation, sender }) => conversation === this.#timeline?.conversation && sender !== this.#me);
     if (!here.length) return;
     const text = here.length > READ_OUT ? `${here.length} new messages` : here.map(({ sender, body }) => `${sender}: ${readBody(body).text}`).join(". ");
-    setText(this.announcer, text);
+    this.#say(text);
   }
 
   // ---------------------------------------------------------------- pointing and keys
@@ -621,8 +632,10 @@ export class TimelineView {
    */
   #showActions(row) {
     const item = row?.drawing.item;
+    // While the keyboard is on one of the buttons, pointing elsewhere does not take them away.
+    if (this.actions.contains(document.activeElement) && !row?.element.contains(this.actions)) return;
     if (!row || !item || item.kind === "gap") {
-      if (!this.actions.contains(document.activeElement)) this.actions.remove();
+      this.actions.remove();
       return;
     }
     const { own, state, body } = facts(item, this.#me);
@@ -670,7 +683,8 @@ export class TimelineView {
 
   /** @param {string} text */
   #say(text) {
-    setText(this.announcer, text);
+    // A new node is read out, the same text once more is not.
+    this.announcer.replaceChildren(h("span", {}, text));
   }
 
   /** @param {KeyboardEvent} event */

@@ -34,8 +34,8 @@ function ask(path, body) {
 export function troubleSwitches(log, conversation) {
   const note = h("p", { class: "panel-note", role: "status" }, "Asking the server…");
   const switches = h("div", { class: "switches", hidden: true });
-  const overflow = h("button", { type: "button", class: "button small", on: { click: () => force(null) } }, "Force an overflow of everything");
-  const overflowHere = h("button", { type: "button", class: "button small", on: { click: () => force(conversation()) } }, "of this conversation");
+  const overflow = h("button", { type: "button", class: "button small", on: { click: () => force(null) } }, "Overflow everything");
+  const overflowHere = h("button", { type: "button", class: "button small", on: { click: () => force(conversation()) } }, "Overflow this conversation");
   const buttons = h("div", { class: "button-row", hidden: true }, overflow);
   const element = h("div", { class: "trouble" }, note, switches, buttons);
 
@@ -91,7 +91,8 @@ export function troubleSwitches(log, conversation) {
       Object.assign(current, change);
       const response = await ask("/demo/trouble", current);
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
-      log(`Trouble: ${name} ${value}`);
+      const known = SWITCHES.find((other) => other.name === name);
+      log(`${known?.label ?? name}: ${known?.unit === "%" ? `${Math.round(Number(value) * 100)} %` : `${value} ${known?.unit ?? ""}`}`);
     } catch (error) {
       log(`Trouble: ${error instanceof Error ? error.message : error}`);
       load();
