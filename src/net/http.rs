@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures_util::future::abortable;
 use gloo_net::http::{Method, RequestBuilder};
-use js_sys::{Date, JsString, Promise};
+use js_sys::{Date, JsString, Reflect};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -13,7 +13,9 @@ use web_sys::{RequestCache, Response, Url};
 use super::json::Object;
 use super::time::{wall, within};
 use super::token::Tokens;
-use super::{Abort, Answer, Hear, Hooks, Listening, Transport, message_of, shorten, socket};
+use super::{
+    Abort, Answer, Hear, Hooks, Listening, Transport, message_of, promise, shorten, socket,
+};
 use crate::core::net::{Error, ErrorCode, Notice, Place, Request};
 
 /// ms before a request counts as lost, where the app did not say.
@@ -28,13 +30,10 @@ const ERROR_MAX: u32 = 64 << 10;
 
 #[wasm_bindgen]
 extern "C" {
-    // Not gloo-net's `send`, which panics when `fetch` rejects with anything but an `Error`, as one
-    // that a page has wrapped may.
+    // Not gloo-net's `send`, which panics where `fetch` does not do as the standard says: that of a
+    // page that has wrapped it may reject with anything, or answer with anything.
     #[wasm_bindgen(catch)]
-    fn fetch(request: &web_sys::Request) -> Result<Promise, JsValue>;
-
-    #[wasm_bindgen(js_namespace = location, getter, js_name = href, catch)]
-    fn location_href() -> Result<String, JsValue>;
+    fn fetch(request: &web_sys::Request) -> Result<JsValue, JsValue>;
 }
 
 /// A server that speaks the protocol.
@@ -54,7 +53,7 @@ impl Http {
     pub fn new(base_url: &str, timeout: u64, hooks: Hooks) -> Result<Rc<Http>, Error> {
         let invalid = |why| Error::new(ErrorCode::Invalid, why);
         let url = Url::new(base_url)
-            .or_else(|_| Url::new_with_base(base_url, &location_href()?))
+            .or_else(|thrown| Url::new_with_base(base_url, &page_url().ok_or(thrown)?))
             .map_err(|_| invalid("baseUrl is not a URL"))?;
         let scheme = match url.protocol().as_str() {
             "https:" => "wss://",
@@ -110,8 +109,8 @@ impl Http {
         }
         .map_err(|_| Error::new(ErrorCode::Invalid, "no request can be made of this"))?;
 
-        let answer = within(self.timeout + wire.wait, async {
-            let response = JsFuture::from(fetch(&request.into())?).await?;
+        let answer = within(self.timeout.saturating_add(wire.wait), async {
+            let response = JsFuture::from(promise(&fetch(&request.into())?)).await?;
             let response: Response = response.dyn_into()?;
             Ok(read(response).await)
         })
@@ -149,6 +148,12 @@ impl Transport for Http {
     fn forget_token(&self) {
         self.tokens.forget();
     }
+}
+
+/// Where this page, or the worker's script, is; nowhere in Node.
+fn page_url() -> Option<String> {
+    let location = Reflect::get(&js_sys::global(), &"location".into()).ok()?;
+    Reflect::get(&location, &"href".into()).ok()?.as_string()
 }
 
 /// No answer came.

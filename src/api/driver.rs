@@ -1,0 +1,460 @@
+//! Carries out what the engine decides, and tells it what came of it.
+//!
+//! ```text
+//!  command, answer, notice, timer ─▶ queue ─▶ Engine::handle ─▶ effects ─┬▶ store: one at a time
+//!            ▲                                                           ├▶ net: side by side
+//!            │                                                           ├▶ hooks.frame
+//!            └───────────────────────────────────────────────────────────┴▶ one timer
+//! ```
+//! The engine handles one input at a time, and all its effects are begun before the next: whatever
+//! comes from within (a hook that gives a command, an app's `listen` that is ready at once) waits in
+//! the queue.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::rc::{Rc, Weak};
+
+use futures_util::future::{AbortHandle, abortable};
+use wasm_bindgen_futures::spawn_local;
+
+use super::hooks::{Hooks, Witness};
+use crate::core::net::{Error, ErrorCode, Request};
+use crate::core::storage::{Durability, Read, StoreError, Write};
+use crate::core::{Config, Effect, Engine, Input, Now};
+use crate::net::time::{Timer, monotonic, sleep, wall};
+use crate::net::{Listening, Transport};
+use crate::store::{Event, Mode, Store};
+
+/// ms between two attempts to become the store's writer.
+const FENCE_AGAIN: u64 = 1_000;
+
+/// The command that ends a client.
+const CLOSE: &str = r#"{"op":"close"}"#;
+
+/// The frame that tells of a reopened database.
+const REOPENED: &str = r#"{"events":[{"type":"storage","detail":{"kind":"reopened","detail":"the browser had closed the database; it was opened again, and nothing was lost"}}]}"#;
+
+/// What is asked of the store, in the order of asking.
+enum Op {
+    Read {
+        op: u64,
+        reads: Vec<Read>,
+    },
+    Commit {
+        op: u64,
+        writes: Vec<Write>,
+        durability: Durability,
+    },
+    /// become the writer, then tell the engine
+    Promote,
+    /// go on with the empty database that has taken the lost one's place
+    Adopt,
+    Close {
+        wipe: bool,
+    },
+}
+
+/// An engine with all that it works on.
+pub(super) struct Driver {
+    engine: RefCell<Engine>,
+    account: String,
+    store: Store,
+    net: Rc<dyn Transport>,
+    hooks: Hooks,
+    /// until the client has ended
+    witness: RefCell<Option<Witness>>,
+
+    inputs: RefCell<VecDeque<Input>>,
+    handling: Cell<bool>,
+    ops: RefCell<VecDeque<Op>>,
+    storing: Cell<bool>,
+    promoted: Cell<bool>,
+    requests: RefCell<BTreeMap<u64, AbortHandle>>,
+    listening: RefCell<Option<Listening>>,
+    /// the engine's deadline, and what will meet it
+    timer: RefCell<Option<(u64, Timer)>>,
+    stopped: Cell<bool>,
+}
+
+impl Driver {
+    /// Opens the store and starts an engine on it.
+    pub(super) async fn open(
+        config: &str,
+        account: String,
+        mode: Mode,
+        net: Rc<dyn Transport>,
+        hooks: Hooks,
+        witness: Witness,
+    ) -> Result<Rc<Driver>, Error> {
+        let opened: Rc<OnceCell<Weak<Driver>>> = Rc::default();
+        let on_event = Rc::new({
+            let (opened, hooks) = (opened.clone(), hooks.clone());
+            move |event| store_event(event, opened.get().and_then(Weak::upgrade), &hooks)
+        });
+        let store = Store::open(&account, mode, on_event)
+            .await
+            .map_err(store_error)?;
+        let config = match engine_config(config, store.kind()) {
+            Ok(config) => config,
+            Err(error) => {
+                store.close();
+                return Err(error);
+            }
+        };
+        let driver = Rc::new(Driver {
+            engine: RefCell::new(Engine::new(config, seed())),
+            account,
+            store,
+            net,
+            hooks,
+            witness: RefCell::new(Some(witness)),
+            inputs: RefCell::default(),
+            handling: Cell::new(false),
+            ops: RefCell::default(),
+            storing: Cell::new(false),
+            promoted: Cell::new(false),
+            requests: RefCell::default(),
+            listening: RefCell::default(),
+            timer: RefCell::default(),
+            stopped: Cell::new(false),
+        });
+        let _ = opened.set(Rc::downgrade(&driver));
+        // Whatever the engine wants from the start.
+        driver.input(Input::Timer);
+        Ok(driver)
+    }
+
+    pub(super) fn command(self: &Rc<Self>, json: String) {
+        self.input(Input::Command(json));
+    }
+
+    pub(super) fn promote(self: &Rc<Self>) {
+        self.ask_store(Op::Promote);
+    }
+
+    /// Ends without a word: the facade has let go of this client.
+    pub(super) fn let_go(self: &Rc<Self>) {
+        if !self.stopped.get() {
+            self.halt();
+            self.ops.take();
+            self.store.close();
+            self.witness.take();
+        }
+    }
+
+    fn input(self: &Rc<Self>, input: Input) {
+        if self.stopped.get() {
+            return;
+        }
+        self.inputs.borrow_mut().push_back(input);
+        if self.handling.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.inputs.borrow_mut().pop_front();
+            let Some(input) = next else { break };
+            let now = Now {
+                mono: monotonic(),
+                wall: wall(),
+            };
+            self.engine.borrow_mut().handle(now, input);
+            loop {
+                let next = self.engine.borrow_mut().poll();
+                let Some(effect) = next else { break };
+                self.carry_out(effect);
+            }
+        }
+        self.handling.set(false);
+        self.set_timer();
+    }
+
+    fn carry_out(self: &Rc<Self>, effect: Effect) {
+        match effect {
+            Effect::Frame(text) => self.hooks.show(&text),
+            Effect::Read { op, reads } => self.ask_store(Op::Read { op, reads }),
+            Effect::Commit {
+                op,
+                writes,
+                durability,
+            } => {
+                self.ask_store(Op::Commit {
+                    op,
+                    writes,
+                    durability,
+                });
+            }
+            Effect::Request { request, call } => self.request(request, call),
+            Effect::Abort { request } => {
+                if let Some(running) = self.requests.borrow_mut().remove(&request) {
+                    running.abort();
+                }
+            }
+            Effect::Listen { listen } => self.listen(listen),
+            Effect::Unlisten => self.unlisten(),
+            Effect::ForgetToken => self.net.forget_token(),
+            Effect::Stopped { wipe } => {
+                self.halt();
+                self.ask_store(Op::Close { wipe });
+            }
+        }
+    }
+
+    fn request(self: &Rc<Self>, request: u64, call: Request) {
+        let driver = self.clone();
+        let (task, handle) = abortable(async move {
+            let answer = driver.net.clone().request(call).await;
+            driver.requests.borrow_mut().remove(&request);
+            driver.input(Input::Answer {
+                request,
+                result: answer,
+            });
+        });
+        self.requests.borrow_mut().insert(request, handle);
+        spawn_local(async move {
+            // Aborted: nobody waits for it any more.
+            let _ = task.await;
+        });
+    }
+
+    fn listen(self: &Rc<Self>, listen: u64) {
+        self.unlisten();
+        let driver = Rc::downgrade(self);
+        let listening = self.net.clone().listen(Rc::new(move |notice| {
+            if let Some(driver) = driver.upgrade() {
+                driver.input(Input::Notice { listen, notice });
+            }
+        }));
+        self.listening.replace(Some(listening));
+    }
+
+    fn unlisten(&self) {
+        // Dropped when it is no longer borrowed: the app may do anything on its signal.
+        let listening = self.listening.take();
+        drop(listening);
+    }
+
+    /// Meets the engine's deadline with the one timer there is.
+    fn set_timer(self: &Rc<Self>) {
+        let deadline = match self.stopped.get() {
+            true => None,
+            false => self.engine.borrow().deadline(),
+        };
+        let mut timer = self.timer.borrow_mut();
+        if timer.as_ref().map(|(at, _)| *at) == deadline {
+            return;
+        }
+        *timer = deadline.map(|at| {
+            let driver = Rc::downgrade(self);
+            let timer = Timer::new(at.saturating_sub(monotonic()), move || {
+                if let Some(driver) = driver.upgrade() {
+                    // A timer that has fired meets no further deadline, also not the same again.
+                    let fired = driver.timer.take();
+                    driver.input(Input::Timer);
+                    drop(fired);
+                }
+            });
+            (at, timer)
+        });
+    }
+
+    /// Nothing is taken in, asked for or waited for from here on; what the store was asked to do
+    /// before is done.
+    fn halt(&self) {
+        self.stopped.set(true);
+        self.inputs.take();
+        self.timer.take();
+        self.unlisten();
+        for running in self.requests.take().into_values() {
+            running.abort();
+        }
+    }
+
+    fn ask_store(self: &Rc<Self>, op: Op) {
+        self.ops.borrow_mut().push_back(op);
+        if !self.storing.replace(true) {
+            spawn_local(self.clone().work_on_store());
+        }
+    }
+
+    /// One operation at a time, as issued.
+    async fn work_on_store(self: Rc<Self>) {
+        loop {
+            let next = self.ops.borrow_mut().pop_front();
+            let Some(op) = next else { break };
+            match op {
+                Op::Read { op, reads } => {
+                    let result = self.store.read(&reads).await;
+                    let lost = result == Err(StoreError::Lost);
+                    self.store_answered(Input::Read { op, result }, lost);
+                }
+                Op::Commit {
+                    op,
+                    writes,
+                    durability,
+                } => {
+                    let result = self.store.commit(&writes, durability).await;
+                    let lost = result == Err(StoreError::Lost);
+                    self.store_answered(Input::Committed { op, result }, lost);
+                }
+                Op::Promote => match self.store.fence().await {
+                    // A closed store is what the engine will hear with its next operation.
+                    Ok(()) | Err(StoreError::Closed) => {
+                        self.promoted.set(true);
+                        self.input(Input::Promoted);
+                    }
+                    Err(error) => self.promote_later(&error),
+                },
+                Op::Adopt => self.adopt().await,
+                Op::Close { wipe } => self.end(wipe).await,
+            }
+        }
+        self.storing.set(false);
+    }
+
+    fn store_answered(self: &Rc<Self>, answer: Input, lost: bool) {
+        if !lost {
+            return self.input(answer);
+        }
+        // What was asked before the engine knew belongs to the data that is gone; what it asks from
+        // now on is for the empty database, which is this client's to write to if the old one was.
+        let (asked, rest): (Vec<Op>, Vec<Op>) = mem::take(&mut *self.ops.borrow_mut())
+            .into_iter()
+            .partition(|op| matches!(op, Op::Read { .. } | Op::Commit { .. }));
+        {
+            let mut ops = self.ops.borrow_mut();
+            if self.promoted.get() {
+                ops.push_back(Op::Adopt);
+            }
+            ops.extend(rest);
+        }
+        self.input(answer);
+        for op in asked {
+            match op {
+                Op::Read { op, .. } => {
+                    self.input(Input::Read {
+                        op,
+                        result: Err(StoreError::Lost),
+                    });
+                }
+                Op::Commit { op, .. } => {
+                    self.input(Input::Committed {
+                        op,
+                        result: Err(StoreError::Lost),
+                    });
+                }
+                Op::Promote | Op::Adopt | Op::Close { .. } => {}
+            }
+        }
+    }
+
+    /// Tries again until it works: what is stored can be read meanwhile, and nothing be written.
+    fn promote_later(self: &Rc<Self>, error: &StoreError) {
+        self.hooks.note("warn", &store_error(error.clone()).message);
+        let driver = Rc::downgrade(self);
+        spawn_local(async move {
+            sleep(FENCE_AGAIN).await;
+            if let Some(driver) = driver.upgrade().filter(|driver| !driver.stopped.get()) {
+                driver.promote();
+            }
+        });
+    }
+
+    async fn adopt(&self) {
+        while let Err(error) = self.store.fence().await {
+            if error == StoreError::Closed || self.stopped.get() {
+                return;
+            }
+            self.hooks.note("warn", &store_error(error).message);
+            sleep(FENCE_AGAIN).await;
+        }
+    }
+
+    /// The engine has stopped, and all that it asked of the store is done.
+    async fn end(&self, wipe: bool) {
+        self.store.close();
+        let wiped = match wipe {
+            true => Store::wipe(&self.account).await.map_err(store_error),
+            false => Ok(()),
+        };
+        self.witness.take();
+        self.hooks.end(wipe, wiped.err().as_ref());
+    }
+}
+
+/// What befell the store. It comes from inside the browser's callbacks: nothing is asked of the store
+/// before they have returned.
+fn store_event(event: Event, driver: Option<Rc<Driver>>, hooks: &Hooks) {
+    match event {
+        Event::Blocked => {
+            hooks.note(
+                "warn",
+                "another tab does not let go of the account's database yet",
+            );
+        }
+        // Nothing changed for the engine: the app alone is told.
+        Event::Reopened => hooks.show(REOPENED),
+        Event::Closed { deleted } => {
+            hooks.note(
+                "warn",
+                match deleted {
+                    true => "the client closes: the account's database is being deleted",
+                    false => {
+                        "the client closes: a newer Pullcord in another tab upgrades the database"
+                    }
+                },
+            );
+            if let Some(driver) = driver {
+                driver.command(CLOSE.to_owned());
+            }
+        }
+    }
+}
+
+/// A store's error as the app sees it.
+pub(super) fn store_error(error: StoreError) -> Error {
+    let (code, message) = match error {
+        StoreError::Quota => (ErrorCode::Quota, "there is no room on the disk".to_owned()),
+        StoreError::Newer => (
+            ErrorCode::StorageNewer,
+            "a newer version of Pullcord wrote the account's database: load that version"
+                .to_owned(),
+        ),
+        StoreError::Refused(reason) => (
+            ErrorCode::Storage,
+            "the browser refuses IndexedDB: ".to_owned() + &reason,
+        ),
+        StoreError::Lost => (
+            ErrorCode::Storage,
+            "the account's database was deleted".to_owned(),
+        ),
+        StoreError::Fenced => (
+            ErrorCode::Closed,
+            "another client has taken over".to_owned(),
+        ),
+        StoreError::Closed => (
+            ErrorCode::Closed,
+            "the account's database was closed".to_owned(),
+        ),
+        StoreError::Failed(reason) => (
+            ErrorCode::Storage,
+            "the account's database failed: ".to_owned() + &reason,
+        ),
+    };
+    Error::new(code, message)
+}
+
+/// The facade's config, with the store that was opened.
+fn engine_config(config: &str, store: &str) -> Result<Config, Error> {
+    let invalid = |why: String| Error::new(ErrorCode::Invalid, why);
+    let Some(fields) = config.trim_start().strip_prefix('{') else {
+        return Err(invalid("the config is no object".to_owned()));
+    };
+    let config = ["{\"storage\":\"", store, "\",", fields].concat();
+    serde_json::from_str(&config).map_err(|error| invalid(error.to_string()))
+}
+
+/// For the engine's jitter: differs from tab to tab, and is no secret.
+fn seed() -> u64 {
+    (js_sys::Math::random() * (1u64 << 53) as f64) as u64
+}

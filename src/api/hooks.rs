@@ -1,0 +1,97 @@
+//! What the facade gives a client to call, and what the last words of a panic reach.
+
+use std::cell::RefCell;
+use std::panic::{PanicHookInfo, set_hook, take_hook};
+use std::sync::Once;
+
+use wasm_bindgen::prelude::*;
+
+use crate::core::net::Error;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The facade's side of a client. All may throw: a JS exception that is not caught would unwind
+    /// Rust frames without running their destructors.
+    #[derive(Clone, PartialEq)]
+    pub type Hooks;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn frame(this: &Hooks, text: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn log(this: &Hooks, level: &str, message: &str, detail: Option<&str>) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn stopped(this: &Hooks, wipe: bool, error: Option<&str>) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn panicked(this: &Hooks, message: &str) -> Result<(), JsValue>;
+}
+
+impl Hooks {
+    /// A frame of the engine.
+    pub(super) fn show(&self, frame: &str) {
+        if self.frame(frame).is_err() {
+            self.note("error", "the facade failed to apply a frame");
+        }
+    }
+
+    /// A line for the app's log.
+    pub(super) fn note(&self, level: &str, message: &str) {
+        // A logger that throws has nobody to tell.
+        let _ = self.log(level, message, None);
+    }
+
+    /// The client has ended and holds nothing any more. `error`: its data could not be deleted.
+    pub(super) fn end(&self, wipe: bool, error: Option<&Error>) {
+        let error = error.and_then(|error| serde_json::to_string(error).ok());
+        if self.stopped(wipe, error.as_deref()).is_err() {
+            self.note("error", "the facade failed to stop");
+        }
+    }
+}
+
+thread_local! {
+    /// of every client of this instance that has not ended
+    static LIVE: RefCell<Vec<Hooks>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, a panic is told to these hooks.
+pub(super) struct Witness(Hooks);
+
+impl Witness {
+    pub(super) fn new(hooks: &Hooks) -> Witness {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            // Whoever listened before, a test's harness for one, still does.
+            let before = take_hook();
+            set_hook(Box::new(move |info| {
+                last_words(info);
+                before(info);
+            }));
+        });
+        LIVE.with_borrow_mut(|live| live.push(hooks.clone()));
+        Witness(hooks.clone())
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        LIVE.with_borrow_mut(|live| {
+            if let Some(at) = live.iter().position(|hooks| *hooks == self.0) {
+                live.swap_remove(at);
+            }
+        });
+    }
+}
+
+/// A panic traps and leaves the instance unusable: every client of it must end.
+fn last_words(info: &PanicHookInfo<'_>) {
+    let message = info.to_string();
+    // Not under the borrow: the facade may let go of its clients at once.
+    let live = LIVE.with(|live| {
+        live.try_borrow()
+            .map(|live| live.clone())
+            .unwrap_or_default()
+    });
+    for hooks in live {
+        let _ = hooks.panicked(&message);
+    }
+}
