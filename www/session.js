@@ -54,21 +54,24 @@ export const flag = (name) => ({
 export const takeOver = flag("take-over");
 
 /**
- * The names that can be signed in with; a server that does not list them has these.
- * @returns {Promise<string[]>}
+ * What the demo server says of itself: who can sign in, and whether it makes trouble when asked to.
+ * A server that says nothing has the usual users; of the trouble one then has to ask.
+ * @returns {Promise<{ users: string[], allowTrouble: boolean | undefined }>}
  */
-export async function demoUsers() {
-  const usual = ["ada", "grace", "linus", "margaret", "dennis", "barbara"];
+export async function aboutServer() {
+  /** @type {any} */
+  let answer = {};
   try {
-    const response = await fetch("/demo/users");
-    if (!response.ok) return usual;
-    const answer = await response.json();
-    const list = Array.isArray(answer) ? answer : answer.users;
-    const names = list.map((/** @type {any} */ user) => (typeof user === "string" ? user : user.name)).filter((/** @type {unknown} */ name) => typeof name === "string" && name);
-    return names.length ? names : usual;
+    const response = await fetch("/demo");
+    if (response.ok) answer = await response.json();
   } catch {
-    return usual;
+    // Without the network, or without a demo server: the usual ones.
   }
+  const users = Array.isArray(answer.users) ? answer.users.filter((/** @type {unknown} */ name) => typeof name === "string" && name) : [];
+  return {
+    users: users.length ? users : ["ada", "grace", "linus", "margaret"],
+    allowTrouble: typeof answer.allowTrouble === "boolean" ? answer.allowTrouble : undefined,
+  };
 }
 
 /**

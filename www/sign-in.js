@@ -3,7 +3,7 @@
 
 import { h, setText } from "./dom.js";
 import { errorText, hue, initial } from "./format.js";
-import { demoUsers, device, embedded, lastUser, rememberUser, signIn } from "./session.js";
+import { aboutServer, device, embedded, lastUser, rememberUser, signIn } from "./session.js";
 
 /**
  * @param {HTMLElement} root
@@ -62,7 +62,7 @@ export function showSignIn(root) {
       ),
     );
 
-    demoUsers().then((users) => {
+    aboutServer().then(({ users }) => {
       const last = lastUser();
       people.replaceChildren(
         ...users.slice(0, 12).map((user) => {

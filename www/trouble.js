@@ -2,7 +2,7 @@
 // The server's trouble switches: what a bad network does, on purpose.
 
 import { h, setText } from "./dom.js";
-import { currentUser, storedToken } from "./session.js";
+import { aboutServer, currentUser, storedToken } from "./session.js";
 
 /** @typedef {Record<string, number | boolean>} Trouble */
 
@@ -33,16 +33,17 @@ function ask(path, body) {
  */
 export function troubleSwitches(log, conversation) {
   const note = h("p", { class: "panel-note", role: "status" }, "Asking the server…");
+  const lead = h("p", { class: "panel-lead", hidden: true }, "For this account, on all its devices.");
   const switches = h("div", { class: "switches", hidden: true });
   const overflow = h("button", { type: "button", class: "button small", on: { click: () => force(null) } }, "Overflow everything");
   const overflowHere = h("button", { type: "button", class: "button small", on: { click: () => force(conversation()) } }, "Overflow this conversation");
   const buttons = h("div", { class: "button-row", hidden: true }, overflow);
-  const element = h("div", { class: "trouble" }, note, switches, buttons);
+  const element = h("div", { class: "trouble" }, note, lead, switches, buttons);
 
   /** @param {string | null} id null: of everything */
   async function force(id) {
     try {
-      const response = await ask("/demo/overflow", id === null ? {} : { conversation: id });
+      const response = await ask("/demo/overflow", id === null ? {} : { conversations: [id] });
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       log(id === null ? "Overflow of everything asked for" : `Overflow of ${id} asked for`);
     } catch (error) {
@@ -101,17 +102,19 @@ export function troubleSwitches(log, conversation) {
 
   async function load() {
     let text = "";
+    const none = "This server makes no trouble. Start it with --allow-trouble to lose notifications, fail requests and force an overflow from here.";
     try {
-      const response = await ask("/demo/trouble");
-      if (response.ok) draw(await response.json());
-      else if (response.status === 403 || response.status === 404) text = "This server makes no trouble. Start it with --allow-trouble to lose notifications, fail requests and force an overflow from here.";
+      const { allowTrouble } = await aboutServer();
+      const response = allowTrouble === false ? null : await ask("/demo/trouble");
+      if (response === null || response.status === 403 || response.status === 404) text = none;
+      else if (response.ok) draw(await response.json());
       else text = `The server answered ${response.status}.`;
     } catch {
       text = "The server could not be reached.";
     }
     setText(note, text);
     note.hidden = !text;
-    switches.hidden = buttons.hidden = Boolean(text);
+    lead.hidden = switches.hidden = buttons.hidden = Boolean(text);
   }
 
   return {

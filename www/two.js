@@ -3,11 +3,11 @@
 
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
-import { demoUsers } from "./session.js";
+import { aboutServer } from "./session.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("two"));
 const query = new URLSearchParams(location.search);
-const users = await demoUsers();
+const { users } = await aboutServer();
 
 const SIDES = /** @type {const} */ (["left", "right"]);
 
