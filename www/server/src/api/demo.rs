@@ -1,0 +1,324 @@
+//! Beside the protocol: signing in to the demo (`--demo`), and what makes trouble for tests and for show (`--allow-trouble`).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+use super::{App, Body, Options};
+use crate::auth::Auth;
+use crate::chat::{self, Draft};
+use crate::db::{Account, Commit, account_named, accounts, now};
+use crate::error::{Error, Result};
+use crate::history;
+use crate::seq::Seq;
+use crate::trouble::Trouble;
+
+/// Messages of one `bulk`.
+const BULK_LIMIT: u32 = 100_000;
+
+pub(super) fn routes(options: &Options) -> Router<Arc<App>> {
+    let mut router = Router::new().route("/", get(about));
+    if options.demo {
+        router = router.route("/sign-in", post(sign_in));
+    }
+    if options.allow_trouble {
+        router = router
+            .route("/trouble", get(trouble).post(set_trouble))
+            .route("/overflow", post(overflow))
+            .route("/forget", post(forget))
+            .route("/create", post(create))
+            .route("/join", post(join))
+            .route("/leave", post(leave))
+            .route("/trim", post(trim))
+            .route("/bulk", post(bulk))
+            .route("/late-insert", post(late_insert));
+    }
+    router
+}
+
+/// `GET /demo`: who can sign in, and whether there is trouble to be had.
+async fn about(State(app): State<Arc<App>>) -> Result<Json<Value>> {
+    let users: Vec<String> = app
+        .db
+        .read(|view| {
+            Ok(accounts(view.sql)?
+                .iter()
+                .map(|account| account.name.to_string())
+                .collect())
+        })
+        .await?;
+    Ok(Json(
+        json!({ "users": users, "signIn": app.options.demo, "allowTrouble": app.options.allow_trouble }),
+    ))
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+/// `POST /demo/sign-in {"name"}` → `{"name","token"}`.
+async fn sign_in(
+    State(app): State<Arc<App>>,
+    Body(Name { name }): Body<Name>,
+) -> Result<Json<Value>> {
+    let (token, account) = app
+        .db
+        .write(move |commit| Auth::sign_in(commit, &name))
+        .await?;
+    app.auth.remember(&token, account.clone());
+    Ok(Json(json!({ "name": &*account.name, "token": token })))
+}
+
+/// A call with a token is about its account, one without about all.
+fn about_whom(app: &App, headers: &HeaderMap) -> Result<Option<Account>> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        app.auth.account_of(headers).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+async fn trouble(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Trouble>> {
+    let account = about_whom(&app, &headers)?;
+    Ok(Json(app.troubles.of(account.map(|account| account.id))))
+}
+
+/// `POST /demo/trouble {"dropNotifications","duplicateNotifications","errorRate","delayMs"}`: what is left out is 0.
+async fn set_trouble(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Body(trouble): Body<Trouble>,
+) -> Result<Json<Trouble>> {
+    trouble.check()?;
+    let account = about_whom(&app, &headers)?;
+    app.troubles.set(account.map(|account| account.id), trouble);
+    Ok(Json(trouble))
+}
+
+#[derive(Deserialize)]
+struct OverflowOf {
+    conversations: Option<BTreeSet<String>>,
+}
+
+/// `POST /demo/overflow`, with `{"conversations":[ids]}` of those only: every cursor that there is now meets an overflow, once.
+async fn overflow(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Body(request): Body<OverflowOf>,
+) -> Result<StatusCode> {
+    let account = about_whom(&app, &headers)?;
+    app.db
+        .write(move |commit| {
+            for account in concerned(commit, account.as_ref())? {
+                match &request.conversations {
+                    None => commit.log_overflow_all(account.id)?,
+                    Some(conversations) => {
+                        for conversation in conversations {
+                            let membership =
+                                history::membership(&commit.sql, &account, conversation)?;
+                            commit.log_overflow(membership.conversation(), Some(account.id))?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /demo/forget`: as if the log began here. Every cursor that there is now overflows, and `changes` since it is 410.
+async fn forget(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<StatusCode> {
+    let account = about_whom(&app, &headers)?;
+    app.db
+        .write(move |commit| {
+            for account in concerned(commit, account.as_ref())? {
+                commit.log_overflow_all(account.id)?;
+                commit.sql.execute(
+                    "UPDATE accounts SET forgotten = floor WHERE id = ?",
+                    [account.id],
+                )?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn concerned(commit: &Commit<'_>, account: Option<&Account>) -> Result<Vec<Account>> {
+    account.map_or_else(
+        || accounts(&commit.sql),
+        |account| Ok(vec![account.clone()]),
+    )
+}
+
+#[derive(Deserialize)]
+struct Create {
+    id: String,
+    members: Vec<String>,
+    meta: Option<Box<RawValue>>,
+}
+
+/// `POST /demo/create {"id","members":[names],"meta"?}` → `{"id"}`.
+async fn create(State(app): State<Arc<App>>, Body(request): Body<Create>) -> Result<Json<Value>> {
+    app.db
+        .write(move |commit| {
+            let meta = match request.meta {
+                Some(meta) => meta,
+                None => to_raw_value(&json!({ "title": request.id })).map_err(Error::internal)?,
+            };
+            let target = chat::create(commit, &request.id, &meta, false)?;
+            for name in &request.members {
+                let account = existing(commit, name)?;
+                chat::join(commit, &target, &account)?;
+            }
+            Ok(Json(json!({ "id": request.id })))
+        })
+        .await
+}
+
+fn existing(commit: &Commit<'_>, name: &str) -> Result<Account> {
+    account_named(&commit.sql, name)?
+        .ok_or_else(|| Error::not_found(format!("no such user: {name}")))
+}
+
+#[derive(Deserialize)]
+struct Membership {
+    conversation: String,
+    user: String,
+}
+
+/// `POST /demo/join {"conversation","user"}`.
+async fn join(State(app): State<Arc<App>>, Body(request): Body<Membership>) -> Result<StatusCode> {
+    app.db
+        .write(move |commit| {
+            let (target, account) = (
+                chat::target(commit, &request.conversation)?,
+                existing(commit, &request.user)?,
+            );
+            chat::join(commit, &target, &account)
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /demo/leave {"conversation","user"}`.
+async fn leave(State(app): State<Arc<App>>, Body(request): Body<Membership>) -> Result<StatusCode> {
+    app.db
+        .write(move |commit| {
+            let (target, account) = (
+                chat::target(commit, &request.conversation)?,
+                existing(commit, &request.user)?,
+            );
+            chat::leave(commit, &target, &account)
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct TrimBefore {
+    conversation: String,
+    before: Seq,
+}
+
+/// `POST /demo/trim {"conversation","before"}`.
+async fn trim(State(app): State<Arc<App>>, Body(request): Body<TrimBefore>) -> Result<StatusCode> {
+    app.db
+        .write(move |commit| {
+            let target = chat::target(commit, &request.conversation)?;
+            chat::trim(commit, &target, request.before)
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Bulk {
+    conversation: String,
+    sender: String,
+    count: u32,
+    text: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Appended {
+    first_seq: Option<Seq>,
+    last_seq: Option<Seq>,
+}
+
+/// `POST /demo/bulk {"conversation","sender","count","text"?}` → `{"firstSeq","lastSeq"}`: many messages in one commit. The sender need not be a user.
+async fn bulk(State(app): State<Arc<App>>, Body(request): Body<Bulk>) -> Result<Json<Appended>> {
+    if request.count > BULK_LIMIT {
+        return Err(Error::invalid(format!("at most {BULK_LIMIT} messages")));
+    }
+    app.db
+        .write(move |commit| {
+            let mut target = chat::target(commit, &request.conversation)?;
+            let mut appended = Appended {
+                first_seq: None,
+                last_seq: None,
+            };
+            let text = request.text.as_deref().unwrap_or("bulk");
+            for number in 1..=request.count {
+                let body = to_raw_value(&json!({ "text": format!("{text} {number}") }))
+                    .map_err(Error::internal)?;
+                let seq = chat::append(
+                    commit,
+                    &mut target,
+                    &Draft {
+                        sender: &request.sender,
+                        body: &body,
+                        created_at: now(),
+                        client_id: None,
+                    },
+                )?;
+                appended.first_seq.get_or_insert(seq);
+                appended.last_seq = Some(seq);
+            }
+            commit.log_state(target.conversation(), None)?;
+            Ok(Json(appended))
+        })
+        .await
+}
+
+#[derive(Deserialize)]
+struct Late {
+    conversation: String,
+    seq: Seq,
+    sender: String,
+    body: Option<Box<RawValue>>,
+}
+
+/// `POST /demo/late-insert {"conversation","seq","sender","body"?}`: a message committed late, below the newest seq, where `--seq-step` leaves room.
+async fn late_insert(
+    State(app): State<Arc<App>>,
+    Body(request): Body<Late>,
+) -> Result<Json<Value>> {
+    app.db
+        .write(move |commit| {
+            let target = chat::target(commit, &request.conversation)?;
+            let body = match request.body {
+                Some(body) => body,
+                None => to_raw_value(&json!({ "text": "late" })).map_err(Error::internal)?,
+            };
+            // As old as the message after it, so that times keep the order of seqs.
+            let created_at = commit
+                .sql
+                .query_row("SELECT created_at FROM messages WHERE conversation = ? AND seq > ? ORDER BY seq LIMIT 1", params![target.no, request.seq], |row| row.get(0))
+                .unwrap_or_else(|_| now());
+            chat::insert_late(commit, &target, request.seq, &Draft { sender: &request.sender, body: &body, created_at, client_id: None })?;
+            Ok(Json(json!({ "seq": request.seq })))
+        })
+        .await
+}

@@ -1,0 +1,152 @@
+//! `GET /v1/sync` and `POST /v1/sync/conversations`: what a device lacks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{App, Body, Params, clamp};
+use crate::db::{Account, View};
+use crate::error::{Error, Result};
+use crate::history;
+use crate::log;
+use crate::wire::{Batch, Change};
+
+const DEFAULT_LIMIT: usize = 500;
+/// A long poll is answered after this, whatever `wait` says.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Conversations, and events, in one answer of several Batches; more come with `hasMore`.
+const MAX_BATCHES: usize = 200;
+const MAX_EVENTS: usize = 5000;
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/sync", get(sync))
+        .route("/sync/conversations", post(sync_conversations))
+}
+
+/// `GET /v1/sync?cursor=&limit=&wait=`: everything for this account after `cursor`; with `wait`, at once if there is something, else when there is, else
+/// empty at the end.
+async fn sync(
+    State(app): State<Arc<App>>,
+    Extension(account): Extension<Account>,
+    params: Params,
+) -> Result<Json<Batch>> {
+    let cursor: Option<Arc<str>> = params.text("cursor").map(Into::into);
+    let limit = params.limit(DEFAULT_LIMIT)?;
+    let wait = Duration::from_millis(params.number("wait")?.unwrap_or(0)).min(MAX_WAIT);
+    let deadline = Instant::now() + wait;
+    // Listening before reading: a commit in between is noticed.
+    let mut commits = (!wait.is_zero()).then(|| app.hub.commits(account.id));
+    let mut stopping = app.stopping.clone();
+    loop {
+        let (reader, from) = (account.clone(), cursor.clone());
+        let batch = app
+            .db
+            .read(move |view| log::batch(view, &reader, from.as_deref(), limit))
+            .await?;
+        let nothing = batch.events.is_empty() && !batch.has_more && batch.overflow.is_none();
+        let Some(commits) = commits
+            .as_mut()
+            .filter(|_| nothing && Instant::now() < deadline && !*stopping.borrow())
+        else {
+            return Ok(Json(batch));
+        };
+        tokio::select! {
+            _ = commits.changed() => {}
+            _ = stopping.changed() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Cursors {
+    #[serde(default)]
+    cursors: BTreeMap<String, String>,
+    limit: Option<usize>,
+    only: Option<BTreeSet<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Batches {
+    conversations: BTreeMap<String, BatchOrError>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    has_more: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum BatchOrError {
+    Batch(Batch),
+    Error(serde_json::Value),
+}
+
+/// `POST /v1/sync/conversations`: per-conversation cursors. With `only`, just those; else also each conversation that `cursors` does not name (with
+/// `overflow`), and `removed` for one that the account has left.
+async fn sync_conversations(
+    State(app): State<Arc<App>>,
+    Extension(account): Extension<Account>,
+    Body(request): Body<Cursors>,
+) -> Result<Json<Batches>> {
+    Ok(Json(
+        app.db
+            .read(move |view| batches(view, &account, &request))
+            .await?,
+    ))
+}
+
+fn batches(view: View<'_>, account: &Account, request: &Cursors) -> Result<Batches> {
+    let limit = clamp(request.limit, DEFAULT_LIMIT);
+    let memberships = history::memberships(view.sql, account.id)?;
+    let asked: BTreeSet<&String> = match &request.only {
+        Some(only) => only.iter().collect(),
+        None => request.cursors.keys().chain(memberships.keys()).collect(),
+    };
+    let mut answer = Batches {
+        conversations: BTreeMap::new(),
+        has_more: false,
+    };
+    let mut events = 0;
+    for id in asked {
+        if answer.conversations.len() == MAX_BATCHES || events >= MAX_EVENTS {
+            answer.has_more = true;
+            break;
+        }
+        let cursor = request.cursors.get(id).map(String::as_str);
+        let batch = match (memberships.get(id), cursor) {
+            (Some((no, changed)), _) => {
+                log::conversation_batch(view, account, (*no, id), *changed, cursor, limit)?
+                    .map(BatchOrError::Batch)
+            }
+            // Whoever has a cursor of it is no longer a member, or never was: either way there is nothing for them to keep.
+            (None, Some(_)) => Some(BatchOrError::Batch(Batch {
+                events: vec![
+                    Change::Removed {
+                        conversation: id.clone(),
+                    }
+                    .into(),
+                ],
+                cursor: view.cursor(log::head(view.sql, account.id)?),
+                has_more: false,
+                overflow: None,
+            })),
+            (None, None) => Some(BatchOrError::Error(
+                Error::forbidden("not a member of this conversation").object(),
+            )),
+        };
+        if let Some(batch) = batch {
+            if let BatchOrError::Batch(batch) = &batch {
+                events += batch.events.len();
+            }
+            answer.conversations.insert(id.clone(), batch);
+        }
+    }
+    Ok(answer)
+}

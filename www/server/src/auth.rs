@@ -1,0 +1,145 @@
+//! Who is asking: `Authorization: Bearer TOKEN` on each request, and the token in the WebSocket's first frame.
+//!
+//! Only hashes of tokens are stored. They are kept in memory too, because nothing but this process gives tokens out.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use axum::http::{HeaderMap, header};
+use sha2::{Digest, Sha256};
+
+use crate::chat;
+use crate::db::{Account, Commit, Db, account_named};
+use crate::error::{Error, Result};
+
+type Hash = [u8; 32];
+
+fn hash(token: &str) -> Hash {
+    Sha256::digest(token).into()
+}
+
+/// Accounts that exist in a demo; more come by signing in.
+pub(crate) const DEMO_USERS: [&str; 4] = ["ada", "grace", "linus", "margaret"];
+
+fn demo_token(name: &str) -> String {
+    format!("demo-{name}")
+}
+
+pub(crate) struct Auth {
+    accounts: RwLock<HashMap<Hash, Account>>,
+}
+
+impl Auth {
+    /// Makes the accounts that were asked for, and those of the demo. Tokens given to an earlier run are void, but the demo's stay as long as there is a demo.
+    pub(crate) fn prepare(db: &Db, users: &[(String, String)], demo: bool) -> Result<Self> {
+        let accounts = db.write_now(|commit| {
+            commit
+                .sql
+                .execute("DELETE FROM tokens WHERE demo = 0 OR NOT ?", [demo])?;
+            for (name, token) in users {
+                give(commit, name, token, false)?;
+            }
+            if demo {
+                for name in DEMO_USERS {
+                    if users.iter().all(|(user, _)| user != name) {
+                        give(commit, name, &demo_token(name), true)?;
+                    }
+                }
+            }
+            let mut statement = commit.sql.prepare(
+                "SELECT t.hash, a.id, a.name FROM tokens t JOIN accounts a ON a.id = t.account",
+            )?;
+            let found = statement.query_map([], |row| {
+                Ok((
+                    row.get(0)?,
+                    Account {
+                        id: row.get(1)?,
+                        name: row.get::<_, String>(2)?.into(),
+                    },
+                ))
+            })?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })?;
+        Ok(Self {
+            accounts: RwLock::new(accounts),
+        })
+    }
+
+    /// Whose token it is; 401 where it is nobody's.
+    pub(crate) fn account(&self, token: &str) -> Result<Account> {
+        // A look-up by hash takes a time that tells nothing about the tokens that exist.
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts
+            .get(&hash(token))
+            .cloned()
+            .ok_or_else(Error::unauthorized)
+    }
+
+    pub(crate) fn account_of(&self, headers: &HeaderMap) -> Result<Account> {
+        let value = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(Error::unauthorized)?;
+        let (scheme, token) = value.split_once(' ').ok_or_else(Error::unauthorized)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Error::unauthorized());
+        }
+        self.account(token.trim())
+    }
+
+    /// `POST /demo/sign-in`: the token of that name. A new name becomes an account, and a member of every open conversation. A name that was given a token of
+    /// its own (`--user`) cannot be had so.
+    pub(crate) fn sign_in(commit: &mut Commit<'_>, name: &str) -> Result<(String, Account)> {
+        if name.is_empty() || name.chars().count() > 40 || name.chars().any(char::is_control) {
+            return Err(Error::invalid("a name has 1 to 40 characters"));
+        }
+        let token = demo_token(name);
+        if let Some(account) = account_named(&commit.sql, name)? {
+            let own: bool = commit.sql.query_row(
+                "SELECT EXISTS (SELECT 1 FROM tokens WHERE account = ? AND demo = 0)",
+                [account.id],
+                |row| row.get(0),
+            )?;
+            if own {
+                return Err(Error::forbidden("this name has a token of its own"));
+            }
+        }
+        let account = give(commit, name, &token, true)?;
+        Ok((token, account))
+    }
+
+    /// The token is good from now on. To be called once the commit that gave it is done.
+    pub(crate) fn remember(&self, token: &str, account: Account) {
+        self.accounts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(hash(token), account);
+    }
+}
+
+/// An account that is new becomes a member of every open conversation.
+fn give(commit: &mut Commit<'_>, name: &str, token: &str, demo: bool) -> Result<Account> {
+    let account = match account_named(&commit.sql, name)? {
+        Some(account) => account,
+        None => {
+            let account = commit.new_account(name)?;
+            let mut statement = commit
+                .sql
+                .prepare("SELECT id FROM conversations WHERE open = 1")?;
+            let open = statement
+                .query_map([], |row| row.get::<_, String>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            drop(statement);
+            for conversation in open {
+                let target = chat::target(commit, &conversation)?;
+                chat::join(commit, &target, &account)?;
+            }
+            account
+        }
+    };
+    commit
+        .sql
+        .prepare_cached("INSERT OR REPLACE INTO tokens (hash, account, demo) VALUES (?, ?, ?)")?
+        .execute(rusqlite::params![hash(token), account.id, demo])?;
+    Ok(account)
+}
