@@ -35,7 +35,7 @@ use indexed_db_futures::{Build, BuildPrimitive, KeyRange};
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
-use web_sys::{IdbTransaction, IdbVersionChangeEvent};
+use web_sys::{IdbOpenDbRequest, IdbTransaction, IdbVersionChangeEvent};
 
 use crate::core::storage::{Durability, Read, StoreError, Table, Value, Write};
 
@@ -141,13 +141,19 @@ impl IndexedDb {
         let deletion = factory
             .delete_db(&database_name(account))
             .map_err(|error| open_error(error.into()))?;
-        match select(deletion, pin!(sleep(BLOCKED))).await {
+        let blocked = Rc::new(Cell::new(false));
+        let on_blocked = Closure::<dyn FnMut()>::new({
+            let blocked = Rc::clone(&blocked);
+            move || blocked.set(true)
+        });
+        let request: IdbOpenDbRequest = deletion.as_sys().clone().unchecked_into();
+        request.set_onblocked(Some(on_blocked.as_ref().unchecked_ref()));
+        let deleted = match select(deletion, pin!(patience(&blocked))).await {
             Either::Left((deleted, _)) => deleted.map_err(|error| open_error(error.into())),
-            Either::Right(_) => Err(StoreError::Failed(
-                "another tab holds the account's database; it is deleted when that tab closes"
-                    .to_owned(),
-            )),
-        }
+            Either::Right(_) => Err(impatience(&blocked)),
+        };
+        request.set_onblocked(None);
+        deleted
     }
 
     /// Makes this client the one that writes: commits of all others answer [`StoreError::Fenced`]
@@ -430,13 +436,7 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Store
         })
         .build()
         .map_err(open_error)?;
-    let patience = async {
-        sleep(BLOCKED).await;
-        if !blocked.get() {
-            sleep(SILENT - BLOCKED).await;
-        }
-    };
-    match select(request, pin!(patience)).await {
+    match select(request, pin!(patience(&blocked))).await {
         Either::Left((opened, _)) => opened.map_err(open_error),
         Either::Right(((), request)) => {
             // It may still open one day: an unwatched handle would block all other tabs.
@@ -445,14 +445,29 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Store
                     database.close();
                 }
             });
-            Err(StoreError::Failed(if blocked.get() {
-                "another tab, running another version of Pullcord, holds the account's database"
-                    .to_owned()
-            } else {
-                "the browser does not open the account's database".to_owned()
-            }))
+            Err(impatience(&blocked))
         }
     }
+}
+
+/// Ends when the browser has had long enough to open or delete a database.
+async fn patience(blocked: &Cell<bool>) {
+    sleep(BLOCKED).await;
+    if !blocked.get() {
+        sleep(SILENT - BLOCKED).await;
+    }
+}
+
+/// What to say then.
+fn impatience(blocked: &Cell<bool>) -> StoreError {
+    StoreError::Failed(
+        if blocked.get() {
+            "another tab holds the account's database and does not let go of it"
+        } else {
+            "the browser does not answer for the account's database"
+        }
+        .to_owned(),
+    )
 }
 
 async fn read_once(database: &Database, reads: &[Read]) -> Result<Vec<Vec<Value>>, Trouble> {
@@ -522,8 +537,8 @@ async fn commit_once(
     names.push(guard::NAME);
     let transaction = begin_write(database, &names, durability)?;
     // The writes leave together with the question whether they may: waiting for its answer first
-    // would cost a turn of the event loop. It arrives before they are done, so there is still a
-    // transaction to abort.
+    // would cost a turn of the event loop, 0.2 ms of 2.5. It arrives before they are done, so there
+    // is still a transaction to abort.
     let holder = guard::get(&transaction.object_store(guard::NAME)?, Record::Writer)?;
     let sent = send_writes(&transaction, writes);
     let fate = transaction.as_sys().clone();

@@ -2,7 +2,7 @@
 //! bytes mean is the core's business; [`crate::core::storage`] is all that both know.
 //!
 //! - [`Memory`] keeps them for as long as the page lives, and is what the core is simulated with.
-//! - [`IndexedDb`] keeps them in the browser, one database an account.
+//! - `IndexedDb` keeps them in the browser, one database an account.
 //! - [`Store`] is one of the two. Both behave the same: one suite of tests runs on both.
 //!
 //! A store is *read* by any client of the account, and *written* only by the one that works:
@@ -45,8 +45,8 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The database is to be upgraded or deleted, and another tab that holds it does not let go. The
-    /// operation goes on waiting, and fails with [`StoreError::Failed`] if that lasts.
+    /// The database is to be upgraded, and another tab that holds it has not let go of it yet. Opening
+    /// goes on waiting, and fails with [`StoreError::Failed`] if that lasts.
     Blocked,
     /// The browser had closed the handle; a new one has taken its place, and nothing was lost.
     Reopened,
@@ -76,9 +76,10 @@ impl Store {
     /// Opens the account's store, creating it where there is none.
     ///
     /// # Errors
-    /// Those of [`IndexedDb::open`](crate::store). With [`Mode::Auto`], [`StoreError::Refused`]
-    /// alone gives a memory store instead: one that failed for another reason holds data that a
-    /// client without it would write past.
+    /// [`StoreError::Newer`], [`StoreError::Refused`], [`StoreError::Quota`] (no room to create it),
+    /// [`StoreError::Failed`] (also where another tab blocks it for too long). With [`Mode::Auto`],
+    /// `Refused` alone gives a memory store instead: a database that failed for another reason may
+    /// hold an outbox, which a client that starts without it would leave behind.
     pub async fn open(account: &str, mode: Mode, on_event: OnEvent) -> Result<Store, StoreError> {
         if mode == Mode::Memory {
             return Ok(Store::Memory(RefCell::default()));
@@ -143,7 +144,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Quota`], [`StoreError::Fenced`] (also before the first [`fence`](Store::fence)),
     /// [`StoreError::Closed`], [`StoreError::Lost`], or [`StoreError::Failed`]. Nothing was applied.
-    pub async fn commit(&self, writes: &[Write], durability: Durability) -> Result<(), StoreError> {
+    pub async fn commit(
+        &self,
+        writes: &[Write],
+        // Memory knows one durability only.
+        #[cfg_attr(not(target_arch = "wasm32"), expect(unused_variables))] durability: Durability,
+    ) -> Result<(), StoreError> {
         match self {
             Store::Memory(store) => store.borrow_mut().commit(writes),
             #[cfg(target_arch = "wasm32")]
