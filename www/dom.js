@@ -63,12 +63,7 @@ export function throttle(ms, work) {
     last = performance.now();
     work();
   };
-  const call = () => {
+  return () => {
     timer ??= setTimeout(run, Math.max(0, last + ms - performance.now()));
   };
-  call.cancel = () => {
-    clearTimeout(timer);
-    timer = undefined;
-  };
-  return call;
 }

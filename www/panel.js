@@ -1,8 +1,7 @@
 // @ts-check
 // The reliability panel: what is stored, what was asked for, what happened.
 
-import { h, setText } from "./dom.js";
-import { throttle } from "./dom.js";
+import { h, setText, throttle } from "./dom.js";
 import { bytes, errorText, number, timeWithSeconds } from "./format.js";
 import { icon } from "./icons.js";
 import { segmentPicture } from "./segments.js";
@@ -43,6 +42,8 @@ export function reliabilityPanel({ client, onClose }) {
   /** @type {Partial<Record<RequestKind, number>>} */
   let base = {};
   let looking = false;
+  /** Something changed during a look. */
+  let again = false;
 
   // ---------------------------------------------------------------- parts
 
@@ -141,8 +142,13 @@ export function reliabilityPanel({ client, onClose }) {
   // ---------------------------------------------------------------- looking
 
   const look = throttle(LOOK, async () => {
-    if (element.hidden || looking) return;
+    if (element.hidden) return;
+    if (looking) {
+      again = true;
+      return;
+    }
     looking = true;
+    again = false;
     const of = conversation;
     try {
       const found = await client.inspect(of ?? undefined);
@@ -152,6 +158,7 @@ export function reliabilityPanel({ client, onClose }) {
       // Closed meanwhile: the last picture stays.
     } finally {
       looking = false;
+      if (again) look();
     }
   });
 
@@ -193,7 +200,6 @@ export function reliabilityPanel({ client, onClose }) {
 
   return {
     element,
-    log,
     /** @param {boolean} shown */
     show(shown) {
       element.hidden = !shown;

@@ -58,7 +58,7 @@ export class TimelineView {
   #anchorCount = -1;
   /** The row that holds the view in place, and its distance from the top, for when only the layout changes. */
   #place = { key: "", offset: 0 };
-  /** The end that a load failed at; it is not asked again until something changes. @type {"older" | "newer" | "open" | null} */
+  /** The end that a load failed at; it is not asked again until something changes. @type {"older" | "newer" | null} */
   #failedAt = null;
   /** A load that brought nothing, so that it is not repeated for ever. */
   #fruitless = { older: false, newer: false };
@@ -214,10 +214,7 @@ export class TimelineView {
     } catch (error) {
       if (timeline !== this.#timeline || codeOf(error) === "aborted") return;
       // A client that cannot jump opens at the newest end.
-      if (codeOf(error) === "invalid") {
-        timeline.close();
-        this.#start(timeline.conversation);
-      }
+      if (codeOf(error) === "invalid") this.#reopen();
     } finally {
       if (timeline === this.#timeline) this.#jumping = false;
     }
@@ -231,12 +228,6 @@ export class TimelineView {
       if (message && readBody(message.body).kind !== "system") return message;
     }
     return null;
-  }
-
-  /** Puts the keyboard on the newest message. */
-  focus() {
-    const row = this.#byKey.get(this.#roving) ?? this.#rows.at(-1);
-    row?.element.focus();
   }
 
   // ---------------------------------------------------------------- drawing
@@ -564,12 +555,12 @@ export class TimelineView {
     this.#failedAt = null;
     if (!timeline) return;
     if (end === "older" || end === "newer") this.#load(end);
-    else if (this.#snapshot?.items.every(({ kind }) => kind !== "message")) this.toNewestAgain();
+    else if (this.#snapshot?.items.every(({ kind }) => kind !== "message")) this.#reopen();
     else this.#loadNear();
   }
 
-  /** Opens again what could not be opened. */
-  toNewestAgain() {
+  /** Opens the same conversation again, at its newest end. */
+  #reopen() {
     const timeline = this.#timeline;
     if (!timeline) return;
     timeline.close();
