@@ -1,0 +1,127 @@
+// Installs what building and testing need, and says what it does. What is there is left alone.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { Problem, ROOT, ask, main, must } from "./run.mjs";
+
+const WASM_PACK = "0.15.1";
+const TOOLS = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pullcord", "tools");
+
+/** What runs the tools as they were set up: wasm-bindgen and wasm-opt first on the path. */
+export const toolEnv = {
+  PATH: [join(TOOLS, "bin"), join(ROOT, "node_modules", ".bin"), process.env.PATH].join(delimiter),
+};
+
+export const tool = (name) => join(TOOLS, "bin", name);
+
+function say(text) {
+  console.log(`set-up: ${text}`);
+}
+
+/** The tool must be of the same version as the crate, exactly. */
+function wasmBindgenVersion() {
+  const lock = readFileSync(join(ROOT, "Cargo.lock"), "utf8");
+  const found = /name = "wasm-bindgen"\nversion = "([^"]+)"/.exec(lock);
+  if (!found) throw new Problem("Cargo.lock names no wasm-bindgen");
+  return found[1];
+}
+
+async function rust() {
+  if (!ask("cargo", ["--version"])) throw new Problem("Rust is missing: install it from https://rustup.rs, then try again.");
+  const needed = /rust-version = "([^"]+)"/.exec(readFileSync(join(ROOT, "Cargo.toml"), "utf8"))[1];
+  const present = /rustc (\d+)\.(\d+)/.exec(ask("rustc", ["--version"]) ?? "");
+  const [major, minor] = needed.split(".").map(Number);
+  if (!present || Number(present[1]) < major || (Number(present[1]) === major && Number(present[2]) < minor)) {
+    throw new Problem(`Rust ${needed} or newer is needed, not ${present?.[0] ?? "none"}: run \`rustup update stable\`.`);
+  }
+  const hasRustup = ask("rustup", ["--version"]) !== null;
+  const libraries = join(ask("rustc", ["--print", "sysroot"]) ?? "", "lib", "rustlib", "wasm32-unknown-unknown");
+  if (!existsSync(libraries)) {
+    if (!hasRustup) throw new Problem("Rust's target wasm32-unknown-unknown is missing, and there is no rustup to add it: install Rust from https://rustup.rs.");
+    say("adding Rust's target wasm32-unknown-unknown");
+    await must("rustup", ["target", "add", "wasm32-unknown-unknown"]);
+  }
+  for (const [component, program] of [["rustfmt", "fmt"], ["clippy", "clippy"]]) {
+    if (ask("cargo", [program, "--version"])) continue;
+    if (!hasRustup) throw new Problem(`cargo ${program} is missing: install Rust's component ${component}.`);
+    say(`adding Rust's component ${component}`);
+    await must("rustup", ["component", "add", component]);
+  }
+}
+
+async function cargoTool(name, program, version, more = []) {
+  if (ask(tool(program), ["--version"])?.endsWith(` ${version}`)) return;
+  say(`installing ${name} ${version} into ${TOOLS} (some minutes, once)`);
+  // --force: another version may be there
+  await must("cargo", ["install", name, "--version", version, "--root", TOOLS, "--force", ...more]);
+}
+
+async function nodePackages() {
+  const lock = join(ROOT, "package-lock.json");
+  const installed = join(ROOT, "node_modules", ".package-lock.json");
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  say("installing the development dependencies (npm ci)");
+  await must("npm", ["ci", "--no-audit", "--no-fund"]);
+}
+
+const MAC_CHROMES = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"];
+
+function firstThatRuns(candidates) {
+  return candidates.find((candidate) => candidate && ask(candidate, ["--version"]) !== null) ?? null;
+}
+
+function which(name) {
+  return (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+}
+
+function majorOf(program) {
+  return /(\d+)\.\d+\.\d+/.exec(ask(program, ["--version"]) ?? "")?.[1] ?? null;
+}
+
+/** @returns {{ chrome: string, driver: string } | null} a browser, and the driver that fits it */
+export function findBrowser() {
+  const chrome = firstThatRuns([process.env.CHROME, which("chromium"), which("chromium-browser"), which("google-chrome"), which("google-chrome-stable"), ...MAC_CHROMES.filter(existsSync)]);
+  if (!chrome) return null;
+  const major = majorOf(chrome);
+  const drivers = [process.env.CHROMEDRIVER, which("chromedriver"), "/usr/lib/chromium/chromedriver", "/usr/lib/chromium-browser/chromedriver"];
+  const driver = drivers.find((candidate) => candidate && existsSync(candidate) && majorOf(candidate) === major);
+  return driver ? { chrome, driver } : null;
+}
+
+/** @returns {Promise<{ chrome: string, driver: string }>} */
+async function browser() {
+  const found = findBrowser();
+  if (found) return found;
+  if (process.getuid?.() === 0 && which("apt-get")) {
+    say("installing Chromium and its driver (apt-get install chromium chromium-driver)");
+    const env = { DEBIAN_FRONTEND: "noninteractive" };
+    await must("apt-get", ["update", "-q"], { env });
+    await must("apt-get", ["install", "-y", "-q", "--no-install-recommends", "chromium", "chromium-driver"], { env });
+    const installed = findBrowser();
+    if (installed) return installed;
+  }
+  throw new Problem(
+    "Chromium (or Chrome) with a chromedriver of the same version is missing. Debian, Ubuntu: `sudo apt-get install chromium chromium-driver`; " +
+      "macOS: `brew install --cask chromium chromedriver`; elsewhere, set CHROME and CHROMEDRIVER to the two programs.",
+  );
+}
+
+/** What `npm run build` and `npm run demo` need. */
+export async function setUpBuild() {
+  await rust();
+  await nodePackages();
+  await cargoTool("wasm-bindgen-cli", "wasm-bindgen", wasmBindgenVersion());
+}
+
+/** What `npm test` needs besides. */
+export async function setUpTests() {
+  await setUpBuild();
+  await cargoTool("wasm-pack", "wasm-pack", WASM_PACK, ["--locked"]);
+  return browser();
+}
+
+await main(import.meta.url, async () => {
+  const { chrome, driver } = await setUpTests();
+  say(`complete (${chrome}, ${driver}, tools in ${TOOLS})`);
+});
