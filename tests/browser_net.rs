@@ -56,9 +56,9 @@ impl Page {
             if (!globalThis.pages) {
                 globalThis.pages = {};
                 const { fetch } = globalThis;
-                globalThis.fetch = (request) => {
+                globalThis.fetch = (request, init) => {
                     const page = pages[new URL(request.url ?? request, location.href).host];
-                    if (!page) return fetch(request);
+                    if (!page) return fetch(request, init);
                     page.calls.push(request);
                     return page.fetch(request);
                 };
@@ -646,7 +646,6 @@ impl Heard {
         self.0.take()
     }
 
-    /// The next notice that is none of `Notify`, or the next at all.
     async fn next(&self) -> Notice {
         for _ in 0..500 {
             if !self.0.borrow().is_empty() {
@@ -953,4 +952,337 @@ async fn a_silent_channel_is_pinged_and_then_given_up() {
     assert_eq!(pinged(&dead), Some(1.0));
     assert_eq!(told_by_alive, []);
     assert_eq!(pinged(&alive), Some(1.0));
+}
+
+// ---------------------------------------------------------------- the reference server
+
+fn server() -> &'static str {
+    option_env!("PULLCORD_TEST_SERVER").expect(
+        "PULLCORD_TEST_SERVER must be set to the URL of `pullcord-server --demo --allow-trouble`",
+    )
+}
+
+/// A call beside the protocol; its answer.
+async fn demo(call: &str, token: Option<&str>, body: &str) -> JsValue {
+    let authorization = token
+        .map(|token| format!("authorization: 'Bearer {token}',"))
+        .unwrap_or_default();
+    let promise = js(&format!(
+        r#"fetch("{}/demo/{call}", {{ method: "POST", headers: {{ "content-type": "application/json", {authorization} }}, body: JSON.stringify({body}) }})
+            .then(async (answer) => {{ if (!answer.ok) throw await answer.text(); return answer.status === 204 ? null : answer.json(); }})"#,
+        server()
+    ));
+    let promise: js_sys::Promise = promise.unchecked_into();
+    wasm_bindgen_futures::JsFuture::from(promise)
+        .await
+        .unwrap_or_else(|thrown| panic!("{call}: {thrown:?}"))
+}
+
+/// An account with a conversation, of one test alone.
+struct Account {
+    token: String,
+    conversation: String,
+}
+
+impl Account {
+    async fn new() -> Account {
+        let name = format!(
+            "net-{}",
+            js("crypto.randomUUID().slice(0, 18)").as_string().unwrap()
+        );
+        let signed_in = demo("sign-in", None, &format!("{{ name: '{name}' }}")).await;
+        let token = Reflect::get(&signed_in, &"token".into())
+            .unwrap()
+            .as_string()
+            .unwrap();
+        demo(
+            "create",
+            None,
+            &format!("{{ id: 'c/{name}', members: ['{name}'] }}"),
+        )
+        .await;
+        Account {
+            token,
+            conversation: format!("c/{name}"),
+        }
+    }
+
+    fn hooks(&self) -> Hooks {
+        giving(&[&self.token])
+    }
+
+    async fn trouble(&self, trouble: &str) {
+        demo("trouble", Some(&self.token), trouble).await;
+    }
+
+    fn send(&self, client_id: &str, text: &str) -> Request {
+        Request::Send {
+            conversation: self.conversation.clone(),
+            client_id: client_id.into(),
+            body: format!(r#"{{"text":"{text}"}}"#),
+        }
+    }
+
+    fn history(&self, place: Place) -> Request {
+        Request::History {
+            conversation: self.conversation.clone(),
+            limit: 10,
+            cursor: None,
+            place,
+        }
+    }
+}
+
+fn to_server(timeout: u64, hooks: &Hooks) -> Rc<Http> {
+    Http::new(server(), timeout, hooks.clone()).unwrap()
+}
+
+async fn answer(http: &Rc<Http>, request: Request) -> serde_json::Value {
+    let text = http
+        .clone()
+        .request(request.clone())
+        .await
+        .unwrap_or_else(|error| panic!("{request:?}: {error}"));
+    serde_json::from_str(&text).unwrap()
+}
+
+#[wasm_bindgen_test]
+async fn the_server_answers_every_request() {
+    let account = Account::new().await;
+    let http = &to_server(5_000, &account.hooks());
+
+    let first = answer(http, account.send("a", "one")).await;
+    let message = first["message"].clone();
+    assert_eq!(message["body"]["text"], "one");
+    assert_eq!(message["clientId"], "a");
+    assert_eq!(
+        answer(http, account.send("a", "one")).await,
+        first,
+        "a clientId is delivered once"
+    );
+    answer(http, account.send("b", "two")).await;
+
+    for place in [
+        Place::Latest,
+        Place::Around(Seq(1)),
+        Place::At(0),
+        Place::Before(Seq(u64::MAX)),
+        Place::After(Seq(0)),
+    ] {
+        let page = answer(http, account.history(place)).await;
+        let texts: Vec<_> = page["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| &message["body"]["text"])
+            .collect();
+        assert_eq!(texts, ["one", "two"], "{place:?}");
+    }
+
+    let list = answer(
+        http,
+        Request::Conversations {
+            after: None,
+            limit: 50,
+            cursor: None,
+        },
+    )
+    .await;
+    let ids: Vec<_> = list["conversations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|conversation| &conversation["id"])
+        .collect();
+    assert!(
+        ids.contains(&&serde_json::Value::from(account.conversation.as_str())),
+        "{ids:?}"
+    );
+
+    let signed_in = answer(http, pull(None)).await;
+    assert_eq!(signed_in["overflow"], "all");
+    let cursor = signed_in["cursor"].as_str().unwrap();
+
+    let of = message["id"].as_str().unwrap();
+    let conversation = account.conversation.clone();
+    let edit = Request::Edit {
+        conversation,
+        message: of.into(),
+        client_id: "e".into(),
+        body: "[2]".into(),
+    };
+    assert_eq!(answer(http, edit).await["message"]["state"], "edited");
+    let recall = Request::Recall {
+        conversation: account.conversation.clone(),
+        message: of.into(),
+    };
+    assert_eq!(answer(http, recall).await["message"]["state"], "recalled");
+    let seq = Seq(first["message"]["seq"].as_u64().unwrap());
+    let read = Request::MarkRead {
+        conversation: account.conversation.clone(),
+        seq,
+    };
+    assert_eq!(http.clone().request(read).await, Ok(String::new()));
+
+    let batch = answer(http, pull(Some(cursor))).await;
+    let events: Vec<_> = batch["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    assert!(events.contains(&"update"), "{events:?}");
+}
+
+#[wasm_bindgen_test]
+async fn a_long_poll_is_answered_when_something_comes() {
+    let account = Account::new().await;
+    let http = &to_server(1_000, &account.hooks());
+    let cursor = answer(http, pull(None)).await["cursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let waiting = answer(
+        http,
+        Request::Pull {
+            cursor: Some(cursor),
+            limit: 10,
+            wait: Some(10_000),
+        },
+    );
+    let sending = async {
+        // Longer than the timeout, to which the wait is added.
+        sleep(1_300).await;
+        answer(http, account.send("a", "one")).await
+    };
+    let (batch, _) = join(waiting, sending).await;
+    assert_eq!(batch["events"][0]["message"]["body"]["text"], "one");
+}
+
+#[wasm_bindgen_test]
+async fn the_server_refuses_with_a_code() {
+    let account = Account::new().await;
+    let http = to_server(5_000, &account.hooks());
+    let refused = async |request: Request| {
+        let error = http.clone().request(request).await.unwrap_err();
+        assert!(!error.message.is_empty());
+        (error.code, error.status)
+    };
+    http.clone()
+        .request(account.send("a", "one"))
+        .await
+        .unwrap();
+    assert_eq!(
+        refused(account.send("a", "another")).await,
+        (ErrorCode::Rejected, Some(409))
+    );
+    let elsewhere = Request::MarkRead {
+        conversation: "nowhere".into(),
+        seq: Seq(1),
+    };
+    assert_eq!(refused(elsewhere).await, (ErrorCode::Forbidden, Some(403)));
+    let nothing = Request::Recall {
+        conversation: account.conversation.clone(),
+        message: "none".into(),
+    };
+    assert_eq!(refused(nothing).await, (ErrorCode::NotFound, Some(404)));
+}
+
+#[wasm_bindgen_test]
+async fn the_servers_401_asks_for_a_fresh_token() {
+    let account = Account::new().await;
+    let hooks = giving(&["old", &account.token]);
+    answer(&to_server(5_000, &hooks), pull(None)).await;
+    assert_eq!(number(&hooks, "asked"), 2.0);
+
+    let error = to_server(5_000, &giving(&["old", "older"]))
+        .request(pull(None))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.code, error.status),
+        (ErrorCode::Unauthorized, Some(401))
+    );
+}
+
+#[wasm_bindgen_test]
+async fn the_servers_retry_after_is_told() {
+    let account = Account::new().await;
+    account.trouble("{ errorRate: 1 }").await;
+    let http = to_server(5_000, &account.hooks());
+    let mut told = false;
+    // One error in four has it.
+    for _ in 0..100 {
+        let error = http.clone().request(pull(None)).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Network);
+        assert!(matches!(error.status, Some(500 | 503)), "{error:?}");
+        if let Some(wait) = error.retry_after {
+            assert_eq!(wait, 1_000);
+            told = true;
+            break;
+        }
+    }
+    assert!(told);
+}
+
+#[wasm_bindgen_test]
+async fn a_slow_server_is_given_up_or_aborted() {
+    let account = Account::new().await;
+    account.trouble("{ delayMs: 1500 }").await;
+    let error = to_server(300, &account.hooks())
+        .request(pull(None))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, ErrorCode::Timeout);
+    let patient = to_server(5_000, &account.hooks());
+    assert!(
+        within(300, patient.clone().request(pull(None)))
+            .await
+            .is_none()
+    );
+    answer(&patient, pull(None)).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_server_that_is_not_there_is_network() {
+    // The discard port: browsers refuse it, and nobody listens.
+    let nobody = Http::new("http://127.0.0.1:9", 5_000, giving(&["t"])).unwrap();
+    assert_eq!(
+        nobody.clone().request(pull(None)).await.unwrap_err().code,
+        ErrorCode::Network
+    );
+    let heard = Heard::default();
+    let _listening = heard.listen(nobody);
+    assert_eq!(code(&heard.next().await), ErrorCode::Network);
+}
+
+#[wasm_bindgen_test]
+async fn the_server_notifies() {
+    let account = Account::new().await;
+    let http = to_server(5_000, &account.hooks());
+    let heard = Heard::default();
+    let listening = heard.listen(http.clone());
+    assert_eq!(heard.next().await, Notice::Ready);
+    answer(&http, account.send("a", "one")).await;
+    assert!(matches!(heard.next().await, Notice::Notify { .. }));
+    drop(listening);
+    sleep(300).await;
+    heard.take();
+    answer(&http, account.send("b", "two")).await;
+    sleep(500).await;
+    assert_eq!(heard.take(), []);
+}
+
+#[wasm_bindgen_test]
+async fn the_servers_4401_asks_for_a_fresh_token() {
+    let account = Account::new().await;
+    let hooks = giving(&["old", &account.token]);
+    let heard = Heard::default();
+    let _listening = heard.listen(to_server(5_000, &hooks));
+    assert_eq!(heard.next().await, Notice::Ready);
+    assert_eq!(number(&hooks, "asked"), 2.0);
+
+    let heard = Heard::default();
+    let _refused = heard.listen(to_server(5_000, &giving(&["old", "older"])));
+    assert_eq!(code(&heard.next().await), ErrorCode::Unauthorized);
 }
