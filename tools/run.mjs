@@ -31,7 +31,15 @@ process.on("exit", () => endAll("SIGKILL"));
 export function start(program, args, { env = {}, cwd = ROOT, stdio = "inherit" } = {}) {
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: /** @type {any} */ (stdio === "inherit" ? ["ignore", "inherit", "inherit"] : stdio), detached: true });
   running.add(child);
-  child.once("exit", () => running.delete(child));
+  child.once("exit", () => {
+    running.delete(child);
+    // what it has left behind: a driver, a browser
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // nothing
+    }
+  });
   child.once("error", () => running.delete(child));
   return child;
 }

@@ -1,0 +1,91 @@
+// What the end-to-end tests stand on: the packed package, the real server, and Chromium. Whatever is started
+// here ends with the test's process, also when the test fails.
+
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { PKG } from "../../tools/build.mjs";
+import { ROOT, must } from "../../tools/run.mjs";
+import { startServer as startProcess } from "../../tools/server.mjs";
+import { findBrowser } from "../../tools/setup.mjs";
+
+const BLANK = `<!doctype html>
+<meta charset="utf-8">
+<link rel="icon" href="data:,">
+<title>Pullcord end to end</title>
+<script type="module">
+  import * as pullcord from "/pkg/index.js";
+  globalThis.pullcord = pullcord;
+</script>
+`;
+
+const folders = [];
+process.on("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder of this test's own. */
+export function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), "pullcord-e2e-"));
+  folders.push(folder);
+  return folder;
+}
+
+let packed;
+
+/**
+ * The package as a registry would serve it: packed, and unpacked elsewhere. Once for each process.
+ * @returns {Promise<string>} the folder with its package.json
+ */
+export function packPackage() {
+  packed ??= (async () => {
+    const folder = temporaryFolder();
+    await must("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: PKG, capture: true, quiet: true });
+    const [archive] = readdirSync(folder);
+    await must("tar", ["-xzf", archive], { cwd: folder });
+    return join(folder, "package");
+  })();
+  return packed;
+}
+
+/**
+ * The server, with the packed package at /pkg/, an empty page that has it as `globalThis.pullcord` at /blank/, and the demo page at /.
+ * @param {{ args?: string[], port?: number }} [options] `port`: for one that comes back at the same address after it was killed
+ * @returns {ReturnType<typeof startProcess>}
+ */
+export async function startServer({ args = [], port = 0 } = {}) {
+  const blank = temporaryFolder();
+  writeFileSync(join(blank, "index.html"), BLANK);
+  const mounts = [`/=${join(ROOT, "www")}`, `/pkg=${await packPackage()}`, `/blank=${blank}`].flatMap((mount) => ["--static", mount]);
+  return startProcess({ args: ["--demo", "--allow-trouble", "--port", String(port), ...mounts, ...args] });
+}
+
+/** @param {import("playwright-core").LaunchOptions} [options] */
+export async function launchBrowser(options = {}) {
+  const found = findBrowser();
+  if (!found) throw new Error("no Chromium: `node tools/setup.mjs` says what to do");
+  return chromium.launch({
+    executablePath: found.chrome,
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+    ...options,
+  });
+}
+
+/**
+ * A page that has the package. What goes wrong in it without a test looking is in `problems`.
+ * @param {import("playwright-core").Browser | import("playwright-core").BrowserContext} from a browser: in a context, so with storage, of its own
+ * @param {{ url: string }} server
+ * @param {string} [path]
+ */
+export async function openPage(from, server, path = "/blank/") {
+  const page = await from.newPage();
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  await page.goto(`${server.url}${path}`);
+  if (path === "/blank/") await page.waitForFunction(() => "pullcord" in globalThis);
+  return Object.assign(page, { problems });
+}

@@ -1,0 +1,161 @@
+// `npm test`: everything that is checked, from a fresh clone on. One step after the other, each to its end
+// whatever came of those before; then one line with the sum. `-- --only native,e2e` runs some of them.
+
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { buildPackage } from "./build.mjs";
+import { Problem, ROOT, main, run } from "./run.mjs";
+import { buildServer, freePort, startServer } from "./server.mjs";
+import { setUpTests, toolEnv } from "./setup.mjs";
+
+/** the same each time, if it is free: the browser tests have the address compiled in */
+const TEST_PORT = 8781;
+
+const CARGO_RESULT = /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm;
+const NODE_COUNT = /^(?:ℹ|#) (pass|fail|cancelled|skipped|todo) (\d+)$/gm;
+const COLOURS = /\x1b\[[0-9;]*m/g;
+
+const none = () => ({ passed: 0, failed: 0, skipped: 0 });
+
+function add(total, { passed, failed, skipped }) {
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+}
+
+function cargoCounts(output) {
+  const total = none();
+  for (const [, passed, failed, ignored] of output.replace(COLOURS, "").matchAll(CARGO_RESULT)) {
+    add(total, { passed: Number(passed), failed: Number(failed), skipped: Number(ignored) });
+  }
+  return total;
+}
+
+function nodeCounts(output) {
+  const total = none();
+  const field = { pass: "passed", fail: "failed", cancelled: "failed", skipped: "skipped", todo: "skipped" };
+  for (const [, what, count] of output.replace(COLOURS, "").matchAll(NODE_COUNT)) total[field[what]] += Number(count);
+  return total;
+}
+
+/** A check that is good or not. */
+async function check(program, args, options) {
+  const { code } = await run(program, args, options);
+  return { ...none(), [code === 0 ? "passed" : "failed"]: 1 };
+}
+
+/** A run of many tests. One that fails without a failed test (it did not compile, it hung) has failed. */
+async function suite(program, args, counts, options) {
+  const { code, output } = await run(program, args, { ...options, capture: true });
+  const total = counts(output);
+  if (code !== 0 && total.failed === 0) total.failed = 1;
+  if (code === 0 && total.passed === 0) {
+    console.error("no test was run");
+    total.failed += 1;
+  }
+  return total;
+}
+
+async function all(...checks) {
+  const total = none();
+  for (const one of checks) add(total, await one());
+  return total;
+}
+
+function filesOf(folder, pattern) {
+  const path = join(ROOT, folder);
+  if (!existsSync(path)) return [];
+  return readdirSync(path).filter((name) => pattern.test(name)).sort().map((name) => join(folder, name));
+}
+
+function nodeTests(files, more = [], options = {}) {
+  return suite(process.execPath, ["--test", "--test-reporter=spec", ...more, ...files], nodeCounts, options);
+}
+
+const tsc = (project) => check(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", project]);
+
+async function contractTypes() {
+  if (existsSync(join(ROOT, "..", "shared", "contract", "pullcord.d.ts"))) return tsc("tests/types");
+  console.log("the contract is not beside this repository: skipped");
+  return { ...none(), skipped: 1 };
+}
+
+async function browserTests({ driver }) {
+  const tests = filesOf("tests", /^browser_.*\.rs$/).map((file) => file.slice("tests/".length, -".rs".length));
+  await buildServer();
+  const server = await startServer({ args: ["--demo", "--allow-trouble", "--port", String(await freePort(TEST_PORT))] });
+  try {
+    const named = tests.flatMap((name) => ["--test", name]);
+    return await suite("wasm-pack", ["test", "--headless", "--chrome", "--chromedriver", driver, ".", "--locked", "--no-fail-fast", ...named], cargoCounts, {
+      env: { ...toolEnv, CHROMEDRIVER: driver, PULLCORD_TEST_SERVER: server.url, WASM_BINDGEN_TEST_TIMEOUT: "180" },
+    });
+  } finally {
+    await server.stop();
+  }
+}
+
+async function endToEnd({ chrome }) {
+  const files = filesOf("tests/e2e", /\.test\.mjs$/);
+  await buildPackage({ quiet: true });
+  await buildServer();
+  return nodeTests(files, ["--test-concurrency=1"], { env: { CHROME: chrome } });
+}
+
+async function build() {
+  await buildPackage();
+  return { ...none(), passed: 1 };
+}
+
+const WASM = ["--target", "wasm32-unknown-unknown"];
+const STRICT = ["--", "-D", "warnings"];
+
+/** @type {[string, string, (tools: { chrome: string, driver: string }) => Promise<{ passed: number, failed: number, skipped: number }>][]} */
+const STEPS = [
+  ["format", "Formatting", () => check("cargo", ["fmt", "--all", "--check"])],
+  ["lint", "Clippy, native and wasm", () => all(
+    () => check("cargo", ["clippy", "--locked", "--workspace", "--all-targets", ...STRICT]),
+    () => check("cargo", ["clippy", "--locked", "--package", "pullcord", "--all-targets", ...WASM, ...STRICT]),
+  )],
+  ["types", "Types of the package and the demo page", () => all(() => tsc("."), contractTypes, () => tsc("www"))],
+  ["facade", "The package's JavaScript, in Node", () => nodeTests(filesOf("tests/facade", /\.test\.mjs$/))],
+  ["native", "Core, memory store, simulation and server, native", () => suite("cargo", ["test", "--locked", "--workspace", "--no-fail-fast"], cargoCounts)],
+  ["build", "The package", build],
+  ["browser", "Store, net and API, in Chromium", browserTests],
+  ["e2e", "End to end: packed package, Chromium, server", endToEnd],
+];
+
+function chosen(args) {
+  if (args.length === 0) return STEPS;
+  const names = args[0] === "--only" && args[1] ? args[1].split(",") : [];
+  const steps = STEPS.filter(([name]) => names.includes(name));
+  if (steps.length === 0 || steps.length !== names.length) throw new Problem(`--only takes some of: ${STEPS.map(([name]) => name).join(",")}`);
+  return steps;
+}
+
+function seconds(since) {
+  return `${((performance.now() - since) / 1000).toFixed(0)} s`;
+}
+
+await main(import.meta.url, async (args) => {
+  const steps = chosen(args);
+  const tools = await setUpTests();
+  const total = none();
+  const lines = [];
+  for (const [name, title, step] of steps) {
+    console.log(`\n━━━ ${title} (${name})`);
+    const began = performance.now();
+    let counts;
+    try {
+      counts = await step(tools);
+    } catch (error) {
+      console.error(error instanceof Problem ? error.message : error);
+      counts = { ...none(), failed: 1 };
+    }
+    add(total, counts);
+    lines.push(`${counts.failed ? "✗" : "✓"} ${name.padEnd(8)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${seconds(began)})`);
+    console.log(lines.at(-1));
+  }
+  console.log(`\n${lines.join("\n")}\n`);
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  process.exit(total.failed ? 1 : 0);
+});
