@@ -14,10 +14,6 @@ const BLANK = `<!doctype html>
 <meta charset="utf-8">
 <link rel="icon" href="data:,">
 <title>Pullcord end to end</title>
-<script type="module">
-  import * as pullcord from "/pkg/index.js";
-  globalThis.pullcord = pullcord;
-</script>
 `;
 
 const folders = [];
@@ -50,7 +46,7 @@ export function packPackage() {
 }
 
 /**
- * The server, with the packed package at /pkg/, an empty page that has it as `globalThis.pullcord` at /blank/, and the demo page at /.
+ * The server, with the packed package at /pkg/, an empty page at /blank/, and the demo page at /.
  * @param {{ args?: string[], port?: number }} [options] `port`: for one that comes back at the same address after it was killed
  * @returns {ReturnType<typeof startProcess>}
  */
@@ -72,6 +68,14 @@ export async function launchBrowser(options = {}) {
   });
 }
 
+/** Makes the package `globalThis.pullcord`, as on each opened page; again after a reload. @param {import("playwright-core").Page} page */
+export async function importPackage(page) {
+  await page.evaluate(async () => {
+    // @ts-ignore: the address is the page's
+    globalThis.pullcord = await import("/pkg/index.js");
+  });
+}
+
 /**
  * A page that has the package. What goes wrong in it without a test looking is in `problems`.
  * @param {import("playwright-core").Browser | import("playwright-core").BrowserContext} from a browser: in a context, so with storage, of its own
@@ -86,6 +90,6 @@ export async function openPage(from, server, path = "/blank/") {
     if (message.type() === "error") problems.push(message.text());
   });
   await page.goto(`${server.url}${path}`);
-  if (path === "/blank/") await page.waitForFunction(() => "pullcord" in globalThis);
+  if (path === "/blank/") await importPackage(page);
   return Object.assign(page, { problems });
 }
