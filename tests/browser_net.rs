@@ -957,9 +957,12 @@ async fn a_silent_channel_is_pinged_and_then_given_up() {
 // ---------------------------------------------------------------- the reference server
 
 fn server() -> &'static str {
-    option_env!("PULLCORD_TEST_SERVER").expect(
-        "PULLCORD_TEST_SERVER must be set to the URL of `pullcord-server --demo --allow-trouble`",
-    )
+    match option_env!("PULLCORD_TEST_SERVER") {
+        Some(url) => url,
+        None => panic!(
+            "set PULLCORD_TEST_SERVER to the URL of `pullcord-server --demo --allow-trouble`"
+        ),
+    }
 }
 
 /// A call beside the protocol; its answer.

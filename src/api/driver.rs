@@ -29,11 +29,11 @@ use crate::store::{Event, Mode, Store};
 /// ms between two attempts to become the store's writer.
 const FENCE_AGAIN: u64 = 1_000;
 
-/// The command that ends a client.
-const CLOSE: &str = r#"{"op":"close"}"#;
-
-/// The frame that tells of a reopened database.
-const REOPENED: &str = r#"{"events":[{"type":"storage","detail":{"kind":"reopened","detail":"the browser had closed the database; it was opened again, and nothing was lost"}}]}"#;
+/// The frame that tells the app that nothing will be kept.
+const IN_MEMORY: &str = concat!(
+    r#"{"events":[{"type":"storage","detail":{"kind":"memory","detail":"#,
+    r#""the browser refuses IndexedDB: the data is kept in memory, until the page goes"}}]}"#,
+);
 
 /// What is asked of the store, in the order of asking.
 enum Op {
@@ -80,7 +80,7 @@ pub(super) struct Driver {
 impl Driver {
     /// Opens the store and starts an engine on it.
     pub(super) async fn open(
-        config: &str,
+        mut config: Config,
         account: String,
         mode: Mode,
         net: Rc<dyn Transport>,
@@ -95,13 +95,7 @@ impl Driver {
         let store = Store::open(&account, mode, on_event)
             .await
             .map_err(store_error)?;
-        let config = match engine_config(config, store.kind()) {
-            Ok(config) => config,
-            Err(error) => {
-                store.close();
-                return Err(error);
-            }
-        };
+        config.storage = store.kind().to_owned();
         let driver = Rc::new(Driver {
             engine: RefCell::new(Engine::new(config, seed())),
             account,
@@ -122,6 +116,9 @@ impl Driver {
         let _ = opened.set(Rc::downgrade(&driver));
         // Whatever the engine wants from the start.
         driver.input(Input::Timer);
+        if mode == Mode::Auto && driver.store.kind() == "memory" {
+            driver.hooks.show(IN_MEMORY);
+        }
         Ok(driver)
     }
 
@@ -392,20 +389,25 @@ fn store_event(event: Event, driver: Option<Rc<Driver>>, hooks: &Hooks) {
                 "another tab does not let go of the account's database yet",
             );
         }
-        // Nothing changed for the engine: the app alone is told.
-        Event::Reopened => hooks.show(REOPENED),
+        Event::Reopened => {
+            if let Some(driver) = driver {
+                driver.input(Input::Reopened(
+                    "the browser had closed the database; it was opened again, and nothing was lost".to_owned(),
+                ));
+            }
+        }
         Event::Closed { deleted } => {
             hooks.note(
                 "warn",
                 match deleted {
-                    true => "the client closes: the account's database is being deleted",
+                    true => "the client ends: the account's database is being deleted",
                     false => {
-                        "the client closes: a newer Pullcord in another tab upgrades the database"
+                        "the client ends: a newer Pullcord in another tab upgrades the database"
                     }
                 },
             );
             if let Some(driver) = driver {
-                driver.command(CLOSE.to_owned());
+                driver.input(Input::Store(StoreError::Closed));
             }
         }
     }
@@ -442,16 +444,6 @@ pub(super) fn store_error(error: StoreError) -> Error {
         ),
     };
     Error::new(code, message)
-}
-
-/// The facade's config, with the store that was opened.
-fn engine_config(config: &str, store: &str) -> Result<Config, Error> {
-    let invalid = |why: String| Error::new(ErrorCode::Invalid, why);
-    let Some(fields) = config.trim_start().strip_prefix('{') else {
-        return Err(invalid("the config is no object".to_owned()));
-    };
-    let config = ["{\"storage\":\"", store, "\",", fields].concat();
-    serde_json::from_str(&config).map_err(|error| invalid(error.to_string()))
 }
 
 /// For the engine's jitter: differs from tab to tab, and is no secret.

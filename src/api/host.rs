@@ -7,9 +7,13 @@ use wasm_bindgen::prelude::*;
 
 use super::driver::{Driver, store_error};
 use super::hooks::{Hooks, Witness};
+use crate::core::Config;
 use crate::core::net::{Error, ErrorCode};
 use crate::net::{Transport, app::App, http};
 use crate::store::{Mode, Store};
+
+/// ms that the engine waits longer for an answer than the transport does.
+const MARGIN: u64 = 10_000;
 
 /// What of the config is for this layer; the rest is the engine's.
 #[derive(Deserialize)]
@@ -21,6 +25,9 @@ struct Options {
     /// ms
     timeout: Option<u64>,
     mode: Option<Stored>,
+    /// those that the app's transport has
+    #[serde(default)]
+    methods: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,13 +77,32 @@ impl Host {
         let witness = Witness::new(&hooks);
         let options: Options = serde_json::from_str(&config)
             .map_err(|error| Error::new(ErrorCode::Invalid, error.to_string()))?;
-        let net = transport(&options, hooks.clone().unchecked_into())?;
+        let mut config = Config::parse(&config)?;
+        let net: Rc<dyn Transport> = match options.transport {
+            Kind::App => {
+                config.can_listen = options.methods.iter().any(|method| method == "listen");
+                App::new(hooks.clone().unchecked_into())
+            }
+            Kind::Http => {
+                let Some(base_url) = &options.base_url else {
+                    return Err(Error::new(
+                        ErrorCode::Invalid,
+                        "transport.baseUrl is missing",
+                    ));
+                };
+                let timeout = options.timeout.unwrap_or(http::TIMEOUT);
+                // The engine gives up only what the transport has forgotten to: twice, token and
+                // request may each take their time.
+                config.request_timeout = timeout.saturating_mul(4).saturating_add(MARGIN);
+                http::Http::new(base_url, timeout, hooks.clone().unchecked_into())?
+            }
+        };
         let mode = match options.mode.unwrap_or(Stored::Auto) {
             Stored::Auto => Mode::Auto,
             Stored::IndexedDb => Mode::IndexedDb,
             Stored::Memory => Mode::Memory,
         };
-        Driver::open(&config, options.account, mode, net, hooks, witness)
+        Driver::open(config, options.account, mode, net, hooks, witness)
             .await
             .map(Host)
     }
@@ -86,21 +112,6 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.0.let_go();
     }
-}
-
-fn transport(options: &Options, hooks: crate::net::Hooks) -> Result<Rc<dyn Transport>, Error> {
-    Ok(match options.transport {
-        Kind::App => App::new(hooks),
-        Kind::Http => {
-            let Some(base_url) = &options.base_url else {
-                return Err(Error::new(
-                    ErrorCode::Invalid,
-                    "transport.baseUrl is missing",
-                ));
-            };
-            http::Http::new(base_url, options.timeout.unwrap_or(http::TIMEOUT), hooks)?
-        }
-    })
 }
 
 /// Deletes all that is stored of an account. Rejects with `{code,message}`: `storage`.
