@@ -3,11 +3,9 @@
 import { aborted, invalid, quiet, revive } from "./errors.js";
 import { Claim } from "./lock.js";
 import { abortSignal, callback, clientConfig, logFunction, name, timelineConfig } from "./options.js";
-import { Session } from "./session.js";
+import { EVENTS, Session } from "./session.js";
 import { Timeline } from "./timeline.js";
 import { Runtime } from "./wasm.js";
-
-const EVENTS = new Set(["messages", "updates", "overflow", "removed", "storage", "error"]);
 
 /** @typedef {import("./index.js").Client<any>} ClientApi */
 /** @implements {ClientApi} */
@@ -56,7 +54,7 @@ class Client {
   }
 
   on(event, listener) {
-    if (!EVENTS.has(event)) throw invalid(`there is no event ${String(event)}: it is one of ${[...EVENTS].join(", ")}`);
+    if (!EVENTS.includes(event)) throw invalid(`there is no event ${String(event)}: it is one of ${EVENTS.join(", ")}`);
     return this.#session.on(event, callback("listener", listener));
   }
 

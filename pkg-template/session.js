@@ -12,7 +12,8 @@ import { bridge } from "./transport.js";
 /** ms that the engine has to write what is under way before its client counts as closed */
 const STOP_PATIENCE = 5000;
 
-const EVENTS = ["messages", "updates", "overflow", "removed", "storage", "error"];
+const COSTLY = ["messages", "updates"];
+export const EVENTS = [...COSTLY, "overflow", "removed", "storage", "error"];
 
 /** A local item or a timeline's item, as the app sees it. */
 export function reviveItem(item) {
@@ -238,8 +239,18 @@ export class Session {
 
   /** @returns {() => void} */
   on(event, listener) {
-    const remove = this.#listeners[event].add(listener);
-    return () => void remove();
+    const listeners = this.#listeners[event];
+    const remove = listeners.add(listener);
+    if (listeners.size === 1) this.#tellListening(event);
+    return () => {
+      if (remove() && listeners.size === 0) this.#tellListening(event);
+    };
+  }
+
+  /** Events that carry messages cost something: only those that somebody listens to are sent. */
+  #tellListening(event) {
+    if (!COSTLY.includes(event)) return;
+    this.command({ op: "listening", events: COSTLY.filter((one) => this.#listeners[one].size > 0) });
   }
 
   // ------------------------------------------------------------ timelines

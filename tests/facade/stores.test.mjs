@@ -191,6 +191,15 @@ test("events come after the stores' listeners, errors as PullcordError", async (
   await client.close();
 });
 
+test("the engine is told which of the events with messages anybody listens to", async () => {
+  const { client, host } = await fakeClient();
+  const offs = [client.on("messages", () => {}), client.on("messages", () => {}), client.on("updates", () => {}), client.on("error", () => {})];
+  for (const off of offs) off();
+  offs[0]();
+  assert.deepEqual(host.commands.map(({ events }) => events), [["messages"], ["messages", "updates"], ["updates"], []]);
+  await client.close();
+});
+
 test("a timeline's unchanged parts keep their identity", async () => {
   const { client, host } = await fakeClient();
   const timeline = client.timeline("c1");
