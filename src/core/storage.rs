@@ -2,6 +2,9 @@
 //! transaction (R9). A store knows nothing of messages; [`super::block`] and [`super::records`] say
 //! what the bytes mean.
 
+/// Version of the tables and of what their records mean. The store migrates to it.
+pub const SCHEMA: u32 = 1;
+
 /// A table of the database. Each is an object store of its own in IndexedDB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {

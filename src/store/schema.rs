@@ -10,6 +10,8 @@ use super::guard;
 
 /// The version of the layout that this build reads and writes: IndexedDB's own version number.
 pub const SCHEMA: u32 = STEPS.len() as u32;
+// What the core says of itself (`inspect`) is what is stored.
+const _: () = assert!(SCHEMA == crate::core::storage::SCHEMA);
 
 type Step = fn(&Transaction<'_>) -> indexed_db_futures::Result<()>;
 

@@ -1,0 +1,692 @@
+//! Snapshots, as the facade gets them: what changed since the last frame, as one JSON text.
+//!
+//! A list crosses as splices over the list before: new elements in full, the others as their index,
+//! so that the facade keeps the objects that did not change.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::command::{Call, TimelineId};
+use super::engine::{Effect, Engine, Phase};
+use super::json;
+use super::records::{Local, LocalState};
+use super::segments::Segment;
+use super::timeline::{Life, Timeline};
+use super::types::{Conversation, Message};
+
+/// What was shown last, and what of it is out of date.
+#[derive(Default)]
+pub(super) struct Shown {
+    /// may have changed
+    pub status: bool,
+    /// may have changed
+    pub conversations: bool,
+    /// may have changed
+    pub outbox: bool,
+    /// JSON, to be handed over
+    pub results: Vec<String>,
+    /// JSON, to be handed over
+    pub events: Vec<String>,
+    /// JSON, to be handed over
+    pub logs: Vec<String>,
+    timelines: Vec<String>,
+    last_status: String,
+    last_conversations: Vec<Rc<Conversation>>,
+    last_outbox: Vec<(Rc<Local>, bool)>,
+    /// the scalars of each timeline
+    last_timelines: BTreeMap<TimelineId, String>,
+}
+
+impl Shown {
+    /// The database was read anew.
+    pub fn everything(&mut self) {
+        self.status = true;
+        self.conversations = true;
+        self.outbox = true;
+    }
+}
+
+/// One item of a timeline.
+#[derive(Clone, Debug)]
+pub(super) enum Row {
+    Message {
+        key: Rc<str>,
+        message: Rc<Message>,
+        fresh: bool,
+    },
+    Local {
+        key: Rc<str>,
+        local: Rc<Local>,
+        sending: bool,
+    },
+    Gap {
+        key: Rc<str>,
+    },
+}
+
+impl Row {
+    pub fn key(&self) -> &str {
+        match self {
+            Row::Message { key, .. } | Row::Local { key, .. } | Row::Gap { key } => key,
+        }
+    }
+
+    /// The message's position.
+    pub fn seq(&self) -> Option<u64> {
+        match self {
+            Row::Message { message, .. } => Some(message.seq.0),
+            Row::Local { .. } | Row::Gap { .. } => None,
+        }
+    }
+
+    fn same(&self, other: &Row) -> bool {
+        match (self, other) {
+            (
+                Row::Message {
+                    key,
+                    message,
+                    fresh,
+                },
+                Row::Message {
+                    key: key2,
+                    message: message2,
+                    fresh: fresh2,
+                },
+            ) => {
+                key == key2
+                    && fresh == fresh2
+                    && (Rc::ptr_eq(message, message2) || message == message2)
+            }
+            (
+                Row::Local {
+                    key,
+                    local,
+                    sending,
+                },
+                Row::Local {
+                    key: key2,
+                    local: local2,
+                    sending: sending2,
+                },
+            ) => {
+                key == key2 && sending == sending2 && (Rc::ptr_eq(local, local2) || local == local2)
+            }
+            (Row::Gap { key }, Row::Gap { key: key2 }) => key == key2,
+            _ => false,
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Row::Message {
+                key,
+                message,
+                fresh,
+            } => {
+                out.push('{');
+                json::field(out, "kind");
+                out.push_str("\"message\"");
+                json::field(out, "key");
+                json::string(out, key);
+                json::field(out, "message");
+                json::message(out, message);
+                json::field(out, "fresh");
+                json::flag(out, *fresh);
+                out.push('}');
+            }
+            Row::Local { local, sending, .. } => write_local(out, local, *sending),
+            Row::Gap { key } => {
+                out.push('{');
+                json::field(out, "kind");
+                out.push_str("\"gap\"");
+                json::field(out, "key");
+                json::string(out, key);
+                out.push('}');
+            }
+        }
+    }
+}
+
+fn write_local(out: &mut String, local: &Local, sending: bool) {
+    out.push('{');
+    json::field(out, "kind");
+    out.push_str("\"local\"");
+    json::field(out, "key");
+    json::string(out, &local.key());
+    json::field(out, "clientId");
+    json::string(out, &local.client_id);
+    json::field(out, "conversation");
+    json::string(out, &local.conversation);
+    json::field(out, "state");
+    out.push_str(match local.state {
+        LocalState::Queued if sending => "\"sending\"",
+        LocalState::Queued => "\"queued\"",
+        LocalState::Sent => "\"sent\"",
+        LocalState::Failed => "\"failed\"",
+    });
+    json::field(out, "message");
+    match &local.message {
+        Some(m) => json::message(out, m),
+        None => out.push_str("null"),
+    }
+    json::field(out, "body");
+    out.push_str(&local.body);
+    json::field(out, "createdAt");
+    json::number(out, local.created_at);
+    json::field(out, "error");
+    json::error(out, local.error.as_ref());
+    out.push('}');
+}
+
+/// The splices that make `new` of `old`; `None`: nothing changed.
+fn splices<T>(
+    old: &[T],
+    new: &[T],
+    same: impl Fn(&T, &T) -> bool,
+    key: impl Fn(&T) -> &str,
+    write: impl Fn(&T, &mut String),
+) -> Option<String> {
+    let prefix = old.iter().zip(new).take_while(|(a, b)| same(a, b)).count();
+    if prefix == old.len() && prefix == new.len() {
+        return None;
+    }
+    let most = old.len().min(new.len()) - prefix;
+    let suffix = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take(most)
+        .take_while(|(a, b)| same(a, b))
+        .count();
+    let (was, is) = (
+        &old[prefix..old.len() - suffix],
+        &new[prefix..new.len() - suffix],
+    );
+    let splice = |out: &mut String, at: usize, del: usize| {
+        json::next(out);
+        out.push_str("{\"at\":");
+        json::number(out, at as u64);
+        out.push_str(",\"del\":");
+        json::number(out, del as u64);
+        out.push_str(",\"ins\":[");
+    };
+    let mut out = String::from("[");
+    // The same elements in the same order: each changed one in its place.
+    if was.len() == is.len() && was.iter().zip(is).all(|(a, b)| key(a) == key(b)) {
+        for (i, (a, b)) in was.iter().zip(is).enumerate() {
+            if !same(a, b) {
+                splice(&mut out, prefix + i, 1);
+                write(b, &mut out);
+                out.push_str("]}");
+            }
+        }
+    } else {
+        let before: BTreeMap<&str, usize> =
+            was.iter().enumerate().map(|(i, a)| (key(a), i)).collect();
+        splice(&mut out, prefix, was.len());
+        for b in is {
+            json::next(&mut out);
+            match before.get(key(b)) {
+                Some(i) if same(&was[*i], b) => json::number(&mut out, (prefix + i) as u64),
+                _ => write(b, &mut out),
+            }
+        }
+        out.push_str("]}");
+    }
+    out.push(']');
+    Some(out)
+}
+
+impl Engine {
+    /// Hands over what changed.
+    pub(super) fn flush(&mut self) {
+        if self.phase == Phase::Loading {
+            return;
+        }
+        self.show_timelines();
+        let mut out = String::from("{");
+        if std::mem::take(&mut self.shown.status) {
+            let status = self.status();
+            if status != self.shown.last_status {
+                json::field(&mut out, "status");
+                out.push_str(&status);
+                self.shown.last_status = status;
+            }
+        }
+        if std::mem::take(&mut self.shown.conversations) {
+            let mut list: Vec<Rc<Conversation>> = self.db.list.values().cloned().collect();
+            list.sort_by(|a, b| b.sort.total_cmp(&a.sort).then_with(|| a.id.cmp(&b.id)));
+            let same = |a: &Rc<Conversation>, b: &Rc<Conversation>| Rc::ptr_eq(a, b) || a == b;
+            let patch = splices(
+                &self.shown.last_conversations,
+                &list,
+                same,
+                |c| &c.id,
+                |c, out| {
+                    json::conversation(out, c);
+                },
+            );
+            if let Some(patch) = patch {
+                json::field(&mut out, "conversations");
+                out.push_str(&patch);
+            }
+            self.shown.last_conversations = list;
+        }
+        if std::mem::take(&mut self.shown.outbox) {
+            let list: Vec<(Rc<Local>, bool)> = self
+                .locals(None)
+                .into_iter()
+                .filter(|(l, _)| l.state != LocalState::Sent)
+                .collect();
+            let same = |a: &(Rc<Local>, bool), b: &(Rc<Local>, bool)| a.1 == b.1 && a.0 == b.0;
+            let patch = splices(
+                &self.shown.last_outbox,
+                &list,
+                same,
+                |l| &l.0.client_id,
+                |l, out| {
+                    write_local(out, &l.0, l.1);
+                },
+            );
+            if let Some(patch) = patch {
+                json::field(&mut out, "outbox");
+                out.push_str(&patch);
+            }
+            self.shown.last_outbox = list;
+        }
+        for (name, parts) in [
+            ("timelines", std::mem::take(&mut self.shown.timelines)),
+            ("events", std::mem::take(&mut self.shown.events)),
+            ("results", std::mem::take(&mut self.shown.results)),
+            ("logs", std::mem::take(&mut self.shown.logs)),
+        ] {
+            if !parts.is_empty() {
+                json::field(&mut out, name);
+                out.push('[');
+                out.push_str(&parts.join(","));
+                out.push(']');
+            }
+        }
+        if out.len() > 1 {
+            out.push('}');
+            self.effect(Effect::Frame(out));
+        }
+    }
+
+    fn status(&self) -> String {
+        let pull = &self.pull;
+        let connection = if self.phase == Phase::Closed {
+            "closed"
+        } else if !self.promoted {
+            "waiting"
+        } else if self.needs_auth {
+            "needs-auth"
+        } else if !self.online || pull.net_down {
+            "offline"
+        } else if pull.connected {
+            "online"
+        } else {
+            "connecting"
+        };
+        let mut out = String::from("{");
+        json::field(&mut out, "connection");
+        json::string(&mut out, connection);
+        json::field(&mut out, "listed");
+        json::flag(&mut out, self.db.meta.listed);
+        json::field(&mut out, "caughtUp");
+        json::flag(&mut out, pull.caught_up && !self.db.meta.owed);
+        json::field(&mut out, "pulling");
+        json::flag(&mut out, pull.running);
+        json::field(&mut out, "lastSyncedAt");
+        match pull.last_synced {
+            Some(at) => json::number(&mut out, at),
+            None => out.push_str("null"),
+        }
+        json::field(&mut out, "progress");
+        if pull.running && !pull.caught_up {
+            out.push_str("{\"applied\":");
+            json::number(&mut out, pull.applied);
+            out.push('}');
+        } else {
+            out.push_str("null");
+        }
+        json::field(&mut out, "storage");
+        json::string(&mut out, &self.config.storage);
+        json::field(&mut out, "error");
+        json::error(&mut out, pull.error.as_ref());
+        out.push('}');
+        out
+    }
+
+    /// The own messages that the sync has not brought, in the order written, and whether each is
+    /// being sent: of one conversation, or all.
+    fn locals(&self, conversation: Option<&str>) -> Vec<(Rc<Local>, bool)> {
+        self.db
+            .outbox
+            .values()
+            .chain(&self.outbox.fresh)
+            .filter(|l| conversation.is_none_or(|id| *l.conversation == *id))
+            .map(|l| {
+                (
+                    l.clone(),
+                    self.outbox.sending.get(&l.conversation) == Some(&l.order),
+                )
+            })
+            .collect()
+    }
+
+    // ------------------------------------------------------------ timelines
+
+    fn show_timelines(&mut self) {
+        let dirty: Vec<TimelineId> = self
+            .timelines
+            .iter()
+            .filter(|(_, t)| t.dirty && t.life != Life::Released)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in dirty {
+            let Some(mut t) = self.timelines.remove(&id) else {
+                continue;
+            };
+            self.show_timeline(id, &mut t);
+            self.timelines.insert(id, t);
+        }
+    }
+
+    /// Compares a timeline with what was shown, and hands over what changed.
+    pub(super) fn show_timeline(&mut self, id: TimelineId, t: &mut Timeline) {
+        t.dirty = false;
+        let mut out = String::from("{\"id\":");
+        json::number(&mut out, id);
+        let mut changed = false;
+        if !matches!(t.life, Life::Removed | Life::Closed) {
+            let rows = self.rows(t);
+            t.first_index = first_index(t, &rows);
+            if let Some(at) = t.anchor_at.take() {
+                let newer = rows
+                    .iter()
+                    .find(|row| row.seq().is_some_and(|seq| seq >= at));
+                t.anchor.0 = newer.map(|row| row.key().to_owned());
+            }
+            if let Some(patch) = splices(&t.rows, &rows, Row::same, Row::key, Row::write) {
+                json::field(&mut out, "items");
+                out.push_str(&patch);
+                changed = true;
+            }
+            t.rows = rows;
+        }
+        let scalars = self.scalars(t);
+        changed |= self.shown.last_timelines.get(&id) != Some(&scalars);
+        if changed {
+            out.push_str(&scalars);
+            out.push('}');
+            self.shown.timelines.push(out);
+        }
+        if t.life == Life::Closed {
+            self.shown.last_timelines.remove(&id);
+        } else {
+            self.shown.last_timelines.insert(id, scalars);
+        }
+    }
+
+    fn scalars(&self, t: &Timeline) -> String {
+        let held = self.db.held(&t.conversation);
+        let mut out = String::from(",");
+        json::string(&mut out, "status");
+        out.push(':');
+        out.push_str(match t.life {
+            Life::Removed => "\"removed\"",
+            Life::Closed => "\"closed\"",
+            _ if t.opened || !t.rows.is_empty() => "\"ready\"",
+            _ => "\"opening\"",
+        });
+        json::field(&mut out, "anchor");
+        out.push_str("{\"key\":");
+        match &t.anchor.0 {
+            Some(key) => json::string(&mut out, key),
+            None => out.push_str("null"),
+        }
+        out.push_str(",\"count\":");
+        json::number(&mut out, t.anchor.1);
+        out.push('}');
+        json::field(&mut out, "firstIndex");
+        out.push_str(&t.first_index.to_string());
+        json::field(&mut out, "hasOlder");
+        json::flag(&mut out, t.has_older(&held));
+        json::field(&mut out, "hasNewer");
+        json::flag(&mut out, t.has_newer(&held));
+        let [older, newer, jump] = t.loading();
+        json::field(&mut out, "loading");
+        out.push_str("{\"older\":");
+        json::flag(&mut out, older);
+        out.push_str(",\"newer\":");
+        json::flag(&mut out, newer);
+        out.push_str(",\"jump\":");
+        json::flag(&mut out, jump);
+        out.push('}');
+        json::field(&mut out, "unseen");
+        json::number(&mut out, t.unseen());
+        json::field(&mut out, "error");
+        json::error(&mut out, t.error.as_ref());
+        out
+    }
+
+    /// The items of a timeline: its runs with gaps between them, and the own messages where R8 puts
+    /// them.
+    fn rows(&self, t: &Timeline) -> Vec<Row> {
+        let held = self.db.held(&t.conversation);
+        let locals = self.locals(Some(&t.conversation));
+        let mut rows = Vec::new();
+        let mut taken = std::collections::BTreeSet::<Rc<str>>::new();
+        for (i, run) in t.runs.iter().enumerate() {
+            if i > 0 {
+                rows.push(Row::Gap {
+                    key: gap_key(t.runs[i - 1].messages.last()),
+                });
+            }
+            let fresh = run.held
+                && run.messages.first().is_none_or(|m| {
+                    held.segments
+                        .containing(m.seq.0)
+                        .is_some_and(Segment::fresh)
+                });
+            for message in &run.messages {
+                let own = self
+                    .own_keys
+                    .get(&(t.conversation.clone(), message.id.clone()));
+                let mut key = own
+                    .cloned()
+                    .unwrap_or_else(|| Rc::from(format!("m:{}", message.id)));
+                if !taken.insert(key.clone()) {
+                    // A server that gives one id to two messages: still no two items with one key.
+                    key = format!("m:{}#{}", message.id, message.seq.0).into();
+                    taken.insert(key.clone());
+                }
+                rows.push(Row::Message {
+                    key,
+                    message: message.clone(),
+                    fresh,
+                });
+            }
+        }
+        // Nothing known yet: a local item would stand beside nothing; it makes the list known.
+        if t.gap_at_end() || (!t.opened && !locals.is_empty()) {
+            rows.push(Row::Gap {
+                key: gap_key(t.runs.last().and_then(|run| run.messages.last())),
+            });
+        }
+        place_locals(t, &held, rows, locals, &taken)
+    }
+
+    // ------------------------------------------------------------ inspection
+
+    pub(super) fn inspect(&mut self, call: Call, conversation: Option<&str>) {
+        let mut out = String::from("{");
+        json::field(&mut out, "cursor");
+        match &self.db.meta.cursor {
+            Some(cursor) => json::string(&mut out, cursor),
+            None => out.push_str("null"),
+        }
+        json::field(&mut out, "schema");
+        json::number(&mut out, u64::from(super::storage::SCHEMA));
+        json::field(&mut out, "cachedMessages");
+        json::number(&mut out, self.db.messages());
+        json::field(&mut out, "storedBytes");
+        let bytes = self
+            .db
+            .held
+            .values()
+            .flat_map(|h| &h.blocks)
+            .map(|b| u64::from(b.bytes))
+            .sum();
+        json::number(&mut out, bytes);
+        json::field(&mut out, "outbox");
+        let unsent = self
+            .locals(None)
+            .iter()
+            .filter(|(l, _)| l.state != LocalState::Sent)
+            .count();
+        json::number(&mut out, unsent as u64);
+        json::field(&mut out, "segments");
+        out.push('[');
+        if let Some(id) = conversation {
+            let held = self.db.held(id);
+            for s in held.segments.iter() {
+                json::next(&mut out);
+                let count: u64 = held
+                    .blocks
+                    .iter()
+                    .filter(|b| s.contains(b.lo))
+                    .map(|b| u64::from(b.count))
+                    .sum();
+                out.push_str("{\"lo\":\"");
+                json::number(&mut out, s.lo);
+                out.push_str("\",\"hi\":\"");
+                json::number(&mut out, s.hi);
+                out.push_str("\",\"count\":");
+                json::number(&mut out, count);
+                for (name, flag) in [("live", s.live), ("start", s.start), ("fresh", s.fresh())] {
+                    json::field(&mut out, name);
+                    json::flag(&mut out, flag);
+                }
+                out.push('}');
+            }
+        }
+        out.push(']');
+        json::field(&mut out, "requests");
+        out.push('{');
+        let counts = self.counts;
+        for (name, count) in [
+            ("pull", counts.pull),
+            ("history", counts.history),
+            ("changes", counts.changes),
+            ("send", counts.send),
+            ("ack", counts.ack),
+            ("conversations", counts.conversations),
+        ] {
+            json::field(&mut out, name);
+            json::number(&mut out, count);
+        }
+        out.push_str("}}");
+        self.resolve(call, &out);
+    }
+}
+
+fn gap_key(before: Option<&Rc<Message>>) -> Rc<str> {
+    match before {
+        Some(m) => format!("gap:{}", m.seq.0).into(),
+        None => "gap".into(),
+    }
+}
+
+/// The items keep their numbers: that of the topmost on screen stays, else that of the newest one
+/// that was there before.
+fn first_index(t: &Timeline, rows: &[Row]) -> i64 {
+    let was: BTreeMap<&str, usize> = t
+        .rows
+        .iter()
+        .enumerate()
+        .map(|(i, row)| (row.key(), i))
+        .collect();
+    let both = |(i, row): (usize, &Row)| was.get(row.key()).map(|old| *old as i64 - i as i64);
+    let fixed = t.fixed_point().and_then(|seq| {
+        rows.iter()
+            .enumerate()
+            .find(|(_, row)| row.seq() == Some(seq))
+            .and_then(both)
+    });
+    let moved = fixed.or_else(|| rows.iter().enumerate().rev().find_map(both));
+    t.first_index + moved.unwrap_or(0)
+}
+
+/// R8: unsent and sending ones at the newest end, failed ones after the message that was newest when
+/// they were written, sent ones at their seq's place; each in the order written.
+fn place_locals(
+    t: &Timeline,
+    held: &super::records::Held,
+    rows: Vec<Row>,
+    locals: Vec<(Rc<Local>, bool)>,
+    taken: &std::collections::BTreeSet<Rc<str>>,
+) -> Vec<Row> {
+    if locals.is_empty() {
+        return rows;
+    }
+    let oldest = rows.iter().find_map(Row::seq);
+    let newest = rows.iter().rev().find_map(Row::seq);
+    let all_older = !t.has_older(held);
+    // The newest end is in the window, as far as anything is known.
+    let at_end = t.follow;
+    let shown_ids: std::collections::BTreeSet<&str> = t
+        .runs
+        .iter()
+        .flat_map(|run| &run.messages)
+        .map(|m| m.id.as_str())
+        .collect();
+    let mut placed: Vec<(u64, Row)> = Vec::new();
+    let mut last: Vec<Row> = Vec::new();
+    for (local, sending) in locals {
+        let key: Rc<str> = local.key().into();
+        let shown = local
+            .message
+            .as_ref()
+            .is_some_and(|m| shown_ids.contains(m.id.as_str()));
+        if shown || taken.contains(&key) {
+            continue;
+        }
+        let row = Row::Local {
+            key,
+            local: local.clone(),
+            sending,
+        };
+        let place = match local.state {
+            LocalState::Queued => None,
+            LocalState::Failed => local.after,
+            LocalState::Sent => local.message.as_ref().map(|m| m.seq.0),
+        };
+        match place {
+            Some(seq) if newest.is_some_and(|newest| seq < newest) => {
+                if all_older || oldest.is_some_and(|oldest| seq >= oldest) {
+                    placed.push((seq, row));
+                }
+            }
+            Some(seq) if at_end => placed.push((seq, row)),
+            None if at_end => last.push(row),
+            _ => {}
+        }
+    }
+    // Stable: those at one place stay in the order written.
+    placed.sort_by_key(|(seq, _)| *seq);
+    let mut out = Vec::with_capacity(rows.len() + placed.len() + last.len());
+    let mut placed = placed.into_iter().peekable();
+    for row in rows {
+        if let Some(seq) = row.seq() {
+            while let Some((_, local)) = placed.next_if(|(at, _)| *at < seq) {
+                out.push(local);
+            }
+        }
+        out.push(row);
+    }
+    out.extend(placed.map(|(_, row)| row));
+    out.extend(last);
+    out
+}

@@ -1,0 +1,443 @@
+//! Sending (DESIGN.md, "Sending"): first in, first out per conversation; retried under the same
+//! `clientId` until the server answers, across reloads; a final refusal makes a message `failed` and
+//! does not hold up the next. Also read marks, edits and recalls.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::command::{Call, TimelineId, is_json};
+use super::engine::{Asked, Engine, Job};
+use super::json;
+use super::net::{Error, ErrorCode, Request};
+use super::protocol;
+use super::records::{Local, LocalState};
+use super::types::Seq;
+
+/// Backoff of a message's delivery: full jitter, from 1 s, at most 1 min.
+const RETRY: (u64, u64) = (1_000, 60_000);
+
+/// A conversation's delivery.
+#[derive(Debug, Default)]
+struct Lane {
+    /// the message or mark under way
+    busy: bool,
+    retry: u64,
+    failures: u32,
+}
+
+/// Deliveries under way.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// the place of the next own message
+    pub next_order: u64,
+    /// shown, and on their way into the database
+    pub fresh: Vec<Rc<Local>>,
+    /// the message that is being sent, by conversation
+    pub sending: BTreeMap<Rc<str>, u64>,
+    lanes: BTreeMap<Rc<str>, Lane>,
+    marks: BTreeMap<Rc<str>, Lane>,
+}
+
+impl Outbox {
+    /// The network is back: only a `Retry-After` would have to be waited out, and the lanes hold none
+    /// that is longer than the pull's.
+    pub fn try_again(&mut self) {
+        for lane in self.lanes.values_mut().chain(self.marks.values_mut()) {
+            lane.retry = 0;
+        }
+    }
+}
+
+impl Engine {
+    // ------------------------------------------------------------ own messages
+
+    pub(super) fn send(
+        &mut self,
+        call: Call,
+        conversation: Rc<str>,
+        body: String,
+        client_id: String,
+    ) {
+        if !is_json(&body) || client_id.is_empty() {
+            let error = Error::new(
+                ErrorCode::Invalid,
+                "send: the body is no JSON, or the clientId is empty",
+            );
+            return self.reject(call, &error);
+        }
+        // There already: the same answer, nothing sent.
+        let known = self
+            .delivered
+            .contains(&(conversation.clone(), client_id.clone()))
+            || self
+                .db
+                .outbox
+                .values()
+                .any(|l| l.conversation == conversation && l.client_id == client_id);
+        if known {
+            return self.accepted(call, &client_id);
+        }
+        let order = self.outbox.next_order;
+        self.outbox.next_order += 1;
+        let local = Rc::new(Local {
+            order,
+            after: self.db.held(&conversation).seen,
+            conversation,
+            client_id,
+            body: body.into(),
+            created_at: self.now.wall,
+            state: LocalState::Queued,
+            attempted: false,
+            message: None,
+            error: None,
+        });
+        let twice = self
+            .outbox
+            .fresh
+            .iter()
+            .any(|l| l.conversation == local.conversation && l.client_id == local.client_id);
+        if !twice {
+            self.outbox.fresh.push(local.clone());
+            self.shown.outbox = true;
+            self.touch_timelines(&local.conversation);
+        }
+        self.push(Job::PutLocal { local, call });
+    }
+
+    fn accepted(&mut self, call: Call, client_id: &str) {
+        let mut ok = String::from("{");
+        json::field(&mut ok, "clientId");
+        json::string(&mut ok, client_id);
+        json::field(&mut ok, "key");
+        json::string(&mut ok, &format!("c:{client_id}"));
+        ok.push('}');
+        self.resolve(call, &ok);
+    }
+
+    pub(super) fn put(&mut self, local: &Rc<Local>, call: Call) {
+        self.outbox.fresh.retain(|fresh| fresh.order != local.order);
+        self.shown.outbox = true;
+        self.touch_timelines(&local.conversation);
+        self.accepted(call, &local.client_id);
+    }
+
+    /// It could not be stored, so it was not accepted: it is not shown any more.
+    pub(super) fn put_failed(&mut self, local: &Rc<Local>, call: Call, error: &Error) {
+        self.outbox.fresh.retain(|fresh| fresh.order != local.order);
+        self.shown.outbox = true;
+        self.touch_timelines(&local.conversation);
+        self.reject(call, error);
+    }
+
+    pub(super) fn retried(&mut self, client_id: &str, call: Call) {
+        if let Some(local) = self
+            .db
+            .outbox
+            .values()
+            .find(|l| l.client_id == client_id)
+            .cloned()
+        {
+            if let Some(lane) = self.outbox.lanes.get_mut(&local.conversation) {
+                lane.retry = 0;
+            }
+            self.touch_timelines(&local.conversation);
+        }
+        self.resolve(call, "null");
+    }
+
+    pub(super) fn discarded(&mut self, _client_id: &str, call: Call, dropped: bool) {
+        self.resolve(call, if dropped { "true" } else { "false" });
+        self.touch_all_timelines();
+    }
+
+    /// When something here is due.
+    pub(super) fn outbox_due(&self) -> Option<u64> {
+        if !self.may_request() {
+            return None;
+        }
+        let waits = |lane: Option<&Lane>| match lane {
+            Some(lane) => (!lane.busy).then_some(lane.retry),
+            None => Some(0),
+        };
+        let messages = self
+            .unsent()
+            .filter_map(|l| waits(self.outbox.lanes.get(&l.conversation)));
+        let marks = self
+            .db
+            .marks
+            .keys()
+            .filter_map(|id| waits(self.outbox.marks.get(id)));
+        messages.chain(marks).min()
+    }
+
+    /// The next message of each conversation.
+    fn unsent(&self) -> impl Iterator<Item = &Rc<Local>> {
+        let mut begun: Vec<&Rc<str>> = Vec::new();
+        self.db
+            .outbox
+            .values()
+            .filter(|l| l.state == LocalState::Queued)
+            .filter(move |l| {
+                let first = !begun.contains(&&l.conversation);
+                if first {
+                    begun.push(&l.conversation);
+                }
+                first
+            })
+    }
+
+    pub(super) fn drive_outbox(&mut self) {
+        if !self.may_request() {
+            return;
+        }
+        let now = self.now.mono;
+        let unsent: Vec<Rc<Local>> = self.unsent().cloned().collect();
+        for local in unsent {
+            let lane = self
+                .outbox
+                .lanes
+                .entry(local.conversation.clone())
+                .or_default();
+            if lane.busy || now < lane.retry {
+                continue;
+            }
+            lane.busy = true;
+            if local.attempted {
+                self.attempt(local.order);
+            } else {
+                // Before the request leaves: from here on it may be delivered (discard says false).
+                self.push(Job::Attempt { order: local.order });
+            }
+        }
+        let marks: Vec<(Rc<str>, u64)> = self
+            .db
+            .marks
+            .iter()
+            .map(|(id, seq)| (id.clone(), *seq))
+            .collect();
+        for (conversation, seq) in marks {
+            let lane = self.outbox.marks.entry(conversation.clone()).or_default();
+            if lane.busy || now < lane.retry {
+                continue;
+            }
+            lane.busy = true;
+            let call = Request::MarkRead {
+                conversation: conversation.to_string(),
+                seq: Seq(seq),
+            };
+            self.request(call, Asked::Mark { conversation, seq });
+        }
+    }
+
+    pub(super) fn attempt(&mut self, order: u64) {
+        let Some(local) = self.db.outbox.get(&order).cloned() else {
+            return;
+        };
+        if !self.may_request() {
+            return self.lane_free(&local.conversation);
+        }
+        self.outbox
+            .sending
+            .insert(local.conversation.clone(), order);
+        self.shown.outbox = true;
+        self.touch_timelines(&local.conversation);
+        let call = Request::Send {
+            conversation: local.conversation.to_string(),
+            client_id: local.client_id.clone(),
+            body: local.body.to_string(),
+        };
+        self.request(
+            call,
+            Asked::Send {
+                order,
+                conversation: local.conversation.clone(),
+            },
+        );
+    }
+
+    fn lane_free(&mut self, conversation: &Rc<str>) {
+        self.outbox.sending.remove(conversation);
+        self.outbox
+            .lanes
+            .entry(conversation.clone())
+            .or_default()
+            .busy = false;
+        self.shown.outbox = true;
+        self.touch_timelines(conversation);
+    }
+
+    pub(super) fn delivered(
+        &mut self,
+        order: u64,
+        conversation: Rc<str>,
+        result: Result<String, Error>,
+    ) {
+        match result.and_then(|text| protocol::answer(&text, &conversation)) {
+            Ok(message) => self.push(Job::Sent { order, message }),
+            // A final refusal. What breaks the protocol, or the token, says nothing of the message.
+            Err(error)
+                if matches!(
+                    error.code,
+                    ErrorCode::Forbidden
+                        | ErrorCode::NotFound
+                        | ErrorCode::Rejected
+                        | ErrorCode::Invalid
+                ) =>
+            {
+                self.push(Job::Failed { order, error });
+            }
+            Err(error) => {
+                self.later(&conversation, &error);
+                self.lane_free(&conversation);
+            }
+        }
+    }
+
+    fn later(&mut self, conversation: &Rc<str>, error: &Error) {
+        let failures = self
+            .outbox
+            .lanes
+            .entry(conversation.clone())
+            .or_default()
+            .failures;
+        let wait = self
+            .backoff(failures, RETRY.0, RETRY.1)
+            .max(error.retry_after.unwrap_or(0));
+        let now = self.now.mono;
+        let lane = self.outbox.lanes.entry(conversation.clone()).or_default();
+        lane.failures += 1;
+        lane.retry = now + wait;
+    }
+
+    /// Its outcome is stored: the next one's turn.
+    pub(super) fn settled(&mut self, order: u64) {
+        let conversation = self
+            .outbox
+            .sending
+            .iter()
+            .find(|(_, sending)| **sending == order)
+            .map(|(id, _)| id.clone())
+            .or_else(|| self.db.outbox.get(&order).map(|l| l.conversation.clone()));
+        if let Some(conversation) = conversation {
+            if let Some(lane) = self.outbox.lanes.get_mut(&conversation) {
+                lane.failures = 0;
+                lane.retry = 0;
+            }
+            self.lane_free(&conversation);
+        } else {
+            // Discarded before its request left: whichever lane waits for it is free.
+            for lane in self.outbox.lanes.values_mut() {
+                lane.busy = false;
+            }
+            for conversation in self.outbox.sending.keys() {
+                if let Some(lane) = self.outbox.lanes.get_mut(conversation) {
+                    lane.busy = true;
+                }
+            }
+        }
+    }
+
+    /// Its outcome could not be stored: the server will say it again.
+    pub(super) fn try_later(&mut self, order: u64, error: &Error) {
+        if let Some(local) = self.db.outbox.get(&order).cloned() {
+            self.later(&local.conversation, error);
+            self.lane_free(&local.conversation);
+        } else {
+            self.settled(order);
+        }
+    }
+
+    // ------------------------------------------------------------ edits, recalls
+
+    /// Not optimistic, not stored.
+    pub(super) fn change_message(&mut self, call: Call, conversation: Rc<str>, request: Request) {
+        if !self.promoted {
+            let error = Error::new(
+                ErrorCode::Offline,
+                "another tab's client has this account: edit there",
+            );
+            return self.reject(call, &error);
+        }
+        if let Some(error) = self.why_not() {
+            return self.reject(call, &error);
+        }
+        self.request(request, Asked::Change { call, conversation });
+    }
+
+    pub(super) fn changed(
+        &mut self,
+        call: Call,
+        conversation: Rc<str>,
+        result: Result<String, Error>,
+    ) {
+        match result.and_then(|text| protocol::answer(&text, &conversation)) {
+            Ok(message) => self.push(Job::Update { call, message }),
+            Err(error) => self.reject(call, &error),
+        }
+    }
+
+    // ------------------------------------------------------------ read marks
+
+    pub(super) fn mark_read(
+        &mut self,
+        call: Call,
+        conversation: Rc<str>,
+        seq: Option<Seq>,
+        timeline: Option<TimelineId>,
+    ) {
+        let seq = seq.map(|seq| seq.0).or_else(|| {
+            timeline
+                .and_then(|id| self.timelines.get(&id))
+                .and_then(|t| t.newest_on_screen())
+        });
+        match seq {
+            Some(seq) => self.push(Job::Mark {
+                conversation,
+                seq,
+                call,
+            }),
+            // Nothing is on screen: nothing was read.
+            None => self.resolve(call, "null"),
+        }
+    }
+
+    pub(super) fn marked(
+        &mut self,
+        conversation: Rc<str>,
+        seq: u64,
+        result: Result<String, Error>,
+    ) {
+        match result {
+            Ok(_) => {
+                if let Some(lane) = self.outbox.marks.get_mut(&conversation) {
+                    lane.failures = 0;
+                }
+                self.push(Job::MarkDone { conversation, seq });
+            }
+            Err(error) if error.retryable() || error.code == ErrorCode::Unauthorized => {
+                let failures = self
+                    .outbox
+                    .marks
+                    .entry(conversation.clone())
+                    .or_default()
+                    .failures;
+                let wait = self
+                    .backoff(failures, RETRY.0, RETRY.1)
+                    .max(error.retry_after.unwrap_or(0));
+                let retry = self.now.mono + wait;
+                let lane = self.outbox.marks.entry(conversation).or_default();
+                lane.failures += 1;
+                lane.retry = retry;
+                lane.busy = false;
+            }
+            Err(error) => {
+                self.error_event(&error);
+                self.push(Job::MarkDone { conversation, seq });
+            }
+        }
+    }
+
+    pub(super) fn mark_done(&mut self, conversation: &Rc<str>) {
+        self.outbox.marks.remove(conversation);
+    }
+}

@@ -1,0 +1,480 @@
+//! The records of the database: their keys, and their bytes. [`super::block`] has the messages.
+//!
+//! Every record is checked ([`super::codec`]) and names what it belongs to. JSON inside where fields
+//! will come and go; varints where size counts.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::block::BlockRef;
+use super::codec::{Corrupt, Reader, Writer};
+use super::json;
+use super::net::Error;
+use super::protocol;
+use super::segments::{Segment, Segments};
+use super::storage::{Key, Read, Table, Value};
+use super::types::{Conversation, Message};
+
+/// Format version of the records here.
+const FORMAT: u8 = 1;
+
+/// What is known of the account as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// applied up to here; none before the first sign-in
+    pub cursor: Option<String>,
+    /// whose cursor it is; another scope counts as a first sign-in
+    pub scope: String,
+    /// the whole list was fetched once
+    pub listed: bool,
+    /// the list must be fetched again (R11)
+    pub owed: bool,
+    /// conversations that the fetched list lacked, and no event has named since (R11)
+    pub suspects: Vec<String>,
+}
+
+/// What the client holds of one conversation's history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// see there
+    pub segments: Segments,
+    /// its blocks, oldest first; each lies within one segment
+    pub blocks: Vec<BlockRef>,
+    /// the highest position ever seen (R2)
+    pub seen: Option<u64>,
+    /// `lastSeq` of the state that was read since the last overflow (R2); `Some(None)`: it was empty
+    pub last_known: Option<Option<u64>>,
+}
+
+/// Where an own message stands on its way (R8). "sending" is the engine's: it is not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LocalState {
+    /// to be sent
+    Queued,
+    /// the server has it, the sync has not brought it yet
+    Sent,
+    /// the server refused it for good
+    Failed,
+}
+
+/// An own message that the sync has not brought yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// its place among all own messages: the order written
+    pub order: u64,
+    /// where to
+    pub conversation: Rc<str>,
+    /// its name across retries
+    pub client_id: String,
+    /// JSON text
+    pub body: Box<str>,
+    /// ms since the epoch, this device's clock
+    pub created_at: u64,
+    /// see there
+    pub state: LocalState,
+    /// a request for it has left: it may be delivered
+    pub attempted: bool,
+    /// the newest position known when it was written
+    pub after: Option<u64>,
+    /// the server's answer
+    pub message: Option<Rc<Message>>,
+    /// why it failed
+    pub error: Option<Error>,
+}
+
+impl Local {
+    /// The key of its item in every list.
+    pub fn key(&self) -> String {
+        format!("c:{}", self.client_id)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredLocal<'a> {
+    order: u64,
+    conversation: String,
+    client_id: String,
+    #[serde(borrow)]
+    body: &'a RawValue,
+    created_at: u64,
+    state: LocalState,
+    attempted: bool,
+    after: Option<u64>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    error: Option<Error>,
+}
+
+/// The key of [`Meta`].
+pub fn meta_key() -> Key {
+    b"m".to_vec()
+}
+
+/// The key of when a conversation was last opened, in [`Table::Meta`].
+pub fn opened_key(conversation: &str) -> Key {
+    [b"o", conversation.as_bytes()].concat()
+}
+
+/// The key of a conversation's records.
+pub fn conversation_key(conversation: &str) -> Key {
+    conversation.as_bytes().to_vec()
+}
+
+/// The key of the block whose first message is at `lo`. The length first, so that no conversation's
+/// blocks lie between another's.
+pub fn block_key(conversation: &str, lo: u64) -> Key {
+    let mut key = Vec::with_capacity(4 + conversation.len() + 8);
+    key.extend_from_slice(&(conversation.len() as u32).to_be_bytes());
+    key.extend_from_slice(conversation.as_bytes());
+    key.extend_from_slice(&lo.to_be_bytes());
+    key
+}
+
+/// The key of an own message: in the order written.
+pub fn local_key(order: u64) -> Key {
+    [&b"m"[..], &order.to_be_bytes()].concat()
+}
+
+/// The key of a conversation's read mark that the server has not confirmed.
+pub fn mark_key(conversation: &str) -> Key {
+    [b"r", conversation.as_bytes()].concat()
+}
+
+/// The reads that load everything but the messages.
+pub fn load() -> Vec<Read> {
+    [
+        Table::Meta,
+        Table::Conversations,
+        Table::Segments,
+        Table::Outbox,
+    ]
+    .map(|table| Read::All { table })
+    .into()
+}
+
+fn seal(kind: u64, text: &str) -> Value {
+    let mut w = Writer::new(FORMAT, text.len() + 8);
+    w.number(kind);
+    w.text(text);
+    w.finish()
+}
+
+fn unseal(bytes: &[u8]) -> Result<(u64, &str), Corrupt> {
+    let mut r = Reader::new(FORMAT, bytes)?;
+    let kind = r.number()?;
+    let text = r.text()?;
+    r.end()?;
+    Ok((kind, text))
+}
+
+const META: u64 = 0;
+const OPENED: u64 = 1;
+const LOCAL: u64 = 2;
+const MARK: u64 = 3;
+const STATE: u64 = 4;
+
+/// A record of [`Table::Meta`].
+pub enum MetaRecord {
+    /// the account
+    Meta(Meta),
+    /// when a conversation was last opened, ms since the epoch
+    Opened(Rc<str>, u64),
+}
+
+/// The bytes of [`Meta`].
+pub fn write_meta(meta: &Meta) -> Value {
+    // Strings, flags and a list: always JSON.
+    seal(META, &serde_json::to_string(meta).unwrap_or_default())
+}
+
+/// The bytes of when a conversation was opened.
+pub fn write_opened(conversation: &str, at: u64) -> Value {
+    seal(
+        OPENED,
+        &serde_json::to_string(&(conversation, at)).unwrap_or_default(),
+    )
+}
+
+/// Reads a record of [`Table::Meta`].
+pub fn read_meta(bytes: &[u8]) -> Result<MetaRecord, Corrupt> {
+    match unseal(bytes)? {
+        (META, text) => serde_json::from_str(text)
+            .map(MetaRecord::Meta)
+            .map_err(|_| Corrupt),
+        (OPENED, text) => {
+            let (conversation, at): (String, u64) =
+                serde_json::from_str(text).map_err(|_| Corrupt)?;
+            Ok(MetaRecord::Opened(conversation.into(), at))
+        }
+        _ => Err(Corrupt),
+    }
+}
+
+/// The bytes of a conversation's state.
+pub fn write_conversation(conversation: &Conversation) -> Value {
+    let mut text = String::new();
+    json::conversation(&mut text, conversation);
+    seal(STATE, &text)
+}
+
+/// Reads a conversation's state.
+pub fn read_conversation(bytes: &[u8]) -> Result<Conversation, Corrupt> {
+    match unseal(bytes)? {
+        (STATE, text) => protocol::stored_conversation(text).map_err(|_| Corrupt),
+        _ => Err(Corrupt),
+    }
+}
+
+/// A record of [`Table::Outbox`].
+pub enum OutboxRecord {
+    /// an own message
+    Local(Local),
+    /// a read mark
+    Mark(Rc<str>, u64),
+}
+
+/// The bytes of an own message.
+pub fn write_local(local: &Local) -> Value {
+    let mut text = String::new();
+    text.push('{');
+    json::field(&mut text, "order");
+    json::number(&mut text, local.order);
+    json::field(&mut text, "conversation");
+    json::string(&mut text, &local.conversation);
+    json::field(&mut text, "clientId");
+    json::string(&mut text, &local.client_id);
+    json::field(&mut text, "body");
+    text.push_str(&local.body);
+    json::field(&mut text, "createdAt");
+    json::number(&mut text, local.created_at);
+    json::field(&mut text, "state");
+    text.push_str(match local.state {
+        LocalState::Queued => "\"queued\"",
+        LocalState::Sent => "\"sent\"",
+        LocalState::Failed => "\"failed\"",
+    });
+    json::field(&mut text, "attempted");
+    json::flag(&mut text, local.attempted);
+    if let Some(after) = local.after {
+        json::field(&mut text, "after");
+        json::number(&mut text, after);
+    }
+    if let Some(message) = &local.message {
+        json::field(&mut text, "message");
+        json::message(&mut text, message);
+    }
+    if let Some(error) = &local.error {
+        json::field(&mut text, "error");
+        json::error(&mut text, Some(error));
+    }
+    text.push('}');
+    seal(LOCAL, &text)
+}
+
+/// The bytes of a read mark.
+pub fn write_mark(conversation: &str, seq: u64) -> Value {
+    seal(
+        MARK,
+        &serde_json::to_string(&(conversation, seq)).unwrap_or_default(),
+    )
+}
+
+/// Reads a record of [`Table::Outbox`].
+pub fn read_outbox(bytes: &[u8]) -> Result<OutboxRecord, Corrupt> {
+    match unseal(bytes)? {
+        (LOCAL, text) => {
+            let stored: StoredLocal = serde_json::from_str(text).map_err(|_| Corrupt)?;
+            let message = match stored.message {
+                Some(raw) => Some(protocol::stored_message(raw.get()).map_err(|_| Corrupt)?),
+                None => None,
+            };
+            Ok(OutboxRecord::Local(Local {
+                order: stored.order,
+                conversation: stored.conversation.into(),
+                client_id: stored.client_id,
+                body: stored.body.get().into(),
+                created_at: stored.created_at,
+                state: stored.state,
+                attempted: stored.attempted,
+                after: stored.after,
+                message,
+                error: stored.error,
+            }))
+        }
+        (MARK, text) => {
+            let (conversation, seq): (String, u64) =
+                serde_json::from_str(text).map_err(|_| Corrupt)?;
+            Ok(OutboxRecord::Mark(conversation.into(), seq))
+        }
+        _ => Err(Corrupt),
+    }
+}
+
+/// The bytes of what is held of a conversation.
+pub fn write_held(conversation: &str, held: &Held) -> Value {
+    let mut w = Writer::new(FORMAT, conversation.len() + held.blocks.len() * 8 + 64);
+    w.text(conversation);
+    let position = |w: &mut Writer, position: Option<u64>| {
+        w.number(u64::from(position.is_some()));
+        if let Some(position) = position {
+            w.number(position);
+        }
+    };
+    position(&mut w, held.seen);
+    w.number(u64::from(held.last_known.is_some()));
+    if let Some(last) = held.last_known {
+        position(&mut w, last);
+    }
+    w.number(held.segments.iter().count() as u64);
+    for s in held.segments.iter() {
+        w.number(s.lo);
+        w.number(s.hi - s.lo);
+        w.number(u64::from(s.live) | u64::from(s.start) << 1);
+        w.option(s.since.as_deref());
+    }
+    w.number(held.blocks.len() as u64);
+    let mut last = 0;
+    for b in &held.blocks {
+        w.number(b.lo - last);
+        w.number(b.hi - b.lo);
+        w.number(u64::from(b.count));
+        w.number(u64::from(b.bytes));
+        last = b.hi;
+    }
+    w.finish()
+}
+
+/// Reads what is held of a conversation.
+pub fn read_held(bytes: &[u8]) -> Result<(Rc<str>, Held), Corrupt> {
+    let mut r = Reader::new(FORMAT, bytes)?;
+    let conversation: Rc<str> = r.text()?.into();
+    let position = |r: &mut Reader| -> Result<Option<u64>, Corrupt> {
+        if r.flag()? {
+            r.number().map(Some)
+        } else {
+            Ok(None)
+        }
+    };
+    let seen = position(&mut r)?;
+    let last_known = if r.flag()? {
+        Some(position(&mut r)?)
+    } else {
+        None
+    };
+    let mut segments = Vec::new();
+    for _ in 0..r.count()? {
+        let lo = r.number()?;
+        let hi = lo.checked_add(r.number()?).ok_or(Corrupt)?;
+        let flags = r.number()?;
+        let since = r.option()?.map(str::to_owned);
+        segments.push(Segment {
+            lo,
+            hi,
+            live: flags & 1 != 0,
+            start: flags & 2 != 0,
+            since,
+        });
+    }
+    let segments = Segments::restore(segments).ok_or(Corrupt)?;
+    let mut blocks: Vec<BlockRef> = Vec::new();
+    for i in 0..r.count()? {
+        let last = blocks.last().map_or(0, |b| b.hi);
+        let step = r.number()?;
+        let lo = last.checked_add(step).ok_or(Corrupt)?;
+        let hi = lo.checked_add(r.number()?).ok_or(Corrupt)?;
+        let count = u32::try_from(r.number()?).map_err(|_| Corrupt)?;
+        let bytes = u32::try_from(r.number()?).map_err(|_| Corrupt)?;
+        let within = segments.containing(lo).is_some_and(|s| s.hi >= hi);
+        if !within || (i > 0 && step == 0) {
+            return Err(Corrupt);
+        }
+        blocks.push(BlockRef {
+            lo,
+            hi,
+            count,
+            bytes,
+        });
+    }
+    r.end()?;
+    Ok((
+        conversation,
+        Held {
+            segments,
+            blocks,
+            seen,
+            last_known,
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::segments::Cover;
+
+    #[test]
+    fn what_is_held_survives_storage() {
+        let mut segments = Segments::default();
+        segments.page(Cover {
+            lo: 0,
+            hi: 9,
+            start: true,
+            end: false,
+        });
+        segments.page(Cover {
+            lo: 1 << 60,
+            hi: u64::MAX,
+            start: false,
+            end: true,
+        });
+        let block = |lo, hi| BlockRef {
+            lo,
+            hi,
+            count: 2,
+            bytes: 70,
+        };
+        let held = Held {
+            segments,
+            blocks: vec![block(0, 4), block(5, 9), block((1 << 60) + 4, u64::MAX)],
+            seen: Some(u64::MAX),
+            last_known: Some(None),
+        };
+        let (id, back) = read_held(&write_held("#c", &held)).unwrap();
+        assert_eq!((&*id, back), ("#c", held));
+    }
+
+    #[test]
+    fn an_own_message_survives_storage() {
+        let local = Local {
+            order: 7,
+            conversation: "c".into(),
+            client_id: "k\"".into(),
+            body: r#"{"text":"é"}"#.into(),
+            created_at: 5,
+            state: LocalState::Failed,
+            attempted: true,
+            after: Some(u64::MAX),
+            message: None,
+            error: Some(Error::from_status(422, "no", None)),
+        };
+        match read_outbox(&write_local(&local)).unwrap() {
+            OutboxRecord::Local(back) => assert_eq!(back, local),
+            OutboxRecord::Mark(..) => panic!("a mark"),
+        }
+    }
+
+    #[test]
+    fn no_conversations_blocks_lie_between_anothers() {
+        let lo = block_key("ab", 0);
+        let hi = block_key("ab", u64::MAX);
+        for other in ["a", "abc", "ab\0\0\0\0\0\0\0\0", "b", ""] {
+            let key = block_key(other, 5);
+            assert!(key < lo || key > hi, "{other:?}");
+        }
+    }
+}

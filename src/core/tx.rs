@@ -1,0 +1,1082 @@
+//! One transaction (R9): what a batch, a page or a command changes, first beside the committed state,
+//! then written in one IndexedDB transaction, and only after that taken over.
+//!
+//! A transaction is a function of the committed state and its input. Where it needs a block that is
+//! not in memory it stops with [`Stop::Need`]; the block is read and the function runs again from
+//! the beginning. Jobs run one at a time, so what it saw is still so when it is committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::block::{self, Block, BlockRef};
+use super::db::{BlockId, Db};
+use super::net::{Error, ErrorCode, Place};
+use super::protocol::{Batch, Event, ListPage, Overflow, Page, Patch};
+use super::records::{self, Held, Local, LocalState};
+use super::segments::{Cover, Prev};
+use super::storage::{Table, Write};
+use super::types::{Conversation, Message};
+
+/// Why a transaction cannot go on.
+#[derive(Debug)]
+pub enum Stop {
+    /// these blocks must be read first
+    Need(Vec<BlockId>),
+    /// it is void: what it was made for is over
+    Void,
+}
+
+type Result<T> = std::result::Result<T, Stop>;
+
+/// What a commit did to one conversation, for the timelines that show it.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// messages that are held now and were not
+    pub inserted: Vec<Rc<Message>>,
+    /// newer versions of messages, held or not (R3: an open timeline may show them)
+    pub updated: Vec<Rc<Message>>,
+    /// its segments went: SyncGapOverflow, or a block that did not check
+    pub cleared: bool,
+    /// the account has left it
+    pub removed: bool,
+    /// what is older than this is gone
+    pub trimmed: Option<u64>,
+}
+
+/// What a commit did, for everything that is shown.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// by conversation
+    pub conversations: BTreeMap<Rc<str>, Change>,
+    /// new messages of others, in the order they came
+    pub messages: Vec<Rc<Message>>,
+    /// newer versions, in the order they came
+    pub updates: Vec<Rc<Message>>,
+    /// what overflowed
+    pub overflow: Option<Overflow>,
+    /// own messages that the sync has brought: the local item's key, and the message that takes it
+    pub synced: Vec<(String, Rc<Message>)>,
+    /// the server's list changed
+    pub list: bool,
+    /// own messages changed
+    pub outbox: bool,
+}
+
+/// A transaction in the making.
+pub struct Tx<'a> {
+    db: &'a mut Db,
+    held: BTreeMap<Rc<str>, Held>,
+    blocks: BTreeMap<BlockId, Option<Block>>,
+    cleared: BTreeSet<Rc<str>>,
+    list: BTreeMap<Rc<str>, Option<Rc<Conversation>>>,
+    outbox: BTreeMap<u64, Option<Rc<Local>>>,
+    marks: BTreeMap<Rc<str>, Option<u64>>,
+    opened: BTreeMap<Rc<str>, Option<u64>>,
+    meta: Option<records::Meta>,
+    /// see there
+    pub changes: Changes,
+}
+
+/// A finished transaction: what to write, and what to take over once it is written.
+#[derive(Debug)]
+pub struct Commit {
+    held: BTreeMap<Rc<str>, Held>,
+    blocks: BTreeMap<BlockId, Option<Block>>,
+    cleared: BTreeSet<Rc<str>>,
+    list: BTreeMap<Rc<str>, Option<Rc<Conversation>>>,
+    outbox: BTreeMap<u64, Option<Rc<Local>>>,
+    marks: BTreeMap<Rc<str>, Option<u64>>,
+    opened: BTreeMap<Rc<str>, Option<u64>>,
+    meta: Option<records::Meta>,
+    /// see there
+    pub changes: Changes,
+}
+
+impl<'a> Tx<'a> {
+    /// On the committed state.
+    pub fn new(db: &'a mut Db) -> Self {
+        Tx {
+            db,
+            held: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+            cleared: BTreeSet::new(),
+            list: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            meta: None,
+            changes: Changes::default(),
+        }
+    }
+
+    // ------------------------------------------------------------ state
+
+    /// The account's record, to change.
+    pub fn meta(&mut self) -> &mut records::Meta {
+        self.meta.get_or_insert_with(|| self.db.meta.clone())
+    }
+
+    fn held(&mut self, conversation: &Rc<str>) -> &mut Held {
+        let db = &self.db;
+        self.held
+            .entry(conversation.clone())
+            .or_insert_with(|| Held::clone(&db.held(conversation)))
+    }
+
+    fn change(&mut self, conversation: &Rc<str>) -> &mut Change {
+        self.changes
+            .conversations
+            .entry(conversation.clone())
+            .or_default()
+    }
+
+    fn state(&self, conversation: &str) -> Option<Rc<Conversation>> {
+        match self.list.get(conversation) {
+            Some(state) => state.clone(),
+            None => self.db.list.get(conversation).cloned(),
+        }
+    }
+
+    fn set_state(&mut self, id: &Rc<str>, state: Option<Conversation>) {
+        self.changes.list = true;
+        self.list.insert(id.clone(), state.map(Rc::new));
+    }
+
+    /// The own messages as this transaction leaves them, in the order written.
+    fn locals(&self) -> Vec<Rc<Local>> {
+        let mut locals = self.db.outbox.clone();
+        for (order, local) in &self.outbox {
+            match local {
+                Some(local) => _ = locals.insert(*order, local.clone()),
+                None => _ = locals.remove(order),
+            }
+        }
+        locals.into_values().collect()
+    }
+
+    /// An own message as this transaction leaves it.
+    pub fn local(&self, order: u64) -> Option<Rc<Local>> {
+        match self.outbox.get(&order) {
+            Some(local) => local.clone(),
+            None => self.db.outbox.get(&order).cloned(),
+        }
+    }
+
+    /// The own message of this name.
+    pub fn find_local(&self, client_id: &str) -> Option<Rc<Local>> {
+        self.locals()
+            .into_iter()
+            .find(|local| local.client_id == client_id)
+    }
+
+    /// Writes the account's record, changed or not: the database is new.
+    pub fn touch_meta(&mut self) {
+        self.meta();
+    }
+
+    /// Stores an own message.
+    pub fn put_local(&mut self, local: Local) {
+        self.changes.outbox = true;
+        self.outbox.insert(local.order, Some(Rc::new(local)));
+    }
+
+    /// Takes an own message out.
+    pub fn drop_local(&mut self, order: u64) {
+        self.changes.outbox = true;
+        self.outbox.insert(order, None);
+    }
+
+    /// Stores a read mark, if it moves forward. Answers whether it does.
+    pub fn put_mark(&mut self, conversation: &Rc<str>, seq: u64) -> bool {
+        let read = self
+            .db
+            .list
+            .get(conversation)
+            .and_then(|c| c.read_seq)
+            .map(|s| s.0);
+        let marked = self.db.marks.get(conversation).copied();
+        if read.max(marked).is_some_and(|known| known >= seq) {
+            return false;
+        }
+        self.marks.insert(conversation.clone(), Some(seq));
+        true
+    }
+
+    /// The server has taken this mark, or refused it: it goes, unless a later one has replaced it.
+    pub fn drop_mark(&mut self, conversation: &Rc<str>, seq: u64) {
+        if self.db.marks.get(conversation) == Some(&seq) {
+            self.marks.insert(conversation.clone(), None);
+        }
+    }
+
+    /// Remembers when a conversation was opened (R13 evicts the least recently opened).
+    pub fn put_opened(&mut self, conversation: &Rc<str>, at: u64) {
+        self.opened.insert(conversation.clone(), Some(at));
+    }
+
+    // ------------------------------------------------------------ blocks
+
+    fn load(&mut self, id: &BlockId) -> Result<&mut Block> {
+        if !matches!(self.blocks.get(id), Some(Some(_))) {
+            let Some(block) = self.db.cached(id) else {
+                return Err(Stop::Need(vec![id.clone()]));
+            };
+            self.blocks.insert(id.clone(), Some(Block::clone(&block)));
+        }
+        match self.blocks.get_mut(id) {
+            Some(Some(block)) => Ok(block),
+            _ => Err(Stop::Void),
+        }
+    }
+
+    /// The block in which this position is, or would be, if it lies between a block's ends.
+    fn block_at(&mut self, conversation: &Rc<str>, seq: u64) -> Option<BlockRef> {
+        let held = self.held(conversation);
+        let at = held.blocks.partition_point(|b| b.hi < seq);
+        held.blocks.get(at).copied().filter(|b| b.lo <= seq)
+    }
+
+    /// The message held at this position.
+    fn message_at(&mut self, conversation: &Rc<str>, seq: u64) -> Result<Option<Rc<Message>>> {
+        let Some(b) = self.block_at(conversation, seq) else {
+            return Ok(None);
+        };
+        let block = self.load(&(conversation.clone(), b.lo))?;
+        Ok(block
+            .binary_search_by_key(&seq, |m| m.seq.0)
+            .ok()
+            .map(|i| block[i].clone()))
+    }
+
+    /// All blocks that these messages touch, read at once and not one after another.
+    fn need(&mut self, messages: &[Rc<Message>]) -> Result<()> {
+        let mut missing = BTreeSet::new();
+        for m in messages {
+            if let Some(b) = self.block_at(&m.conversation, m.seq.0) {
+                let id = (m.conversation.clone(), b.lo);
+                if !self.blocks.contains_key(&id) && self.db.cached(&id).is_none() {
+                    missing.insert(id);
+                }
+            }
+        }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Stop::Need(missing.into_iter().collect()))
+        }
+    }
+
+    /// Puts a message where it belongs in its segment. The higher version wins; a message that is
+    /// there already changes nothing (R10).
+    fn hold(&mut self, m: &Rc<Message>) -> Result<()> {
+        let id = m.conversation.clone();
+        let seq = m.seq.0;
+        let held = self.held(&id);
+        let Some(segment) = held.segments.containing(seq).cloned() else {
+            return Ok(());
+        };
+        let at = held.blocks.partition_point(|b| b.lo <= seq);
+        let below = at
+            .checked_sub(1)
+            .map(|i| held.blocks[i])
+            .filter(|b| b.lo >= segment.lo);
+        let above = held.blocks.get(at).copied().filter(|b| b.lo <= segment.hi);
+        let roomy = |b: &BlockRef| {
+            (b.count as usize) < block::FULL && (b.bytes as usize) < block::FULL_BYTES
+        };
+        match (below, above) {
+            (Some(b), _) if seq <= b.hi => return self.hold_within(m, at - 1),
+            (Some(b), _) if roomy(&b) => {
+                self.load(&(id.clone(), b.lo))?.push(m.clone());
+                self.grew(&id, at - 1, m);
+            }
+            (_, Some(b)) if roomy(&b) => {
+                // Its first message, and so its key, changes.
+                let old = (id.clone(), b.lo);
+                self.load(&old)?;
+                let Some(Some(mut block)) = self.blocks.insert(old, None) else {
+                    return Err(Stop::Void);
+                };
+                block.insert(0, m.clone());
+                self.blocks.insert((id.clone(), seq), Some(block));
+                self.grew(&id, at, m);
+            }
+            _ => {
+                self.blocks.insert((id.clone(), seq), Some(vec![m.clone()]));
+                let weight = block::weight(m) as u32;
+                let entry = BlockRef {
+                    lo: seq,
+                    hi: seq,
+                    count: 1,
+                    bytes: weight,
+                };
+                self.held(&id).blocks.insert(at, entry);
+            }
+        }
+        self.change(&id).inserted.push(m.clone());
+        self.settle(m);
+        Ok(())
+    }
+
+    /// [`Tx::hold`] between the ends of a block.
+    fn hold_within(&mut self, m: &Rc<Message>, at: usize) -> Result<()> {
+        let id = m.conversation.clone();
+        let entry = self.held(&id).blocks[at];
+        let block = self.load(&(id.clone(), entry.lo))?;
+        match block.binary_search_by_key(&m.seq, |held| held.seq) {
+            Ok(i) => {
+                if block[i].version < m.version || block[i].id != m.id {
+                    block[i] = m.clone();
+                    self.change(&id).updated.push(m.clone());
+                }
+            }
+            Err(i) => {
+                block.insert(i, m.clone());
+                let split = (block.len() > block::FULL).then(|| block.split_off(block.len() / 2));
+                self.grew(&id, at, m);
+                if let Some(upper) = split {
+                    self.split(&id, at, upper);
+                }
+                self.change(&id).inserted.push(m.clone());
+            }
+        }
+        self.settle(m);
+        Ok(())
+    }
+
+    /// A message was added to the block at this place of the index.
+    fn grew(&mut self, id: &Rc<str>, at: usize, m: &Message) {
+        let entry = &mut self.held(id).blocks[at];
+        entry.lo = entry.lo.min(m.seq.0);
+        entry.hi = entry.hi.max(m.seq.0);
+        entry.count += 1;
+        entry.bytes = entry.bytes.saturating_add(block::weight(m) as u32);
+    }
+
+    /// The upper half of a block that has become too large.
+    fn split(&mut self, id: &Rc<str>, at: usize, upper: Block) {
+        let entry = self.held(id).blocks[at];
+        let moved = BlockRef {
+            lo: upper[0].seq.0,
+            hi: entry.hi,
+            count: upper.len() as u32,
+            bytes: entry.bytes / 2,
+        };
+        let lower = match self.blocks.get(&(id.clone(), entry.lo)) {
+            Some(Some(lower)) => lower.last().map_or(entry.lo, |m| m.seq.0),
+            _ => entry.lo,
+        };
+        let held = self.held(id);
+        held.blocks[at] = BlockRef {
+            hi: lower,
+            count: entry.count - moved.count,
+            bytes: entry.bytes / 2,
+            ..entry
+        };
+        held.blocks.insert(at + 1, moved);
+        self.blocks.insert((id.clone(), moved.lo), Some(upper));
+    }
+
+    /// R8: an own message goes when the message itself is held.
+    fn settle(&mut self, m: &Rc<Message>) {
+        for local in self.locals() {
+            let same_name = m.client_id.as_deref() == Some(&*local.client_id);
+            let same_id = local.message.as_ref().is_some_and(|sent| sent.id == m.id);
+            if local.conversation == m.conversation && (same_name || same_id) {
+                self.changes.synced.push((local.key(), m.clone()));
+                self.drop_local(local.order);
+            }
+        }
+    }
+
+    /// Drops a conversation's segments and blocks; its state and the own messages stay.
+    pub fn clear(&mut self, id: &Rc<str>) {
+        let held = self.held(id);
+        held.segments.clear();
+        held.blocks.clear();
+        held.last_known = None;
+        self.blocks.retain(|(of, _), _| of != id);
+        self.cleared.insert(id.clone());
+        self.change(id).cleared = true;
+    }
+
+    /// Cuts what is older than `before` out of the blocks.
+    fn cut_below(&mut self, id: &Rc<str>, before: u64) -> Result<()> {
+        let gone = self.held(id).blocks.partition_point(|b| b.hi < before);
+        let dropped: Vec<BlockRef> = self.held(id).blocks.drain(..gone).collect();
+        for b in dropped {
+            self.blocks.insert((id.clone(), b.lo), None);
+        }
+        let Some(first) = self
+            .held(id)
+            .blocks
+            .first()
+            .copied()
+            .filter(|b| b.lo < before)
+        else {
+            return Ok(());
+        };
+        let old = (id.clone(), first.lo);
+        self.load(&old)?;
+        let Some(Some(mut block)) = self.blocks.insert(old, None) else {
+            return Err(Stop::Void);
+        };
+        block.retain(|m| m.seq.0 >= before);
+        let held = self.held(id);
+        match block.first().map(|m| m.seq.0) {
+            Some(lo) => {
+                held.blocks[0].lo = lo;
+                held.blocks[0].count = block.len() as u32;
+                self.blocks.insert((id.clone(), lo), Some(block));
+            }
+            None => _ = held.blocks.remove(0),
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ batches
+
+    /// A batch (R1, R2, R3, R4, R7, R9): `Void` if its request's cursor is not the applied one any
+    /// more.
+    pub fn batch(&mut self, batch: &Batch, asked: &Option<String>) -> Result<()> {
+        if self.db.meta.cursor != *asked {
+            return Err(Stop::Void);
+        }
+        self.overflow(batch);
+        let touched: Vec<Rc<Message>> = batch
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Message { message, .. } | Event::Update(message) => Some(message.clone()),
+                _ => None,
+            })
+            .collect();
+        self.need(&touched)?;
+        for event in &batch.events {
+            match event {
+                Event::Message { message, prev } => self.new_message(message, *prev)?,
+                Event::Update(message) => {
+                    if self.update(message)? {
+                        self.changes.updates.push(message.clone());
+                    }
+                }
+                Event::Conversation(patch) => self.patch(patch),
+                Event::Removed(id) => self.removed(id),
+                Event::Trim {
+                    conversation,
+                    before,
+                } => self.trim(conversation, before.0)?,
+            }
+            self.clear_suspicion(event.conversation());
+        }
+        self.meta().cursor = Some(batch.cursor.clone());
+        Ok(())
+    }
+
+    /// R4, before the events of the same batch.
+    fn overflow(&mut self, batch: &Batch) {
+        let Some(overflow) = &batch.overflow else {
+            return;
+        };
+        let concerned: Vec<Rc<str>> = match overflow {
+            Overflow::All => self.db.held.keys().cloned().collect(),
+            Overflow::Of(ids) => ids.clone(),
+        };
+        for id in &concerned {
+            self.clear(id);
+        }
+        let brings_state = |id: &Rc<str>| {
+            batch
+                .events
+                .iter()
+                .any(|e| matches!(e, Event::Conversation(patch) if patch.id == *id))
+        };
+        let owed = match overflow {
+            Overflow::All => true,
+            Overflow::Of(ids) => !ids.iter().all(brings_state),
+        };
+        if owed {
+            self.meta().owed = true;
+            self.meta().suspects.clear();
+        }
+        self.changes.overflow = Some(overflow.clone());
+    }
+
+    /// R2.
+    fn new_message(&mut self, m: &Rc<Message>, prev: Prev) -> Result<()> {
+        let seq = m.seq.0;
+        let held = self.held(&m.conversation);
+        let newest_seen = held.seen.is_none_or(|seen| seq > seen);
+        let after_state = held
+            .last_known
+            .is_some_and(|last| last.is_none_or(|last| seq > last));
+        held.seen = held.seen.max(Some(seq));
+        if held
+            .segments
+            .new_message(seq, prev, newest_seen && after_state)
+        {
+            let before = self.change(&m.conversation).inserted.len();
+            let synced = self.changes.synced.len();
+            self.hold(m)?;
+            let own = self.changes.synced.len() > synced;
+            if self.change(&m.conversation).inserted.len() > before && !own {
+                self.changes.messages.push(m.clone());
+            }
+        }
+        // A repetition can be of a newer version than what is held, shown or a `lastMessage`.
+        self.newer_elsewhere(m);
+        Ok(())
+    }
+
+    /// R3. Answers whether a copy was replaced.
+    pub fn update(&mut self, m: &Rc<Message>) -> Result<bool> {
+        let mut replaced = self.newer_elsewhere(m);
+        // Every update is handed on: an open timeline may show a copy that is not held.
+        self.change(&m.conversation).updated.push(m.clone());
+        if let Some(held) = self.message_at(&m.conversation, m.seq.0)?
+            && held.id == m.id
+            && held.version < m.version
+        {
+            let id = m.conversation.clone();
+            if let Some(b) = self.block_at(&id, m.seq.0) {
+                let block = self.load(&(id, b.lo))?;
+                if let Ok(i) = block.binary_search_by_key(&m.seq, |held| held.seq) {
+                    block[i] = m.clone();
+                }
+            }
+            replaced = true;
+        }
+        for local in self.locals() {
+            if local
+                .message
+                .as_ref()
+                .is_some_and(|sent| sent.id == m.id && sent.version < m.version)
+            {
+                self.put_local(Local {
+                    message: Some(m.clone()),
+                    ..Local::clone(&local)
+                });
+            }
+        }
+        Ok(replaced)
+    }
+
+    /// R3, of a `lastMessage`.
+    fn newer_elsewhere(&mut self, m: &Rc<Message>) -> bool {
+        let Some(state) = self.state(&m.conversation) else {
+            return false;
+        };
+        let older = state
+            .last_message
+            .as_ref()
+            .is_some_and(|l| l.id == m.id && l.version < m.version);
+        if older {
+            let state = Conversation {
+                last_message: Some(m.clone()),
+                ..Conversation::clone(&state)
+            };
+            self.set_state(&m.conversation, Some(state));
+        }
+        older
+    }
+
+    /// R11: the conversation's state, mirrored.
+    fn patch(&mut self, patch: &Patch) {
+        let mut state = match self.state(&patch.id) {
+            Some(state) => Conversation::clone(&state),
+            None => Conversation::new(patch.id.clone()),
+        };
+        let before = self.state(&patch.id);
+        patch.apply(&mut state);
+        if before.as_deref() != Some(&state) {
+            self.set_state(&patch.id, Some(state));
+        }
+        if let Some(last) = patch.last_seq {
+            let last = last.map(|seq| seq.0);
+            let held = self.held(&patch.id);
+            if held.last_known != Some(last) {
+                held.last_known = Some(last);
+            }
+        }
+    }
+
+    fn removed(&mut self, id: &Rc<str>) {
+        self.clear(id);
+        self.set_state(id, None);
+        self.held.insert(id.clone(), Held::default());
+        self.marks.insert(id.clone(), None);
+        self.opened.insert(id.clone(), None);
+        let change = self.change(id);
+        change.removed = true;
+        // What came before in the same batch is gone with it.
+        change.inserted.clear();
+        change.updated.clear();
+        self.changes.messages.retain(|m| m.conversation != *id);
+        for local in self.locals() {
+            if local.conversation != *id {
+                continue;
+            }
+            match local.state {
+                LocalState::Queued => self.put_local(Local {
+                    state: LocalState::Failed,
+                    error: Some(Error::new(
+                        ErrorCode::Forbidden,
+                        "the account has left this conversation",
+                    )),
+                    ..Local::clone(&local)
+                }),
+                LocalState::Sent => self.drop_local(local.order),
+                LocalState::Failed => {}
+            }
+        }
+    }
+
+    fn trim(&mut self, id: &Rc<str>, before: u64) -> Result<()> {
+        self.cut_below(id, before)?;
+        self.held(id).segments.trim(before);
+        let change = self.change(id);
+        change.trimmed = change.trimmed.max(Some(before));
+        change.inserted.retain(|m| m.seq.0 >= before);
+        for local in self.locals() {
+            let passed = local
+                .message
+                .as_ref()
+                .is_some_and(|sent| sent.seq.0 < before);
+            if local.conversation == *id && local.state == LocalState::Sent && passed {
+                self.drop_local(local.order);
+            }
+        }
+        Ok(())
+    }
+
+    fn clear_suspicion(&mut self, id: &Rc<str>) {
+        let suspects = self
+            .meta
+            .as_ref()
+            .map_or(&self.db.meta.suspects, |meta| &meta.suspects);
+        if suspects.iter().any(|s| **s == **id) {
+            self.meta().suspects.retain(|s| **s != **id);
+        }
+    }
+
+    // ------------------------------------------------------------ pages
+
+    /// A page (R5), with the events committed since it was asked for (R7).
+    pub fn page(
+        &mut self,
+        id: &Rc<str>,
+        place: Place,
+        page: &Page,
+        journal: &[Event],
+    ) -> Result<()> {
+        let mut messages: BTreeMap<u64, Rc<Message>> =
+            page.messages.iter().map(|m| (m.seq.0, m.clone())).collect();
+        let Some(mut cover) = self.cover(id, place, page) else {
+            return Ok(());
+        };
+        let mut trimmed = None;
+        for event in journal {
+            match event {
+                Event::Message { message, .. } => {
+                    let seq = message.seq.0;
+                    if seq > cover.hi && cover.end {
+                        cover.hi = seq;
+                    }
+                    if cover.lo <= seq && seq <= cover.hi {
+                        newer(&mut messages, message, true);
+                    }
+                }
+                Event::Update(message) => newer(&mut messages, message, false),
+                Event::Trim { before, .. } => trimmed = trimmed.max(Some(before.0)),
+                Event::Conversation(_) | Event::Removed(_) => {}
+            }
+        }
+        if let Some(before) = trimmed.filter(|before| *before > cover.lo) {
+            messages = messages.split_off(&before);
+            cover.lo = 0;
+            cover.start = true;
+            if cover.hi < before {
+                if !cover.end {
+                    return Ok(());
+                }
+                cover.hi = before - 1;
+            }
+        }
+        let messages: Vec<Rc<Message>> = messages.into_values().collect();
+        self.need(&messages)?;
+        let held = self.held(id);
+        held.seen = held.seen.max(messages.last().map(|m| m.seq.0));
+        held.segments.page(cover);
+        // From the side where the segment goes on, so that blocks fill up.
+        if matches!(place, Place::Before(_)) {
+            for m in messages.iter().rev() {
+                self.hold(m)?;
+            }
+        } else {
+            for m in &messages {
+                self.hold(m)?;
+            }
+        }
+        for m in &messages {
+            self.newer_elsewhere(m);
+        }
+        Ok(())
+    }
+
+    /// What a page covers. Of `before` and `after` only what they were asked for counts: that nothing
+    /// is newer is a latest page's to say, that nothing is older not a page's above what is held.
+    fn cover(&mut self, id: &Rc<str>, place: Place, page: &Page) -> Option<Cover> {
+        let first = page.messages.first().map(|m| m.seq.0);
+        let last = page.messages.last().map(|m| m.seq.0);
+        Some(match place {
+            Place::Before(x) => {
+                let hi = x.0.checked_sub(1)?;
+                let start = !page.has_before;
+                Cover {
+                    lo: if start { 0 } else { first? },
+                    hi,
+                    start,
+                    end: false,
+                }
+            }
+            Place::After(x) => {
+                let held = self.held(id).segments.containing(x.0)?;
+                let lo = held.hi.max(x.0);
+                let end = !page.has_after;
+                Cover {
+                    lo,
+                    hi: last.unwrap_or(lo).max(lo),
+                    start: false,
+                    end,
+                }
+            }
+            Place::Latest | Place::Around(_) | Place::At(_) => {
+                let start = !page.has_before;
+                Cover {
+                    lo: if start { 0 } else { first? },
+                    hi: last.unwrap_or(0),
+                    start,
+                    end: !page.has_after,
+                }
+            }
+        })
+    }
+
+    // ------------------------------------------------------------ the list
+
+    /// A page of the owed list (R11): `journal` has the events applied since the list began, `named`
+    /// the conversations that its earlier pages listed.
+    pub fn list_page(&mut self, page: &ListPage, named: &BTreeSet<Rc<str>>, journal: &[Event]) {
+        for patch in &page.conversations {
+            let id = &patch.id;
+            self.patch(patch);
+            // Events applied since it began win over it.
+            for event in journal.iter().filter(|event| event.conversation() == id) {
+                match event {
+                    Event::Conversation(patch) => self.patch(patch),
+                    Event::Update(m) | Event::Message { message: m, .. } => {
+                        _ = self.newer_elsewhere(m)
+                    }
+                    Event::Removed(_) => self.set_state(id, None),
+                    Event::Trim { .. } => {}
+                }
+            }
+        }
+        if page.next.is_some() {
+            return;
+        }
+        let lacking: Vec<String> = self
+            .db
+            .list
+            .keys()
+            .filter(|id| !named.contains(*id))
+            .filter(|id| !page.conversations.iter().any(|patch| patch.id == **id))
+            .filter(|id| !journal.iter().any(|event| event.conversation() == *id))
+            .map(|id| id.to_string())
+            .collect();
+        let meta = self.meta();
+        meta.owed = false;
+        meta.listed = true;
+        meta.suspects = lacking;
+    }
+
+    /// R11: a pull begun after the list's last page has caught up, and no event named these.
+    /// Answers which are gone.
+    pub fn remove_suspects(&mut self) -> Vec<Rc<str>> {
+        let gone: Vec<Rc<str>> = std::mem::take(&mut self.meta().suspects)
+            .into_iter()
+            .map(Rc::from)
+            .collect();
+        for id in &gone {
+            self.removed(id);
+        }
+        gone
+    }
+
+    // ------------------------------------------------------------ own messages
+
+    /// The server has taken an own message (R8): it is "sent" until the sync brings it, or gone if
+    /// the sync has done so before.
+    pub fn sent(&mut self, order: u64, m: &Rc<Message>) -> Result<()> {
+        let Some(local) = self.local(order) else {
+            return Ok(());
+        };
+        let in_segment = self
+            .held(&m.conversation)
+            .segments
+            .containing(m.seq.0)
+            .is_some();
+        if in_segment
+            && self
+                .message_at(&m.conversation, m.seq.0)?
+                .is_some_and(|held| held.id == m.id)
+        {
+            self.changes.synced.push((local.key(), m.clone()));
+            self.drop_local(order);
+            self.newer_elsewhere(m);
+            return Ok(());
+        }
+        self.put_local(Local {
+            state: LocalState::Sent,
+            message: Some(m.clone()),
+            error: None,
+            ..Local::clone(&local)
+        });
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ eviction
+
+    /// R13: drops up to `count` messages' worth of blocks, the least recently opened conversations'
+    /// oldest first. `shown`: the oldest position that an open timeline shows, by conversation; from
+    /// there on nothing is touched. Answers how many messages went.
+    pub fn evict(&mut self, count: u64, shown: &BTreeMap<Rc<str>, u64>) -> u64 {
+        let mut ids: Vec<(bool, u64, Rc<str>)> = self
+            .db
+            .held
+            .iter()
+            .filter(|(_, held)| !held.blocks.is_empty())
+            .map(|(id, _)| {
+                let opened = self.db.opened.get(id).copied().unwrap_or(0);
+                (shown.contains_key(id), opened, id.clone())
+            })
+            .collect();
+        ids.sort();
+        let mut gone = 0;
+        for (_, _, id) in ids {
+            while gone < count {
+                let held = self.held(&id);
+                let Some(oldest) = held.blocks.first().copied() else {
+                    break;
+                };
+                if shown.get(&id).is_some_and(|shown| oldest.hi >= *shown) {
+                    break;
+                }
+                held.blocks.remove(0);
+                let next = held.blocks.first().map(|b| b.lo);
+                let segment = held.segments.containing(oldest.lo).cloned();
+                match (segment, next) {
+                    (Some(segment), Some(next)) if segment.contains(next) => {
+                        // What is left reaches down to just above what went: that nothing lies
+                        // between is still known.
+                        held.segments.evict_below(oldest.hi + 1);
+                    }
+                    _ => held.segments.drop_containing(oldest.lo),
+                }
+                self.blocks.insert((id.clone(), oldest.lo), None);
+                gone += u64::from(oldest.count);
+            }
+        }
+        gone
+    }
+
+    // ------------------------------------------------------------ the end
+
+    /// What there is to commit.
+    pub fn finish(self) -> Commit {
+        Commit {
+            held: self.held,
+            blocks: self.blocks,
+            cleared: self.cleared,
+            list: self.list,
+            outbox: self.outbox,
+            marks: self.marks,
+            opened: self.opened,
+            meta: self.meta,
+            changes: self.changes,
+        }
+    }
+}
+
+/// The higher version wins; `add`: also where there was none.
+fn newer(messages: &mut BTreeMap<u64, Rc<Message>>, m: &Rc<Message>, add: bool) {
+    match messages.get_mut(&m.seq.0) {
+        Some(held) if held.id == m.id && held.version < m.version => *held = m.clone(),
+        Some(_) => {}
+        None if add => _ = messages.insert(m.seq.0, m.clone()),
+        None => {}
+    }
+}
+
+impl Commit {
+    /// The writes of the one transaction.
+    pub fn writes(&mut self, db: &Db) -> Vec<Write> {
+        let mut writes = Vec::new();
+        for id in &self.cleared {
+            writes.push(Write::DeleteRange {
+                table: Table::Blocks,
+                lo: records::block_key(id, 0),
+                hi: records::block_key(id, u64::MAX),
+            });
+        }
+        for ((id, lo), block) in &self.blocks {
+            let key = records::block_key(id, *lo);
+            match block {
+                Some(block) => {
+                    let unchanged = !self.cleared.contains(id)
+                        && db
+                            .peek(&(id.clone(), *lo))
+                            .is_some_and(|held| *held == *block);
+                    if unchanged {
+                        continue;
+                    }
+                    let value = block::encode(id, block);
+                    if let Some(held) = self.held.get_mut(id)
+                        && let Ok(at) = held.blocks.binary_search_by_key(lo, |b| b.lo)
+                    {
+                        held.blocks[at].bytes = value.len() as u32;
+                    }
+                    writes.push(Write::Put {
+                        table: Table::Blocks,
+                        key,
+                        value,
+                    });
+                }
+                None => writes.push(Write::Delete {
+                    table: Table::Blocks,
+                    key,
+                }),
+            }
+        }
+        for (id, held) in &self.held {
+            if db.held.get(id).is_some_and(|old| **old == *held) {
+                continue;
+            }
+            let key = records::conversation_key(id);
+            writes.push(if *held == Held::default() {
+                Write::Delete {
+                    table: Table::Segments,
+                    key,
+                }
+            } else {
+                Write::Put {
+                    table: Table::Segments,
+                    key,
+                    value: records::write_held(id, held),
+                }
+            });
+        }
+        for (id, state) in &self.list {
+            let key = records::conversation_key(id);
+            writes.push(match state {
+                Some(state) => Write::Put {
+                    table: Table::Conversations,
+                    key,
+                    value: records::write_conversation(state),
+                },
+                None => Write::Delete {
+                    table: Table::Conversations,
+                    key,
+                },
+            });
+        }
+        for (order, local) in &self.outbox {
+            let key = records::local_key(*order);
+            writes.push(match local {
+                Some(local) => Write::Put {
+                    table: Table::Outbox,
+                    key,
+                    value: records::write_local(local),
+                },
+                None => Write::Delete {
+                    table: Table::Outbox,
+                    key,
+                },
+            });
+        }
+        for (id, seq) in &self.marks {
+            let key = records::mark_key(id);
+            writes.push(match seq {
+                Some(seq) => Write::Put {
+                    table: Table::Outbox,
+                    key,
+                    value: records::write_mark(id, *seq),
+                },
+                None => Write::Delete {
+                    table: Table::Outbox,
+                    key,
+                },
+            });
+        }
+        for (id, at) in &self.opened {
+            let key = records::opened_key(id);
+            writes.push(match at {
+                Some(at) => Write::Put {
+                    table: Table::Meta,
+                    key,
+                    value: records::write_opened(id, *at),
+                },
+                None => Write::Delete {
+                    table: Table::Meta,
+                    key,
+                },
+            });
+        }
+        // The cursor last, though all are one transaction: whoever reads this in order sees R9.
+        if let Some(meta) = self.meta.as_ref().filter(|meta| **meta != db.meta) {
+            writes.push(Write::Put {
+                table: Table::Meta,
+                key: records::meta_key(),
+                value: records::write_meta(meta),
+            });
+        }
+        writes
+    }
+
+    /// It is written: from here on it is the committed state.
+    pub fn take_over(self, db: &mut Db) -> Changes {
+        for id in &self.cleared {
+            db.uncache_all(id);
+        }
+        for (id, block) in self.blocks {
+            match block {
+                Some(block) => db.cache(id, Rc::new(block)),
+                None => db.uncache(&id),
+            }
+        }
+        for (id, held) in self.held {
+            if held == Held::default() {
+                db.held.remove(&id);
+            } else {
+                db.held.insert(id, Rc::new(held));
+            }
+        }
+        put_all(&mut db.list, self.list);
+        put_all(&mut db.outbox, self.outbox);
+        put_all(&mut db.marks, self.marks);
+        put_all(&mut db.opened, self.opened);
+        if let Some(meta) = self.meta {
+            db.meta = meta;
+        }
+        self.changes
+    }
+}
+
+fn put_all<K: Ord, V>(map: &mut BTreeMap<K, V>, changed: BTreeMap<K, Option<V>>) {
+    for (key, value) in changed {
+        match value {
+            Some(value) => _ = map.insert(key, value),
+            None => _ = map.remove(&key),
+        }
+    }
+}
