@@ -21,8 +21,17 @@ fn hash(token: &str) -> Hash {
 /// Accounts that exist in a demo; more come by signing in.
 pub(crate) const DEMO_USERS: [&str; 4] = ["ada", "grace", "linus", "margaret"];
 
+/// A header takes ASCII only, a name may be anything: what is not plain is percent-encoded.
 fn demo_token(name: &str) -> String {
-    format!("demo-{name}")
+    let mut token = String::from("demo-");
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+            token.push(byte.into());
+        } else {
+            token.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    token
 }
 
 pub(crate) struct Auth {

@@ -251,7 +251,13 @@ async fn listen(serving: &Serve, app: Arc<App>, stop: watch::Sender<bool>) -> Re
         why = asked_to_stop(serving.exit_with_stdin) => eprintln!("stopping: {why}"),
     }
     stop.send_replace(true);
-    if tokio::time::timeout(GRACE, server).await.is_err() {
+    // Each WebSocket holds the app, and the app a receiver: when the last one is gone, all have said goodbye.
+    drop(app);
+    let all_ended = async {
+        _ = server.await;
+        stop.closed().await;
+    };
+    if tokio::time::timeout(GRACE, all_ended).await.is_err() {
         eprintln!("some requests did not end in time");
     }
     Ok(())

@@ -73,7 +73,9 @@ pub(crate) fn router(app: Arc<App>, mounts: &[Mount]) -> Router {
         .method_not_allowed_fallback(unknown);
     let mut router = Router::new()
         .nest("/v1", calls)
-        .route("/healthz", get(|| async { "ok" }));
+        .route("/healthz", get(|| async { "ok" }))
+        // Unless files are mounted there.
+        .fallback(unknown);
     if app.options.demo || app.options.allow_trouble {
         router = router.nest(
             "/demo",

@@ -1,0 +1,12 @@
+//! The server as its clients meet it: the real process on a free port, over HTTP and WebSocket.
+
+mod access;
+mod conversations;
+mod database;
+mod mailbox;
+mod pages;
+mod sending;
+mod socket;
+mod support;
+mod sync;
+mod trouble;
