@@ -80,15 +80,15 @@ async function contractTypes() {
   return { ...none(), skipped: 1 };
 }
 
+/** Each file by itself: wasm-pack would end with the first that fails. */
 async function browserTests({ driver }) {
-  const tests = filesOf("tests", /^browser_.*\.rs$/).map((file) => file.slice("tests/".length, -".rs".length));
+  const names = filesOf("tests", /^browser_.*\.rs$/).map((file) => file.slice("tests/".length, -".rs".length));
   await buildServer();
   const server = await startServer({ args: ["--demo", "--allow-trouble", "--port", String(await freePort(TEST_PORT))] });
+  const env = { ...toolEnv, CHROMEDRIVER: driver, PULLCORD_TEST_SERVER: server.url, WASM_BINDGEN_TEST_TIMEOUT: "180" };
+  const wasmPack = (name) => suite("wasm-pack", ["test", "--headless", "--chrome", "--chromedriver", driver, ".", "--locked", "--test", name], cargoCounts, { env });
   try {
-    const named = tests.flatMap((name) => ["--test", name]);
-    return await suite("wasm-pack", ["test", "--headless", "--chrome", "--chromedriver", driver, ".", "--locked", "--no-fail-fast", ...named], cargoCounts, {
-      env: { ...toolEnv, CHROMEDRIVER: driver, PULLCORD_TEST_SERVER: server.url, WASM_BINDGEN_TEST_TIMEOUT: "180" },
-    });
+    return await all(...names.map((name) => () => wasmPack(name)));
   } finally {
     await server.stop();
   }
