@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::db::{Account, Commit, ConversationNo, Pos, next_seq, now};
+use crate::db::{Account, AccountId, Commit, ConversationNo, Pos, next_seq, now};
 use crate::error::{Error, Result};
 use crate::history::{self, EDITED, Membership, NORMAL, RECALLED};
 use crate::log::Kind;
@@ -296,20 +296,24 @@ pub(crate) fn mark_read(
         .sql
         .prepare_cached("UPDATE members SET read_seq = ? WHERE conversation = ? AND account = ?")?
         .execute(params![seq, membership.no, reader.id])?;
-    count_unread(commit, membership.no)?;
+    count_unread(commit, membership.no, Some(reader.id))?;
     commit.log_state(membership.conversation(), Some(reader.id))
 }
 
-/// Counts again what each member has not read: others' messages after `readSeq` that are not recalled.
-fn count_unread(commit: &Commit<'_>, no: ConversationNo) -> Result<()> {
+/// Counts again what one member, or each, has not read: others' messages after `readSeq` that are
+/// not recalled. A range of the primary key, as long as what is unread.
+fn count_unread(commit: &Commit<'_>, no: ConversationNo, only: Option<AccountId>) -> Result<()> {
+    // ~9223372036854775807 is how the least seq is stored.
     commit
         .sql
         .prepare_cached(
-            "UPDATE members SET unread = (SELECT count(*) FROM messages m WHERE m.conversation = ?1 AND m.seq > ifnull(members.read_seq, ~9223372036854775807)
-               AND m.state <> ?2 AND m.sender <> (SELECT name FROM accounts WHERE id = members.account))
-             WHERE conversation = ?1",
+            "UPDATE members SET unread = (
+               SELECT count(*) FROM messages m WHERE m.conversation = ?1
+               AND m.seq > ifnull(members.read_seq, ~9223372036854775807) AND m.state <> ?2
+               AND m.sender <> (SELECT name FROM accounts WHERE id = members.account))
+             WHERE conversation = ?1 AND (?3 IS NULL OR account = ?3)",
         )?
-        .execute(params![no, RECALLED])?;
+        .execute(params![no, RECALLED, only])?;
     Ok(())
 }
 
@@ -372,7 +376,7 @@ impl History {
                 params![self.target.last_seq, no],
             )?;
         } else {
-            count_unread(commit, no)?;
+            count_unread(commit, no, None)?;
         }
         commit.log_overflow(self.target.conversation(), None)
     }
@@ -384,7 +388,7 @@ pub(crate) fn leave_unread(commit: &mut Commit<'_>, no: ConversationNo, count: u
         "UPDATE members SET read_seq = (SELECT seq FROM messages WHERE conversation = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) WHERE conversation = ?1",
         params![no, count as i64],
     )?;
-    count_unread(commit, no)
+    count_unread(commit, no, None)
 }
 
 /// A new conversation; 409 where its id is taken. `open`: who signs in to the demo under a new name becomes a member.
@@ -453,6 +457,6 @@ pub(crate) fn trim(commit: &mut Commit<'_>, target: &Target, before: Seq) -> Res
         params![target.no, pos, before],
     )?;
     commit.log(pos, Kind::Trim, target.conversation(), Some(before), None)?;
-    count_unread(commit, target.no)?;
+    count_unread(commit, target.no, None)?;
     commit.log_state(target.conversation(), None)
 }

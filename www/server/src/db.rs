@@ -27,6 +27,9 @@ const SCHEMA_VERSION: i64 = 1;
 /// Readers kept open; more are opened for a moment when more are needed.
 const IDLE_READERS: usize = 4;
 
+/// Prepared statements that a connection keeps: about as many as there are in the code.
+const STATEMENTS: usize = 64;
+
 /// Positions between two prunings of the log.
 const PRUNE_EVERY: Pos = 4096;
 
@@ -90,7 +93,11 @@ impl Db {
     pub(crate) fn open(file: Option<&Path>, settings: Settings, hub: Arc<Hub>) -> Result<Self> {
         let sql = match file {
             Some(path) => connect(path)?,
-            None => Connection::open_in_memory()?,
+            None => {
+                let sql = Connection::open_in_memory()?;
+                sql.set_prepared_statement_cache_capacity(STATEMENTS);
+                sql
+            }
         };
         sql.pragma_update(None, "journal_mode", "wal")?;
         // With WAL this survives the end of the process; only a power cut may cost the last commits, and never the database.
@@ -295,7 +302,7 @@ fn connect(path: &Path) -> Result<Connection> {
     let sql = Connection::open(path)?;
     // An import of another process may hold the writer's place for some seconds.
     sql.busy_timeout(Duration::from_secs(30))?;
-    sql.set_prepared_statement_cache_capacity(64);
+    sql.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(sql)
 }
 

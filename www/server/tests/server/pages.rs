@@ -7,7 +7,7 @@ use crate::support::{Folder, Server, User, seqs};
 fn check(
     user: &User,
     query: &str,
-    expected: std::ops::RangeInclusive<u64>,
+    expected: impl IntoIterator<Item = u64>,
     before: bool,
     after: bool,
 ) {
@@ -16,7 +16,7 @@ fn check(
         .iter()
         .map(|seq| seq.as_u64().unwrap())
         .collect();
-    assert_eq!(found, expected.collect::<Vec<_>>(), "{query}");
+    assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{query}");
     assert_eq!(
         (&page["hasBefore"], &page["hasAfter"]),
         (&json!(before), &json!(after)),
@@ -29,7 +29,7 @@ fn every_form_of_a_page_is_continuous_and_knows_its_ends() {
     let server = Server::start(&[]);
     server.create("c", &["ada"]);
     let ada = server.user("ada");
-    let none = 1..=0;
+    let none = std::iter::empty();
     check(&ada, "", none.clone(), false, false);
     check(&ada, "around=5", none.clone(), false, false);
     check(&ada, "at=5", none.clone(), false, false);
