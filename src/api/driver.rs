@@ -11,7 +11,7 @@
 //! the queue.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::rc::{Rc, Weak};
 
@@ -70,7 +70,8 @@ pub(super) struct Driver {
     ops: RefCell<VecDeque<Op>>,
     storing: Cell<bool>,
     promoted: Cell<bool>,
-    requests: RefCell<BTreeMap<u64, AbortHandle>>,
+    /// a handful at a time
+    requests: RefCell<Vec<(u64, AbortHandle)>>,
     listening: RefCell<Option<Listening>>,
     /// the engine's deadline, and what will meet it
     timer: RefCell<Option<(u64, Timer)>>,
@@ -183,7 +184,7 @@ impl Driver {
             }
             Effect::Request { request, call } => self.request(request, call),
             Effect::Abort { request } => {
-                if let Some(running) = self.requests.borrow_mut().remove(&request) {
+                if let Some(running) = self.forget(request) {
                     running.abort();
                 }
             }
@@ -201,17 +202,23 @@ impl Driver {
         let driver = self.clone();
         let (task, handle) = abortable(async move {
             let answer = driver.net.clone().request(call).await;
-            driver.requests.borrow_mut().remove(&request);
+            driver.forget(request);
             driver.input(Input::Answer {
                 request,
                 result: answer,
             });
         });
-        self.requests.borrow_mut().insert(request, handle);
+        self.requests.borrow_mut().push((request, handle));
         spawn_local(async move {
             // Aborted: nobody waits for it any more.
             let _ = task.await;
         });
+    }
+
+    fn forget(&self, request: u64) -> Option<AbortHandle> {
+        let mut requests = self.requests.borrow_mut();
+        let at = requests.iter().position(|(number, _)| *number == request)?;
+        Some(requests.swap_remove(at).1)
     }
 
     fn listen(self: &Rc<Self>, listen: u64) {
@@ -262,7 +269,7 @@ impl Driver {
         self.inputs.take();
         self.timer.take();
         self.unlisten();
-        for running in self.requests.take().into_values() {
+        for (_, running) in self.requests.take() {
             running.abort();
         }
     }

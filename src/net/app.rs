@@ -5,7 +5,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use serde_json::Value;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -225,15 +224,6 @@ impl NotifySink {
 }
 
 fn read_error(text: &str) -> Error {
-    serde_json::from_str(text).unwrap_or_else(|_| {
-        let said = match serde_json::from_str(text) {
-            Ok(Value::Object(mut fields)) => fields.remove("message"),
-            _ => None,
-        };
-        let said = match said {
-            Some(Value::String(said)) => said,
-            _ => text.to_owned(),
-        };
-        Error::new(ErrorCode::Network, shorten(said))
-    })
+    serde_json::from_str(text)
+        .unwrap_or_else(|_| Error::new(ErrorCode::Network, shorten(text.to_owned())))
 }

@@ -153,7 +153,11 @@ const MESSAGE_MAX: usize = 500;
 
 fn shorten(mut text: String) -> String {
     if text.len() > MESSAGE_MAX {
-        text.truncate(text.floor_char_boundary(MESSAGE_MAX));
+        let mut end = MESSAGE_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
         text.push('…');
     }
     text

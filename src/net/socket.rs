@@ -227,7 +227,7 @@ impl Frame {
             #[serde(rename = "type", borrow)]
             kind: std::borrow::Cow<'a, str>,
             #[serde(default)]
-            spread: Option<serde_json::Number>,
+            spread: Option<f64>,
         }
         let malformed = Frame::Notify { spread: 0 };
         if text.len() > FRAME_MAX {
@@ -239,7 +239,7 @@ impl Frame {
         match &*raw.kind {
             "ready" => Frame::Ready,
             "notify" => {
-                let spread = raw.spread.and_then(|spread| spread.as_f64()).unwrap_or(0.0);
+                let spread = raw.spread.unwrap_or(0.0);
                 // A cast of a float saturates.
                 Frame::Notify {
                     spread: spread as u32,
