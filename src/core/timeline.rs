@@ -1102,6 +1102,8 @@ impl Engine {
             t.opened = true;
             t.dirty |= changed;
             t.error = Some(error);
+            // Not on a timer: it goes on when the server is reached again.
+            t.retry = 0;
             return Ok(());
         }
         if !self.may_request() {
