@@ -1275,7 +1275,8 @@ fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), Stop> {
         }),
         Job::PutLocal { local, .. } => {
             let named = (local.conversation.clone(), local.client_id.clone());
-            if !context.delivered.contains(&named) {
+            // Sent twice before the first was stored: still one message.
+            if !context.delivered.contains(&named) && !tx.has_local(&named.0, &named.1) {
                 tx.put_local(Local::clone(local));
             }
             Ok(())

@@ -169,6 +169,13 @@ impl<'a> Tx<'a> {
             .find(|local| local.client_id == client_id)
     }
 
+    /// Whether there is an own message of this name.
+    pub fn has_local(&self, conversation: &str, client_id: &str) -> bool {
+        self.locals()
+            .iter()
+            .any(|local| *local.conversation == *conversation && local.client_id == client_id)
+    }
+
     /// Writes the account's record, changed or not: the database is new.
     pub fn touch_meta(&mut self) {
         self.meta();
