@@ -1,7 +1,7 @@
 // What the end-to-end tests stand on: the packed package, the real server, and Chromium. Whatever is started
 // here ends with the test's process, also when the test fails.
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -53,6 +53,7 @@ export function packPackage() {
 export async function startServer({ args = [], port = 0 } = {}) {
   const blank = temporaryFolder();
   writeFileSync(join(blank, "index.html"), BLANK);
+  copyFileSync(join(import.meta.dirname, "page.js"), join(blank, "page.js"));
   const mounts = [`/=${join(ROOT, "www")}`, `/pkg=${await packPackage()}`, `/blank=${blank}`].flatMap((mount) => ["--static", mount]);
   return startProcess({ args: ["--demo", "--allow-trouble", "--port", String(port), ...mounts, ...args] });
 }
@@ -68,11 +69,13 @@ export async function launchBrowser(options = {}) {
   });
 }
 
-/** Makes the package `globalThis.pullcord`, as on each opened page; again after a reload. @param {import("playwright-core").Page} page */
+/** Makes the package `globalThis.pullcord`, and page.js `globalThis.e2e`, as on each opened page; again after a reload. @param {import("playwright-core").Page} page */
 export async function importPackage(page) {
   await page.evaluate(async () => {
     // @ts-ignore: the address is the page's
     globalThis.pullcord = await import("/pkg/index.js");
+    // @ts-ignore
+    globalThis.e2e = await import("/blank/page.js");
   });
 }
 
@@ -92,4 +95,60 @@ export async function openPage(from, server, path = "/blank/") {
   await page.goto(`${server.url}${path}`);
   if (path === "/blank/") await importPackage(page);
   return Object.assign(page, { problems });
+}
+
+/** Page.js's findings and the page's own, which a test that is through has none of. @param {import("playwright-core").Page & { problems: string[] }} page */
+export async function findings(page) {
+  return [...page.problems, ...(await page.evaluate(() => globalThis.e2e.violations))];
+}
+
+let names = 0;
+
+/** A name that no other test of this process has. */
+export function fresh(prefix) {
+  names += 1;
+  return `${prefix}${names}`;
+}
+
+/**
+ * The demo's own calls, from outside of any page.
+ * @param {{ url: string }} server
+ */
+export function demo(server) {
+  const post = async (path, body, user) => {
+    const response = await fetch(`${server.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...(user ? { authorization: `Bearer demo-${user}` } : {}) },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  };
+  return {
+    post,
+    /** New users, in no conversation. @returns {Promise<string[]>} their names */
+    async users(...prefixes) {
+      const users = prefixes.map(fresh);
+      for (const name of users) await post("/demo/sign-in", { name });
+      return users;
+    },
+    /** A new conversation with these messages of somebody else in it, in one commit. @returns {Promise<string>} its id */
+    async conversation(members, messages = 0) {
+      const id = fresh("talk");
+      await post("/demo/create", { id, members });
+      if (messages) await post("/demo/bulk", { conversation: id, sender: "Mara", count: messages, text: "message" });
+      return id;
+    },
+    bulk: (conversation, count, text = "bulk") => post("/demo/bulk", { conversation, sender: "Mara", count, text }),
+    /** For one user, or for all. */
+    trouble: (trouble, user) => post("/demo/trouble", trouble, user),
+    overflow: (user, conversations) => post("/demo/overflow", conversations ? { conversations } : {}, user),
+    send: async (user, conversation, text) => (await post(`/v1/conversations/${conversation}/messages`, { clientId: fresh("other"), body: { text } }, user)).message,
+    async history(user, conversation, query = "limit=1000") {
+      const response = await fetch(`${server.url}/v1/conversations/${encodeURIComponent(conversation)}/messages?${query}`, { headers: { authorization: `Bearer demo-${user}` } });
+      if (!response.ok) throw new Error(`history: ${response.status}`);
+      return (await response.json()).messages;
+    },
+  };
 }
