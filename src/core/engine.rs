@@ -523,7 +523,7 @@ impl Engine {
             db.meta.cursor = None;
             db.meta.scope = SCOPE.into();
         }
-        self.outbox.next_order = db.outbox.keys().next_back().map_or(0, |last| last + 1);
+        self.renumber(db.outbox.keys().next_back().map_or(0, |last| last + 1));
         self.db = db;
         self.wanted.clear();
         self.shown.everything();
@@ -545,6 +545,22 @@ impl Engine {
         if self.promoted {
             self.ask_pull(0);
         }
+    }
+
+    /// Own messages that wait to be stored were numbered by what the database held before: they go
+    /// behind what it holds now, in the order written.
+    fn renumber(&mut self, first: u64) {
+        let behind = |local: &mut Rc<Local>| {
+            let order = first + local.order;
+            *local = Rc::new(Local { order, ..Local::clone(local) });
+        };
+        self.outbox.fresh.iter_mut().for_each(behind);
+        for job in &mut self.jobs {
+            if let Job::PutLocal { local, .. } = job {
+                behind(local);
+            }
+        }
+        self.outbox.next_order += first;
     }
 
     fn promote(&mut self) {
