@@ -882,6 +882,11 @@ impl Engine {
             if changes.outbox {
                 t.dirty = true;
             }
+            if changes.list && t.refused && self.db.list.contains_key(&t.conversation) {
+                t.refused = false;
+                t.retry = 0;
+                t.wake = true;
+            }
             let left = t.life == Life::Removed;
             if left && self.db.list.contains_key(&t.conversation) {
                 // A conversation that comes back.
