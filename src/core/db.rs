@@ -1,10 +1,10 @@
 //! The committed state in memory: everything that is stored, but of the messages only the blocks used
 //! last. Changed by [`Tx`](super::tx::Tx) alone, after its commit (R9).
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::block::{self, Block, BlockRef};
+use super::map::{Map, order};
 use super::records::{self, Held, Local, MetaRecord, OutboxRecord};
 use super::storage::{Read, Table, Value};
 use super::types::{Conversation, Message};
@@ -32,16 +32,16 @@ pub struct Db {
     /// the account
     pub meta: records::Meta,
     /// the server's list (R11)
-    pub list: BTreeMap<Rc<str>, Rc<Conversation>>,
+    pub list: Map<Rc<str>, Rc<Conversation>>,
     /// what is held of each conversation's history
-    pub held: BTreeMap<Rc<str>, Rc<Held>>,
+    pub held: Map<Rc<str>, Rc<Held>>,
     /// when each was last opened, ms since the epoch
-    pub opened: BTreeMap<Rc<str>, u64>,
+    pub opened: Map<Rc<str>, u64>,
     /// own messages, by the order written
-    pub outbox: BTreeMap<u64, Rc<Local>>,
+    pub outbox: Map<u64, Rc<Local>>,
     /// read marks that the server has not confirmed
-    pub marks: BTreeMap<Rc<str>, u64>,
-    cache: BTreeMap<BlockId, (Rc<Block>, u64)>,
+    pub marks: Map<Rc<str>, u64>,
+    cache: Map<BlockId, (Rc<Block>, u64)>,
     tick: u64,
 }
 
@@ -133,9 +133,9 @@ impl Db {
         if self.cache.len() <= CACHED_BLOCKS {
             return;
         }
-        let mut used: Vec<u64> = self.cache.values().map(|(_, used)| *used).collect();
-        used.sort_unstable();
-        let oldest_kept = used[used.len() - CACHED_BLOCKS];
+        let used: Vec<u64> = self.cache.values().map(|(_, used)| *used).collect();
+        let newest_first = order(used.len(), &|a, b| used[a] > used[b]);
+        let oldest_kept = used[newest_first[CACHED_BLOCKS - 1]];
         self.cache.retain(|_, (_, used)| *used >= oldest_kept);
     }
 
@@ -190,7 +190,7 @@ impl Db {
         Ok(found)
     }
 
-    /// The reads for these blocks: one range for each run of neighbours.
+    /// The reads for these blocks, which ascend: one range for each run of neighbours.
     pub fn block_reads(&self, ids: &[BlockId]) -> Vec<Read> {
         let mut reads: Vec<Read> = Vec::new();
         let mut run: Option<(Rc<str>, usize, usize)> = None;
@@ -202,21 +202,18 @@ impl Db {
                 hi: records::block_key(id, held.blocks[*to].lo),
             }
         };
-        let mut ids = ids.to_vec();
-        ids.sort();
-        ids.dedup();
         for (id, lo) in ids {
-            let held = self.held(&id);
-            let Ok(at) = held.blocks.binary_search_by_key(&lo, |b| b.lo) else {
+            let held = self.held(id);
+            let Ok(at) = held.blocks.binary_search_by_key(lo, |b| b.lo) else {
                 continue;
             };
             run = match run {
-                Some((same, from, to)) if same == id && to + 1 == at => Some((same, from, at)),
+                Some((same, from, to)) if same == *id && to + 1 == at => Some((same, from, at)),
                 Some(done) => {
                     reads.push(range(self, &done));
-                    Some((id, at, at))
+                    Some((id.clone(), at, at))
                 }
-                None => Some((id, at, at)),
+                None => Some((id.clone(), at, at)),
             };
         }
         if let Some(done) = run {

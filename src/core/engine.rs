@@ -13,13 +13,14 @@
 //!                        └── Need: read blocks, run again
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::command::{self, Call, Command, Config, TimelineId};
 use super::db::{BlockId, Db};
 use super::frame::Shown;
 use super::json;
+use super::map::{Map, Set};
 use super::net::{Error, ErrorCode, Notice, Request};
 use super::outbox::Outbox;
 use super::protocol::{Batch, ListPage, Overflow, Page};
@@ -268,17 +269,17 @@ pub struct Engine {
     pub(super) list: List,
     pub(super) link: Link,
     pub(super) outbox: Outbox,
-    pub(super) timelines: BTreeMap<TimelineId, Timeline>,
-    pub(super) fetches: BTreeMap<u64, Fetch>,
-    pub(super) requests: BTreeMap<u64, Pending>,
+    pub(super) timelines: Map<TimelineId, Timeline>,
+    pub(super) fetches: Map<u64, Fetch>,
+    pub(super) requests: Map<u64, Pending>,
     pub(super) counts: Counts,
     pub(super) shown: Shown,
-    pub(super) wanted: BTreeSet<BlockId>,
-    pub(super) listening: BTreeSet<String>,
+    pub(super) wanted: Set<BlockId>,
+    pub(super) listening: Set<String>,
     /// the message's key where it is not "m:" + id: it was a local item first (R8)
-    pub(super) own_keys: BTreeMap<(Rc<str>, String), Rc<str>>,
+    pub(super) own_keys: Map<(Rc<str>, String), Rc<str>>,
     /// `clientId`s that were delivered since the client was made
-    pub(super) delivered: BTreeSet<(Rc<str>, String)>,
+    pub(super) delivered: Set<(Rc<str>, String)>,
     jobs: VecDeque<Job>,
     /// own messages and commands that come before the database is read
     early: Vec<Command>,
@@ -307,15 +308,15 @@ impl Engine {
             list: List::default(),
             link: Link::default(),
             outbox: Outbox::default(),
-            timelines: BTreeMap::new(),
-            fetches: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            timelines: Map::new(),
+            fetches: Map::new(),
+            requests: Map::new(),
             counts: Counts::default(),
             shown: Shown::default(),
-            wanted: BTreeSet::new(),
-            listening: BTreeSet::new(),
-            own_keys: BTreeMap::new(),
-            delivered: BTreeSet::new(),
+            wanted: Set::new(),
+            listening: Set::new(),
+            own_keys: Map::new(),
+            delivered: Set::new(),
             jobs: VecDeque::new(),
             early: Vec::new(),
             op: None,
@@ -639,7 +640,10 @@ impl Engine {
             Command::Close => return self.end(false),
             Command::Wipe => return self.end(true),
             Command::Abort { of } => return self.abort(of),
-            Command::Listening { events } => return self.listening = events.into_iter().collect(),
+            Command::Listening { events } => {
+                self.listening.clear();
+                return self.listening.add_all(events);
+            }
             _ => {}
         }
         if self.phase == Phase::Loading {
@@ -870,7 +874,7 @@ impl Engine {
             return false;
         }
         if !self.wanted.is_empty() {
-            let ids: Vec<BlockId> = self.wanted.iter().cloned().collect();
+            let ids: Vec<BlockId> = self.wanted.keys().cloned().collect();
             let reads = self.db.block_reads(&ids);
             if reads.is_empty() {
                 self.wanted.clear();
@@ -924,7 +928,7 @@ impl Engine {
             }
             Err(Stop::Need(ids)) => {
                 self.jobs.push_front(job);
-                self.wanted.extend(ids);
+                self.wanted.add_all(ids);
                 true
             }
             Err(Stop::Void) => {
@@ -1059,7 +1063,7 @@ impl Engine {
             self.own_keys.insert(id, Rc::from(key.as_str()));
             if let Some(client_id) = key.strip_prefix("c:") {
                 self.delivered
-                    .insert((message.conversation.clone(), client_id.to_owned()));
+                    .add((message.conversation.clone(), client_id.to_owned()));
             }
         }
         self.shown.conversations |= changes.list;
@@ -1268,10 +1272,10 @@ const SCOPE: &str = "account";
 
 /// What a job sees besides the database.
 struct Context<'a> {
-    fetches: &'a BTreeMap<u64, Fetch>,
+    fetches: &'a Map<u64, Fetch>,
     list: &'a List,
-    shown: &'a BTreeMap<Rc<str>, u64>,
-    delivered: &'a BTreeSet<(Rc<str>, String)>,
+    shown: &'a Map<Rc<str>, u64>,
+    delivered: &'a Set<(Rc<str>, String)>,
 }
 
 fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), Stop> {
@@ -1389,11 +1393,11 @@ fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), Stop> {
 }
 
 /// The oldest position that an open timeline shows, by conversation (R13).
-fn shown_from(timelines: &BTreeMap<TimelineId, Timeline>) -> BTreeMap<Rc<str>, u64> {
-    let mut shown = BTreeMap::new();
+fn shown_from(timelines: &Map<TimelineId, Timeline>) -> Map<Rc<str>, u64> {
+    let mut shown = Map::new();
     for t in timelines.values() {
         if let Some(lo) = t.oldest_shown() {
-            let at = shown.entry(t.conversation.clone()).or_insert(lo);
+            let at = shown.or_insert_with(t.conversation.clone(), || lo);
             *at = lo.min(*at);
         }
     }

@@ -3,12 +3,12 @@
 //! A list crosses as splices over the list before: new elements in full, the others as their index,
 //! so that the facade keeps the objects that did not change.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::command::{Call, TimelineId};
 use super::engine::{Effect, Engine, Phase};
 use super::json;
+use super::map::{Index, Map, order};
 use super::records::{Local, LocalState};
 use super::segments::Segment;
 use super::timeline::{Life, Timeline};
@@ -34,7 +34,7 @@ pub(super) struct Shown {
     last_conversations: Vec<Rc<Conversation>>,
     last_outbox: Vec<(Rc<Local>, bool)>,
     /// the scalars of each timeline
-    last_timelines: BTreeMap<TimelineId, String>,
+    last_timelines: Map<TimelineId, String>,
 }
 
 impl Shown {
@@ -221,13 +221,12 @@ fn splices<T>(
             }
         }
     } else {
-        let before: BTreeMap<&str, usize> =
-            was.iter().enumerate().map(|(i, a)| (key(a), i)).collect();
+        let before = Index::new(was.iter().map(&key));
         splice(&mut out, prefix, was.len());
         for b in is {
             json::next(&mut out);
             match before.get(key(b)) {
-                Some(i) if same(&was[*i], b) => json::number(&mut out, (prefix + i) as u64),
+                Some(i) if same(&was[i], b) => json::number(&mut out, (prefix + i) as u64),
                 _ => write(b, &mut out),
             }
         }
@@ -255,7 +254,12 @@ impl Engine {
         }
         if std::mem::take(&mut self.shown.conversations) {
             let mut list: Vec<Rc<Conversation>> = self.db.list.values().cloned().collect();
-            list.sort_by(|a, b| b.sort.total_cmp(&a.sort).then_with(|| a.id.cmp(&b.id)));
+            // The ids ascend already, and the order is stable.
+            let above = |a: usize, b: usize| list[a].sort.total_cmp(&list[b].sort).is_gt();
+            list = order(list.len(), &above)
+                .into_iter()
+                .map(|i| list[i].clone())
+                .collect();
             let same = |a: &Rc<Conversation>, b: &Rc<Conversation>| Rc::ptr_eq(a, b) || a == b;
             let patch = splices(
                 &self.shown.last_conversations,
@@ -477,7 +481,6 @@ impl Engine {
         let held = self.db.held(&t.conversation);
         let locals = self.locals(Some(&t.conversation));
         let mut rows = Vec::new();
-        let mut taken = std::collections::BTreeSet::<Rc<str>>::new();
         for (i, run) in t.runs.iter().enumerate() {
             if i > 0 {
                 rows.push(Row::Gap {
@@ -494,14 +497,9 @@ impl Engine {
                 let own = self
                     .own_keys
                     .get(&(t.conversation.clone(), message.id.clone()));
-                let mut key = own
+                let key = own
                     .cloned()
                     .unwrap_or_else(|| Rc::from(format!("m:{}", message.id)));
-                if !taken.insert(key.clone()) {
-                    // A server that gives one id to two messages: still no two items with one key.
-                    key = format!("m:{}#{}", message.id, message.seq.0).into();
-                    taken.insert(key.clone());
-                }
                 rows.push(Row::Message {
                     key,
                     message: message.clone(),
@@ -515,7 +513,14 @@ impl Engine {
                 key: gap_key(t.runs.last().and_then(|run| run.messages.last())),
             });
         }
-        place_locals(t, &held, rows, locals, &taken)
+        // A server that gives one id to two messages: still no two items with one key.
+        let repeated: Vec<usize> = Index::new(rows.iter().map(Row::key)).repeated().collect();
+        for i in repeated {
+            if let Row::Message { key, message, .. } = &mut rows[i] {
+                *key = format!("m:{}#{}", message.id, message.seq.0).into();
+            }
+        }
+        place_locals(t, &held, rows, locals)
     }
 
     // ------------------------------------------------------------ inspection
@@ -602,13 +607,8 @@ fn gap_key(before: Option<&Rc<Message>>) -> Rc<str> {
 /// The items keep their numbers: that of the topmost on screen stays, else that of the newest one
 /// that was there before.
 fn first_index(t: &Timeline, rows: &[Row]) -> i64 {
-    let was: BTreeMap<&str, usize> = t
-        .rows
-        .iter()
-        .enumerate()
-        .map(|(i, row)| (row.key(), i))
-        .collect();
-    let both = |(i, row): (usize, &Row)| was.get(row.key()).map(|old| *old as i64 - i as i64);
+    let was = Index::new(t.rows.iter().map(Row::key));
+    let both = |(i, row): (usize, &Row)| was.get(row.key()).map(|old| old as i64 - i as i64);
     let fixed = t.fixed_point().and_then(|seq| {
         rows.iter()
             .enumerate()
@@ -626,7 +626,6 @@ fn place_locals(
     held: &super::records::Held,
     rows: Vec<Row>,
     locals: Vec<(Rc<Local>, bool)>,
-    taken: &std::collections::BTreeSet<Rc<str>>,
 ) -> Vec<Row> {
     if locals.is_empty() {
         return rows;
@@ -636,21 +635,20 @@ fn place_locals(
     let all_older = !t.has_older(held);
     // The newest end is in the window, as far as anything is known.
     let at_end = t.follow;
-    let shown_ids: std::collections::BTreeSet<&str> = t
-        .runs
-        .iter()
-        .flat_map(|run| &run.messages)
-        .map(|m| m.id.as_str())
-        .collect();
+    let shown = |local: &Local, key: &str| {
+        let sent = local.message.as_ref();
+        rows.iter().any(|row| match row {
+            Row::Message { message, .. } => {
+                row.key() == key || sent.is_some_and(|sent| sent.id == message.id)
+            }
+            _ => false,
+        })
+    };
     let mut placed: Vec<(u64, Row)> = Vec::new();
     let mut last: Vec<Row> = Vec::new();
     for (local, sending) in locals {
         let key: Rc<str> = local.key().into();
-        let shown = local
-            .message
-            .as_ref()
-            .is_some_and(|m| shown_ids.contains(m.id.as_str()));
-        if shown || taken.contains(&key) {
+        if shown(&local, &key) {
             continue;
         }
         let row = Row::Local {
@@ -665,9 +663,8 @@ fn place_locals(
         };
         match place {
             Some(seq) if newest.is_some_and(|newest| seq < newest) => {
-                if all_older || oldest.is_some_and(|oldest| seq >= oldest) {
-                    placed.push((seq, row));
-                }
+                let inside = all_older || oldest.is_some_and(|oldest| seq >= oldest);
+                placed.extend(inside.then_some((seq, row)));
             }
             Some(seq) if at_end => placed.push((seq, row)),
             None if at_end => last.push(row),
@@ -675,7 +672,8 @@ fn place_locals(
         }
     }
     // Stable: those at one place stay in the order written.
-    placed.sort_by_key(|(seq, _)| *seq);
+    let sorted = order(placed.len(), &|a, b| placed[a].0 < placed[b].0);
+    let placed: Vec<(u64, Row)> = sorted.into_iter().map(|i| placed[i].clone()).collect();
     let mut out = Vec::with_capacity(rows.len() + placed.len() + last.len());
     let mut placed = placed.into_iter().peekable();
     for row in rows {

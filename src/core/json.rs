@@ -147,7 +147,7 @@ pub fn error(out: &mut String, error: Option<&Error>) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use proptest::prelude::*;
 

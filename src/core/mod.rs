@@ -4,6 +4,7 @@
 //! | module | |
 //! | --- | --- |
 //! | [`types`], [`json`] | the values of the wire, and writing them |
+//! | [`map`] | the maps of the core |
 //! | [`protocol`] | what the server says, read and checked |
 //! | [`command`] | what the facade says |
 //! | [`segments`] | the intervals in which nothing is missing (R2, R5, R6) |
@@ -21,6 +22,7 @@ pub mod db;
 pub mod engine;
 mod frame;
 pub mod json;
+pub mod map;
 pub mod net;
 mod outbox;
 pub mod protocol;

@@ -2,12 +2,12 @@
 //! `clientId` until the server answers, across reloads; a final refusal makes a message `failed` and
 //! does not hold up the next. Also read marks, edits and recalls.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::command::{Call, TimelineId, is_json};
 use super::engine::{Asked, Engine, Job};
 use super::json;
+use super::map::Map;
 use super::net::{Error, ErrorCode, Request};
 use super::protocol;
 use super::records::{Local, LocalState};
@@ -33,9 +33,9 @@ pub(super) struct Outbox {
     /// shown, and on their way into the database
     pub fresh: Vec<Rc<Local>>,
     /// the message that is being sent, by conversation
-    pub sending: BTreeMap<Rc<str>, u64>,
-    lanes: BTreeMap<Rc<str>, Lane>,
-    marks: BTreeMap<Rc<str>, Lane>,
+    pub sending: Map<Rc<str>, u64>,
+    lanes: Map<Rc<str>, Lane>,
+    marks: Map<Rc<str>, Lane>,
 }
 
 impl Outbox {
@@ -130,13 +130,9 @@ impl Engine {
     }
 
     pub(super) fn retried(&mut self, client_id: &str, call: Call) {
-        if let Some(local) = self
-            .db
-            .outbox
-            .values()
-            .find(|l| l.client_id == client_id)
-            .cloned()
-        {
+        let named = |l: &&Rc<Local>| l.client_id == client_id;
+        let local = self.db.outbox.values().find(named).cloned();
+        if let Some(local) = local {
             if let Some(lane) = self.outbox.lanes.get_mut(&local.conversation) {
                 lane.retry = 0;
             }
@@ -193,11 +189,7 @@ impl Engine {
         let now = self.now.mono;
         let unsent: Vec<Rc<Local>> = self.unsent().cloned().collect();
         for local in unsent {
-            let lane = self
-                .outbox
-                .lanes
-                .entry(local.conversation.clone())
-                .or_default();
+            let lane = self.outbox.lanes.or_default(local.conversation.clone());
             if lane.busy || now < lane.retry {
                 continue;
             }
@@ -216,7 +208,7 @@ impl Engine {
             .map(|(id, seq)| (id.clone(), *seq))
             .collect();
         for (conversation, seq) in marks {
-            let lane = self.outbox.marks.entry(conversation.clone()).or_default();
+            let lane = self.outbox.marks.or_default(conversation.clone());
             if lane.busy || now < lane.retry {
                 continue;
             }
@@ -257,11 +249,7 @@ impl Engine {
 
     fn lane_free(&mut self, conversation: &Rc<str>) {
         self.outbox.sending.remove(conversation);
-        self.outbox
-            .lanes
-            .entry(conversation.clone())
-            .or_default()
-            .busy = false;
+        self.outbox.lanes.or_default(conversation.clone()).busy = false;
         self.shown.outbox = true;
         self.touch_timelines(conversation);
     }
@@ -294,17 +282,12 @@ impl Engine {
     }
 
     fn later(&mut self, conversation: &Rc<str>, error: &Error) {
-        let failures = self
-            .outbox
-            .lanes
-            .entry(conversation.clone())
-            .or_default()
-            .failures;
+        let failures = self.outbox.lanes.or_default(conversation.clone()).failures;
         let wait = self
             .backoff(failures, RETRY.0, RETRY.1)
             .max(error.retry_after.unwrap_or(0));
         let now = self.now.mono;
-        let lane = self.outbox.lanes.entry(conversation.clone()).or_default();
+        let lane = self.outbox.lanes.or_default(conversation.clone());
         lane.failures += 1;
         lane.retry = now + wait;
     }
@@ -415,17 +398,12 @@ impl Engine {
                 self.push(Job::MarkDone { conversation, seq });
             }
             Err(error) if error.retryable() || error.code == ErrorCode::Unauthorized => {
-                let failures = self
-                    .outbox
-                    .marks
-                    .entry(conversation.clone())
-                    .or_default()
-                    .failures;
+                let failures = self.outbox.marks.or_default(conversation.clone()).failures;
                 let wait = self
                     .backoff(failures, RETRY.0, RETRY.1)
                     .max(error.retry_after.unwrap_or(0));
                 let retry = self.now.mono + wait;
-                let lane = self.outbox.marks.entry(conversation).or_default();
+                let lane = self.outbox.marks.or_default(conversation);
                 lane.failures += 1;
                 lane.retry = retry;
                 lane.busy = false;

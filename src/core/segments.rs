@@ -255,7 +255,7 @@ impl std::fmt::Display for Segments {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use std::collections::BTreeSet;
 

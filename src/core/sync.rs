@@ -14,11 +14,11 @@
 //!   caught up (once the owed list is paid)
 //! ```
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::command::{Call, Notify};
 use super::engine::{Asked, Effect, Engine, Job};
+use super::map::Set;
 use super::net::{Error, ErrorCode, Notice, Request};
 use super::protocol::{self, Batch, Event, ListPage};
 
@@ -105,7 +105,7 @@ pub(super) struct List {
     /// raised when it begins anew: pages of an earlier beginning are void
     pub epoch: u64,
     /// conversations that its pages have listed
-    pub named: BTreeSet<Rc<str>>,
+    pub named: Set<Rc<str>>,
     /// events applied since it began
     pub journal: Vec<Event>,
     begun: bool,
@@ -399,7 +399,7 @@ impl Engine {
         self.list.failures = 0;
         self.list
             .named
-            .extend(page.conversations.into_iter().map(|patch| patch.id));
+            .add_all(page.conversations.into_iter().map(|patch| patch.id));
         self.shown.status = true;
         match page.next {
             Some(next) => self.list.after = Some(next),

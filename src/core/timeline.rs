@@ -1010,7 +1010,7 @@ impl Engine {
             .and_then(|()| self.drive_load(t, Direction::Older))
             .and_then(|()| self.drive_load(t, Direction::Newer));
         if let Err(missing) = missing {
-            self.wanted.extend(missing);
+            self.wanted.add_all(missing);
             t.waiting = true;
         }
     }

@@ -5,11 +5,11 @@
 //! not in memory it stops with [`Stop::Need`]; the block is read and the function runs again from
 //! the beginning. Jobs run one at a time, so what it saw is still so when it is committed.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::block::{self, Block, BlockRef};
 use super::db::{BlockId, Db};
+use super::map::{Map, Set, order};
 use super::net::{Error, ErrorCode, Place};
 use super::protocol::{Batch, Event, ListPage, Overflow, Page, Patch};
 use super::records::{self, Held, Local, LocalState};
@@ -47,7 +47,7 @@ pub struct Change {
 #[derive(Debug, Default)]
 pub struct Changes {
     /// by conversation
-    pub conversations: BTreeMap<Rc<str>, Change>,
+    pub conversations: Map<Rc<str>, Change>,
     /// new messages of others, in the order they came
     pub messages: Vec<Rc<Message>>,
     /// newer versions, in the order they came
@@ -65,13 +65,13 @@ pub struct Changes {
 /// A transaction in the making.
 pub struct Tx<'a> {
     db: &'a mut Db,
-    held: BTreeMap<Rc<str>, Held>,
-    blocks: BTreeMap<BlockId, Option<Block>>,
-    cleared: BTreeSet<Rc<str>>,
-    list: BTreeMap<Rc<str>, Option<Rc<Conversation>>>,
-    outbox: BTreeMap<u64, Option<Rc<Local>>>,
-    marks: BTreeMap<Rc<str>, Option<u64>>,
-    opened: BTreeMap<Rc<str>, Option<u64>>,
+    held: Map<Rc<str>, Held>,
+    blocks: Map<BlockId, Option<Block>>,
+    cleared: Set<Rc<str>>,
+    list: Map<Rc<str>, Option<Rc<Conversation>>>,
+    outbox: Map<u64, Option<Rc<Local>>>,
+    marks: Map<Rc<str>, Option<u64>>,
+    opened: Map<Rc<str>, Option<u64>>,
     meta: Option<records::Meta>,
     /// see there
     pub changes: Changes,
@@ -80,13 +80,13 @@ pub struct Tx<'a> {
 /// A finished transaction: what to write, and what to take over once it is written.
 #[derive(Debug)]
 pub struct Commit {
-    held: BTreeMap<Rc<str>, Held>,
-    blocks: BTreeMap<BlockId, Option<Block>>,
-    cleared: BTreeSet<Rc<str>>,
-    list: BTreeMap<Rc<str>, Option<Rc<Conversation>>>,
-    outbox: BTreeMap<u64, Option<Rc<Local>>>,
-    marks: BTreeMap<Rc<str>, Option<u64>>,
-    opened: BTreeMap<Rc<str>, Option<u64>>,
+    held: Map<Rc<str>, Held>,
+    blocks: Map<BlockId, Option<Block>>,
+    cleared: Set<Rc<str>>,
+    list: Map<Rc<str>, Option<Rc<Conversation>>>,
+    outbox: Map<u64, Option<Rc<Local>>>,
+    marks: Map<Rc<str>, Option<u64>>,
+    opened: Map<Rc<str>, Option<u64>>,
     meta: Option<records::Meta>,
     /// see there
     pub changes: Changes,
@@ -97,13 +97,13 @@ impl<'a> Tx<'a> {
     pub fn new(db: &'a mut Db) -> Self {
         Tx {
             db,
-            held: BTreeMap::new(),
-            blocks: BTreeMap::new(),
-            cleared: BTreeSet::new(),
-            list: BTreeMap::new(),
-            outbox: BTreeMap::new(),
-            marks: BTreeMap::new(),
-            opened: BTreeMap::new(),
+            held: Map::new(),
+            blocks: Map::new(),
+            cleared: Set::new(),
+            list: Map::new(),
+            outbox: Map::new(),
+            marks: Map::new(),
+            opened: Map::new(),
             meta: None,
             changes: Changes::default(),
         }
@@ -119,15 +119,11 @@ impl<'a> Tx<'a> {
     fn held(&mut self, conversation: &Rc<str>) -> &mut Held {
         let db = &self.db;
         self.held
-            .entry(conversation.clone())
-            .or_insert_with(|| Held::clone(&db.held(conversation)))
+            .or_insert_with(conversation.clone(), || Held::clone(&db.held(conversation)))
     }
 
     fn change(&mut self, conversation: &Rc<str>) -> &mut Change {
-        self.changes
-            .conversations
-            .entry(conversation.clone())
-            .or_default()
+        self.changes.conversations.or_default(conversation.clone())
     }
 
     fn state(&self, conversation: &str) -> Option<Rc<Conversation>> {
@@ -257,19 +253,19 @@ impl<'a> Tx<'a> {
 
     /// All blocks that these messages touch, read at once and not one after another.
     fn need(&mut self, messages: &[Rc<Message>]) -> Result<()> {
-        let mut missing = BTreeSet::new();
+        let mut missing = Set::new();
         for m in messages {
             if let Some(b) = self.block_at(&m.conversation, m.seq.0) {
                 let id = (m.conversation.clone(), b.lo);
                 if !self.blocks.contains_key(&id) && self.db.cached(&id).is_none() {
-                    missing.insert(id);
+                    missing.add(id);
                 }
             }
         }
         if missing.is_empty() {
             Ok(())
         } else {
-            Err(Stop::Need(missing.into_iter().collect()))
+            Err(Stop::Need(missing.into_keys().collect()))
         }
     }
 
@@ -403,7 +399,7 @@ impl<'a> Tx<'a> {
         held.blocks.clear();
         held.last_known = None;
         self.blocks.retain(|(of, _), _| of != id);
-        self.cleared.insert(id.clone());
+        self.cleared.add(id.clone());
         self.change(id).cleared = true;
     }
 
@@ -676,8 +672,10 @@ impl<'a> Tx<'a> {
         page: &Page,
         journal: &[Event],
     ) -> Result<()> {
-        let mut messages: BTreeMap<u64, Rc<Message>> =
-            page.messages.iter().map(|m| (m.seq.0, m.clone())).collect();
+        let mut messages = Map::new();
+        for m in &page.messages {
+            messages.insert(m.seq.0, m.clone());
+        }
         let Some(mut cover) = self.cover(id, place, page) else {
             return Ok(());
         };
@@ -773,7 +771,7 @@ impl<'a> Tx<'a> {
 
     /// A page of the owed list (R11): `journal` has the events applied since the list began, `named`
     /// the conversations that its earlier pages listed.
-    pub fn list_page(&mut self, page: &ListPage, named: &BTreeSet<Rc<str>>, journal: &[Event]) {
+    pub fn list_page(&mut self, page: &ListPage, named: &Set<Rc<str>>, journal: &[Event]) {
         for patch in &page.conversations {
             let id = &patch.id;
             self.patch(patch);
@@ -857,8 +855,8 @@ impl<'a> Tx<'a> {
     /// R13: drops up to `count` messages' worth of blocks, the least recently opened conversations'
     /// oldest first. `shown`: the oldest position that an open timeline shows, by conversation; from
     /// there on nothing is touched. Answers how many messages went.
-    pub fn evict(&mut self, count: u64, shown: &BTreeMap<Rc<str>, u64>) -> u64 {
-        let mut ids: Vec<(bool, u64, Rc<str>)> = self
+    pub fn evict(&mut self, count: u64, shown: &Map<Rc<str>, u64>) -> u64 {
+        let ids: Vec<(bool, u64, Rc<str>)> = self
             .db
             .held
             .iter()
@@ -868,9 +866,9 @@ impl<'a> Tx<'a> {
                 (shown.contains_key(id), opened, id.clone())
             })
             .collect();
-        ids.sort();
         let mut gone = 0;
-        for (_, _, id) in ids {
+        for i in order(ids.len(), &|a, b| ids[a] < ids[b]) {
+            let id = ids[i].2.clone();
             while gone < count {
                 let held = self.held(&id);
                 let Some(oldest) = held.blocks.first().copied() else {
@@ -916,7 +914,7 @@ impl<'a> Tx<'a> {
 }
 
 /// The higher version wins; `add`: also where there was none.
-fn newer(messages: &mut BTreeMap<u64, Rc<Message>>, m: &Rc<Message>, add: bool) {
+fn newer(messages: &mut Map<u64, Rc<Message>>, m: &Rc<Message>, add: bool) {
     match messages.get_mut(&m.seq.0) {
         Some(held) if held.id == m.id && held.version < m.version => *held = m.clone(),
         Some(_) => {}
@@ -929,7 +927,7 @@ impl Commit {
     /// The writes of the one transaction.
     pub fn writes(&mut self, db: &Db) -> Vec<Write> {
         let mut writes = Vec::new();
-        for id in &self.cleared {
+        for id in self.cleared.keys() {
             writes.push(Write::DeleteRange {
                 table: Table::Blocks,
                 lo: records::block_key(id, 0),
@@ -1052,7 +1050,7 @@ impl Commit {
 
     /// It is written: from here on it is the committed state.
     pub fn take_over(self, db: &mut Db) -> Changes {
-        for id in &self.cleared {
+        for id in self.cleared.keys() {
             db.uncache_all(id);
         }
         for (id, block) in self.blocks {
@@ -1079,7 +1077,7 @@ impl Commit {
     }
 }
 
-fn put_all<K: Ord, V>(map: &mut BTreeMap<K, V>, changed: BTreeMap<K, Option<V>>) {
+fn put_all<K: Ord, V>(map: &mut Map<K, V>, changed: Map<K, Option<V>>) {
     for (key, value) in changed {
         match value {
             Some(value) => _ = map.insert(key, value),
