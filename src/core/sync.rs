@@ -351,7 +351,6 @@ impl Engine {
         if std::mem::take(&mut self.pull.again) || !self.pull.calls.is_empty() {
             self.ask_pull(0);
         }
-        self.try_again();
     }
 
     pub(super) fn pull_failed(&mut self, error: Error) {
