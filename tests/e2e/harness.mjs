@@ -152,3 +152,27 @@ export function demo(server) {
     },
   };
 }
+
+/**
+ * Opens `user`'s client in a page, as `globalThis.client`, and waits until it is in sync.
+ * @param {import("playwright-core").Page} page
+ */
+export async function signIn(page, user, options = {}) {
+  await page.evaluate(async ({ user, options }) => {
+    globalThis.client = await e2e.open(user, options);
+    await e2e.caughtUp(client);
+  }, { user, options });
+}
+
+/** A device of this user: a context, so a storage, of its own, with one page and a client in sync. */
+export async function device(browser, server, user, options = {}) {
+  const page = await openPage(await browser.newContext(), server);
+  await signIn(page, user, options);
+  return page;
+}
+
+/** The same page loaded anew, without a client yet. @param {import("playwright-core").Page} page */
+export async function reload(page) {
+  await page.reload();
+  await importPackage(page);
+}

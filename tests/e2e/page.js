@@ -147,3 +147,8 @@ export async function refusal(promise) {
     return { name: error.name, code: error.code, message: error.message, status: error.status, retryable: error.retryable };
   }
 }
+
+/** Resolves once the client is online and in sync. */
+export function caughtUp(client) {
+  return until(client.status, (status) => status.connection === "online" && status.caughtUp && status.listed);
+}
