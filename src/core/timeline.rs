@@ -423,6 +423,15 @@ impl Timeline {
 
     /// New messages and newer versions, where this window has a place for them.
     fn take_messages(&mut self, change: &Change) {
+        for m in &change.inserted {
+            let at = |run: &&mut Run| run.held && run.lo <= m.seq.0 && m.seq.0 <= run.hi;
+            if let Some(run) = self.runs.iter_mut().find(at)
+                && let Err(i) = run.messages.binary_search_by_key(&m.seq, |shown| shown.seq)
+            {
+                run.messages.insert(i, m.clone());
+            }
+        }
+        // After that: one batch may bring a message and its update.
         for m in change.updated.iter().chain(&change.inserted) {
             for run in &mut self.runs {
                 if let Ok(i) = run.messages.binary_search_by_key(&m.seq, |shown| shown.seq) {
@@ -431,14 +440,6 @@ impl Timeline {
                         *shown = m.clone();
                     }
                 }
-            }
-        }
-        for m in &change.inserted {
-            let at = |run: &&mut Run| run.held && run.lo <= m.seq.0 && m.seq.0 <= run.hi;
-            if let Some(run) = self.runs.iter_mut().find(at)
-                && let Err(i) = run.messages.binary_search_by_key(&m.seq, |shown| shown.seq)
-            {
-                run.messages.insert(i, m.clone());
             }
         }
     }
