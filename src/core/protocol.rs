@@ -149,6 +149,12 @@ pub struct Patch {
 }
 
 impl Patch {
+    /// Whether it says all that the list's pages would (`meta` may be the app's to leave out).
+    pub fn is_whole(&self) -> bool {
+        let counts = self.unread.is_some() && self.sort.is_some();
+        counts && self.last_seq.is_some() && self.read_seq.is_some() && self.last_message.is_some()
+    }
+
     /// Applies it (R11).
     pub fn apply(&self, c: &mut Conversation) {
         if let Some(unread) = self.unread {

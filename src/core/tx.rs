@@ -492,7 +492,7 @@ impl<'a> Tx<'a> {
             batch
                 .events
                 .iter()
-                .any(|e| matches!(e, Event::Conversation(patch) if patch.id == *id))
+                .any(|e| matches!(e, Event::Conversation(patch) if patch.id == *id && patch.is_whole()))
         };
         let owed = match overflow {
             Overflow::All => true,
