@@ -41,7 +41,7 @@ impl Hooks {
 
     /// The client has ended and holds nothing any more. `error`: its data could not be deleted.
     pub(super) fn end(&self, wipe: bool, error: Option<&Error>) {
-        let error = error.and_then(|error| serde_json::to_string(error).ok());
+        let error = error.map(Error::to_json);
         if self.stopped(wipe, error.as_deref()).is_err() {
             self.note("error", "the facade failed to stop");
         }

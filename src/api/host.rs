@@ -2,48 +2,18 @@
 
 use std::rc::Rc;
 
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::driver::{Driver, store_error};
 use super::hooks::{Hooks, Witness};
 use crate::core::Config;
 use crate::core::net::{Error, ErrorCode};
+use crate::core::node::Node;
 use crate::net::{Transport, app::App, http};
 use crate::store::{Mode, Store};
 
 /// ms that the engine waits longer for an answer than the transport does.
 const MARGIN: u64 = 10_000;
-
-/// What of the config is for this layer; the rest is the engine's.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    account: String,
-    transport: Kind,
-    base_url: Option<String>,
-    /// ms
-    timeout: Option<u64>,
-    mode: Option<Stored>,
-    /// those that the app's transport has
-    #[serde(default)]
-    methods: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Http,
-    App,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Stored {
-    Auto,
-    IndexedDb,
-    Memory,
-}
 
 /// A client of one account. Freed, it lets go of everything at once, without a word.
 #[wasm_bindgen]
@@ -75,34 +45,36 @@ impl Host {
 impl Host {
     async fn start(config: String, hooks: Hooks) -> Result<Host, Error> {
         let witness = Witness::new(&hooks);
-        let options: Options = serde_json::from_str(&config)
-            .map_err(|error| Error::new(ErrorCode::Invalid, error.to_string()))?;
+        let invalid = |error: Error| Error {
+            code: ErrorCode::Invalid,
+            ..error
+        };
+        // What of the config is for this layer; the rest is the engine's.
+        let options = Node::parse("config", &config).map_err(invalid)?;
         let mut config = Config::parse(&config)?;
-        let net: Rc<dyn Transport> = match options.transport {
-            Kind::App => {
-                config.can_listen = options.methods.iter().any(|method| method == "listen");
+        let account = options.text("account").map_err(invalid)?.to_owned();
+        let net: Rc<dyn Transport> = match options.text("transport").map_err(invalid)? {
+            "app" => {
+                let methods = options.texts("methods").map_err(invalid)?;
+                config.can_listen = methods.iter().any(|method| method == "listen");
                 App::new(hooks.clone().unchecked_into())
             }
-            Kind::Http => {
-                let Some(base_url) = &options.base_url else {
-                    return Err(Error::new(
-                        ErrorCode::Invalid,
-                        "transport.baseUrl is missing",
-                    ));
-                };
-                let timeout = options.timeout.unwrap_or(http::TIMEOUT);
+            _ => {
+                let base_url = options.text("baseUrl").map_err(invalid)?;
+                let timeout = options.optional_whole("timeout").map_err(invalid)?;
+                let timeout = timeout.unwrap_or(http::TIMEOUT);
                 // The engine gives up only what the transport has forgotten to: twice, token and
                 // request may each take their time.
                 config.request_timeout = timeout.saturating_mul(4).saturating_add(MARGIN);
                 http::Http::new(base_url, timeout, hooks.clone().unchecked_into())?
             }
         };
-        let mode = match options.mode.unwrap_or(Stored::Auto) {
-            Stored::Auto => Mode::Auto,
-            Stored::IndexedDb => Mode::IndexedDb,
-            Stored::Memory => Mode::Memory,
+        let mode = match options.optional_text("mode").map_err(invalid)? {
+            Some("indexeddb") => Mode::IndexedDb,
+            Some("memory") => Mode::Memory,
+            _ => Mode::Auto,
         };
-        Driver::open(config, options.account, mode, net, hooks, witness)
+        Driver::open(config, account, mode, net, hooks, witness)
             .await
             .map(Host)
     }
@@ -124,8 +96,5 @@ pub async fn wipe_account(account: String) -> Result<(), JsValue> {
 
 /// An error as the facade takes it: `{code,message,status?,retryAfter?}`.
 fn thrown(error: &Error) -> JsValue {
-    serde_json::to_string(error)
-        .ok()
-        .and_then(|text| js_sys::JSON::parse(&text).ok())
-        .unwrap_or_default()
+    js_sys::JSON::parse(&error.to_json()).unwrap_or_default()
 }

@@ -125,7 +125,7 @@ mod tests {
             version: 2,
             state: MessageState::Edited,
             body: r#"{"text":"hé"}"#.into(),
-            client_id: (seq % 2 == 0).then(|| "x".into()),
+            client_id: seq.is_multiple_of(2).then(|| "x".into()),
         })
     }
 

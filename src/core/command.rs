@@ -1,14 +1,11 @@
 //! What the facade says: options and commands, as JSON text.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::net::{Error, ErrorCode};
+use super::node::{Node, missing};
 use super::types::Seq;
 
 /// What starts a pull.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Notify {
     /// the notification channel
     #[default]
@@ -18,90 +15,84 @@ pub enum Notify {
 }
 
 /// The options of a client (`ClientOptions`), checked by the facade.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// "indexeddb" or "memory": what was opened
-    #[serde(default)]
     pub storage: String,
     /// what starts a pull
-    #[serde(default)]
     pub notify: Notify,
     /// whether the transport has a notification channel
-    #[serde(default = "yes")]
     pub can_listen: bool,
     /// whether this client holds the account's lock from the beginning
-    #[serde(default)]
     pub promoted: bool,
     /// what the browser says of the network
-    #[serde(default = "yes")]
     pub online: bool,
     /// whether the page is hidden
-    #[serde(default)]
     pub hidden: bool,
     /// ms between timed pulls while notified
-    #[serde(default = "poll_interval")]
     pub poll_interval: u64,
     /// ms between timed pulls while not
-    #[serde(default = "fallback_poll_interval")]
     pub fallback_poll_interval: u64,
     /// least ms between two pulls
-    #[serde(default)]
     pub min_pull_interval: u64,
     /// events asked for at a time
-    #[serde(default = "pull_limit")]
     pub pull_limit: u32,
     /// cached messages at most
-    #[serde(default = "max_messages")]
     pub max_messages: u64,
     /// messages in a screen
-    #[serde(default = "page_size")]
     pub page_size: u32,
     /// ms before a request counts as lost; a built-in transport has its own, which is shorter
-    #[serde(default = "request_timeout")]
     pub request_timeout: u64,
 }
 
-fn yes() -> bool {
-    true
-}
-fn poll_interval() -> u64 {
-    30_000
-}
-fn fallback_poll_interval() -> u64 {
-    5_000
-}
-fn pull_limit() -> u32 {
-    500
-}
-fn max_messages() -> u64 {
-    1_000_000
-}
-fn page_size() -> u32 {
-    30
-}
-fn request_timeout() -> u64 {
-    60_000
-}
-
 impl Config {
-    /// From the facade's JSON text.
+    /// From the facade's JSON text; what is absent has the contract's default.
     pub fn parse(text: &str) -> Result<Config, Error> {
-        serde_json::from_str(text).map_err(|e| Error::new(ErrorCode::Invalid, e.to_string()))
+        Self::read(text).map_err(|e| Error {
+            code: ErrorCode::Invalid,
+            ..e
+        })
+    }
+
+    fn read(text: &str) -> Result<Config, Error> {
+        let node = Node::parse("config", text)?;
+        let or = |name: &str, default: u64| node.optional_whole(name).map(|n| n.unwrap_or(default));
+        let unless = |name: &str| node.get(name) != Some(&Node::Flag(false));
+        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(Config {
+            storage: node
+                .optional_text("storage")?
+                .unwrap_or_default()
+                .to_owned(),
+            notify: match node.optional_text("notify")? {
+                None | Some("socket") => Notify::Socket,
+                Some("poll") => Notify::Poll,
+                Some(_) => return Err(missing("sync.notify", "\"socket\" or \"poll\"")),
+            },
+            can_listen: unless("canListen"),
+            promoted: node.is_set("promoted"),
+            online: unless("online"),
+            hidden: node.is_set("hidden"),
+            poll_interval: or("pollInterval", 30_000)?,
+            fallback_poll_interval: or("fallbackPollInterval", 5_000)?,
+            min_pull_interval: or("minPullInterval", 0)?,
+            pull_limit: small(or("pullLimit", 500)?),
+            max_messages: or("maxMessages", 1_000_000)?,
+            page_size: small(or("pageSize", 30)?),
+            request_timeout: or("requestTimeout", 60_000)?,
+        })
     }
 }
 
 /// Where a timeline begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// at the newest message
     #[default]
     Latest,
 }
 
-/// Which way to load.
-pub use super::db::Direction;
+use super::db::Direction;
 
 /// A number that the facade gives to a call that waits for a result.
 pub type Call = u64;
@@ -109,8 +100,7 @@ pub type Call = u64;
 pub type TimelineId = u64;
 
 /// One command. With `call`, a result comes back in a frame.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "op", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[derive(Debug)]
 pub enum Command {
     /// A timeline's first use.
     Open {
@@ -119,13 +109,10 @@ pub enum Command {
         /// what it shows
         conversation: String,
         /// where it begins
-        #[serde(default)]
         start: Start,
         /// messages in a screen
-        #[serde(default)]
         page_size: Option<u32>,
         /// items held at most
-        #[serde(default)]
         max_items: Option<u32>,
     },
     /// The last subscriber has gone.
@@ -150,9 +137,8 @@ pub enum Command {
         /// which
         timeline: TimelineId,
         /// which way
-        direction: LoadDirection,
+        direction: Direction,
         /// messages; default: the timeline's page size
-        #[serde(default)]
         limit: Option<u32>,
     },
     /// Replaces the list.
@@ -227,10 +213,8 @@ pub enum Command {
         /// where
         conversation: String,
         /// newest read
-        #[serde(default)]
         seq: Option<Seq>,
         /// whose screen, without `seq`
-        #[serde(default)]
         timeline: Option<TimelineId>,
     },
     /// Pulls now.
@@ -243,7 +227,6 @@ pub enum Command {
         /// its result: `Inspection`
         call: Call,
         /// whose segments
-        #[serde(default)]
         conversation: Option<String>,
     },
     /// The AbortSignal of a call fired.
@@ -276,42 +259,137 @@ pub enum Command {
     Wipe,
 }
 
-/// [`Direction`], as the facade writes it.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LoadDirection {
-    /// older
-    Older,
-    /// newer
-    Newer,
-}
-
-impl From<LoadDirection> for Direction {
-    fn from(direction: LoadDirection) -> Self {
-        match direction {
-            LoadDirection::Older => Direction::Older,
-            LoadDirection::Newer => Direction::Newer,
-        }
-    }
-}
-
 /// Reads a command. A broken one is the facade's bug, or an argument that it let through: the call, if
 /// it names one, is answered.
 pub fn parse(text: &str) -> Result<Command, (Option<Call>, Error)> {
-    #[derive(Deserialize)]
-    struct Named {
-        #[serde(default)]
-        call: Option<Call>,
-    }
-    serde_json::from_str(text).map_err(|e| {
-        let call = serde_json::from_str::<Named>(text)
-            .ok()
-            .and_then(|named| named.call);
-        (call, Error::new(ErrorCode::Invalid, e.to_string()))
+    let invalid = |e: Error| Error {
+        code: ErrorCode::Invalid,
+        ..e
+    };
+    let node = Node::parse("command", text).map_err(|e| (None, invalid(e)))?;
+    let call = node.optional_whole("call").ok().flatten();
+    read(&node).map_err(|e| (call, invalid(e)))
+}
+
+fn read(node: &Node) -> Result<Command, Error> {
+    let call = || node.whole("call");
+    let timeline = || node.whole("timeline");
+    let text = |name: &str| node.text(name).map(str::to_owned);
+    let small = |name: &str| {
+        let number = node.optional_whole(name)?;
+        Ok::<_, Error>(number.map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
+    };
+    // A string, whose value is JSON text: the reader leaves what is named so as it came.
+    let body = || match node.get("body") {
+        Some(Node::Raw(raw)) => match Node::parse("body", raw)? {
+            Node::Text(body) => Ok(body.into_owned()),
+            _ => Err(missing("body", "a string of JSON")),
+        },
+        _ => Err(missing("body", "a string of JSON")),
+    };
+    Ok(match node.text("op")? {
+        "open" => Command::Open {
+            timeline: timeline()?,
+            conversation: text("conversation")?,
+            start: start(node.get("start"))?,
+            page_size: small("pageSize")?,
+            max_items: small("maxItems")?,
+        },
+        "release" => Command::Release {
+            timeline: timeline()?,
+        },
+        "attach" => Command::Attach {
+            timeline: timeline()?,
+        },
+        "close-timeline" => Command::CloseTimeline {
+            timeline: timeline()?,
+        },
+        "load" => Command::Load {
+            call: call()?,
+            timeline: timeline()?,
+            direction: match node.text("direction")? {
+                "older" => Direction::Older,
+                "newer" => Direction::Newer,
+                _ => return Err(missing("direction", "\"older\" or \"newer\"")),
+            },
+            limit: small("limit")?,
+        },
+        "jump" => Command::Jump {
+            call: call()?,
+            timeline: timeline()?,
+            to: start(node.get("to"))?,
+        },
+        "visible" => Command::Visible {
+            timeline: timeline()?,
+            first: text("first")?,
+            last: text("last")?,
+        },
+        "send" => Command::Send {
+            call: call()?,
+            conversation: text("conversation")?,
+            body: body()?,
+            client_id: text("clientId")?,
+        },
+        "retry" => Command::Retry {
+            call: call()?,
+            client_id: text("clientId")?,
+        },
+        "discard" => Command::Discard {
+            call: call()?,
+            client_id: text("clientId")?,
+        },
+        "edit" => Command::Edit {
+            call: call()?,
+            conversation: text("conversation")?,
+            message_id: text("messageId")?,
+            body: body()?,
+            client_id: text("clientId")?,
+        },
+        "recall" => Command::Recall {
+            call: call()?,
+            conversation: text("conversation")?,
+            message_id: text("messageId")?,
+        },
+        "mark-read" => Command::MarkRead {
+            call: call()?,
+            conversation: text("conversation")?,
+            seq: node.optional_seq("seq")?,
+            timeline: node.optional_whole("timeline")?,
+        },
+        "sync" => Command::Sync { call: call()? },
+        "inspect" => Command::Inspect {
+            call: call()?,
+            conversation: node.optional_text("conversation")?.map(str::to_owned),
+        },
+        "abort" => Command::Abort {
+            of: node.whole("of")?,
+        },
+        "listening" => Command::Listening {
+            events: node.texts("events")?,
+        },
+        "network" => Command::Network {
+            online: node.flag("online")?,
+        },
+        "visibility" => Command::Visibility {
+            hidden: node.flag("hidden")?,
+        },
+        "freeze" => Command::Freeze,
+        "resume" => Command::Resume,
+        "close" => Command::Close,
+        "wipe" => Command::Wipe,
+        _ => return Err(missing("op", "a command of this version")),
     })
+}
+
+fn start(node: Option<&Node>) -> Result<Start, Error> {
+    match node {
+        None => Ok(Start::Latest),
+        Some(Node::Text(text)) if text == "latest" => Ok(Start::Latest),
+        Some(_) => Err(missing("start", "\"latest\"")),
+    }
 }
 
 /// Whether a text is one JSON value.
 pub fn is_json(text: &str) -> bool {
-    serde_json::from_str::<&RawValue>(text).is_ok()
+    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }

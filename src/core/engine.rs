@@ -553,7 +553,10 @@ impl Engine {
     fn renumber(&mut self, first: u64) {
         let behind = |local: &mut Rc<Local>| {
             let order = first + local.order;
-            *local = Rc::new(Local { order, ..Local::clone(local) });
+            *local = Rc::new(Local {
+                order,
+                ..Local::clone(local)
+            });
         };
         self.outbox.fresh.iter_mut().for_each(behind);
         for job in &mut self.jobs {
@@ -669,7 +672,7 @@ impl Engine {
                 direction,
                 limit,
             } => {
-                self.load_page(call, timeline, direction.into(), limit);
+                self.load_page(call, timeline, direction, limit);
             }
             Command::Jump { call, timeline, to } => self.jump(call, timeline, to),
             Command::Visible {
@@ -1109,7 +1112,10 @@ impl Engine {
                 continue;
             }
             // An own echo may come once more after an overflow.
-            let mut news = messages.iter().filter(|m| name != "messages" || !self.is_echo(m)).peekable();
+            let mut news = messages
+                .iter()
+                .filter(|m| name != "messages" || !self.is_echo(m))
+                .peekable();
             if news.peek().is_none() {
                 continue;
             }
@@ -1128,7 +1134,8 @@ impl Engine {
     /// Whether this client wrote it.
     fn is_echo(&self, m: &Message) -> bool {
         m.client_id.as_ref().is_some_and(|client_id| {
-            self.delivered.contains(&(m.conversation.clone(), client_id.clone()))
+            self.delivered
+                .contains(&(m.conversation.clone(), client_id.clone()))
         })
     }
 

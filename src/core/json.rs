@@ -141,9 +141,9 @@ pub fn conversation(out: &mut String, c: &Conversation) {
 
 /// Appends an error, or null.
 pub fn error(out: &mut String, error: Option<&Error>) {
-    match error.map(serde_json::to_string) {
-        Some(Ok(text)) => out.push_str(&text),
-        _ => out.push_str("null"),
+    match error {
+        Some(error) => out.push_str(&error.to_json()),
+        None => out.push_str("null"),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`types`], [`json`] | the values of the wire, and writing them |
 //! | [`map`] | the maps of the core |
+//! | [`node`] | reading JSON text |
 //! | [`protocol`] | what the server says, read and checked |
 //! | [`command`] | what the facade says |
 //! | [`segments`] | the intervals in which nothing is missing (R2, R5, R6) |
@@ -24,6 +25,7 @@ mod frame;
 pub mod json;
 pub mod map;
 pub mod net;
+pub mod node;
 mod outbox;
 pub mod protocol;
 pub mod records;

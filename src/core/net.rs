@@ -1,8 +1,8 @@
 //! What the core asks of the network: requests with text answers, and notifications. How they
 //! travel (HTTP and WebSocket, or the app's own transport) is `crate::net`'s.
 
-use serde::{Deserialize, Serialize};
-
+use super::json;
+use super::node::Node;
 use super::types::Seq;
 
 /// Where a page of history is.
@@ -89,8 +89,7 @@ pub enum Request {
 }
 
 /// The codes of `PullcordError` (contract/pullcord.d.ts).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// no answer came
     Network,
@@ -124,19 +123,51 @@ pub enum ErrorCode {
     Internal,
 }
 
+impl ErrorCode {
+    /// All, with their names in the contract.
+    const NAMES: [(ErrorCode, &'static str); 15] = [
+        (ErrorCode::Network, "network"),
+        (ErrorCode::Timeout, "timeout"),
+        (ErrorCode::Offline, "offline"),
+        (ErrorCode::Unauthorized, "unauthorized"),
+        (ErrorCode::Forbidden, "forbidden"),
+        (ErrorCode::NotFound, "not-found"),
+        (ErrorCode::Rejected, "rejected"),
+        (ErrorCode::Protocol, "protocol"),
+        (ErrorCode::Storage, "storage"),
+        (ErrorCode::Quota, "quota"),
+        (ErrorCode::StorageNewer, "storage-newer"),
+        (ErrorCode::Aborted, "aborted"),
+        (ErrorCode::Closed, "closed"),
+        (ErrorCode::Invalid, "invalid"),
+        (ErrorCode::Internal, "internal"),
+    ];
+
+    /// Its name in the contract.
+    pub fn name(self) -> &'static str {
+        let named = Self::NAMES.iter().find(|(code, _)| *code == self);
+        named.map_or("internal", |(_, name)| name)
+    }
+
+    /// The code of this name.
+    pub fn named(name: &str) -> Option<ErrorCode> {
+        Self::NAMES
+            .iter()
+            .find(|(_, n)| *n == name)
+            .map(|(code, _)| *code)
+    }
+}
+
 /// An error as the app sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// what kind
     pub code: ErrorCode,
     /// what happened and what to do
     pub message: String,
     /// HTTP status, where there was one
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// ms to wait before another try, where the server said so
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
 }
 
@@ -168,6 +199,41 @@ impl Error {
         }
     }
 
+    /// `{code,message,status?,retryAfter?}`, JSON text.
+    pub fn to_json(&self) -> String {
+        let mut out = String::from("{");
+        json::field(&mut out, "code");
+        json::string(&mut out, self.code.name());
+        json::field(&mut out, "message");
+        json::string(&mut out, &self.message);
+        if let Some(status) = self.status {
+            json::field(&mut out, "status");
+            json::number(&mut out, u64::from(status));
+        }
+        if let Some(ms) = self.retry_after {
+            json::field(&mut out, "retryAfter");
+            json::number(&mut out, ms);
+        }
+        out.push('}');
+        out
+    }
+
+    /// From `{code,message,status?,retryAfter?}`; what is missing or strange is left out, and an
+    /// unknown code is "network": it may be tried again.
+    pub fn from_json(node: &Node) -> Error {
+        let text = |name: &str| node.optional_text(name).ok().flatten();
+        let status = node.optional_whole("status").ok().flatten();
+        let retry_after = node.optional_number("retryAfter").ok().flatten();
+        Error {
+            code: text("code")
+                .and_then(ErrorCode::named)
+                .unwrap_or(ErrorCode::Network),
+            message: text("message").unwrap_or_default().to_owned(),
+            status: status.and_then(|status| u16::try_from(status).ok()),
+            retry_after: retry_after.map(|ms| ms as u64),
+        }
+    }
+
     /// Whether the same request may succeed later, unchanged.
     pub fn retryable(&self) -> bool {
         matches!(
@@ -179,7 +245,7 @@ impl Error {
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}: {}", self.code, self.message)
+        write!(f, "{}: {}", self.code.name(), self.message)
     }
 }
 

@@ -2,13 +2,10 @@
 //! core trusts. Whatever breaks the protocol is an error, and nothing of it is applied; an unknown
 //! field or type of event is ignored.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
-use serde::{Deserialize, Deserializer, de};
-use serde_json::value::RawValue;
-
-use super::net::{Error, ErrorCode, Place};
+use super::net::{Error, Place};
+use super::node::{Node, broken, missing};
 use super::segments::Prev;
 use super::types::{Conversation, Message, MessageState, Seq};
 
@@ -23,14 +20,6 @@ pub const MAX_NAME: usize = 16 << 10;
 
 type Result<T> = std::result::Result<T, Error>;
 
-fn broken(what: impl Into<String>) -> Error {
-    Error::new(ErrorCode::Protocol, what)
-}
-
-fn parse<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| broken(format!("{what}: {e}")))
-}
-
 fn name(what: &str, text: &str) -> Result<()> {
     if text.len() > MAX_NAME {
         return Err(broken(format!(
@@ -41,97 +30,74 @@ fn name(what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Tells a field that is null (`Some(None)`) from one that is absent (`None`).
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> std::result::Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Some)
+/// Milliseconds: a whole number, or one with a fraction that is dropped; what a JS number holds.
+fn milliseconds(node: &Node, field: &str) -> Result<u64> {
+    let number = node.optional_number(field)?;
+    let number = number.ok_or_else(|| missing(field, "milliseconds since the epoch"))?;
+    Ok((number as u64).min((1 << 53) - 1))
 }
 
-/// Milliseconds: a whole number, or one with a fraction that is dropped.
-fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u64, D::Error> {
-    struct Visitor;
-    impl de::Visitor<'_> for Visitor {
-        type Value = u64;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("milliseconds since the epoch")
-        }
-        fn visit_u64<E: de::Error>(self, value: u64) -> std::result::Result<u64, E> {
-            // What a JS number holds exactly.
-            Ok(value.min((1 << 53) - 1))
-        }
-        fn visit_i64<E: de::Error>(self, _negative: i64) -> std::result::Result<u64, E> {
-            Ok(0)
-        }
-        fn visit_f64<E: de::Error>(self, value: f64) -> std::result::Result<u64, E> {
-            self.visit_u64(value as u64)
-        }
+/// A body: JSON text; what is absent is null.
+fn raw<'a>(node: &Node<'a>, field: &str) -> &'a str {
+    match node.get(field) {
+        Some(Node::Raw(text)) => text,
+        _ => "null",
     }
-    deserializer.deserialize_any(Visitor)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireMessage<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    conversation: Cow<'a, str>,
-    seq: Seq,
-    #[serde(borrow)]
-    sender: Cow<'a, str>,
-    #[serde(deserialize_with = "milliseconds")]
-    created_at: u64,
-    version: u64,
-    state: MessageState,
-    #[serde(borrow, default)]
-    body: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    client_id: Option<Cow<'a, str>>,
-}
-
-impl WireMessage<'_> {
-    /// `of`: the conversation that it must belong to, where that is known.
-    fn read(self, of: Option<&Rc<str>>) -> Result<Rc<Message>> {
-        let conversation = match of {
-            Some(of) if **of == *self.conversation => of.clone(),
-            Some(of) => {
-                return Err(broken(format!(
-                    "a message of conversation {:?} in an answer about {of:?}",
-                    self.conversation
-                )));
-            }
-            None => Rc::from(&*self.conversation),
-        };
-        name("conversation id", &conversation)?;
-        name("message id", &self.id)?;
-        name("sender", &self.sender)?;
-        name("clientId", self.client_id.as_deref().unwrap_or(""))?;
-        if self.version == 0 {
-            return Err(broken("a message's version is 1 or more"));
-        }
-        let body = match self.body {
-            Some(body) if self.state != MessageState::Recalled => body.get(),
-            _ => "null",
-        };
-        if body.len() > MAX_BODY {
+/// Reads a message. `of`: the conversation that it must belong to, where that is known.
+fn message(node: &Node, of: Option<&Rc<str>>) -> Result<Rc<Message>> {
+    let conversation = node.text("conversation")?;
+    let conversation = match of {
+        Some(of) if **of == *conversation => of.clone(),
+        Some(of) => {
             return Err(broken(format!(
-                "a body of {} bytes; at most {MAX_BODY}",
-                body.len()
+                "a message of conversation {conversation:?} in an answer about {of:?}"
             )));
         }
-        Ok(Rc::new(Message {
-            id: self.id.into_owned(),
-            conversation,
-            seq: self.seq,
-            sender: self.sender.into_owned(),
-            created_at: self.created_at,
-            version: self.version,
-            state: self.state,
-            body: body.into(),
-            client_id: self.client_id.map(Cow::into_owned),
-        }))
+        None => Rc::from(conversation),
+    };
+    let id = node.text("id")?;
+    let sender = node.text("sender")?;
+    let client_id = node.optional_text("clientId")?;
+    name("conversation id", &conversation)?;
+    name("message id", id)?;
+    name("sender", sender)?;
+    name("clientId", client_id.unwrap_or(""))?;
+    let version = node.whole("version")?;
+    if version == 0 {
+        return Err(broken("a message's version is 1 or more"));
     }
+    let state = match node.text("state")? {
+        "normal" => MessageState::Normal,
+        "edited" => MessageState::Edited,
+        "recalled" => MessageState::Recalled,
+        _ => return Err(missing("state", "normal, edited or recalled")),
+    };
+    let body = if state == MessageState::Recalled {
+        "null"
+    } else {
+        raw(node, "body")
+    };
+    if body.len() > MAX_BODY {
+        return Err(broken(format!(
+            "a body of {} bytes; at most {MAX_BODY}",
+            body.len()
+        )));
+    }
+    Ok(Rc::new(Message {
+        id: id.to_owned(),
+        conversation,
+        seq: node
+            .optional_seq("seq")?
+            .ok_or_else(|| missing("seq", "a seq"))?,
+        sender: sender.to_owned(),
+        created_at: milliseconds(node, "createdAt")?,
+        version,
+        state,
+        body: body.into(),
+        client_id: client_id.map(str::to_owned),
+    }))
 }
 
 /// What a server says of a conversation; a field that is `None` keeps its value.
@@ -185,46 +151,30 @@ impl Patch {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireConversation<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(default)]
-    unread: Option<u64>,
-    #[serde(default, deserialize_with = "present")]
-    last_seq: Option<Option<Seq>>,
-    #[serde(default, deserialize_with = "present")]
-    read_seq: Option<Option<Seq>>,
-    #[serde(default)]
-    sort: Option<f64>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    last_message: Option<Option<WireMessage<'a>>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    meta: Option<Option<&'a RawValue>>,
-}
-
-impl WireConversation<'_> {
-    fn read(self) -> Result<Patch> {
-        name("conversation id", &self.id)?;
-        let id: Rc<str> = Rc::from(&*self.id);
-        let last_message = match self.last_message {
-            Some(Some(m)) => Some(Some(m.read(Some(&id))?)),
-            Some(None) => Some(None),
-            None => None,
-        };
-        Ok(Patch {
-            id,
-            unread: self.unread.map(|n| n.min((1 << 53) - 1)),
-            last_seq: self.last_seq,
-            read_seq: self.read_seq,
-            sort: self.sort,
-            last_message,
-            meta: self
-                .meta
-                .map(|meta| meta.map_or("null", RawValue::get).into()),
-        })
-    }
+/// Reads a conversation's state.
+fn patch(node: &Node) -> Result<Patch> {
+    let id = node.text("id")?;
+    name("conversation id", id)?;
+    let id: Rc<str> = Rc::from(id);
+    let last_message = match node.get("lastMessage") {
+        Some(Node::Null) => Some(None),
+        Some(last) => Some(Some(message(last, Some(&id))?)),
+        None => None,
+    };
+    let seq = |field: &str| {
+        node.get(field)
+            .map(|_| node.optional_seq(field))
+            .transpose()
+    };
+    Ok(Patch {
+        unread: node.optional_whole("unread")?.map(|n| n.min((1 << 53) - 1)),
+        last_seq: seq("lastSeq")?,
+        read_seq: seq("readSeq")?,
+        sort: node.optional_number("sort")?,
+        last_message,
+        meta: node.get("meta").map(|_| raw(node, "meta").into()),
+        id,
+    })
 }
 
 /// One event of a batch.
@@ -290,119 +240,75 @@ pub struct Batch {
     pub unknown: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireBatch<'a> {
-    #[serde(borrow)]
-    events: Vec<WireEvent<'a>>,
-    #[serde(borrow)]
-    cursor: Cow<'a, str>,
-    has_more: bool,
-    #[serde(borrow, default)]
-    overflow: Option<WireOverflow<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireOverflow<'a> {
-    #[serde(borrow)]
-    All(Cow<'a, str>),
-    Of(Vec<String>),
-}
-
-#[derive(Deserialize)]
-struct WireEvent<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    prev: Option<Option<&'a RawValue>>,
-    #[serde(borrow, default)]
-    conversation: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    before: Option<&'a RawValue>,
-}
-
-impl WireEvent<'_> {
-    /// `None`: of a type that this version does not know.
-    fn read(self) -> Result<Option<Event>> {
-        let part = |what: &str, raw: Option<&'_ RawValue>| -> Result<String> {
-            raw.map(|raw| raw.get().to_owned())
-                .ok_or_else(|| broken(format!("a {} event without {what}", self.kind)))
-        };
-        let message = |raw: Option<&RawValue>| -> Result<Rc<Message>> {
-            let raw = raw.ok_or_else(|| broken("a message event without message"))?;
-            parse::<WireMessage>("message", raw.get())?.read(None)
-        };
-        Ok(Some(match &*self.kind {
-            "message" => Event::Message {
-                message: message(self.message)?,
-                prev: match self.prev {
-                    None => Prev::Unknown,
-                    Some(None) => Prev::Nothing,
-                    Some(Some(seq)) => Prev::At(parse::<Seq>("prev", seq.get())?.0),
-                },
+/// Reads an event; `None`: of a type that this version does not know.
+fn event(node: &Node) -> Result<Option<Event>> {
+    let kind = node.text("type")?;
+    let about = |field: &str| {
+        node.some(field)
+            .ok_or_else(|| missing(field, "what the event is about"))
+    };
+    Ok(Some(match kind {
+        "message" => Event::Message {
+            message: message(about("message")?, None)?,
+            prev: match node.get("prev") {
+                None => Prev::Unknown,
+                Some(Node::Null) => Prev::Nothing,
+                Some(prev) => Prev::At(prev.seq().ok_or_else(|| missing("prev", "a seq"))?.0),
             },
-            "update" => Event::Update(message(self.message)?),
-            "conversation" => {
-                let text = part("conversation", self.conversation)?;
-                Event::Conversation(parse::<WireConversation>("conversation", &text)?.read()?)
-            }
-            "removed" => {
-                let text = part("conversation", self.conversation)?;
-                Event::Removed(parse::<String>("conversation", &text)?.into())
-            }
-            "trim" => Event::Trim {
-                conversation: parse::<String>(
-                    "conversation",
-                    &part("conversation", self.conversation)?,
-                )?
-                .into(),
-                before: parse("before", &part("before", self.before)?)?,
-            },
-            _ => return Ok(None),
-        }))
-    }
+        },
+        "update" => Event::Update(message(about("message")?, None)?),
+        "conversation" => Event::Conversation(patch(about("conversation")?)?),
+        "removed" => Event::Removed(node.text("conversation")?.into()),
+        "trim" => Event::Trim {
+            conversation: node.text("conversation")?.into(),
+            before: node
+                .optional_seq("before")?
+                .ok_or_else(|| missing("before", "a seq"))?,
+        },
+        _ => return Ok(None),
+    }))
 }
 
 /// Reads the answer to `GET /v1/sync` with this cursor.
 pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch> {
-    let wire: WireBatch = parse("batch", text)?;
-    name("cursor", &wire.cursor)?;
-    if wire.events.len() > MAX_EVENTS {
+    let wire = Node::parse("batch", text)?;
+    let cursor = wire.text("cursor")?;
+    name("cursor", cursor)?;
+    let has_more = wire.flag("hasMore")?;
+    let list = wire.list("events")?;
+    if list.len() > MAX_EVENTS {
         return Err(broken(format!(
             "a batch of {} events; at most {MAX_EVENTS}",
-            wire.events.len()
+            list.len()
         )));
     }
-    if wire.has_more && asked == Some(&*wire.cursor) {
+    if has_more && asked == Some(cursor) {
         return Err(broken(
             "a batch that has more, and a cursor that did not move",
         ));
     }
-    let overflow = match wire.overflow {
-        Some(WireOverflow::All(all)) if all == "all" => Some(Overflow::All),
-        Some(WireOverflow::All(other)) => {
-            return Err(broken(format!(
-                "overflow {other:?}: neither \"all\" nor a list"
-            )));
-        }
-        Some(WireOverflow::Of(ids)) => Some(Overflow::Of(ids.into_iter().map(Rc::from).collect())),
+    let overflow = match wire.some("overflow") {
         None => None,
+        Some(Node::Text(all)) if all == "all" => Some(Overflow::All),
+        Some(_) => {
+            let ids = wire
+                .texts("overflow")
+                .map_err(|_| missing("overflow", "\"all\" or a list of ids"))?;
+            Some(Overflow::Of(ids.into_iter().map(Rc::from).collect()))
+        }
     };
-    let mut events = Vec::with_capacity(wire.events.len());
+    let mut events = Vec::with_capacity(list.len());
     let mut unknown = 0;
-    for event in wire.events {
-        match event.read()? {
+    for node in list {
+        match event(node)? {
             Some(event) => events.push(event),
             None => unknown += 1,
         }
     }
     Ok(Batch {
         events,
-        cursor: wire.cursor.into_owned(),
-        has_more: wire.has_more,
+        cursor: cursor.to_owned(),
+        has_more,
         overflow,
         unknown,
     })
@@ -419,29 +325,21 @@ pub struct Page {
     pub has_after: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WirePage<'a> {
-    #[serde(borrow)]
-    messages: Vec<WireMessage<'a>>,
-    has_before: bool,
-    has_after: bool,
-}
-
 /// Reads the answer to `GET /v1/conversations/{id}/messages` for this place. A page that moves
 /// nothing and claims more is refused (R5).
 pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page> {
-    let wire: WirePage = parse("page", text)?;
-    if wire.messages.len() > MAX_PAGE {
+    let wire = Node::parse("page", text)?;
+    let (has_before, has_after) = (wire.flag("hasBefore")?, wire.flag("hasAfter")?);
+    let list = wire.list("messages")?;
+    if list.len() > MAX_PAGE {
         return Err(broken(format!(
             "a page of {} messages; at most {MAX_PAGE}",
-            wire.messages.len()
+            list.len()
         )));
     }
-    let messages = wire
-        .messages
-        .into_iter()
-        .map(|m| m.read(Some(conversation)))
+    let messages = list
+        .iter()
+        .map(|m| message(m, Some(conversation)))
         .collect::<Result<Vec<_>>>()?;
     if messages.windows(2).any(|pair| pair[0].seq >= pair[1].seq) {
         return Err(broken("a page whose messages do not ascend by seq"));
@@ -451,7 +349,7 @@ pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page> {
     let fits = match place {
         Place::Before(seq) => last.is_none_or(|last| last < seq),
         Place::After(seq) => first.is_none_or(|first| first > seq),
-        Place::Latest => !wire.has_after,
+        Place::Latest => !has_after,
         Place::Around(_) | Place::At(_) => true,
     };
     if !fits {
@@ -460,17 +358,17 @@ pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page> {
         )));
     }
     let claims = match place {
-        Place::Before(_) => wire.has_before,
-        Place::After(_) => wire.has_after,
-        _ => wire.has_before || wire.has_after,
+        Place::Before(_) => has_before,
+        Place::After(_) => has_after,
+        _ => has_before || has_after,
     };
     if messages.is_empty() && claims {
         return Err(broken("an empty page that claims that there is more"));
     }
     Ok(Page {
         messages,
-        has_before: wire.has_before,
-        has_after: wire.has_after,
+        has_before,
+        has_after,
     })
 }
 
@@ -483,55 +381,45 @@ pub struct ListPage {
     pub next: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct WireListPage<'a> {
-    #[serde(borrow)]
-    conversations: Vec<WireConversation<'a>>,
-    #[serde(default)]
-    next: Option<String>,
-}
-
 /// Reads the answer to `GET /v1/conversations` after `after`.
 pub fn list_page(text: &str, after: Option<&str>) -> Result<ListPage> {
-    let wire: WireListPage = parse("conversation list", text)?;
-    if wire.next.is_some() && wire.next.as_deref() == after {
+    let wire = Node::parse("conversation list", text)?;
+    let next = wire.optional_text("next")?;
+    if next.is_some() && next == after {
         return Err(broken(
             "a page of the conversation list whose `next` is its own `after`",
         ));
     }
-    name("next", wire.next.as_deref().unwrap_or(""))?;
+    name("next", next.unwrap_or(""))?;
     let conversations = wire
-        .conversations
-        .into_iter()
-        .map(WireConversation::read)
+        .list("conversations")?
+        .iter()
+        .map(patch)
         .collect::<Result<_>>()?;
     Ok(ListPage {
         conversations,
-        next: wire.next,
+        next: next.map(str::to_owned),
     })
-}
-
-#[derive(Deserialize)]
-struct WireAnswer<'a> {
-    #[serde(borrow)]
-    message: WireMessage<'a>,
 }
 
 /// Reads the `{"message"}` that a send, an edit or a recall is answered with.
 pub fn answer(text: &str, conversation: &Rc<str>) -> Result<Rc<Message>> {
-    parse::<WireAnswer>("answer", text)?
-        .message
-        .read(Some(conversation))
+    let wire = Node::parse("answer", text)?;
+    message(
+        wire.get("message")
+            .ok_or_else(|| missing("message", "there"))?,
+        Some(conversation),
+    )
 }
 
 /// Reads a message that was stored as JSON.
-pub fn stored_message(text: &str) -> Result<Rc<Message>> {
-    parse::<WireMessage>("stored message", text)?.read(None)
+pub fn stored_message(node: &Node) -> Result<Rc<Message>> {
+    message(node, None)
 }
 
 /// Reads a conversation that was stored as JSON.
 pub fn stored_conversation(text: &str) -> Result<Conversation> {
-    let patch = parse::<WireConversation>("stored conversation", text)?.read()?;
+    let patch = patch(&Node::parse("stored conversation", text)?)?;
     let mut conversation = Conversation::new(patch.id.clone());
     patch.apply(&mut conversation);
     Ok(conversation)
@@ -539,9 +427,14 @@ pub fn stored_conversation(text: &str) -> Result<Conversation> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::net::ErrorCode;
     use super::*;
 
     const M: &str = r#"{"id":"a","conversation":"c","seq":7,"sender":"ada","createdAt":1.5,"version":1,"state":"normal","body":{"x": [1,  2]},"clientId":"k","extra":1}"#;
+
+    fn read(text: &str) -> Result<Rc<Message>> {
+        message(&Node::parse("message", text)?, None)
+    }
 
     fn code<T: std::fmt::Debug>(result: Result<T>) -> ErrorCode {
         result.unwrap_err().code
@@ -549,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_body_passes_untouched() {
-        let m = stored_message(M).unwrap();
+        let m = read(M).unwrap();
         assert_eq!(&*m.body, r#"{"x": [1,  2]}"#);
         assert_eq!(
             (m.seq, m.created_at, m.client_id.as_deref()),
@@ -559,9 +452,9 @@ mod tests {
 
     #[test]
     fn a_seq_is_a_number_or_digits() {
-        let read = |seq: &str| stored_message(&M.replace("\"seq\":7", &format!("\"seq\":{seq}")));
-        assert_eq!(read("\"18446744073709551615\"").unwrap().seq, Seq(u64::MAX));
-        assert_eq!(read("9007199254740993").unwrap().seq, Seq(9007199254740993));
+        let with = |seq: &str| read(&M.replace("\"seq\":7", &format!("\"seq\":{seq}")));
+        assert_eq!(with("\"18446744073709551615\"").unwrap().seq, Seq(u64::MAX));
+        assert_eq!(with("9007199254740993").unwrap().seq, Seq(9007199254740993));
         for bad in [
             "-1",
             "1.5",
@@ -572,16 +465,14 @@ mod tests {
             "null",
             "[]",
         ] {
-            assert_eq!(code(read(bad)), ErrorCode::Protocol, "{bad}");
+            assert_eq!(code(with(bad)), ErrorCode::Protocol, "{bad}");
         }
     }
 
     #[test]
     fn a_recalled_message_has_no_body() {
         assert_eq!(
-            &*stored_message(&M.replace("normal", "recalled"))
-                .unwrap()
-                .body,
+            &*read(&M.replace("normal", "recalled")).unwrap().body,
             "null"
         );
     }
@@ -651,7 +542,7 @@ mod tests {
         )
         .unwrap();
         let before = c.clone();
-        let patch = |text: &str| parse::<WireConversation>("", text).unwrap().read().unwrap();
+        let patch = |text: &str| patch(&Node::parse("", text).unwrap()).unwrap();
         patch(r#"{"id":"c"}"#).apply(&mut c);
         assert_eq!(c, before);
         patch(r#"{"id":"c","lastSeq":null,"meta":null,"unread":0}"#).apply(&mut c);

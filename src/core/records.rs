@@ -5,13 +5,11 @@
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
 use super::block::BlockRef;
 use super::codec::{Corrupt, Reader, Writer};
 use super::json;
 use super::net::Error;
+use super::node::{Node, missing};
 use super::protocol;
 use super::segments::{Segment, Segments};
 use super::storage::{Key, Read, Table, Value};
@@ -21,8 +19,7 @@ use super::types::{Conversation, Message};
 const FORMAT: u8 = 1;
 
 /// What is known of the account as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
     /// applied up to here; none before the first sign-in
     pub cursor: Option<String>,
@@ -50,8 +47,7 @@ pub struct Held {
 }
 
 /// Where an own message stands on its way (R8). "sending" is the engine's: it is not stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalState {
     /// to be sent
     Queued,
@@ -91,23 +87,6 @@ impl Local {
     pub fn key(&self) -> String {
         format!("c:{}", self.client_id)
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredLocal<'a> {
-    order: u64,
-    conversation: String,
-    client_id: String,
-    #[serde(borrow)]
-    body: &'a RawValue,
-    created_at: u64,
-    state: LocalState,
-    attempted: bool,
-    after: Option<u64>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    error: Option<Error>,
 }
 
 /// The key of [`Meta`].
@@ -188,31 +167,70 @@ pub enum MetaRecord {
 
 /// The bytes of [`Meta`].
 pub fn write_meta(meta: &Meta) -> Value {
-    // Strings, flags and a list: always JSON.
-    seal(META, &serde_json::to_string(meta).unwrap_or_default())
+    let mut text = String::from("{");
+    if let Some(cursor) = &meta.cursor {
+        json::field(&mut text, "cursor");
+        json::string(&mut text, cursor);
+    }
+    json::field(&mut text, "scope");
+    json::string(&mut text, &meta.scope);
+    for (name, flag) in [("listed", meta.listed), ("owed", meta.owed)] {
+        json::field(&mut text, name);
+        json::flag(&mut text, flag);
+    }
+    json::field(&mut text, "suspects");
+    text.push('[');
+    for id in &meta.suspects {
+        json::next(&mut text);
+        json::string(&mut text, id);
+    }
+    text.push_str("]}");
+    seal(META, &text)
+}
+
+/// `[conversation, number]`.
+fn pair(conversation: &str, number: u64) -> String {
+    let mut text = String::from("[");
+    json::string(&mut text, conversation);
+    text.push(',');
+    json::number(&mut text, number);
+    text.push(']');
+    text
+}
+
+fn read_pair(text: &str) -> Result<(Rc<str>, u64), Corrupt> {
+    match Node::parse("record", text) {
+        Ok(Node::List(list)) => match &list[..] {
+            [Node::Text(id), Node::Whole(number)] => Ok((Rc::from(&**id), *number)),
+            _ => Err(Corrupt),
+        },
+        _ => Err(Corrupt),
+    }
 }
 
 /// The bytes of when a conversation was opened.
 pub fn write_opened(conversation: &str, at: u64) -> Value {
-    seal(
-        OPENED,
-        &serde_json::to_string(&(conversation, at)).unwrap_or_default(),
-    )
+    seal(OPENED, &pair(conversation, at))
 }
 
 /// Reads a record of [`Table::Meta`].
 pub fn read_meta(bytes: &[u8]) -> Result<MetaRecord, Corrupt> {
     match unseal(bytes)? {
-        (META, text) => serde_json::from_str(text)
-            .map(MetaRecord::Meta)
-            .map_err(|_| Corrupt),
-        (OPENED, text) => {
-            let (conversation, at): (String, u64) =
-                serde_json::from_str(text).map_err(|_| Corrupt)?;
-            Ok(MetaRecord::Opened(conversation.into(), at))
-        }
+        (META, text) => parse_meta(text).map(MetaRecord::Meta).map_err(|_| Corrupt),
+        (OPENED, text) => read_pair(text).map(|(id, at)| MetaRecord::Opened(id, at)),
         _ => Err(Corrupt),
     }
+}
+
+fn parse_meta(text: &str) -> Result<Meta, Error> {
+    let node = Node::parse("record", text)?;
+    Ok(Meta {
+        cursor: node.optional_text("cursor")?.map(str::to_owned),
+        scope: node.text("scope")?.to_owned(),
+        listed: node.is_set("listed"),
+        owed: node.is_set("owed"),
+        suspects: node.texts("suspects")?,
+    })
 }
 
 /// The bytes of a conversation's state.
@@ -278,41 +296,45 @@ pub fn write_local(local: &Local) -> Value {
 
 /// The bytes of a read mark.
 pub fn write_mark(conversation: &str, seq: u64) -> Value {
-    seal(
-        MARK,
-        &serde_json::to_string(&(conversation, seq)).unwrap_or_default(),
-    )
+    seal(MARK, &pair(conversation, seq))
 }
 
 /// Reads a record of [`Table::Outbox`].
 pub fn read_outbox(bytes: &[u8]) -> Result<OutboxRecord, Corrupt> {
     match unseal(bytes)? {
-        (LOCAL, text) => {
-            let stored: StoredLocal = serde_json::from_str(text).map_err(|_| Corrupt)?;
-            let message = match stored.message {
-                Some(raw) => Some(protocol::stored_message(raw.get()).map_err(|_| Corrupt)?),
-                None => None,
-            };
-            Ok(OutboxRecord::Local(Local {
-                order: stored.order,
-                conversation: stored.conversation.into(),
-                client_id: stored.client_id,
-                body: stored.body.get().into(),
-                created_at: stored.created_at,
-                state: stored.state,
-                attempted: stored.attempted,
-                after: stored.after,
-                message,
-                error: stored.error,
-            }))
-        }
-        (MARK, text) => {
-            let (conversation, seq): (String, u64) =
-                serde_json::from_str(text).map_err(|_| Corrupt)?;
-            Ok(OutboxRecord::Mark(conversation.into(), seq))
-        }
+        (LOCAL, text) => parse_local(text)
+            .map(OutboxRecord::Local)
+            .map_err(|_| Corrupt),
+        (MARK, text) => read_pair(text).map(|(id, seq)| OutboxRecord::Mark(id, seq)),
         _ => Err(Corrupt),
     }
+}
+
+fn parse_local(text: &str) -> Result<Local, Error> {
+    let node = Node::parse("record", text)?;
+    Ok(Local {
+        order: node.whole("order")?,
+        conversation: node.text("conversation")?.into(),
+        client_id: node.text("clientId")?.to_owned(),
+        body: match node.get("body") {
+            Some(Node::Raw(body)) => (*body).into(),
+            _ => return Err(missing("body", "there")),
+        },
+        created_at: node.whole("createdAt")?,
+        state: match node.text("state")? {
+            "queued" => LocalState::Queued,
+            "sent" => LocalState::Sent,
+            "failed" => LocalState::Failed,
+            _ => return Err(missing("state", "queued, sent or failed")),
+        },
+        attempted: node.flag("attempted")?,
+        after: node.optional_whole("after")?,
+        message: node
+            .some("message")
+            .map(protocol::stored_message)
+            .transpose()?,
+        error: node.some("error").map(Error::from_json),
+    })
 }
 
 /// The bytes of what is held of a conversation.

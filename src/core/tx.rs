@@ -489,10 +489,9 @@ impl<'a> Tx<'a> {
             self.clear(id);
         }
         let brings_state = |id: &Rc<str>| {
-            batch
-                .events
-                .iter()
-                .any(|e| matches!(e, Event::Conversation(patch) if patch.id == *id && patch.is_whole()))
+            batch.events.iter().any(
+                |e| matches!(e, Event::Conversation(patch) if patch.id == *id && patch.is_whole()),
+            )
         };
         let owed = match overflow {
             Overflow::All => true,

@@ -2,55 +2,13 @@
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
 /// A message's position in its conversation: unique and strictly increasing in the server's order,
 /// not dense. On the wire a JSON integer, or a string of decimal digits; to the app always a string.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub u64);
 
-impl Serialize for Seq {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(&self.0)
-        } else {
-            serializer.serialize_u64(self.0)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Seq {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if !deserializer.is_human_readable() {
-            return u64::deserialize(deserializer).map(Seq);
-        }
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Seq;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a seq: an unsigned 64-bit integer, or its decimal digits")
-            }
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Seq, E> {
-                Ok(Seq(value))
-            }
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<Seq, E> {
-                // `parse` alone would take a leading "+".
-                if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
-                    return Err(E::invalid_value(de::Unexpected::Str(value), &self));
-                }
-                value
-                    .parse()
-                    .map(Seq)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Str(value), &self))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
 /// What has become of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageState {
     /// as written
     Normal,

@@ -13,6 +13,7 @@ use super::{
     Abort, Answer, Hear, Hooks, Listening, Transport, message_of, own_error, promise, shorten,
 };
 use crate::core::net::{Error, ErrorCode, Notice, Place, Request};
+use crate::core::node::Node;
 
 /// The app's backend. How long it takes to answer is the app's to limit.
 pub struct App {
@@ -224,6 +225,8 @@ impl NotifySink {
 }
 
 fn read_error(text: &str) -> Error {
-    serde_json::from_str(text)
-        .unwrap_or_else(|_| Error::new(ErrorCode::Network, shorten(text.to_owned())))
+    match Node::parse("error", text) {
+        Ok(node) => Error::from_json(&node),
+        Err(_) => Error::new(ErrorCode::Network, shorten(text.to_owned())),
+    }
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use futures_util::future::abortable;
 use gloo_net::http::{Method, RequestBuilder};
 use js_sys::{Date, JsString, Reflect};
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, Response, Url};
@@ -17,6 +16,7 @@ use super::{
     Abort, Answer, Hear, Hooks, Listening, Transport, message_of, promise, shorten, socket,
 };
 use crate::core::net::{Error, ErrorCode, Notice, Place, Request};
+use crate::core::node::Node;
 
 /// ms before a request counts as lost, where the app did not say.
 pub const TIMEOUT: u64 = 15_000;
@@ -216,16 +216,9 @@ async fn text(response: &Response) -> Result<JsString, JsValue> {
 
 /// The message of `{"error":{"code","message"}}`.
 fn server_message(body: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body {
-        error: Said,
-    }
-    #[derive(Deserialize)]
-    struct Said {
-        message: String,
-    }
-    let body: Body = serde_json::from_str(body).ok()?;
-    Some(shorten(body.error.message))
+    let body = Node::parse("error", body).ok()?;
+    let message = body.get("error")?.text("message").ok()?;
+    Some(shorten(message.to_owned()))
 }
 
 /// `Retry-After` in ms from now: it is in seconds, or a date.

@@ -1,5 +1,6 @@
 //! Writes small JSON objects around text that is JSON already.
 
+use crate::core::json;
 use crate::core::types::Seq;
 
 /// Greatest integer that every JSON reader keeps exact.
@@ -56,6 +57,7 @@ impl Object {
 }
 
 fn quoted(text: &str) -> String {
-    // Writing a str to memory cannot fail.
-    serde_json::to_string(text).unwrap_or_default()
+    let mut out = String::with_capacity(text.len() + 2);
+    json::string(&mut out, text);
+    out
 }

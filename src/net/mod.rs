@@ -18,8 +18,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use js_sys::{Promise, Reflect};
-use serde::Deserialize;
-use serde::de::value::{Error as Unknown, StrDeserializer};
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortController, AbortSignal};
 
@@ -124,7 +122,7 @@ fn promise(value: &JsValue) -> Promise {
 fn own_error(thrown: &JsValue) -> Option<Error> {
     let field = |name: &str| Reflect::get(thrown, &JsValue::from_str(name)).ok();
     let code = field("code")?.as_string()?;
-    let code = ErrorCode::deserialize(StrDeserializer::<Unknown>::new(&code)).ok()?;
+    let code = ErrorCode::named(&code)?;
     Some(Error {
         code,
         message: message_of(thrown),

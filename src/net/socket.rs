@@ -9,7 +9,6 @@
 
 use futures_util::{SinkExt, StreamExt};
 use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
-use serde::Deserialize;
 
 use super::Hear;
 use super::http::Http;
@@ -17,6 +16,7 @@ use super::json::Object;
 use super::time::{monotonic, within};
 use super::token::Token;
 use crate::core::net::{Error, ErrorCode, Notice};
+use crate::core::node::Node;
 
 /// ms for the connection to come up, and again for the server's `ready`.
 const CONNECT: u64 = 10_000;
@@ -222,24 +222,20 @@ enum Frame {
 
 impl Frame {
     fn read(text: &str) -> Frame {
-        #[derive(Deserialize)]
-        struct Raw<'a> {
-            #[serde(rename = "type", borrow)]
-            kind: std::borrow::Cow<'a, str>,
-            #[serde(default)]
-            spread: Option<f64>,
-        }
         let malformed = Frame::Notify { spread: 0 };
         if text.len() > FRAME_MAX {
             return malformed;
         }
-        let Ok(raw) = serde_json::from_str::<Raw>(text) else {
+        let Ok(node) = Node::parse("frame", text) else {
             return malformed;
         };
-        match &*raw.kind {
+        let Ok(kind) = node.text("type") else {
+            return malformed;
+        };
+        match kind {
             "ready" => Frame::Ready,
             "notify" => {
-                let spread = raw.spread.unwrap_or(0.0);
+                let spread = node.optional_number("spread").ok().flatten().unwrap_or(0.0);
                 // A cast of a float saturates.
                 Frame::Notify {
                     spread: spread as u32,
