@@ -748,8 +748,12 @@ impl Engine {
         if self.op.is_none() && self.jobs.is_empty() {
             return self.stop(false, None);
         }
+        let mut committing = matches!(self.op, Some((_, Op::Commit(_))));
         self.jobs.retain(|job| {
-            matches!(job, Job::PutLocal { .. } | Job::Sent { .. }) || job.call().is_some()
+            // The first job is the one that is being committed.
+            std::mem::take(&mut committing)
+                || matches!(job, Job::PutLocal { .. } | Job::Sent { .. })
+                || job.call().is_some()
         });
         self.push(Job::End { wipe });
     }
