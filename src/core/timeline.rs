@@ -627,6 +627,9 @@ impl Engine {
                 });
             }
         }
+        if std::mem::take(&mut t.refused) {
+            t.retry = 0;
+        }
         t.error = None;
         t.wake = true;
         t.dirty = true;
