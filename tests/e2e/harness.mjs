@@ -2,6 +2,7 @@
 // here ends with the test's process, also when the test fails.
 
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -56,6 +57,18 @@ export async function startServer({ args = [], port = 0 } = {}) {
   copyFileSync(join(import.meta.dirname, "page.js"), join(blank, "page.js"));
   const mounts = [`/=${join(ROOT, "www")}`, `/pkg=${await packPackage()}`, `/blank=${blank}`].flatMap((mount) => ["--static", mount]);
   return startProcess({ args: ["--demo", "--allow-trouble", "--port", String(port), ...mounts, ...args] });
+}
+
+/** A port where nobody listens, for a server that is to come back at the same address. @returns {Promise<number>} */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = /** @type {import("node:net").AddressInfo} */ (probe.address());
+      probe.close(() => resolve(port));
+    });
+  });
 }
 
 /** @param {import("playwright-core").LaunchOptions} [options] */
