@@ -290,6 +290,15 @@ impl Timeline {
         self.dirty = true;
     }
 
+    /// The database was read anew. `same`: nobody had written to it.
+    pub fn resume(&mut self, same: bool) {
+        self.dirty = true;
+        self.wake = true;
+        if !same && self.life == Life::Open {
+            self.clear();
+        }
+    }
+
     /// The wish for what is on screen; the latest, if it was at the end.
     fn recover(&self) -> Reload {
         let (Some(oldest), Some(newest)) = (self.messages().next().map(|m| m.seq.0), self.newest())
@@ -546,15 +555,6 @@ impl Engine {
         t.clear();
         let conversation = t.conversation.clone();
         self.opened(conversation);
-    }
-
-    /// The database was read anew: another client has worked on it.
-    pub(super) fn begin_again(&mut self, id: TimelineId) {
-        if let Some(t) = self.timelines.get_mut(&id)
-            && t.life == Life::Open
-        {
-            t.clear();
-        }
     }
 
     pub(super) fn close_timeline(&mut self, id: TimelineId) {
@@ -1091,7 +1091,8 @@ impl Engine {
                         Place::Before(Seq(segment.lo))
                     }
                 }
-                None if pages == 0 => Place::Around(Seq(mid)),
+                // Also while that page is on its way: what is committed meanwhile proves nothing.
+                None if pages == 0 || reload.fetch.is_some() => Place::Around(Seq(mid)),
                 None => return self.give_up_range(t),
             },
         };
