@@ -21,7 +21,10 @@ const RETRY: (u64, u64) = (1_000, 60_000);
 struct Lane {
     /// the message or mark under way
     busy: bool,
+    /// not before this
     retry: u64,
+    /// not before this, whatever happens: `Retry-After`
+    obey: u64,
     failures: u32,
 }
 
@@ -39,11 +42,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// The network is back: only a `Retry-After` would have to be waited out, and the lanes hold none
-    /// that is longer than the pull's.
+    /// The network is back: only a `Retry-After` is waited out.
     pub fn try_again(&mut self) {
         for lane in self.lanes.values_mut().chain(self.marks.values_mut()) {
-            lane.retry = 0;
+            lane.retry = lane.obey;
         }
     }
 }
@@ -134,7 +136,7 @@ impl Engine {
         let local = self.db.outbox.values().find(named).cloned();
         if let Some(local) = local {
             if let Some(lane) = self.outbox.lanes.get_mut(&local.conversation) {
-                lane.retry = 0;
+                lane.retry = lane.obey;
             }
             self.touch_timelines(&local.conversation);
         }
@@ -290,6 +292,7 @@ impl Engine {
         let lane = self.outbox.lanes.or_default(conversation.clone());
         lane.failures += 1;
         lane.retry = now + wait;
+        lane.obey = now + error.retry_after.unwrap_or(0);
     }
 
     /// Its outcome is stored: the next one's turn.
@@ -304,7 +307,7 @@ impl Engine {
         if let Some(conversation) = conversation {
             if let Some(lane) = self.outbox.lanes.get_mut(&conversation) {
                 lane.failures = 0;
-                lane.retry = 0;
+                lane.retry = lane.obey;
             }
             self.lane_free(&conversation);
         } else {
@@ -402,10 +405,12 @@ impl Engine {
                 let wait = self
                     .backoff(failures, RETRY.0, RETRY.1)
                     .max(error.retry_after.unwrap_or(0));
-                let retry = self.now.mono + wait;
+                let now = self.now.mono;
+                let retry = now + wait;
                 let lane = self.outbox.marks.or_default(conversation);
                 lane.failures += 1;
                 lane.retry = retry;
+                lane.obey = now + error.retry_after.unwrap_or(0);
                 lane.busy = false;
             }
             Err(error) => {

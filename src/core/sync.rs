@@ -112,6 +112,8 @@ pub(super) struct List {
     asking: bool,
     after: Option<String>,
     retry: u64,
+    /// not before this, whoever asks: `Retry-After`
+    obey: u64,
     failures: u32,
 }
 
@@ -121,6 +123,7 @@ impl List {
         *self = List {
             epoch: self.epoch + 1,
             retry: self.retry,
+            obey: self.obey,
             failures: self.failures,
             ..List::default()
         };
@@ -184,7 +187,7 @@ impl Engine {
             return self.reject(call, &error);
         }
         self.pull.not_before = 0;
-        self.list.retry = 0;
+        self.list.retry = self.list.obey;
         if self.pull.running {
             self.pull.later.push(call);
         } else {
@@ -422,6 +425,7 @@ impl Engine {
             .backoff(self.list.failures - 1, base, cap)
             .max(error.retry_after.unwrap_or(0));
         self.list.retry = self.now.mono + wait;
+        self.list.obey = self.now.mono + error.retry_after.unwrap_or(0);
         // A `next` that the server does not take any more would be refused for ever.
         if !error.retryable() {
             self.list.restart();
@@ -580,7 +584,7 @@ impl Engine {
     fn reconnect(&mut self) {
         self.pull.not_before = 0;
         self.link.retry = 0;
-        self.list.retry = 0;
+        self.list.retry = self.list.obey;
         self.ask_pull(0);
         self.try_again();
     }
