@@ -148,6 +148,13 @@ export class Claim {
     }
   }
 
+  /** Takes the lock if nobody has it. Resolves either way; `isHeld` tells. */
+  async tryAtOnce() {
+    this.#state = "waiting";
+    const got = await this.#request({ ifAvailable: true });
+    if (!got && this.#state === "waiting") this.#state = "idle";
+  }
+
   /** Queues for the lock; `held` is called once it is got. */
   wait() {
     this.#state = "waiting";

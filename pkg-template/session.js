@@ -87,11 +87,18 @@ export class Session {
   /** Loads the wasm, opens the store, and queues for the account's lock. `ready` tells how it went. */
   async start(runtime, { wasm, ifOpen }) {
     try {
-      const instance = await runtime.instance(wasm);
+      const { account } = this.config;
+      this.#claim = new Claim(account, {
+        held: () => this.#promote(),
+        asked: (error) => quiet(this.stop("close", error)),
+      });
+      // whoever has the lock at once reads and writes from the beginning
+      const [instance] = await Promise.all([runtime.instance(wasm), this.#claim.tryAtOnce()]);
       if (this.isOver) return;
       this.#instance = instance;
       instance.enter(this);
-      const config = { ...this.config, ...surroundings() };
+      const promoted = this.#claim.isHeld;
+      const config = { ...this.config, ...surroundings(), promoted };
       let host;
       try {
         host = await instance.glue.Host.open(JSON.stringify(config), this.#hooks(instance));
@@ -105,19 +112,19 @@ export class Session {
         return;
       }
       this.#unwatch = watchLifecycle((command) => this.command(command));
-      this.#claim = new Claim(config.account, {
-        held: () => {
-          if (!this.isOver && !this.#stopping) instance.run(() => host.promote());
-        },
-        asked: (error) => quiet(this.stop("close", error)),
-      });
-      if (ifOpen === "take-over") this.#claim.takeOver();
-      else this.#claim.wait();
+      if (!promoted && ifOpen === "take-over") this.#claim.takeOver();
+      else if (!promoted) this.#claim.wait();
       this.#announce();
     } catch (error) {
       this.#instance?.leave(this);
       this.#finish(revive(error));
     }
+  }
+
+  /** The lock was got after opening. */
+  #promote() {
+    const host = this.#host;
+    if (host && !this.isOver && !this.#stopping) this.#instance.run(() => host.promote());
   }
 
   #hooks(instance) {
@@ -225,7 +232,7 @@ export class Session {
 
   /** Ready: there is something to show, and an engine to command; either may come first. */
   #announce() {
-    if (this.status.value && this.#claim) this.#becameReady();
+    if (this.status.value && this.#host) this.#becameReady();
   }
 
   #settle({ call, ok, error }) {

@@ -23,10 +23,12 @@ function wireValue(_key, value) {
 }
 
 /** @returns {string} */
-function wireText(value) {
+function wireText(value, replacer = undefined) {
   try {
-    return JSON.stringify(value, wireValue) ?? "";
+    return JSON.stringify(value, replacer) ?? "";
   } catch (cause) {
+    // A replacer makes it three times as slow, for every batch: only where there is a bigint after all.
+    if (!replacer) return wireText(value, wireValue);
     throw new PullcordError("protocol", `the transport's answer is no JSON: ${cause.message}`, { cause });
   }
 }
@@ -35,6 +37,8 @@ function answerText(method, answer) {
   if (method === "changes" && answer === "gone") {
     throw new PullcordError("not-found", "the log does not reach back that far", { status: 410 });
   }
+  // the one answer that has errors in it
+  if (method === "pullConversations") return wireText(answer, wireValue);
   return wireText(ANSWERS_A_MESSAGE.has(method) ? { message: answer } : answer);
 }
 

@@ -19,7 +19,7 @@ use futures_util::future::{AbortHandle, abortable};
 use wasm_bindgen_futures::spawn_local;
 
 use super::hooks::{Hooks, Witness};
-use crate::core::net::{Error, ErrorCode, Request};
+use crate::core::net::{Error, Request};
 use crate::core::storage::{Durability, Read, StoreError, Write};
 use crate::core::{Config, Effect, Engine, Input, Now};
 use crate::net::time::{Timer, monotonic, sleep, wall};
@@ -95,8 +95,13 @@ impl Driver {
         });
         let store = Store::open(&account, mode, on_event)
             .await
-            .map_err(store_error)?;
+            .map_err(|error| error.shown())?;
         config.storage = store.kind().to_owned();
+        // It has the lock: it writes from the beginning, unless that fails; then it tries again.
+        let has_lock = config.promoted;
+        config.promoted = has_lock && store.fence().await.is_ok();
+        let late = has_lock && !config.promoted;
+        let promoted = Cell::new(config.promoted);
         let driver = Rc::new(Driver {
             engine: RefCell::new(Engine::new(config, seed())),
             account,
@@ -108,7 +113,7 @@ impl Driver {
             handling: Cell::new(false),
             ops: RefCell::default(),
             storing: Cell::new(false),
-            promoted: Cell::new(false),
+            promoted,
             requests: RefCell::default(),
             listening: RefCell::default(),
             timer: RefCell::default(),
@@ -117,6 +122,9 @@ impl Driver {
         let _ = opened.set(Rc::downgrade(&driver));
         // Whatever the engine wants from the start.
         driver.input(Input::Timer);
+        if late {
+            driver.promote();
+        }
         if mode == Mode::Auto && driver.store.kind() == "memory" {
             driver.hooks.show(IN_MEMORY);
         }
@@ -354,7 +362,7 @@ impl Driver {
 
     /// Tries again until it works: what is stored can be read meanwhile, and nothing be written.
     fn promote_later(self: &Rc<Self>, error: &StoreError) {
-        self.hooks.note("warn", &store_error(error.clone()).message);
+        self.hooks.note("warn", &error.shown().message);
         let driver = Rc::downgrade(self);
         spawn_local(async move {
             sleep(FENCE_AGAIN).await;
@@ -369,7 +377,7 @@ impl Driver {
             if error == StoreError::Closed || self.stopped.get() {
                 return;
             }
-            self.hooks.note("warn", &store_error(error).message);
+            self.hooks.note("warn", &error.shown().message);
             sleep(FENCE_AGAIN).await;
         }
     }
@@ -378,7 +386,9 @@ impl Driver {
     async fn end(&self, wipe: bool) {
         self.store.close();
         let wiped = match wipe {
-            true => Store::wipe(&self.account).await.map_err(store_error),
+            true => Store::wipe(&self.account)
+                .await
+                .map_err(|error| error.shown()),
             false => Ok(()),
         };
         self.witness.take();
@@ -418,39 +428,6 @@ fn store_event(event: Event, driver: Option<Rc<Driver>>, hooks: &Hooks) {
             }
         }
     }
-}
-
-/// A store's error as the app sees it.
-pub(super) fn store_error(error: StoreError) -> Error {
-    let (code, message) = match error {
-        StoreError::Quota => (ErrorCode::Quota, "there is no room on the disk".to_owned()),
-        StoreError::Newer => (
-            ErrorCode::StorageNewer,
-            "a newer version of Pullcord wrote the account's database: load that version"
-                .to_owned(),
-        ),
-        StoreError::Refused(reason) => (
-            ErrorCode::Storage,
-            "the browser refuses IndexedDB: ".to_owned() + &reason,
-        ),
-        StoreError::Lost => (
-            ErrorCode::Storage,
-            "the account's database was deleted".to_owned(),
-        ),
-        StoreError::Fenced => (
-            ErrorCode::Closed,
-            "another client has taken over".to_owned(),
-        ),
-        StoreError::Closed => (
-            ErrorCode::Closed,
-            "the account's database was closed".to_owned(),
-        ),
-        StoreError::Failed(reason) => (
-            ErrorCode::Storage,
-            "the account's database failed: ".to_owned() + &reason,
-        ),
-    };
-    Error::new(code, message)
 }
 
 /// For the engine's jitter: differs from tab to tab, and is no secret.

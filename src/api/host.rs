@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
 
-use super::driver::{Driver, store_error};
+use super::driver::Driver;
 use super::hooks::{Hooks, Witness};
 use crate::core::Config;
 use crate::core::net::{Error, ErrorCode};
@@ -91,7 +91,7 @@ impl Drop for Host {
 pub async fn wipe_account(account: String) -> Result<(), JsValue> {
     Store::wipe(&account)
         .await
-        .map_err(|error| thrown(&store_error(error)))
+        .map_err(|error| thrown(&error.shown()))
 }
 
 /// An error as the facade takes it: `{code,message,status?,retryAfter?}`.

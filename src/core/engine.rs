@@ -525,6 +525,8 @@ impl Engine {
             db.meta.scope = SCOPE.into();
         }
         self.renumber(db.outbox.keys().next_back().map_or(0, |last| last + 1));
+        // Promoted, and nobody has written meanwhile: what is shown is what is stored.
+        let same = db.meta == self.db.meta && db.held == self.db.held;
         self.db = db;
         self.wanted.clear();
         self.shown.everything();
@@ -535,9 +537,8 @@ impl Engine {
                 self.command(command);
             }
         } else {
-            let ids: Vec<TimelineId> = self.timelines.keys().copied().collect();
-            for id in ids {
-                self.begin_again(id);
+            for t in self.timelines.values_mut() {
+                t.resume(same);
             }
         }
         if std::mem::take(&mut self.promoted_while_loading) {
@@ -829,7 +830,7 @@ impl Engine {
         match (asked, result) {
             (Op::Load, Ok(tables)) => self.loaded(tables),
             (Op::Load, Err(error)) => {
-                let error = storage_error(&error);
+                let error = error.shown();
                 self.stop(false, Some(error));
             }
             (Op::Blocks(ids), Ok(answers)) => {
@@ -845,7 +846,7 @@ impl Engine {
                 for id in &ids {
                     self.wanted.remove(id);
                 }
-                self.fail_reads(&storage_error(&error));
+                self.fail_reads(&error.shown());
                 self.store_failed(error);
             }
             (Op::Commit(_), _) => {}
@@ -965,7 +966,7 @@ impl Engine {
             Err(error) => {
                 self.quota_tries = 0;
                 if let Some(job) = self.jobs.pop_front() {
-                    self.job_failed(job, &storage_error(&error));
+                    self.job_failed(job, &error.shown());
                 }
                 self.store_failed(error);
             }
@@ -1004,7 +1005,7 @@ impl Engine {
                 self.stop(false, Some(error));
             }
             StoreError::Closed | StoreError::Newer => {
-                let error = storage_error(&error);
+                let error = error.shown();
                 self.stop(false, Some(error));
             }
             StoreError::Quota => {
@@ -1194,7 +1195,7 @@ impl Engine {
         }
         self.quota_tries = 0;
         if let Some(job) = self.jobs.pop_front() {
-            self.job_failed(job, &storage_error(&StoreError::Quota));
+            self.job_failed(job, &StoreError::Quota.shown());
         }
         self.store_failed(StoreError::Quota);
     }
@@ -1457,33 +1458,5 @@ impl Command {
             | Command::Inspect { call, .. } => Some(*call),
             _ => None,
         }
-    }
-}
-
-/// A store's failure as the app sees it.
-fn storage_error(error: &StoreError) -> Error {
-    match error {
-        StoreError::Quota => Error::new(
-            ErrorCode::Quota,
-            "the disk is full: free some room, or lower storage.maxMessages; nothing was applied",
-        ),
-        StoreError::Newer => Error::new(
-            ErrorCode::StorageNewer,
-            "a newer version of pullcord wrote this database: reload the page to get it",
-        ),
-        StoreError::Refused(why) => Error::new(
-            ErrorCode::Storage,
-            format!("the browser refuses IndexedDB: {why}"),
-        ),
-        StoreError::Lost => Error::new(ErrorCode::Storage, "the local database was deleted"),
-        StoreError::Fenced => Error::new(
-            ErrorCode::Closed,
-            "another client has taken this account over",
-        ),
-        StoreError::Closed => Error::new(
-            ErrorCode::Storage,
-            "the database was closed, by a newer version in another tab or by the browser: reload the page",
-        ),
-        StoreError::Failed(why) => Error::new(ErrorCode::Storage, format!("IndexedDB: {why}")),
     }
 }

@@ -2,6 +2,8 @@
 //! transaction (R9). A store knows nothing of messages; [`super::block`] and [`super::records`] say
 //! what the bytes mean.
 
+use super::net::{Error, ErrorCode};
+
 /// Version of the tables and of what their records mean. The store migrates to it.
 pub const SCHEMA: u32 = 1;
 
@@ -140,4 +142,31 @@ pub enum StoreError {
     Closed,
     /// Anything else, in the browser's words.
     Failed(String),
+}
+
+impl StoreError {
+    /// As the app sees it: what happened, and what to do.
+    pub fn shown(&self) -> Error {
+        let (code, message) = match self {
+            StoreError::Quota => (
+                ErrorCode::Quota,
+                "the disk is full: free some room, or lower storage.maxMessages; nothing was applied",
+            ),
+            StoreError::Newer => (
+                ErrorCode::StorageNewer,
+                "a newer version of pullcord wrote this database: reload the page to get it",
+            ),
+            StoreError::Lost => (ErrorCode::Storage, "the local database was deleted"),
+            StoreError::Fenced => (
+                ErrorCode::Closed,
+                "another client has taken this account over",
+            ),
+            StoreError::Closed => (
+                ErrorCode::Closed,
+                "the database was closed: it was deleted, or a newer version in another tab needs it",
+            ),
+            StoreError::Refused(why) | StoreError::Failed(why) => (ErrorCode::Storage, &**why),
+        };
+        Error::new(code, message)
+    }
 }

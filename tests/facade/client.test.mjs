@@ -54,7 +54,7 @@ test("the engine is told all options, with their defaults", async () => {
   const { client, host } = await fakeClient({ account: "told" });
   assert.deepEqual(host.config, {
     account: "told", transport: "http", methods: [], baseUrl: "https://chat.example", timeout: 15000, scope: "account", notify: "socket", pollInterval: 30000,
-    fallbackPollInterval: 5000, minPullInterval: 0, pullLimit: 500, overflow: "clear", mode: "auto", maxMessages: 1000000, pageSize: 30, online: true, hidden: false,
+    fallbackPollInterval: 5000, minPullInterval: 0, pullLimit: 500, overflow: "clear", mode: "auto", maxMessages: 1000000, pageSize: 30, online: true, hidden: false, promoted: true,
   });
   assert.equal(host.hooks.token(), "secret");
   await client.close();

@@ -27,7 +27,6 @@ export function messageItem(seq) {
 
 class FakeHost {
   commands = [];
-  isPromoted = false;
   isFree = false;
   /** what the engine does with a command; a test replaces it */
   onCommand = (command) => {
@@ -41,6 +40,8 @@ class FakeHost {
   constructor(config, hooks) {
     this.config = config;
     this.hooks = hooks;
+    // the lock was free when it opened, or comes later
+    this.isPromoted = config.promoted;
   }
 
   command(text) {
