@@ -1246,12 +1246,13 @@ impl Engine {
         segment: &Segment,
         hi: u64,
     ) -> Result<(), Vec<BlockId>> {
-        let more = self.collect(t, (hi + 1, segment.hi), t.max_items, Direction::Older)?;
-        let held = self.db.held(&t.conversation);
-        let between = more.first().is_some_and(|m| {
-            let first = held.blocks.partition_point(|b| b.hi <= hi);
-            held.blocks.get(first).is_some_and(|b| b.hi < m.seq.0)
-        });
+        // One more than is shown says whether there are messages in between.
+        let limit = t.max_items + 1;
+        let mut more = self.collect(t, (hi + 1, segment.hi), limit, Direction::Older)?;
+        let between = more.len() == limit;
+        if between {
+            more.remove(0);
+        }
         let at_end = t
             .visible
             .is_none_or(|(_, last)| t.newest().is_none_or(|newest| last >= newest));
