@@ -840,6 +840,14 @@ impl<'a> Tx<'a> {
             self.newer_elsewhere(m);
             return Ok(());
         }
+        // Before the first message that there is: a trim has passed it, and no event will bring it.
+        let held = self.held(&m.conversation);
+        let segment = held.segments.containing(m.seq.0);
+        let first = held.blocks.first().map(|b| b.lo);
+        if segment.is_some_and(|s| s.start) && first.is_none_or(|first| m.seq.0 < first) {
+            self.drop_local(order);
+            return Ok(());
+        }
         self.put_local(Local {
             state: LocalState::Sent,
             message: Some(m.clone()),
