@@ -1235,7 +1235,11 @@ impl Engine {
             if self.phase == Phase::Ready {
                 self.drive_sync();
                 self.drive_outbox();
-                self.drive_timelines();
+                // What a commit is just evicting must not be shown before it is gone.
+                let evicting = matches!(self.jobs.front(), Some(Job::Evict { .. }));
+                if !(evicting && self.op.is_some()) {
+                    self.drive_timelines();
+                }
             }
             if !self.step_store() {
                 break;
