@@ -313,7 +313,7 @@ impl Timeline {
             .collect();
         if self.follow && hi >= newest || shown.is_empty() {
             let count = self.messages().filter(|m| m.seq.0 >= lo).count();
-            return Reload::latest(count.clamp(self.page_size, MAX_PAGE.max(self.page_size)));
+            return Reload::latest(count.max(self.page_size));
         }
         Reload {
             target: Target::Range {
@@ -321,8 +321,7 @@ impl Timeline {
                 hi,
                 mid: shown[shown.len() / 2],
             },
-            want: (shown.len() + 2 * self.page_size)
-                .clamp(self.page_size, MAX_PAGE.max(self.page_size)),
+            want: shown.len() + 2 * self.page_size,
             fetch: None,
             pages: 0,
             calls: Vec::new(),
