@@ -1,15 +1,15 @@
 // `npm test`: everything that is checked, from a fresh clone on. One step after the other, each to its end
 // whatever came of those before; then one line with the sum. `-- --only native,e2e` runs some of them.
 
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildPackage } from "./build.mjs";
+import { TARGET, buildPackage } from "./build.mjs";
 import { Problem, ROOT, main, run } from "./run.mjs";
 import { buildServer, freePort, startServer } from "./server.mjs";
 import { setUpTests, toolEnv } from "./setup.mjs";
 
-/** the same each time, if it is free: the browser tests have the address compiled in */
-const TEST_PORT = 8781;
+/** where the random port of the last run is kept: the browser tests have the address compiled in */
+const LAST_PORT = join(TARGET, "test-port");
 
 const CARGO_RESULT = /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm;
 const NODE_COUNT = /^(?:ℹ|#) (pass|fail|cancelled|skipped|todo) (\d+)$/gm;
@@ -84,7 +84,9 @@ async function contractTypes() {
 async function browserTests({ driver }) {
   const names = filesOf("tests", /^browser_.*\.rs$/).map((file) => file.slice("tests/".length, -".rs".length));
   await buildServer();
-  const server = await startServer({ args: ["--demo", "--allow-trouble", "--port", String(await freePort(TEST_PORT))] });
+  const last = existsSync(LAST_PORT) ? Number(readFileSync(LAST_PORT, "utf8")) : 0;
+  const server = await startServer({ args: ["--demo", "--allow-trouble", "--port", String(await freePort(last))] });
+  writeFileSync(LAST_PORT, new URL(server.url).port);
   const env = { ...toolEnv, CHROMEDRIVER: driver, PULLCORD_TEST_SERVER: server.url, WASM_BINDGEN_TEST_TIMEOUT: "180" };
   const wasmPack = (name) => suite("wasm-pack", ["test", "--headless", "--chrome", "--chromedriver", driver, ".", "--locked", "--test", name], cargoCounts, { env });
   try {
