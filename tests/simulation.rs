@@ -1,0 +1,152 @@
+//! Pullcord against a model of the backend, in virtual time, with everything going wrong that can:
+//! notifications lost, doubled and late, requests failed and slow, answers that break the protocol,
+//! overflows, edits, recalls, trims, removals, failing commits, restarts at any moment, two devices.
+//! After every step what the app shows and what the store holds is compared with the model, by the
+//! rules of DESIGN.md; at the end the trouble stops, and everything must come right.
+//!
+//! A history is a seed. A failing one prints its seed and its story, and is run again by
+//!
+//! ```text
+//! PULLCORD_SEED=123 cargo test --test simulation replay -- --nocapture
+//! PULLCORD_HISTORIES=100000 cargo test --test simulation -- --nocapture
+//! ```
+
+#![cfg(not(target_arch = "wasm32"))]
+// The modules of a test are nobody else's.
+#![allow(unreachable_pub)]
+
+#[path = "simulation/mod.rs"]
+mod simulation;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use simulation::world::World;
+
+/// Steps of a history before the trouble stops.
+const STEPS: u64 = 200;
+/// Last events of a failing history that are told; PULLCORD_STORY: another number.
+const STORY: usize = 70;
+/// Histories run where PULLCORD_HISTORIES does not say.
+const HISTORIES: u64 = 1_000;
+
+/// Seeds that failed once, and what they found. They are run first.
+const FOUND: &[(u64, &str)] = &[];
+
+/// Runs one history; the story is told only where it is wanted.
+fn run(seed: u64, story: usize) -> Result<(), String> {
+    let mut world = World::new(seed, story);
+    let outcome = catch_unwind(AssertUnwindSafe(|| world.run(STEPS)));
+    let error = match outcome {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error,
+        Err(panic) => {
+            let message = panic.downcast_ref::<String>().map(String::as_str);
+            let message = message
+                .or(panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            format!("a panic: {message}")
+        }
+    };
+    Err(format!(
+        "{}\n  {error}\n  at {:.3} s, seed {seed}\n",
+        world.story.print(),
+        world.time as f64 / 1000.0
+    ))
+}
+
+/// Runs a failed history again, with its story.
+fn fail(seed: u64) -> ! {
+    let told = run(seed, STORY)
+        .err()
+        .unwrap_or_else(|| "it did not fail again: it is not deterministic".to_owned());
+    panic!("{told}\nPULLCORD_SEED={seed} cargo test --test simulation replay -- --nocapture");
+}
+
+#[test]
+fn histories_that_failed_once_pass() {
+    for (seed, what) in FOUND {
+        if run(*seed, 0).is_err() {
+            eprintln!("again: {what}");
+            fail(*seed);
+        }
+    }
+}
+
+#[test]
+fn every_history_keeps_the_rules() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let histories = number("PULLCORD_HISTORIES").unwrap_or(HISTORIES);
+    let first = number("PULLCORD_FIRST").unwrap_or(1);
+    // A survey goes on after a failure, and says of each in a line what it found.
+    let survey = std::env::var_os("PULLCORD_SURVEY").is_some();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicU64::new(first);
+    let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
+    let started = Instant::now();
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let enough = !survey && !failed.lock().expect("held for an instant").is_empty();
+            if seed >= first + histories || enough {
+                return;
+            }
+            if let Err(told) = run(seed, 0) {
+                failed
+                    .lock()
+                    .expect("held for an instant")
+                    .insert(seed, told);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let seconds = started.elapsed().as_secs_f64();
+    println!("{histories} histories of {STEPS} steps from seed {first} on, in {seconds:.1} s");
+    let failed = failed.into_inner().expect("all threads have ended");
+    if survey {
+        for told in failed.values() {
+            println!("{}", told.trim());
+        }
+    }
+    if let Some(seed) = failed.keys().next() {
+        fail(*seed);
+    }
+}
+
+/// One history, by its seed: for looking into a failure.
+#[test]
+fn replay() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    if let Some(seed) = number("PULLCORD_SEED") {
+        let story = number("PULLCORD_STORY").map_or(STORY, |lines| lines as usize);
+        match run(seed, story) {
+            Ok(()) => println!("seed {seed} keeps the rules"),
+            Err(told) => panic!("{told}"),
+        }
+    }
+}
+
+#[test]
+fn a_history_is_determined_by_its_seed() {
+    let told = |seed| {
+        let mut world = World::new(seed, STORY);
+        let outcome = world.run(60);
+        (world.story.print(), outcome)
+    };
+    assert_eq!(told(7), told(7));
+}

@@ -1,0 +1,703 @@
+//! What must hold after every step, rule by rule (DESIGN.md). Each check says what it missed, in
+//! the words of the rules; the story says how it came to be.
+//!
+//! "As of the cursor" is as of the position of the cursor that the device has committed: what it
+//! shows may be newer than that, never older (R1, R3, R9).
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::device::Device;
+use super::facade::{Item, Local, Message, Shown, View};
+use super::lies::LIE;
+use super::server::{ACCOUNT, Conversation, Post, Server};
+use super::stored;
+
+pub type Checked = Result<(), String>;
+
+macro_rules! must {
+    ($holds:expr, $($otherwise:tt)+) => {
+        if !$holds {
+            return Err(format!($($otherwise)+));
+        }
+    };
+}
+
+/// Everything that a device shows, against the model.
+pub fn device(device: &mut Device, server: &Server) -> Checked {
+    let position = device.position();
+    must!(
+        position <= server.position(),
+        "the cursor is ahead of the server's log"
+    );
+    if stored::owed(&device.store) || !stored::suspects(&device.store).is_empty() {
+        device.owed = true;
+    } else {
+        device.states_at = position;
+        if std::mem::take(&mut device.owed) {
+            device.paid_at = server.position();
+        }
+    }
+    conversations(device, server, position)?;
+    outbox(device, server)?;
+    let mut timelines = std::mem::take(&mut device.facade.timelines);
+    let mut checked = Ok(());
+    for (id, view) in &mut timelines {
+        if view.released {
+            continue;
+        }
+        checked = timeline(view, device, server, position).map_err(|error| {
+            format!(
+                "timeline {id} of {}, as of {position}: {error}\n    shows {}",
+                view.conversation,
+                draw(view)
+            )
+        });
+        if checked.is_err() {
+            break;
+        }
+        if view.status == "ready" {
+            let stored = stored::versions(&device.store, &view.conversation);
+            for (_, message, _) in view.messages().filter(|(_, _, fresh)| *fresh) {
+                let version = stored.get(&message.seq);
+                must!(
+                    version.is_some_and(|version| *version >= message.version),
+                    "R9: timeline {id} shows {} v{}, and {version:?} is committed\n    shows {}",
+                    message.seq,
+                    message.version,
+                    draw(view)
+                );
+            }
+        }
+        let kept_up = view.status == "ready"
+            && server
+                .conversations
+                .get(&view.conversation)
+                .is_some_and(|conversation| conversation.member_at(position));
+        for item in view.items.iter().filter(|_| kept_up) {
+            if let Item::Message {
+                message,
+                fresh: true,
+                ..
+            } = &**item
+            {
+                view.trust.insert(message.id.clone(), position);
+            }
+        }
+    }
+    device.facade.timelines = timelines;
+    device.checked_at = position;
+    checked
+}
+
+/// A list, as one line: `3 4 · 7v2 [x sent]>`.
+pub fn draw(view: &View) -> String {
+    let mut text = String::from(if view.has_older { "…" } else { "|" });
+    for item in &view.items {
+        match &**item {
+            Item::Message {
+                message: m, fresh, ..
+            } => {
+                text += &format!(" {}", m.seq);
+                if m.version > 1 {
+                    text += &format!("v{}", m.version);
+                }
+                if !fresh {
+                    text += "?";
+                }
+            }
+            Item::Local(local) => text += &format!(" [{} {}]", local.client_id, local.state),
+            Item::Gap { .. } => text += " ·",
+        }
+    }
+    text + if view.has_newer { " …" } else { " |" } + &format!(" {}", view.status)
+}
+
+// ---------------------------------------------------------------- messages
+
+/// A copy that is shown or stored is one that the server made, and not older than `position`.
+pub fn is_true(message: &Message, conversation: &Conversation, position: usize) -> Checked {
+    must!(
+        !message.id.starts_with(LIE),
+        "{} comes from an answer that breaks the protocol",
+        message.id
+    );
+    must!(
+        message.conversation == conversation.id,
+        "{} is of {}",
+        message.id,
+        message.conversation
+    );
+    let post = conversation
+        .posts
+        .get(&message.seq)
+        .filter(|post| post.id == message.id);
+    let Some(post) = post else {
+        return Err(format!(
+            "{} at {} is not the server's",
+            message.id, message.seq
+        ));
+    };
+    let copy = post
+        .copies
+        .iter()
+        .find(|copy| copy.version == message.version);
+    let Some(copy) = copy else {
+        return Err(format!("{} has version {}", message.id, message.version));
+    };
+    let same = copy.state == message.state
+        && copy.body == message.body
+        && post.sender == message.sender
+        && post.created_at == message.created_at
+        && (post.sender != ACCOUNT || post.client_id == message.client_id);
+    must!(
+        same,
+        "{} is not as the server has it: {message:?}",
+        message.id
+    );
+    let newest = post.version_at(position);
+    must!(
+        newest.is_none_or(|newest| message.version >= newest),
+        "R3: {} is shown in version {}, the newest was {:?}",
+        message.id,
+        message.version,
+        newest
+    );
+    Ok(())
+}
+
+/// What a client at `position` must have strictly between two places.
+fn missing(
+    conversation: &Conversation,
+    lo: Option<u64>,
+    hi: Option<u64>,
+    position: usize,
+) -> Option<&Post> {
+    let from = lo.map_or(0, |lo| lo.saturating_add(1));
+    let to = hi.unwrap_or(u64::MAX);
+    if from > to {
+        return None;
+    }
+    let mut between = conversation.posts.range(from..=to).map(|(_, post)| post);
+    between.find(|post| Some(post.seq) != hi && post.is_owed_at(position))
+}
+
+// ---------------------------------------------------------------- timelines
+
+fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> Checked {
+    if view.status == "opening" {
+        must!(
+            view.items.is_empty() && view.has_older && view.has_newer,
+            "\"opening\" knows something"
+        );
+        return Ok(());
+    }
+    let mut keys: Vec<&str> = view.items.iter().map(|item| item.key()).collect();
+    keys.sort_unstable();
+    must!(
+        keys.windows(2).all(|pair| pair[0] != pair[1]),
+        "two items with one key"
+    );
+    let Some(conversation) = server.conversations.get(&view.conversation) else {
+        return Ok(());
+    };
+    let ended = view.status != "ready" || !conversation.member_at(position);
+
+    // Walks the list once. `last`: the message before, and as of when it is known to be followed.
+    let mut last: Option<(u64, usize)> = None;
+    // Nothing is known of what is before the next message.
+    let mut gap = false;
+    let mut place: Option<u64> = None;
+    let mut messages = 0;
+    for item in &view.items {
+        match &**item {
+            Item::Gap { .. } => gap = true,
+            Item::Message { message, fresh, .. } => {
+                messages += 1;
+                let since = view.trust.get(&message.id).copied();
+                let as_of = match (fresh, ended) {
+                    (true, false) => position,
+                    _ => since.unwrap_or(0),
+                };
+                is_true(message, conversation, as_of)?;
+                must!(
+                    place.is_none_or(|place| place < message.seq),
+                    "{} is not in order",
+                    message.seq
+                );
+                let post = &conversation.posts[&message.seq];
+                if *fresh && !ended {
+                    must!(
+                        !post.trimmed.is_some_and(|at| at <= position),
+                        "R7: {} was trimmed",
+                        message.seq
+                    );
+                }
+                let (before, before_as_of) = last.unzip();
+                let as_of_both = before_as_of.map_or(as_of, |before| before.min(as_of));
+                if !gap && (last.is_some() || !view.has_older) {
+                    let hole = missing(conversation, before, Some(message.seq), as_of_both);
+                    must!(
+                        hole.is_none(),
+                        "R1: {} is missing before {}",
+                        hole.map_or(0, |p| p.seq),
+                        message.seq
+                    );
+                }
+                last = Some((message.seq, as_of));
+                place = Some(message.seq);
+                gap = false;
+            }
+            Item::Local(local) => {
+                if let Some(message) = &local.message {
+                    must!(
+                        place.is_none_or(|place| place < message.seq),
+                        "R8: {} stands too low",
+                        local.client_id
+                    );
+                    place = Some(message.seq);
+                }
+            }
+        }
+    }
+    if view.status == "ready" && !ended {
+        if messages == 0 && !gap && !view.has_older && !view.has_newer {
+            let post = missing(conversation, None, None, position);
+            must!(
+                post.is_none(),
+                "R1: shown as empty, {} is missing",
+                post.map_or(0, |p| p.seq)
+            );
+        }
+        if let (false, false, Some((seq, as_of))) = (view.has_newer, gap, last) {
+            let post = missing(conversation, Some(seq), None, as_of);
+            must!(
+                post.is_none(),
+                "R1: {} is missing at the newest end",
+                post.map_or(0, |p| p.seq)
+            );
+        }
+    }
+    locals(view, device)
+}
+
+/// R8: where the items stand that are not messages yet.
+fn locals(view: &View, device: &Device) -> Checked {
+    let mut unsent: Option<(&Local, usize)> = None;
+    let mut failed: Option<(&Local, usize)> = None;
+    let mut last = 0;
+    for item in &view.items {
+        match &**item {
+            Item::Gap { .. } => {}
+            Item::Message { message, .. } => {
+                must!(
+                    unsent.is_none(),
+                    "R8: {} is not sent yet and stands before {}",
+                    unsent.map_or("", |(local, _)| &local.client_id),
+                    message.seq
+                );
+                if let Some((local, shown)) = failed
+                    .and_then(|(local, _)| Some((local, device.own.get(&local.client_id)?.shown)))
+                {
+                    must!(
+                        message.seq > shown,
+                        "R8: {} failed and stands before {}, already there when it was written",
+                        local.client_id,
+                        message.seq
+                    );
+                }
+                last = message.seq;
+            }
+            Item::Local(local) => {
+                let Some(own) = device.own.get(&local.client_id) else {
+                    return Err(format!("{} was never written here", local.client_id));
+                };
+                must!(
+                    local.conversation == view.conversation,
+                    "{} is of another conversation",
+                    local.client_id
+                );
+                must!(
+                    local.body == own.body,
+                    "{} has another body",
+                    local.client_id
+                );
+                must!(
+                    own.life != device.life || own.key.as_ref().is_none_or(|key| *key == local.key),
+                    "{} has another key than send() said",
+                    local.client_id
+                );
+                match local.state.as_str() {
+                    "queued" | "sending" => {
+                        must!(
+                            unsent.is_none_or(|(_, order)| order < own.order),
+                            "R8: {} is not in the order written",
+                            local.client_id
+                        );
+                        unsent = Some((local, own.order));
+                    }
+                    "failed" => {
+                        must!(
+                            local.error.is_some(),
+                            "{} failed without an error",
+                            local.client_id
+                        );
+                        must!(
+                            own.shown == 0 || last <= own.newest,
+                            "R8: {} failed and stands after {last}, which was not there when it was written",
+                            local.client_id
+                        );
+                        failed = Some((local, own.order));
+                    }
+                    "sent" => must!(
+                        local.message.is_some(),
+                        "{} was sent and has no message",
+                        local.client_id
+                    ),
+                    other => return Err(format!("{} is {other:?}", local.client_id)),
+                }
+            }
+        }
+    }
+    let shown: Vec<&Message> = view.messages().map(|(_, message, _)| message).collect();
+    for local in view.locals() {
+        let id = local.message.as_ref().map(|message| message.id.as_str());
+        let doubled = shown
+            .iter()
+            .any(|m| m.client_id.as_ref() == Some(&local.client_id) || Some(m.id.as_str()) == id);
+        must!(!doubled, "R8: {} is shown twice", local.client_id);
+    }
+    if view.status == "ready" && !view.has_newer {
+        let waiting = device
+            .facade
+            .outbox
+            .iter()
+            .filter(|l| l.conversation == view.conversation && l.state != "sent");
+        for local in waiting {
+            let held = view
+                .locals()
+                .any(|l| l.client_id == local.client_id && l.state == local.state);
+            must!(
+                held || local.state == "failed",
+                "R8: {} ({}) is in the outbox and not in the list",
+                local.client_id,
+                local.state
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What must hold between two snapshots of a list that follow each other.
+pub fn transition(before: &View, after: &View, device: &Device, server: &Server) -> Checked {
+    if before.released || after.released || before.status != "ready" {
+        return Ok(());
+    }
+    let passed = device.checked_at + 1..=device.position();
+    let conversation = server.conversations.get(&after.conversation);
+    if conversation.is_some_and(|c| {
+        c.membership
+            .iter()
+            .any(|(at, member)| !member && passed.contains(at))
+    }) {
+        return Ok(()); // left and entered again: another list
+    }
+    // A message keeps its key, and takes that of its local echo.
+    let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut echoes: BTreeMap<&str, &str> = BTreeMap::new();
+    for (key, message, _) in before.messages() {
+        keys.insert(&message.id, key);
+    }
+    for local in before.locals() {
+        echoes.insert(&local.client_id, &local.key);
+        if let Some(message) = &local.message {
+            keys.insert(&message.id, &local.key);
+        }
+    }
+    for (key, message, _) in after.messages() {
+        let echo = message.client_id.as_deref().and_then(|id| echoes.get(id));
+        let old = keys
+            .get(message.id.as_str())
+            .or(echo.filter(|_| message.sender == ACCOUNT));
+        must!(
+            old.is_none_or(|old| *old == key),
+            "{} had key {:?}, and has {key}",
+            message.id,
+            old
+        );
+    }
+    for local in after.locals() {
+        let old = echoes.get(local.client_id.as_str());
+        must!(
+            old.is_none_or(|old| *old == local.key),
+            "{} had key {:?}, and has {}",
+            local.client_id,
+            old,
+            local.key
+        );
+    }
+    // A copy is never replaced by an older one.
+    let versions: BTreeMap<&str, u64> = before
+        .messages()
+        .map(|(_, m, _)| (m.id.as_str(), m.version))
+        .collect();
+    for (_, message, _) in after.messages() {
+        let old = versions.get(message.id.as_str());
+        must!(
+            old.is_none_or(|old| *old <= message.version),
+            "R5: {} was shown in version {:?}, now {}",
+            message.id,
+            old,
+            message.version
+        );
+    }
+    // Growing and letting go at the ends renumbers nothing.
+    if before.anchor.count != after.anchor.count || before.items.is_empty() {
+        return Ok(());
+    }
+    let numbers: BTreeMap<&str, usize> = before
+        .items
+        .iter()
+        .enumerate()
+        .map(|(n, item)| (item.key(), n))
+        .collect();
+    let common: Vec<(usize, usize)> = after
+        .items
+        .iter()
+        .enumerate()
+        .filter_map(|(n, item)| Some((*numbers.get(item.key())?, n)))
+        .collect();
+    let whole = common
+        .windows(2)
+        .all(|pair| pair[1].0 == pair[0].0 + 1 && pair[1].1 == pair[0].1 + 1);
+    if let (true, Some((old, new))) = (whole, common.first()) {
+        let (old, new) = (
+            before.first_index + *old as i64,
+            after.first_index + *new as i64,
+        );
+        must!(
+            old == new,
+            "firstIndex: an item was number {old} and is {new}"
+        );
+    }
+    Ok(())
+}
+
+// ---------------------------------------------------------------- conversations
+
+/// R11: what is shown of each conversation, the server said; nothing of it is older than the cursor.
+fn conversations(device: &Device, server: &Server, position: usize) -> Checked {
+    let list = &device.facade.conversations;
+    for pair in list.windows(2) {
+        let order = pair[1]
+            .sort
+            .total_cmp(&pair[0].sort)
+            .then_with(|| pair[0].id.cmp(&pair[1].id));
+        must!(
+            order.is_lt(),
+            "the list is not in order: {} before {}",
+            pair[0].id,
+            pair[1].id
+        );
+    }
+    let suspects = stored::suspects(&device.store);
+    for shown in list.iter().filter(|shown| !suspects.contains(&shown.id)) {
+        let Some(conversation) = server.conversations.get(&shown.id) else {
+            return Err(format!("the server has no conversation {}", shown.id));
+        };
+        let since = device.states_at;
+        // A state with some fields only may be all that is known: of one that the list already
+        // lacked, because the account is about to leave it.
+        let leaves = conversation
+            .membership
+            .iter()
+            .any(|(at, member)| !member && *at > position);
+        let owed = leaves || stored::owed(&device.store);
+        state(shown, conversation, since, owed)
+            .map_err(|error| format!("R11: {}, as of {since}: {error}", shown.id))?;
+    }
+    // What moved while the pages were read, the pull after them brings.
+    if device.facade.caught_up() && position >= device.paid_at {
+        let decided = server
+            .conversations
+            .values()
+            .filter(|c| !suspects.contains(&c.id));
+        for conversation in decided {
+            let shown = list.iter().any(|shown| shown.id == conversation.id);
+            must!(
+                conversation.member_since(position, shown),
+                "R11: caught up at {position}, and {} is {}",
+                conversation.id,
+                if shown {
+                    "still in the list"
+                } else {
+                    "not in the list"
+                }
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Each field is one that the server had at the cursor or since (a partial state replaces single
+/// fields).
+fn state(shown: &Shown, conversation: &Conversation, position: usize, owed: bool) -> Checked {
+    let from = conversation
+        .states
+        .iter()
+        .rposition(|(at, _)| *at <= position)
+        .unwrap_or(0);
+    let states = &conversation.states[from..];
+    macro_rules! some_state {
+        ($name:literal, $shown:expr, $had:expr) => {
+            must!(
+                states.iter().any(|(_, state)| $had(state)),
+                "{} is {:?}; the server had {:?}",
+                $name,
+                $shown,
+                states
+            )
+        };
+    }
+    // In one that was new to the client, a field that a state left out is 0 or null until the owed
+    // list is read.
+    let bare = owed && shown.sort == 0.0;
+    if bare {
+        return Ok(());
+    }
+    some_state!("unread", shown.unread, |s: &super::server::State| s.unread
+        == shown.unread);
+    some_state!("lastSeq", shown.last_seq, |s: &super::server::State| s
+        .last_seq
+        == shown.last_seq);
+    some_state!("readSeq", shown.read_seq, |s: &super::server::State| s
+        .read_seq
+        == shown.read_seq);
+    some_state!("sort", shown.sort, |s: &super::server::State| s.sort as f64
+        == shown.sort);
+    some_state!("meta", shown.meta, |s: &super::server::State| s.meta
+        == shown.meta);
+    let last = shown.last_message.as_ref().map(|message| message.seq);
+    some_state!("lastMessage", last, |s: &super::server::State| s
+        .last_message
+        .map(|(seq, _)| seq)
+        == last);
+    shown
+        .last_message
+        .as_ref()
+        .map_or(Ok(()), |message| is_true(message, conversation, position))
+}
+
+// ---------------------------------------------------------------- own messages
+
+/// Every send that was accepted is in the outbox or on the server; never twice there.
+fn outbox(device: &Device, server: &Server) -> Checked {
+    for local in &device.facade.outbox {
+        must!(
+            device.own.contains_key(&local.client_id),
+            "{} was never written here",
+            local.client_id
+        );
+    }
+    for (client_id, own) in &device.own {
+        let delivered = delivered(server, client_id, own);
+        must!(
+            delivered.0 <= 1,
+            "{client_id} was delivered {} times",
+            delivered.0
+        );
+        if device.loaded && own.accepted && !own.discarded && delivered == (0, 0) {
+            let kept = device
+                .facade
+                .outbox
+                .iter()
+                .any(|local| local.client_id == *client_id);
+            must!(
+                kept,
+                "{client_id} was accepted, and is neither in the outbox nor on the server"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// How often the server has a message of this body: living, and trimmed.
+pub fn delivered(server: &Server, client_id: &str, own: &super::device::Own) -> (usize, usize) {
+    let posts = server
+        .conversations
+        .get(&own.conversation)
+        .into_iter()
+        .flat_map(|c| c.posts.values());
+    let posts: Vec<&Post> = posts
+        .filter(|p| p.client_id.as_deref() == Some(client_id) || p.copies[0].body == own.body)
+        .collect();
+    let living = posts.iter().filter(|post| post.trimmed.is_none()).count();
+    (living, posts.len() - living)
+}
+
+// ---------------------------------------------------------------- segments, as inspect() tells them
+
+pub fn inspection(inspection: &Value, conversation: Option<&Conversation>) -> Checked {
+    let cursor = inspection["cursor"]
+        .as_str()
+        .and_then(super::server::position_of)
+        .unwrap_or(0);
+    let segments = inspection["segments"].as_array().ok_or("no segments")?;
+    let number = |value: &Value| -> Result<u64, String> {
+        value
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| format!("not a seq: {value}"))
+    };
+    let Some(conversation) = conversation else {
+        must!(
+            segments.is_empty(),
+            "segments of a conversation that was not named"
+        );
+        return Ok(());
+    };
+    let mut last: Option<u64> = None;
+    for (n, segment) in segments.iter().enumerate() {
+        let (lo, hi) = (number(&segment["lo"])?, number(&segment["hi"])?);
+        must!(
+            lo <= hi && last.is_none_or(|last| last < lo),
+            "segments are not disjoint and sorted: {segments:?}"
+        );
+        last = Some(hi);
+        let (live, start) = (segment["live"] == true, segment["start"] == true);
+        must!(
+            !live || n + 1 == segments.len(),
+            "the live segment is not the newest: {segments:?}"
+        );
+        if conversation.member_at(cursor) && segment["fresh"] == true {
+            let owed = conversation
+                .posts
+                .range(lo..=hi)
+                .filter(|(_, post)| post.is_owed_at(cursor))
+                .count();
+            let all = conversation.posts.range(lo..=hi).count();
+            let count = segment["count"].as_u64().unwrap_or(0) as usize;
+            must!(
+                (owed..=all).contains(&count),
+                "[{lo}, {hi}] has {count} of {owed}..{all} messages"
+            );
+            let newer = missing(conversation, Some(hi), None, cursor);
+            must!(
+                !live || newer.is_none(),
+                "R2: live to {hi}, and {} is newer, as of {cursor}",
+                newer.map_or(0, |p| p.seq)
+            );
+            let older = conversation
+                .posts
+                .range(..lo)
+                .find(|(_, post)| post.is_owed_at(cursor));
+            must!(
+                !start || older.is_none(),
+                "R5: start at {lo}, and {:?} is older, as of {cursor}",
+                older.map(|(seq, _)| seq)
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! One device of the account: an engine, the store that outlives it, the facade, and what is under
+//! way between them. It decides nothing; [`super::world`] does.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use pullcord::core::net::Request;
+use pullcord::core::storage::{Read, Write};
+use pullcord::core::{Config, Effect, Engine, Input, Now};
+use pullcord::store::Memory;
+use serde_json::Value;
+
+use super::facade::Facade;
+use super::{server, stored};
+
+/// A store operation that the engine issued. They are carried out strictly in order.
+pub enum Operation {
+    Read(u64, Vec<Read>),
+    Commit(u64, Vec<Write>),
+}
+
+/// A request that the engine waits for.
+pub struct Pending {
+    pub call: Request,
+    pub since: u64,
+    /// nobody waits for it; the answer may come all the same
+    pub aborted: bool,
+}
+
+/// A message that this device's user wrote.
+pub struct Own {
+    pub conversation: String,
+    pub body: Value,
+    /// in the order written, over all lives of the device
+    pub order: usize,
+    /// `send` resolved: from here on it is delivered or visibly failed, whatever happens
+    pub accepted: bool,
+    /// `discard` was called and has not resolved with false: it may be gone
+    pub discarded: bool,
+    /// the device's life in which it was written
+    pub life: u32,
+    /// `discard` resolved with true
+    pub gone: bool,
+    /// as `send` answered it
+    pub key: Option<String>,
+    /// the newest message that the server had when it was written
+    pub newest: u64,
+    /// the newest message that a list at the newest end showed when it was written
+    pub shown: u64,
+}
+
+/// A call of the app whose result is still to come.
+#[derive(Debug)]
+pub enum Call {
+    Load {
+        timeline: u64,
+        direction: &'static str,
+        limit: u64,
+        alone: bool,
+    },
+    Send {
+        client_id: String,
+    },
+    Retry,
+    Discard {
+        client_id: String,
+    },
+    Change {
+        conversation: String,
+        message: String,
+    },
+    MarkRead {
+        conversation: String,
+        seq: Option<u64>,
+    },
+    Sync,
+    Inspect {
+        conversation: Option<String>,
+    },
+}
+
+/// The notification channel, as the net layer keeps it.
+pub struct Channel {
+    pub listen: u64,
+    pub ready: bool,
+}
+
+pub struct Device {
+    pub name: &'static str,
+    pub store: Memory,
+    /// None: the tab is closed, or crashed
+    pub engine: Option<Engine>,
+    pub facade: Facade,
+    /// counts engines: what belongs to an earlier one is no input of this one
+    pub life: u32,
+    /// world time of `performance.now() == 0`
+    born: u64,
+    /// no input arrives before this world time
+    pub asleep_until: u64,
+    /// whether the network works, and whether the client was told so
+    pub link: bool,
+    pub operations: VecDeque<Operation>,
+    pub requests: BTreeMap<u64, Pending>,
+    pub channel: Option<Channel>,
+    pub calls: BTreeMap<u64, Call>,
+    pub own: BTreeMap<String, Own>,
+    /// accepted read marks, by conversation
+    pub marks: BTreeMap<String, u64>,
+    /// the conversations' states are not older than this position
+    pub states_at: usize,
+    /// the list was owed when this was last looked at
+    pub owed: bool,
+    /// the list was paid by pages that were read when the server was here, at the latest
+    pub paid_at: usize,
+    pub promoted: bool,
+    pub hidden: bool,
+    /// where the cursor was when the lists were last looked at
+    pub checked_at: usize,
+    /// the outbox of this life has been read and shown
+    pub loaded: bool,
+    next_call: u64,
+    next_timeline: u64,
+    next_own: usize,
+}
+
+impl Device {
+    pub fn new(name: &'static str) -> Self {
+        Device {
+            name,
+            store: Memory::new(),
+            engine: None,
+            facade: Facade::default(),
+            life: 0,
+            born: 0,
+            asleep_until: 0,
+            link: true,
+            operations: VecDeque::new(),
+            requests: BTreeMap::new(),
+            channel: None,
+            calls: BTreeMap::new(),
+            own: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            states_at: 0,
+            owed: false,
+            paid_at: 0,
+            checked_at: 0,
+            promoted: false,
+            hidden: false,
+            loaded: false,
+            next_call: 1,
+            next_timeline: 1,
+            next_own: 0,
+        }
+    }
+
+    /// A page is loaded: a new engine on what the store has.
+    pub fn start(&mut self, time: u64, config: &Value, seed: u64) {
+        let config = Config::parse(&config.to_string()).expect("the simulation's own config");
+        self.stop();
+        self.born = time;
+        self.engine = Some(Engine::new(config, seed));
+    }
+
+    /// The page is gone, and everything that was in memory.
+    pub fn stop(&mut self) {
+        self.life += 1;
+        self.engine = None;
+        self.facade = Facade::default();
+        self.operations.clear();
+        self.requests.clear();
+        self.channel = None;
+        self.calls.clear();
+        self.promoted = false;
+        self.hidden = false;
+        self.loaded = false;
+        self.asleep_until = 0;
+    }
+
+    /// One input, and everything that it caused.
+    pub fn handle(&mut self, time: u64, wall: u64, input: Option<Input>) -> Vec<Effect> {
+        let now = Now {
+            mono: time - self.born,
+            wall,
+        };
+        let Some(engine) = &mut self.engine else {
+            return Vec::new();
+        };
+        if let Some(input) = input {
+            engine.handle(now, input);
+        }
+        std::iter::from_fn(|| engine.poll()).collect()
+    }
+
+    /// World time of the engine's timer.
+    pub fn deadline(&self) -> Option<u64> {
+        let deadline = self.engine.as_ref()?.deadline()?;
+        Some(deadline.saturating_add(self.born).max(self.asleep_until))
+    }
+
+    /// The position of the cursor that is stored.
+    pub fn position(&self) -> usize {
+        stored::cursor(&self.store)
+            .and_then(|cursor| server::position_of(&cursor))
+            .unwrap_or(0)
+    }
+
+    pub fn new_call(&mut self, call: Call) -> u64 {
+        let id = self.next_call;
+        self.next_call += 1;
+        self.calls.insert(id, call);
+        id
+    }
+
+    pub fn new_timeline(&mut self) -> u64 {
+        self.next_timeline += 1;
+        self.next_timeline
+    }
+
+    pub fn new_own(&mut self) -> (usize, String) {
+        self.next_own += 1;
+        (self.next_own, format!("{}-{}", self.name, self.next_own))
+    }
+
+    /// The newest message that an open list, which is at the newest end, shows of a conversation.
+    pub fn newest_shown(&self, conversation: &str) -> u64 {
+        let views = self.facade.timelines.values();
+        let views = views.filter(|v| {
+            v.conversation == conversation && !v.released && v.status == "ready" && !v.has_newer
+        });
+        views
+            .filter_map(|view| view.messages().next_back().map(|(_, m, _)| m.seq))
+            .max()
+            .unwrap_or(0)
+    }
+}

@@ -1,0 +1,11 @@
+//! The parts of the simulation. [`world`] is the map: it drives all others.
+
+pub mod check;
+pub mod device;
+pub mod facade;
+pub mod lies;
+pub mod rng;
+pub mod server;
+pub mod stored;
+pub mod story;
+pub mod world;
