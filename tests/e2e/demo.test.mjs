@@ -1,0 +1,145 @@
+// The demo page, as somebody at the keyboard finds it.
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { demo, launchBrowser, openPage, startServer } from "./harness.mjs";
+import { TARGET } from "../../tools/build.mjs";
+
+/** Where pictures of the page go, for whoever wants to look at it. */
+const PICTURES = join(TARGET, "e2e");
+
+describe("demo", () => {
+  let server, browser, at;
+
+  before(async () => {
+    server = await startServer({ args: ["--generate"] });
+    browser = await launchBrowser();
+    at = demo(server);
+    mkdirSync(PICTURES, { recursive: true });
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  const picture = (page, name) => page.screenshot({ path: join(PICTURES, `${name}.png`) });
+
+  async function enter(options = {}, path = "/") {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const page = await openPage(context, server, path);
+    page.setDefaultTimeout(30_000);
+    return page;
+  }
+
+  /** Chooses a conversation by its title. */
+  const choose = (page, title) => page.getByRole("option", { name: title }).first().click();
+  const message = (page, text) => page.locator(".row.message", { hasText: text });
+
+  async function write(page, text) {
+    const field = page.getByRole("textbox", { name: "Message" });
+    await field.fill(text);
+    await field.press("Enter");
+  }
+
+  test("signing in, choosing a conversation and writing: a second user sees it", async () => {
+    const left = await enter();
+    await left.getByRole("button", { name: "ada", exact: false }).first().click();
+    await choose(left, "Kitchen & coffee");
+    const right = await enter({}, "/?user=grace");
+    await choose(right, "Kitchen & coffee");
+    await right.locator(".row.message").first().waitFor();
+    await write(left, "Is there any coffee left?");
+    await message(right, "Is there any coffee left?").waitFor();
+    await left.locator('.row.message.own[data-delivery="synced"]', { hasText: "Is there any coffee left?" }).waitFor();
+    await picture(left, "chat");
+    assert.deepEqual([...left.problems, ...right.problems], []);
+    await left.context().close();
+    await right.context().close();
+  });
+
+  test("two devices side by side, one of each user, show the same", async () => {
+    const page = await enter({ viewport: { width: 1600, height: 900 } }, "/two.html?left=ada&right=grace#/design");
+    const [left, right] = [page.frameLocator("iframe >> nth=0"), page.frameLocator("iframe >> nth=1")];
+    for (const pane of [left, right]) await pane.locator(".row.message").first().waitFor();
+    await write(left, "Seen on both sides");
+    await message(right, "Seen on both sides").waitFor();
+    await write(right, "And answered");
+    await message(left, "And answered").waitFor();
+    await picture(page, "two");
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test("a message with markup is shown as its text", async () => {
+    const page = await enter({}, "/?user=linus#/kitchen");
+    await page.locator(".row.message").first().waitFor();
+    const markup = `<img src=x onerror="document.title='harm'"><script>document.title='harm'</script><b>bold</b> &amp;`;
+    await at.send("ada", "kitchen", markup);
+    const row = message(page, "onerror=");
+    await row.waitFor();
+    assert.equal(await row.locator(".text").textContent(), markup);
+    assert.equal(await row.locator("img, script, b").count(), 0);
+    assert.notEqual(await page.title(), "harm");
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test("scrolling back loads older messages, and what is on screen does not jump", async () => {
+    const page = await enter({}, "/?user=ada#/harbour");
+    await page.locator(".row.message").first().waitFor();
+    const moved = await page.evaluate(async () => {
+      const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+      const scroller = [...document.querySelectorAll("*")].find((element) => element.querySelector(".row.message") && element.scrollHeight > element.clientHeight + 50 && getComputedStyle(element).overflowY !== "visible");
+      const oldest = () => document.querySelector(".row.message").dataset.key;
+      const first = oldest();
+      let jumps = 0;
+      const end = performance.now() + 30_000;
+      for (let seen = new Set([first]); seen.size < 5; ) {
+        if (performance.now() > end) throw new Error("no older messages came");
+        scroller.scrollTop = Math.max(0, scroller.scrollTop - 150);
+        const top = scroller.getBoundingClientRect().top;
+        const row = [...document.querySelectorAll(".row.message")].find((one) => one.getBoundingClientRect().top >= top);
+        const { key } = row.dataset;
+        const before = row.getBoundingClientRect().top;
+        await frame();
+        await frame();
+        const now = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+        if (!now || Math.abs(now.getBoundingClientRect().top - before) > 2) jumps += 1;
+        seen.add(oldest());
+      }
+      return jumps;
+    });
+    assert.equal(moved, 0);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test("with the cable pulled a message waits, and goes once it is plugged in", async () => {
+    const page = await enter({}, "/?user=margaret#/kitchen");
+    await page.locator(".row.message").first().waitFor();
+    await page.context().setOffline(true);
+    await write(page, "Written in a tunnel");
+    await page.locator('.row.message.own[data-delivery="queued"]', { hasText: "Written in a tunnel" }).waitFor();
+    await picture(page, "offline");
+    await page.context().setOffline(false);
+    await page.locator('.row.message.own[data-delivery="synced"]', { hasText: "Written in a tunnel" }).waitFor();
+    assert.equal((await at.history("ada", "kitchen", "limit=50")).filter((one) => one.body.text === "Written in a tunnel").length, 1);
+    await page.context().close();
+  });
+
+  test("a narrow screen shows the list or the conversation, in the dark as well", async () => {
+    const page = await enter({ viewport: { width: 390, height: 800 }, colorScheme: "dark" }, "/?user=ada");
+    await choose(page, "Kitchen & coffee");
+    await page.locator(".row.message").first().waitFor();
+    assert.equal(await page.getByRole("listbox").isVisible(), false);
+    await picture(page, "narrow");
+    await page.getByRole("button", { name: "Back to the conversations" }).click();
+    await page.getByRole("listbox").waitFor();
+    assert.equal(await page.getByRole("textbox", { name: "Message" }).isVisible(), false);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+});

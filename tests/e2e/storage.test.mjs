@@ -1,0 +1,350 @@
+// The local database: shared by the tabs of a browser, kept over reloads, deleted on request, and not always in order.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { demo, device, findings, launchBrowser, openPage, reload, signIn, startServer } from "./harness.mjs";
+
+describe("storage", () => {
+  let server, browser, at;
+
+  before(async () => {
+    server = await startServer();
+    browser = await launchBrowser();
+    at = demo(server);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  const textsOf = async (user, talk) => (await at.history(user, talk)).map((message) => message.body.text);
+
+  const showing = (page, talk, options) => page.evaluate(async ({ talk, options }) => {
+    globalThis.timeline = await e2e.show(client, talk, options);
+  }, { talk, options });
+
+  const connection = (page, wanted) => page.evaluate((wanted) => e2e.until(client.status, (status) => status.connection === wanted), wanted);
+
+  /** Everything of the conversation, loaded page by page. */
+  const wholeList = (page) => page.evaluate(async () => {
+    for (let calls = 0; timeline.getSnapshot().hasOlder; calls += 1) {
+      if (calls > 100) throw new Error("loadOlder without an end");
+      await timeline.loadOlder({ limit: 200 });
+    }
+    return e2e.texts(timeline);
+  });
+
+  async function nothingWrong(context) {
+    for (const page of context.pages()) {
+      const wrong = (await findings(/** @type {any} */ (page))).filter((text) => !text.startsWith("Failed to load resource") && !text.startsWith("WebSocket connection"));
+      assert.deepEqual(wrong, []);
+    }
+    await context.close();
+  }
+
+  /** Changes one record of one of the account's object stores by hand: `change` gets its bytes, and answers others, or null to delete it. */
+  const tamper = (page, account, store, change) => page.evaluate(async ({ account, store, change }) => {
+    const request = (made) => new Promise((resolve, reject) => {
+      made.onsuccess = () => resolve(made.result);
+      made.onerror = () => reject(made.error);
+    });
+    const database = await request(indexedDB.open(`pullcord:${account}`));
+    const records = database.transaction(store, "readwrite").objectStore(store);
+    const keys = await request(records.getAllKeys());
+    const key = keys.at(-1);
+    if (change === "delete") {
+      await request(records.delete(key));
+    } else {
+      const bytes = await request(records.get(key));
+      bytes[Math.floor(bytes.length / 2)] ^= 0x40;
+      await request(records.put(bytes, key));
+    }
+    database.close();
+    return keys.length;
+  }, { account, store, change });
+
+  describe("one client works at a time", () => {
+    test("a second tab waits, shows what is stored, and takes over when the first has gone", async () => {
+      const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann], 60);
+      const first = await device(browser, server, ann);
+      const context = first.context();
+      await showing(first, talk);
+      const second = await openPage(context, server);
+      const seen = await second.evaluate(async ({ ann, talk }) => {
+        globalThis.client = await e2e.open(ann);
+        const { connection } = client.status.getSnapshot();
+        globalThis.timeline = client.timeline(talk);
+        e2e.watch(timeline);
+        const { items } = await e2e.until(timeline, (now) => now.items.length >= 30);
+        globalThis.sent = client.send(talk, { text: "from the second" });
+        return { connection, last: e2e.textOf(items.findLast((item) => item.kind === "message")), listed: client.conversations.getSnapshot().length, requests: (await client.inspect()).requests };
+      }, { ann, talk });
+      assert.deepEqual(seen, { connection: "waiting", last: "message 60", listed: 1, requests: { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 } });
+      await first.evaluate((talk) => e2e.call("POST", "/demo/bulk", { conversation: talk, sender: "Mara", count: 2, text: "meanwhile" }), talk);
+      await first.evaluate(() => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "meanwhile 2"));
+      assert.deepEqual(await findings(first), []);
+      await first.close();
+      await second.evaluate(async () => {
+        await e2e.caughtUp(client);
+        await sent;
+        await e2e.until(timeline, (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "from the second");
+      });
+      assert.deepEqual(await wholeList(second), await textsOf(ann, talk));
+      await nothingWrong(context);
+    });
+
+    test("with ifOpen \"take-over\" the other is closed at once, and says why", async () => {
+      const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann], 40);
+      const first = await device(browser, server, ann);
+      await showing(first, talk);
+      const second = await openPage(first.context(), server);
+      await signIn(second, ann, { ifOpen: "take-over" });
+      await connection(first, "closed");
+      const closed = await first.evaluate(async () => ({
+        timeline: timeline.getSnapshot().status,
+        items: timeline.getSnapshot().items.length,
+        error: client.status.getSnapshot().error.code,
+        send: (await e2e.refusal(timeline.send({ text: "no" }))).code,
+      }));
+      assert.deepEqual(closed, { timeline: "closed", items: 30, error: "closed", send: "closed" });
+      await showing(second, talk);
+      // the first's data was handed on, not fetched again
+      assert.equal(await second.evaluate(async () => (await client.inspect()).requests.history), 0);
+      await nothingWrong(first.context());
+    });
+
+    test("an earlier client of the same page is waited for in the same way", async () => {
+      const [ann] = await at.users("ann");
+      const page = await device(browser, server, ann);
+      const seen = await page.evaluate(async (ann) => {
+        const earlier = client;
+        const later = await e2e.open(ann);
+        const { connection } = later.status.getSnapshot();
+        await earlier.close();
+        await earlier.close();
+        await e2e.caughtUp(later);
+        return { connection, earlier: earlier.status.getSnapshot().connection };
+      }, ann);
+      assert.deepEqual(seen, { connection: "waiting", earlier: "closed" });
+      await nothingWrong(page.context());
+    });
+
+    test("an opening that is cancelled leaves nothing held", async () => {
+      const [ann] = await at.users("ann");
+      const page = await openPage(await browser.newContext(), server);
+      const codes = await page.evaluate(async (ann) => {
+        const before = await e2e.refusal(e2e.open(ann, { signal: AbortSignal.abort() }));
+        const cancel = new AbortController();
+        const opening = e2e.open(ann, { signal: cancel.signal });
+        cancel.abort();
+        const during = await e2e.refusal(opening);
+        globalThis.client = await e2e.open(ann);
+        await e2e.caughtUp(client);
+        return [before.code, before.name, during.code];
+      }, ann);
+      assert.deepEqual(codes, ["aborted", "AbortError", "aborted"]);
+      await nothingWrong(page.context());
+    });
+  });
+
+  test("two accounts in one page do not see each other's data", async () => {
+    const [ann, bob] = await at.users("ann", "bob");
+    const [hers, his] = [await at.conversation([ann], 10), await at.conversation([bob], 20)];
+    const page = await device(browser, server, ann);
+    const seen = await page.evaluate(async ({ bob, hers, his }) => {
+      const other = await e2e.open(bob);
+      await e2e.caughtUp(other);
+      await e2e.show(client, hers);
+      await e2e.show(other, his);
+      const of = async (one) => ({ list: one.conversations.getSnapshot().map(({ id }) => id), cached: (await one.inspect()).cachedMessages, foreign: [(await one.inspect(hers)).segments.length, (await one.inspect(his)).segments.length] });
+      const seen = [await of(client), await of(other)];
+      await other.wipe();
+      return [...seen, await of(client)];
+    }, { bob, hers, his });
+    const [first, second, left] = seen;
+    assert.deepEqual(first, { list: [hers], cached: 10, foreign: [1, 0] });
+    assert.deepEqual(second, { list: [his], cached: 20, foreign: [0, 1] });
+    assert.deepEqual(left, first);
+    await nothingWrong(page.context());
+  });
+
+  describe("wipe", () => {
+    const databases = (page) => page.evaluate(async () => (await indexedDB.databases()).map((one) => one.name));
+
+    test("deletes the account's data, and a new client begins anew", async () => {
+      const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann], 40);
+      const page = await device(browser, server, ann);
+      await showing(page, talk);
+      assert.deepEqual(await databases(page), [`pullcord:${ann}`]);
+      await page.evaluate(() => client.wipe());
+      assert.deepEqual(await databases(page), []);
+      assert.equal(await page.evaluate(() => client.status.getSnapshot().connection), "closed");
+      await signIn(page, ann);
+      const { cachedMessages } = await page.evaluate(() => client.inspect());
+      assert.equal(cachedMessages, 0);
+      await showing(page, talk);
+      await nothingWrong(page.context());
+    });
+
+    test("of an account that is open in another tab closes that one", async () => {
+      const [ann] = await at.users("ann");
+      const first = await device(browser, server, ann);
+      const second = await openPage(first.context(), server);
+      await second.evaluate((ann) => pullcord.wipe(ann), ann);
+      await connection(first, "closed");
+      assert.deepEqual(await databases(second), []);
+      await second.evaluate((ann) => pullcord.wipe(ann), ann);
+      await nothingWrong(first.context());
+    });
+  });
+
+  describe("a database that is not as it should be", () => {
+    test("one of a newer version is left alone", async () => {
+      const [ann] = await at.users("ann");
+      const page = await openPage(await browser.newContext(), server);
+      const seen = await page.evaluate(async (ann) => {
+        const open = (version) => new Promise((resolve, reject) => {
+          const request = indexedDB.open(`pullcord:${ann}`, version);
+          request.onupgradeneeded = () => request.result.createObjectStore("of-the-future").put("precious", "data");
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+        (await open(1_000_000)).close();
+        const refused = await e2e.refusal(e2e.open(ann));
+        const database = await open(undefined);
+        const left = { version: database.version, stores: [...database.objectStoreNames] };
+        database.close();
+        return { code: refused.code, retryable: refused.retryable, left };
+      }, ann);
+      assert.deepEqual(seen, { code: "storage-newer", retryable: false, left: { version: 1_000_000, stores: ["of-the-future"] } });
+      await nothingWrong(page.context());
+    });
+
+    test("a newer version in another tab gets the database: the client of the old one closes", async () => {
+      const [ann] = await at.users("ann");
+      const page = await device(browser, server, ann);
+      const newer = await openPage(page.context(), server);
+      const version = await newer.evaluate((ann) => new Promise((resolve, reject) => {
+        const request = indexedDB.open(`pullcord:${ann}`, 1_000_000);
+        request.onsuccess = () => resolve(request.result.version);
+        request.onerror = () => reject(request.error);
+        request.onupgradeneeded = () => {};
+      }), ann);
+      assert.equal(version, 1_000_000);
+      await connection(page, "closed");
+      const code = await page.evaluate(() => client.status.getSnapshot().error?.code);
+      assert.equal(code, "closed");
+      await nothingWrong(page.context());
+    });
+
+    for (const [change, what] of [["flip", "a block with a flipped bit"], ["delete", "a block that is missing"]]) {
+      test(`${what} is noticed and fetched again, and the outbox is kept`, async () => {
+        const [ann] = await at.users("ann");
+        const talk = await at.conversation([ann], 500);
+        const page = await device(browser, server, ann);
+        await showing(page, talk);
+        await wholeList(page);
+        await page.context().setOffline(true);
+        await page.evaluate(async () => {
+          await e2e.until(client.status, (status) => status.connection === "offline");
+          await timeline.send({ text: "not lost" });
+          await client.close();
+        });
+        assert.ok(await tamper(page, ann, "blocks", change) >= 3);
+        await page.context().setOffline(false);
+        await page.evaluate(async ({ ann, talk }) => {
+          globalThis.client = await e2e.open(ann);
+          globalThis.told = [];
+          client.on("storage", (detail) => told.push(detail.kind));
+          globalThis.timeline = client.timeline(talk);
+          e2e.watch(timeline);
+          await e2e.caughtUp(client);
+          await e2e.until(timeline, (now) => now.items.length >= 30 && now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "not lost");
+        }, { ann, talk });
+        assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+        assert.deepEqual(await page.evaluate(() => told), ["corrupt"]);
+        const { segments } = await page.evaluate((talk) => client.inspect(talk), talk);
+        assert.deepEqual(segments.map(({ count, live, start }) => [count, live, start]), [[501, true, true]]);
+        await nothingWrong(page.context());
+      });
+    }
+
+    test("segments that do not check are fetched again", async () => {
+      const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann], 100);
+      const page = await device(browser, server, ann);
+      await showing(page, talk);
+      await page.evaluate(() => client.close());
+      await tamper(page, ann, "segments", "flip");
+      await signIn(page, ann);
+      await showing(page, talk);
+      assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+      await nothingWrong(page.context());
+    });
+
+    test("a database that the browser deletes under an open client is made again, and the client goes on", async () => {
+      const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann], 40);
+      const page = await device(browser, server, ann);
+      await showing(page, talk);
+      const cdp = await page.context().newCDPSession(page);
+      await cdp.send("Storage.clearDataForOrigin", { origin: server.url, storageTypes: "indexeddb" });
+      await at.bulk(talk, 1, "after it was cleared");
+      const { connection, error } = await page.evaluate(async () => {
+        await e2e.until(client.status, (status) => status.connection === "closed" || e2e.textOf(timeline.getSnapshot().items.at(-1)) === "after it was cleared 1");
+        return client.status.getSnapshot();
+      });
+      // either is in order: what must not be is a client that looks in sync and is not
+      if (connection === "closed") assert.equal(error.code, "storage");
+      else assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+      await nothingWrong(page.context());
+    });
+  });
+
+  test("without IndexedDB it works from memory, and says so", async () => {
+    const [ann] = await at.users("ann");
+    const talk = await at.conversation([ann], 40);
+    const context = await browser.newContext();
+    await context.addInitScript(() => Object.defineProperty(globalThis, "indexedDB", { value: undefined }));
+    const page = await openPage(context, server);
+    await signIn(page, ann);
+    await showing(page, talk);
+    assert.equal(await page.evaluate(() => client.status.getSnapshot().storage), "memory");
+    await page.evaluate(() => timeline.send({ text: "kept in memory" }));
+    await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0));
+    assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+    assert.equal((await page.evaluate((ann) => e2e.refusal(e2e.open(`${ann}-strict`, { storage: { mode: "indexeddb" } })), ann)).code, "storage");
+    await nothingWrong(context);
+  });
+
+  test("past maxMessages old blocks go, what is on screen stays, and nothing is missing when it is loaded again", async () => {
+    const [ann] = await at.users("ann");
+    const talks = [];
+    for (let i = 0; i < 3; i += 1) talks.push(await at.conversation([ann], 700));
+    const page = await device(browser, server, ann, { storage: { maxMessages: 1000 } });
+    for (const talk of talks) {
+      await showing(page, talk);
+      assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+    }
+    const cached = await page.evaluate(() => e2e.poll(async () => {
+      const { cachedMessages } = await client.inspect();
+      return cachedMessages <= 1000 && cachedMessages;
+    }));
+    assert.ok(cached >= 700, `${cached} cached`);
+    // the last is on screen: it is whole; of the others no end is claimed that is not held
+    const { segments } = await page.evaluate((talk) => client.inspect(talk), talks[2]);
+    assert.deepEqual(segments.map(({ count, live, start }) => [count, live, start]), [[700, true, true]]);
+    await page.evaluate(() => client.close());
+    await reload(page);
+    await signIn(page, ann);
+    for (const talk of talks) {
+      await showing(page, talk);
+      assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+    }
+    await nothingWrong(page.context());
+  });
+});
