@@ -724,6 +724,7 @@ impl<'a> Tx<'a> {
         for m in &messages {
             self.newer_elsewhere(m);
         }
+        self.drop_trimmed(id);
         Ok(())
     }
 
@@ -840,21 +841,30 @@ impl<'a> Tx<'a> {
             self.newer_elsewhere(m);
             return Ok(());
         }
-        // Before the first message that there is: a trim has passed it, and no event will bring it.
-        let held = self.held(&m.conversation);
-        let segment = held.segments.containing(m.seq.0);
-        let first = held.blocks.first().map(|b| b.lo);
-        if segment.is_some_and(|s| s.start) && first.is_none_or(|first| m.seq.0 < first) {
-            self.drop_local(order);
-            return Ok(());
-        }
         self.put_local(Local {
             state: LocalState::Sent,
             message: Some(m.clone()),
             error: None,
             ..Local::clone(&local)
         });
+        self.drop_trimmed(&m.conversation);
         Ok(())
+    }
+
+    /// What was sent and stands before the first message that there is: a trim has passed it, and no
+    /// event will bring it.
+    fn drop_trimmed(&mut self, id: &Rc<str>) {
+        for local in self.locals() {
+            let Some(m) = local.message.as_ref().filter(|m| m.conversation == *id) else {
+                continue;
+            };
+            let held = self.held(id);
+            let start = held.segments.containing(m.seq.0).is_some_and(|s| s.start);
+            let first = held.blocks.first().map(|b| b.lo);
+            if start && first.is_none_or(|first| m.seq.0 < first) {
+                self.drop_local(local.order);
+            }
+        }
     }
 
     // ------------------------------------------------------------ eviction
