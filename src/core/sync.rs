@@ -407,8 +407,15 @@ impl Engine {
             Some(next) => self.list.after = Some(next),
             None => {
                 self.list.restart();
-                for call in std::mem::take(&mut self.pull.listing) {
-                    self.resolve(call, "null");
+                let calls = std::mem::take(&mut self.pull.listing);
+                if self.pull.caught_up {
+                    for call in calls {
+                        self.resolve(call, "null");
+                    }
+                } else if !calls.is_empty() {
+                    // The network failed since their pull: another one's turn.
+                    self.pull.later.extend(calls);
+                    self.ask_pull(0);
                 }
                 if !self.db.meta.suspects.is_empty() {
                     self.ask_pull(0);
