@@ -960,6 +960,13 @@ impl Commit {
                             .peek(&(id.clone(), *lo))
                             .is_some_and(|held| *held == *block);
                     if unchanged {
+                        // Something came and went again: the index has estimated what stayed.
+                        let bytes = db.held(id).blocks.iter().find(|b| b.lo == *lo).map(|b| b.bytes);
+                        let index = self.held.get_mut(id).map(|held| &mut held.blocks);
+                        let entry = index.and_then(|blocks| blocks.iter_mut().find(|b| b.lo == *lo));
+                        if let (Some(entry), Some(bytes)) = (entry, bytes) {
+                            entry.bytes = bytes;
+                        }
                         continue;
                     }
                     let value = block::encode(id, block);
