@@ -1,0 +1,239 @@
+// `npm run bench`: Pullcord beside Dexie and plain IndexedDB, in Chromium, on the real messages. Prints tables and
+// writes them as JSON (`-- --out FILE`; else target/bench.json). `-- --pkg FOLDER` measures a package that is built
+// already, `-- --rounds N` more or fewer rounds.
+
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
+import { chromium } from "playwright-core";
+import { messages } from "../tests/bench/data.mjs";
+import { figure, median, quantile, table } from "../tests/bench/numbers.mjs";
+import { profile } from "../tests/bench/profile.mjs";
+import { serve } from "../tests/bench/server.mjs";
+import { packPackage, temporaryFolder } from "../tests/e2e/harness.mjs";
+import { TARGET, buildPackage } from "./build.mjs";
+import { Problem, ROOT, main } from "./run.mjs";
+import { findBrowser, setUpBuild } from "./setup.mjs";
+
+const CATCH_UP = 100_000;
+const SMALL = 1_000;
+const PAGE_SIZE = 30;
+const PAGES = 100;
+const CONVERSATION = "#ubuntu";
+
+const TARGETS = { catchUp: 8, paging: 0.5, coldOpen: 1.3, download: 110, memory: 64 };
+/** rounds of a cold open for each round of the rest: it is short, and much of it is the browser's */
+const OPENINGS = 3;
+
+/** @param {import("playwright-core").BrowserContext} context */
+async function openPage(context, url) {
+  const page = await context.newPage();
+  page.on("pageerror", (error) => console.error(`page: ${error.message}`));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) console.error(`page: ${message.text()}`);
+  });
+  await page.goto(url);
+  await page.addScriptTag({ url: "/bench.js", type: "module" });
+  await page.waitForFunction(() => "bench" in globalThis);
+  return page;
+}
+
+/** Calls a function of tests/bench/page/index.js. @param {import("playwright-core").Page} page */
+function call(page, name, ...args) {
+  return page.evaluate(([name, args]) => /** @type {any} */ (globalThis).bench[name](...args), /** @type {[string, any[]]} */ ([name, args]));
+}
+
+async function bundleContenders() {
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
+    entryPoints: [join(ROOT, "tests", "bench", "page", "index.js")],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    // as an app is built; Dexie's development build does more
+    define: { "process.env.NODE_ENV": '"production"' },
+    logLevel: "warning",
+  });
+  return outputFiles[0].text;
+}
+
+/** Another one begins each round: whoever comes second finds the disk busier. */
+const rotated = (list, round) => list.map((_, index) => list[(index + round) % list.length]);
+
+function say(text) {
+  console.log(text);
+}
+
+// ---------------------------------------------------------------- measurements
+
+async function measureContenders(context, url, rounds) {
+  const page = await openPage(context, url);
+  await call(page, "loadMessages");
+  const contenders = await call(page, "contenders");
+  say("What each does, in the same page, with durability \"relaxed\", each on a fresh database of its own:");
+  for (const { name, does } of contenders) say(`  ${name}: ${does}`);
+  say("The backend is an array in the page. Pullcord's answers still become JSON text for its wasm, which over HTTP they are already: it does work here that the others do not. Paging, all let the browser draw a frame between two pages, untimed.\n");
+
+  const keys = contenders.map(({ key }) => key);
+  const times = Object.fromEntries(keys.map((key) => [key, /** @type {number[]} */ ([])]));
+  const pages = Object.fromEntries(keys.map((key) => [key, /** @type {number[]} */ ([])]));
+  for (let round = 0; round < rounds; round++) {
+    const database = (key) => `bench-${key}-${round}`;
+    for (const key of rotated(keys, round)) times[key].push(await call(page, "catchUp", key, database(key), CATCH_UP));
+    // each time on a client and a database that were just opened: nothing is in memory yet
+    for (const key of rotated(keys, round)) pages[key].push(...(await call(page, "pageBack", key, database(key), CATCH_UP, CONVERSATION, PAGE_SIZE, PAGES)));
+    for (const key of keys) await call(page, "remove", key, database(key));
+    say(`round ${round + 1} of ${rounds}: catch-up ${keys.map((key) => `${key} ${figure(times[key][round])} ms`).join(", ")}; median page ${keys.map((key) => `${key} ${figure(median(pages[key].slice(-PAGES)))} ms`).join(", ")}`);
+  }
+
+  const profiles = {
+    catchUp: await profile(page, () => call(page, "catchUp", "pullcord", "bench-profile", CATCH_UP)),
+    // between two pages it waits for a frame
+    paging: await profile(page, () => call(page, "pageBack", "pullcord", "bench-profile", CATCH_UP, CONVERSATION, PAGE_SIZE, PAGES), { idle: false }),
+  };
+  await call(page, "remove", "pullcord", "bench-profile");
+  const dexieVersion = await page.evaluate(() => /** @type {any} */ (globalThis).bench.DEXIE_VERSION);
+  await page.close();
+
+  const catchUp = Object.fromEntries(keys.map((key) => [key, { ms: times[key], median: median(times[key]), rate: CATCH_UP / (median(times[key]) / 1000) }]));
+  const paging = Object.fromEntries(keys.map((key) => [key, { median: median(pages[key]), p99: quantile(pages[key], 0.99), pages: pages[key].length }]));
+  return { contenders, dexieVersion, catchUp, paging, profiles };
+}
+
+/** Leaves both databases for the cold opens. */
+async function measureMemory(context, url) {
+  const page = await openPage(context, url);
+  const all = await call(page, "loadMessages");
+  const before = await call(page, "catchUp", "pullcord", "bench-small", SMALL);
+  const ms = await call(page, "catchUp", "pullcord", "bench-large", all);
+  const bytes = await call(page, "wasmBytes");
+  await page.close();
+  return { all, bytes, ms, small: before };
+}
+
+async function measureColdOpen(context, url, rounds, all) {
+  const page = await openPage(context, url);
+  const measure = async (database, warm) => {
+    const ms = await call(page, "coldOpen", database, CONVERSATION, PAGE_SIZE, { warm });
+    await page.reload();
+    await page.addScriptTag({ url: "/bench.js", type: "module" });
+    await page.waitForFunction(() => "bench" in globalThis);
+    return ms;
+  };
+  const sizes = [["bench-small", SMALL], ["bench-large", all]];
+  const result = {};
+  for (const [name, warm] of /** @type {[string, boolean][]} */ ([["whole", false], ["wasmLoaded", true]])) {
+    const times = sizes.map(() => /** @type {number[]} */ ([]));
+    // the first of all fills the browser's caches
+    for (const [database] of sizes) await measure(database, warm);
+    for (let round = 0; round < rounds * OPENINGS; round++) {
+      for (const at of rotated([0, 1], round)) times[at].push(await measure(sizes[at][0], warm));
+    }
+    const [small, large] = times.map((ms) => ({ ms, median: median(ms) }));
+    result[name] = { small, large, ratio: large.median / small.median };
+  }
+  for (const [database] of sizes) await call(page, "remove", "pullcord", database);
+  await page.close();
+  return result;
+}
+
+async function measureDownload(pkg) {
+  const files = {};
+  for (const name of ["pullcord.wasm", "index.js"]) files[name] = gzipSync(await readFile(join(pkg, name)), { level: 9 }).length;
+  return { files, gzip: Object.values(files).reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+// ---------------------------------------------------------------- what came of it
+
+const percent = (share) => `${(share * 100).toFixed(0)} %`;
+
+/** What a profile says, greatest first. */
+function shares({ shares }) {
+  return Object.entries(shares).filter(([, share]) => share >= 0.01).sort(([, a], [, b]) => b - a).map(([kind, share]) => `${kind} ${percent(share)}`).join(", ");
+}
+
+/** Each target, whether it is met, and if not, what stands in the way. */
+function judge({ catchUp, paging, coldOpen, download, memory, profiles }) {
+  const ratio = {
+    catchUp: catchUp.pullcord.rate / catchUp.dexie.rate,
+    median: paging.pullcord.median / paging.dexie.median,
+    p99: paging.pullcord.p99 / paging.dexie.p99,
+    coldOpen: coldOpen.whole.ratio,
+    download: download.gzip / 1000,
+    memory: memory.bytes / 2 ** 20,
+  };
+  const why = {
+    catchUp: () => `at ${TARGETS.catchUp} times Dexie's rate it would take ${figure(catchUp.dexie.median / TARGETS.catchUp)} ms and takes ${figure(catchUp.pullcord.median)}: ${shares(profiles.catchUp)}`,
+    median: () => `a page takes ${figure(paging.pullcord.median)} ms, and half of Dexie's is ${figure(paging.dexie.median / 2)}: ${shares(profiles.paging)}`,
+    p99: () => `the slowest pages are those that read their blocks from IndexedDB: ${figure(paging.pullcord.p99)} ms, ${figure(paging.pullcord.p99 / paging.pullcord.median)} times the median; Dexie's p99 is only ${figure(paging.dexie.p99 / paging.dexie.median)} times its own`,
+    coldOpen: () => `${figure(coldOpen.whole.large.median - coldOpen.whole.small.median)} ms more (${figure(coldOpen.wasmLoaded.large.median - coldOpen.wasmLoaded.small.median)} of them with the wasm loaded before): the index of the conversation's blocks is read whole, and it is as long as the history`,
+    download: () => `${Object.entries(download.files).map(([name, bytes]) => `${name} ${figure(bytes / 1000)} KB`).join(", ")}: the wasm is ${figure(download.files["pullcord.wasm"] / 1000 - TARGETS.download + download.files["index.js"] / 1000)} KB too large`,
+    memory: () => `wasm memory never shrinks: this is its peak in ${figure(memory.ms / 1000)} s of catching up`,
+  };
+  const target = (key, name, shown, limit, met) => ({ name, target: limit, measured: shown, value: ratio[key], met, why: met ? null : why[key]() });
+  return [
+    target("catchUp", "Catch-up of 100,000 messages, batches of 500", `${figure(ratio.catchUp)} × Dexie's rate`, `≥ ${TARGETS.catchUp} ×`, ratio.catchUp >= TARGETS.catchUp),
+    target("median", "Paging back through 3,000, a page: median", `${figure(ratio.median)} × Dexie's`, `≤ ${TARGETS.paging} ×`, ratio.median <= TARGETS.paging),
+    target("p99", "Paging back through 3,000, a page: p99", `${figure(ratio.p99)} × Dexie's`, `≤ ${TARGETS.paging} ×`, ratio.p99 <= TARGETS.paging),
+    target("coldOpen", `Cold open, ${memory.all.toLocaleString("en-US")} messages : 1,000`, `${figure(ratio.coldOpen)} ×`, `≤ ${TARGETS.coldOpen} ×`, ratio.coldOpen <= TARGETS.coldOpen),
+    target("download", "Download, gzipped", `${figure(ratio.download)} KB`, `≤ ${TARGETS.download} KB`, ratio.download <= TARGETS.download),
+    target("memory", `wasm memory after ${memory.all.toLocaleString("en-US")} messages`, `${figure(ratio.memory)} MB`, `≤ ${TARGETS.memory} MB`, ratio.memory <= TARGETS.memory),
+  ];
+}
+
+function print({ contenders, catchUp, paging, coldOpen, memory, profiles }, targets) {
+  const rows = (cells) => contenders.map(({ key, name }) => [name, ...cells(key)]);
+  say(`\nCatch-up of ${CATCH_UP.toLocaleString("en-US")} messages in batches of 500 (median of ${catchUp.pullcord.ms.length} rounds)`);
+  say(table([["", "messages/s", "ms", "× Dexie's rate"], ...rows((key) => [figure(catchUp[key].rate), figure(catchUp[key].median), figure(catchUp[key].rate / catchUp.dexie.rate)])]));
+  say(`  Pullcord's time, profiled: ${shares(profiles.catchUp)}`);
+  say(`\nPaging back, ${PAGE_SIZE} at a time (${paging.pullcord.pages} pages each)`);
+  say(table([["", "median ms", "p99 ms", "× Dexie's median", "× its p99"], ...rows((key) => [figure(paging[key].median), figure(paging[key].p99), figure(paging[key].median / paging.dexie.median), figure(paging[key].p99 / paging.dexie.p99)])]));
+  say(`  Pullcord's time, profiled: ${shares(profiles.paging)}`);
+  say(`\nCold open: page loaded, createClient to the first page in a snapshot (median of ${coldOpen.whole.small.ms.length})`);
+  const opening = (name, { small, large, ratio }) => [name, figure(small.median), figure(large.median), figure(ratio)];
+  say(table([["", "1,000: ms", `${memory.all.toLocaleString("en-US")}: ms`, "ratio"], opening("with the wasm's download (cached) and compilation", coldOpen.whole), opening("wasm loaded before", coldOpen.wasmLoaded)]));
+  say("\nTargets");
+  say(table([["", "measured", "target", ""], ...targets.map(({ name, measured, target, met }) => [name, measured, target, met ? "met" : "MISSED"])]));
+  for (const { name, why } of targets.filter(({ met }) => !met)) say(`  Missed, ${name}: ${why}`);
+}
+
+await main(import.meta.url, async (args) => {
+  const { values: options } = parseArgs({ args, options: { out: { type: "string" }, pkg: { type: "string" }, rounds: { type: "string", default: "3" } } });
+  const rounds = Number(options.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Problem("--rounds takes a number, at least 1");
+  await setUpBuild();
+  if (!options.pkg) await buildPackage({ quiet: true });
+  const found = findBrowser();
+  if (!found) throw new Problem("Chromium is missing: `npm run setup` installs it, or says what to do");
+  // packed, it is a copy: a build that runs meanwhile does not matter
+  const pkg = options.pkg ? resolve(options.pkg) : await packPackage();
+  const { text, real } = messages();
+  const server = await serve({ pkg, script: await bundleContenders(), data: text });
+  // with a profile on the disk: without one Chromium keeps IndexedDB in memory
+  const context = await chromium.launchPersistentContext(temporaryFolder(), {
+    executablePath: found.chrome,
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--js-flags=--expose-gc"],
+  });
+  try {
+    const environment = { date: new Date().toISOString(), chromium: context.browser()?.version() ?? null, cpu: cpus()[0]?.model ?? null, cores: cpus().length, node: process.version };
+    say(`Chromium ${environment.chromium}, ${environment.cores} × ${environment.cpu}; ${real ? "the real messages" : "generated messages, for ../shared/data/irc is missing"}\n`);
+    const download = await measureDownload(pkg);
+    const contenders = await measureContenders(context, server.url, rounds);
+    const memory = await measureMemory(context, server.url);
+    const coldOpen = await measureColdOpen(context, server.url, rounds, memory.all);
+    const measured = { ...contenders, coldOpen, download, memory };
+    const targets = judge(measured);
+    print(measured, targets);
+    const out = resolve(options.out ?? join(TARGET, "bench.json"));
+    await mkdir(dirname(out), { recursive: true });
+    await writeFile(out, `${JSON.stringify({ environment, real, targets, ...measured }, null, 2)}\n`);
+    say(`\nwritten to ${out}`);
+  } finally {
+    await context.close();
+    server.close();
+  }
+});
