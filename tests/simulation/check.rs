@@ -34,9 +34,12 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
     if stored::owed(&device.store) || !stored::suspects(&device.store).is_empty() {
         device.owed = true;
     } else {
-        device.states_at = position;
         if std::mem::take(&mut device.owed) {
             device.paid_at = server.position();
+        }
+        // What moved while the pages were read, the pull after them brings.
+        if position >= device.paid_at {
+            device.states_at = position;
         }
     }
     conversations(device, server, position)?;
@@ -513,11 +516,10 @@ fn conversations(device: &Device, server: &Server, position: usize) -> Checked {
             .membership
             .iter()
             .any(|(at, member)| !member && *at > position);
-        let owed = leaves || stored::owed(&device.store);
+        let owed = leaves || device.owed || position < device.paid_at;
         state(shown, conversation, since, owed)
             .map_err(|error| format!("R11: {}, as of {since}: {error}", shown.id))?;
     }
-    // What moved while the pages were read, the pull after them brings.
     if device.facade.caught_up() && position >= device.paid_at {
         let decided = server
             .conversations

@@ -356,7 +356,7 @@ impl Server {
         let (wall, sort) = (self.wall, self.commits / 2);
         // The state's event and the message's are independent of each other: either comes first,
         // or the state's comes some time later.
-        let told = rng.below(4);
+        let told = if self.prompt { 0 } else { rng.below(4) };
         let state_first = told == 0 && self.conversation(id).member;
         let position = if state_first {
             self.position() + 2
@@ -385,7 +385,10 @@ impl Server {
             edits: Vec::new(),
         };
         conversation.posts.insert(seq, post);
-        conversation.sort = conversation.sort.max(sort);
+        if told != 1 {
+            // What moves in the list is told at once: a reader of its pages might miss it.
+            conversation.sort = conversation.sort.max(sort);
+        }
         let prev = (!rng.chance(20)).then_some(prev);
         if state_first {
             self.tell_state(id, true);
@@ -403,7 +406,7 @@ impl Server {
             });
         }
         if told != 0 {
-            self.tell_state(id, told != 1 || self.prompt);
+            self.tell_state(id, told != 1);
         }
     }
 

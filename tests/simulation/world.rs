@@ -1652,7 +1652,6 @@ impl World {
                 continue;
             }
             let whole = view.status == "ready"
-                && view.error.is_none()
                 && view.loading
                     == (super::facade::Loading {
                         older: false,
