@@ -881,7 +881,9 @@ impl Engine {
         if self.op.is_some() || self.phase != Phase::Ready {
             return false;
         }
-        if !self.wanted.is_empty() {
+        // What is corrupt is dropped first: who wants its blocks would have them read again for ever.
+        let corrupt = matches!(self.jobs.front(), Some(Job::Corrupt { .. }));
+        if !self.wanted.is_empty() && !corrupt {
             let ids: Vec<BlockId> = self.wanted.keys().cloned().collect();
             let reads = self.db.block_reads(&ids);
             if reads.is_empty() {

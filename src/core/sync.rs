@@ -96,6 +96,8 @@ impl Pull {
         self.again = false;
         self.after_list = false;
         self.caught_up = false;
+        // What failed was the old database: nobody has to be spared.
+        self.not_before = 0;
     }
 }
 
