@@ -54,7 +54,7 @@ export function packPackage() {
 export async function startServer({ args = [], port = 0 } = {}) {
   const blank = temporaryFolder();
   writeFileSync(join(blank, "index.html"), BLANK);
-  copyFileSync(join(import.meta.dirname, "page.js"), join(blank, "page.js"));
+  for (const name of ["page.js", "backend.js"]) copyFileSync(join(import.meta.dirname, name), join(blank, name));
   const mounts = [`/=${join(ROOT, "www")}`, `/pkg=${await packPackage()}`, `/blank=${blank}`].flatMap((mount) => ["--static", mount]);
   return startProcess({ args: ["--demo", "--allow-trouble", "--port", String(port), ...mounts, ...args] });
 }

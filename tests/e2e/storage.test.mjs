@@ -291,16 +291,24 @@ describe("storage", () => {
       const talk = await at.conversation([ann], 40);
       const page = await device(browser, server, ann);
       await showing(page, talk);
+      await page.evaluate(() => {
+        globalThis.told = [];
+        globalThis.from = timeline.snapshots.length;
+        client.on("storage", ({ kind }) => told.push(kind));
+      });
       const cdp = await page.context().newCDPSession(page);
       await cdp.send("Storage.clearDataForOrigin", { origin: server.url, storageTypes: "indexeddb" });
       await at.bulk(talk, 1, "after it was cleared");
-      const { connection, error } = await page.evaluate(async () => {
-        await e2e.until(client.status, (status) => status.connection === "closed" || e2e.textOf(timeline.getSnapshot().items.at(-1)) === "after it was cleared 1");
-        return client.status.getSnapshot();
+      await page.evaluate(async () => {
+        globalThis.began = performance.now();
+        await e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "after it was cleared 1" && !now.items.some((item) => item.kind === "gap"));
+        await e2e.caughtUp(client);
       });
-      // either is in order: what must not be is a client that looks in sync and is not
-      if (connection === "closed") assert.equal(error.code, "storage");
-      else assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+      assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+      const { told, blank, waited } = await page.evaluate(() => ({ told, blank: timeline.snapshots.slice(from).some((one) => one.items.length < 30), waited: performance.now() - began }));
+      assert.deepEqual(told, ["evicted"]);
+      assert.equal(blank, false);
+      assert.ok(waited < 5000, `${waited} ms`);
       await nothingWrong(page.context());
     });
   });
@@ -327,6 +335,7 @@ describe("storage", () => {
     for (let i = 0; i < 3; i += 1) talks.push(await at.conversation([ann], 700));
     const page = await device(browser, server, ann, { storage: { maxMessages: 1000 } });
     for (const talk of talks) {
+      await page.evaluate(() => globalThis.timeline?.close());
       await showing(page, talk);
       assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
     }
@@ -342,6 +351,7 @@ describe("storage", () => {
     await reload(page);
     await signIn(page, ann);
     for (const talk of talks) {
+      await page.evaluate(() => globalThis.timeline?.close());
       await showing(page, talk);
       assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
     }
