@@ -508,7 +508,7 @@ impl Engine {
             }
         }
         // Nothing known yet: a local item would stand beside nothing; it makes the list known.
-        if t.gap_at_end() || (!t.opened && !locals.is_empty()) {
+        if t.gap_at_end(&held) || (!t.opened && !locals.is_empty()) {
             rows.push(Row::Gap {
                 key: gap_key(t.runs.last().and_then(|run| run.messages.last())),
             });

@@ -208,12 +208,10 @@ impl Timeline {
     }
 
     /// At the newest end there may be messages that nothing is known of.
-    pub fn gap_at_end(&self) -> bool {
-        let latest = self
-            .reload
-            .as_ref()
-            .is_some_and(|r| matches!(r.target, Target::Latest));
-        latest && self.opened && self.runs.last().is_none_or(|run| run.held)
+    pub fn gap_at_end(&self, held: &Held) -> bool {
+        let target = self.reload.as_ref().map(|r| r.target);
+        let latest = self.opened && matches!(target, Some(Target::Latest));
+        latest && self.runs.last().is_none_or(|run| run.held) && self.has_newer(held)
     }
 
     /// False only when the server has said that nothing is older.
@@ -1054,6 +1052,13 @@ impl Engine {
             Target::Latest => match held.segments.live().cloned() {
                 Some(live) => {
                     let run = self.tail(t, &live, want)?;
+                    // R4: what is shown stays until its window is covered again, by as many pages
+                    // as that takes.
+                    let covered = run.messages.len() >= want || live.start || t.runs.is_empty();
+                    if !covered && pages <= MAX_PAGES {
+                        let more = want - run.messages.len();
+                        return self.request_reload(t, Place::Before(Seq(live.lo)), more);
+                    }
                     let short = t.page_size.saturating_sub(run.messages.len());
                     let calls = t.swap(run, true, None);
                     for call in calls {
@@ -1098,6 +1103,16 @@ impl Engine {
         if pages > MAX_PAGES {
             return self.give_up_range(t);
         }
+        self.request_reload(t, place, want)
+    }
+
+    /// Asks for a page that a reload lacks, as soon as that may be.
+    fn request_reload(
+        &mut self,
+        t: &mut Timeline,
+        place: Place,
+        limit: usize,
+    ) -> Result<(), Vec<BlockId>> {
         if let Some(error) = self.why_not().filter(|_| self.promoted) {
             let changed = !t.opened || t.error.as_ref().map(|e| e.code) != Some(error.code);
             let calls = t
@@ -1126,7 +1141,8 @@ impl Engine {
             return Ok(());
         }
         t.retry = 0;
-        let fetch = self.fetch(&t.conversation.clone(), place, want.max(t.page_size));
+        let limit = limit.clamp(t.page_size, MAX_PAGE.max(t.page_size));
+        let fetch = self.fetch(&t.conversation.clone(), place, limit);
         if let Some(reload) = &mut t.reload {
             reload.fetch = Some(fetch);
             reload.pages += 1;

@@ -1,0 +1,410 @@
+//! A test bench for the engine: its store is in memory and answers at once, its clock stands until it
+//! is moved, and the test is the server.
+//!
+//! What is shown is drawn: `1 2 3` messages by their seq, `…` a gap item, `(a queued)` an own message
+//! with its text and state, `2'` a message of version 2, `~` one that is not fresh.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use pullcord::core::net::{Error, Notice, Place, Request};
+use pullcord::core::{Config, Effect, Engine, Input, Now};
+use pullcord::store::Memory;
+use serde_json::{Value, json};
+
+pub struct Bench {
+    pub engine: Engine,
+    pub store: Memory,
+    pub now: u64,
+    config: Value,
+    /// requests that were not answered yet
+    pub asked: VecDeque<(u64, Request)>,
+    pub aborted: Vec<u64>,
+    listen: Option<u64>,
+    pub status: Value,
+    pub conversations: Vec<Value>,
+    pub outbox: Vec<Value>,
+    pub items: BTreeMap<u64, Vec<Value>>,
+    pub views: BTreeMap<u64, Value>,
+    pub events: Vec<Value>,
+    results: BTreeMap<u64, Result<Value, Value>>,
+    calls: u64,
+    pub stopped: Option<bool>,
+    /// commits that fail, in turn
+    pub failing: VecDeque<pullcord::core::storage::StoreError>,
+}
+
+/// A message of conversation "c"; the body says its seq and version.
+pub fn message(seq: u64) -> Value {
+    version(seq, 1)
+}
+
+pub fn version(seq: u64, version: u64) -> Value {
+    let state = if version == 1 { "normal" } else { "edited" };
+    json!({"id": format!("m{seq}"), "conversation": "c", "seq": seq, "sender": "bob", "createdAt": 1, "version": version,
+        "state": state, "body": {"text": format!("{seq}.{version}")}})
+}
+
+/// A new message whose predecessor is not known.
+pub fn new(seq: u64) -> Value {
+    json!({"type": "message", "message": message(seq)})
+}
+
+/// A new message after `prev`.
+pub fn after(prev: u64, seq: u64) -> Value {
+    json!({"type": "message", "message": message(seq), "prev": prev})
+}
+
+pub fn update(seq: u64, v: u64) -> Value {
+    json!({"type": "update", "message": version(seq, v)})
+}
+
+pub fn state(unread: u64, last: u64) -> Value {
+    json!({"type": "conversation", "conversation": {"id": "c", "unread": unread, "lastSeq": last, "sort": last}})
+}
+
+impl Bench {
+    /// A client whose notifications are off: only what the test does makes a pull.
+    pub fn new() -> Bench {
+        Bench::with(json!({}))
+    }
+
+    pub fn with(more: Value) -> Bench {
+        let mut config = json!({"notify": "poll", "promoted": true, "pollInterval": 3_600_000, "fallbackPollInterval": 3_600_000,
+            "pageSize": 3, "requestTimeout": 7_200_000});
+        for (name, value) in more.as_object().expect("options are an object") {
+            config[name] = value.clone();
+        }
+        Bench::on(Memory::new(), config)
+    }
+
+    fn on(store: Memory, config: Value) -> Bench {
+        let parsed = Config::parse(&config.to_string()).expect("options that are right");
+        let mut bench = Bench {
+            engine: Engine::new(parsed, 1),
+            store,
+            now: 1_000,
+            config,
+            asked: VecDeque::new(),
+            aborted: Vec::new(),
+            listen: None,
+            status: Value::Null,
+            conversations: Vec::new(),
+            outbox: Vec::new(),
+            items: BTreeMap::new(),
+            views: BTreeMap::new(),
+            events: Vec::new(),
+            results: BTreeMap::new(),
+            calls: 0,
+            stopped: None,
+            failing: VecDeque::new(),
+        };
+        bench.input(Input::Timer);
+        bench
+    }
+
+    /// Signed in, the list read, caught up: conversation "c" with its newest message at `last`.
+    pub fn signed_in(last: u64) -> Bench {
+        let mut bench = Bench::new();
+        bench.sign_in(last);
+        bench
+    }
+
+    pub fn sign_in(&mut self, last: u64) {
+        self.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
+        self.answer_list(json!({"conversations": [{"id": "c", "unread": 0, "lastSeq": last, "sort": last}], "next": null}));
+        self.events.clear();
+    }
+
+    /// The tab is killed and opened again: what was committed is there.
+    pub fn restart(self) -> Bench {
+        Bench::on(self.store, self.config)
+    }
+
+    // ------------------------------------------------------------ driving
+
+    pub fn input(&mut self, input: Input) {
+        let now = Now {
+            mono: self.now,
+            wall: 1_700_000_000_000 + self.now,
+        };
+        self.engine.handle(now, input);
+        while let Some(effect) = self.engine.poll() {
+            match effect {
+                Effect::Read { op, reads } => {
+                    let result = self.store.read(&reads);
+                    self.engine.handle(now, Input::Read { op, result });
+                }
+                Effect::Commit { op, writes, .. } => {
+                    let result = match self.failing.pop_front() {
+                        Some(error) => Err(error),
+                        None => self.store.commit(&writes),
+                    };
+                    self.engine.handle(now, Input::Committed { op, result });
+                }
+                Effect::Request { request, call } => self.asked.push_back((request, call)),
+                Effect::Abort { request } => {
+                    self.asked.retain(|(asked, _)| *asked != request);
+                    self.aborted.push(request);
+                }
+                Effect::Listen { listen } => self.listen = Some(listen),
+                Effect::Unlisten => self.listen = None,
+                Effect::ForgetToken => {}
+                Effect::Frame(text) => self.frame(&text),
+                Effect::Stopped { wipe } => self.stopped = Some(wipe),
+            }
+        }
+    }
+
+    pub fn wait(&mut self, ms: u64) {
+        self.now += ms;
+        self.input(Input::Timer);
+    }
+
+    pub fn notice(&mut self, notice: Notice) {
+        let listen = self.listen.expect("the channel is open");
+        self.input(Input::Notice { listen, notice });
+    }
+
+    pub fn command(&mut self, command: Value) {
+        self.input(Input::Command(command.to_string()));
+    }
+
+    /// A command that is answered. Gives its number.
+    pub fn call(&mut self, mut command: Value) -> u64 {
+        self.calls += 1;
+        command["call"] = json!(self.calls);
+        self.command(command);
+        self.calls
+    }
+
+    pub fn open(&mut self) {
+        self.command(json!({"op": "open", "timeline": 1, "conversation": "c"}));
+    }
+
+    pub fn send(&mut self, text: &str) -> u64 {
+        let body = json!({"text": text}).to_string();
+        self.call(json!({"op": "send", "conversation": "c", "body": body, "clientId": text}))
+    }
+
+    pub fn load(&mut self, direction: &str) -> u64 {
+        self.call(json!({"op": "load", "timeline": 1, "direction": direction}))
+    }
+
+    // ------------------------------------------------------------ being the server
+
+    fn take(&mut self, wanted: &str, is: impl Fn(&Request) -> bool) -> (u64, Request) {
+        let at = self.asked.iter().position(|(_, call)| is(call));
+        let at = at.unwrap_or_else(|| panic!("no {wanted} is asked for; asked: {:?}", self.asked));
+        self.asked.remove(at).expect("it was found")
+    }
+
+    fn answer(&mut self, request: u64, answer: Value) {
+        self.input(Input::Answer {
+            request,
+            result: Ok(answer.to_string()),
+        });
+    }
+
+    /// Answers the pull under way. Gives the cursor that it asked with.
+    pub fn answer_pull(&mut self, batch: Value) -> Option<String> {
+        let (request, call) = self.take("pull", |call| matches!(call, Request::Pull { .. }));
+        self.answer(request, batch);
+        match call {
+            Request::Pull { cursor, .. } => cursor,
+            _ => None,
+        }
+    }
+
+    /// Has the client pull, and gives it these events.
+    pub fn sync(&mut self, events: Value, cursor: &str) {
+        self.call(json!({"op": "sync"}));
+        self.answer_pull(json!({"events": events, "cursor": cursor, "hasMore": false}));
+    }
+
+    /// The same, with an overflow before the events.
+    pub fn overflow(&mut self, overflow: Value, events: Value, cursor: &str) {
+        self.call(json!({"op": "sync"}));
+        self.answer_pull(
+            json!({"events": events, "cursor": cursor, "hasMore": false, "overflow": overflow}),
+        );
+    }
+
+    pub fn answer_list(&mut self, page: Value) {
+        let (request, _) = self.take("list", |call| matches!(call, Request::Conversations { .. }));
+        self.answer(request, page);
+    }
+
+    /// Answers the page under way with messages of these seqs. Gives where it was asked for.
+    pub fn answer_page(&mut self, seqs: &[u64], has_before: bool, has_after: bool) -> Place {
+        let messages: Vec<Value> = seqs.iter().map(|seq| message(*seq)).collect();
+        self.answer_history(
+            json!({"messages": messages, "hasBefore": has_before, "hasAfter": has_after}),
+        )
+    }
+
+    pub fn answer_history(&mut self, page: Value) -> Place {
+        let (request, call) = self.take("page", |call| matches!(call, Request::History { .. }));
+        self.answer(request, page);
+        match call {
+            Request::History { place, .. } => place,
+            _ => unreachable!("it is a page"),
+        }
+    }
+
+    /// The next request of this kind fails.
+    pub fn fail(&mut self, error: Error, is: impl Fn(&Request) -> bool) {
+        let (request, _) = self.take("such request", is);
+        self.input(Input::Answer {
+            request,
+            result: Err(error),
+        });
+    }
+
+    /// Takes the own message that is being sent, as `seq`.
+    pub fn accept(&mut self, seq: u64) {
+        let (request, call) = self.take("send", |call| matches!(call, Request::Send { .. }));
+        let Request::Send {
+            client_id, body, ..
+        } = call
+        else {
+            unreachable!("it is a send")
+        };
+        let mut own = message(seq);
+        own["clientId"] = json!(client_id);
+        own["body"] = serde_json::from_str(&body).expect("a body is JSON");
+        self.answer(request, json!({"message": own}));
+    }
+
+    pub fn is_asked(&self, is: impl Fn(&Request) -> bool) -> bool {
+        self.asked.iter().any(|(_, call)| is(call))
+    }
+
+    // ------------------------------------------------------------ what is shown
+
+    fn frame(&mut self, text: &str) {
+        let frame: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e} in {text}"));
+        if let Some(status) = frame.get("status") {
+            self.status = status.clone();
+        }
+        patch(&mut self.conversations, frame.get("conversations"));
+        patch(&mut self.outbox, frame.get("outbox"));
+        for view in each(&frame, "timelines") {
+            let id = view["id"].as_u64().expect("a timeline has an id");
+            patch(self.items.entry(id).or_default(), view.get("items"));
+            self.views.insert(id, view.clone());
+        }
+        self.events.extend(each(&frame, "events").cloned());
+        for result in each(&frame, "results") {
+            let call = result["call"].as_u64().expect("a result has a call");
+            let settled = match result.get("error") {
+                Some(error) => Err(error.clone()),
+                None => Ok(result["ok"].clone()),
+            };
+            assert!(
+                self.results.insert(call, settled).is_none(),
+                "call {call} is settled twice"
+            );
+        }
+    }
+
+    pub fn drawn(&self, id: u64) -> String {
+        let Some(items) = self.items.get(&id) else {
+            return String::new();
+        };
+        let draw = |item: &Value| match item["kind"].as_str() {
+            Some("message") => {
+                let m = &item["message"];
+                let marks = "'".repeat(m["version"].as_u64().unwrap_or(1) as usize - 1);
+                let kept = if item["fresh"] == json!(true) {
+                    ""
+                } else {
+                    "~"
+                };
+                format!("{}{marks}{kept}", m["seq"].as_str().unwrap_or("?"))
+            }
+            Some("local") => format!(
+                "({} {})",
+                item["clientId"].as_str().unwrap_or("?"),
+                item["state"].as_str().unwrap_or("?")
+            ),
+            _ => "…".into(),
+        };
+        items.iter().map(draw).collect::<Vec<_>>().join(" ")
+    }
+
+    pub fn shown(&self) -> String {
+        self.drawn(1)
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        let key = |item: &Value| item["key"].as_str().unwrap_or_default().to_owned();
+        self.items.get(&1).into_iter().flatten().map(key).collect()
+    }
+
+    pub fn view(&self) -> &Value {
+        &self.views[&1]
+    }
+
+    /// `None`: not settled. Errors by their code.
+    pub fn result(&self, call: u64) -> Option<Result<Value, String>> {
+        let code = |error: &Value| error["code"].as_str().unwrap_or("?").to_owned();
+        self.results
+            .get(&call)
+            .map(|r| r.clone().map_err(|e| code(&e)))
+    }
+
+    pub fn inspect(&mut self) -> Value {
+        let call = self.call(json!({"op": "inspect", "conversation": "c"}));
+        self.result(call)
+            .expect("inspect answers at once")
+            .expect("inspect answers")
+    }
+
+    /// The segments of "c": `|0 3] [6 9]>`.
+    pub fn segments(&mut self) -> String {
+        let inspection = self.inspect();
+        let draw = |s: &Value| {
+            let open = if s["start"] == json!(true) { "|" } else { "[" };
+            let close = if s["live"] == json!(true) { "]>" } else { "]" };
+            format!(
+                "{open}{} {}{close}",
+                s["lo"].as_str().unwrap_or("?"),
+                s["hi"].as_str().unwrap_or("?")
+            )
+        };
+        each(&inspection, "segments")
+            .map(draw)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    pub fn cursor(&mut self) -> Value {
+        self.inspect()["cursor"].clone()
+    }
+}
+
+fn each<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+/// As the facade does it.
+fn patch(list: &mut Vec<Value>, splices: Option<&Value>) {
+    let before = list.clone();
+    for splice in splices.and_then(Value::as_array).into_iter().flatten() {
+        let at = splice["at"].as_u64().expect("at") as usize;
+        let del = splice["del"].as_u64().expect("del") as usize;
+        let ins = splice["ins"]
+            .as_array()
+            .expect("ins")
+            .iter()
+            .map(|element| match element.as_u64() {
+                Some(old) => before[old as usize].clone(),
+                None => element.clone(),
+            });
+        list.splice(at..at + del, ins.collect::<Vec<_>>());
+    }
+}
