@@ -229,7 +229,7 @@ fn a_new_message_behind_an_overflow_shows_after_a_gap() {
     let mut b = opened();
     b.overflow(json!(["c"]), json!([state(0, 19), new(20)]), "50");
     assert_eq!(b.shown(), "7~ 8~ 9~ … 20");
-    b.answer_page(&[18, 19, 20], true, false);
+    assert_eq!(b.answer_page(&[18, 19], true, true), Place::Before(Seq(20)));
     assert_eq!(b.shown(), "18 19 20");
 }
 
