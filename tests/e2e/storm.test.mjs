@@ -1,0 +1,163 @@
+// Everything at once: four devices of two users write, edit and recall while notifications get lost and doubled, requests fail, cursors overflow, networks
+// go and come, and pages are killed. When it is over, every device shows what the server has. PULLCORD_STORM=seed repeats one, PULLCORD_STORM_MS is its length.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { demo, importPackage, launchBrowser, openPage, startServer } from "./harness.mjs";
+
+const SEED = Number(process.env.PULLCORD_STORM ?? Math.floor(Math.random() * 1e9));
+/** ms of storm */
+const LENGTH = Number(process.env.PULLCORD_STORM_MS ?? 15_000);
+
+/** mulberry32. @returns {(below: number) => number} an integer */
+function random(seed) {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let z = Math.imul(state ^ (state >>> 15), state | 1);
+    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
+    return ((z ^ (z >>> 14)) >>> 0) % below;
+  };
+}
+
+describe("storm", () => {
+  let server, browser, at;
+
+  before(async () => {
+    server = await startServer({ args: ["--seq-step", "10", "--overflow-after", "200"] });
+    browser = await launchBrowser();
+    at = demo(server);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  /** Opens the client and its list, without waiting for the network. */
+  async function open({ page, user, talk }) {
+    await page.evaluate(async ({ user, talk }) => {
+      globalThis.client = await e2e.open(user, { sync: { pollInterval: 2000, fallbackPollInterval: 1000, pullLimit: 50 }, logLevel: "silent" });
+      globalThis.timeline = client.timeline(talk, { maxItems: 2000 });
+      e2e.watch(timeline);
+    }, { user, talk });
+  }
+
+  test("after a storm every device shows what the server has, each message once", { timeout: 120_000 }, async (t) => {
+    t.diagnostic(`PULLCORD_STORM=${SEED}`);
+    const next = random(SEED);
+    const users = await at.users("ann", "bob");
+    // who has no trouble: for the test's own questions
+    const [witness] = await at.users("eve");
+    const talk = await at.conversation([...users, witness], 120);
+    const devices = [];
+    for (const user of [...users, ...users]) {
+      const context = await browser.newContext();
+      const one = { user, talk, context, page: await openPage(context, server), written: 0 };
+      await open(one);
+      devices.push(one);
+    }
+    const written = [];
+    const wrong = [];
+    const collect = async ({ page }) => wrong.push(...(await page.evaluate(() => e2e.violations.splice(0))));
+
+    const deeds = {
+      async write(one) {
+        const text = `${one.user} ${devices.indexOf(one)} writes ${(one.written += 1)}`;
+        written.push(text);
+        await one.page.evaluate((text) => timeline.send({ text }), text);
+      },
+      // not stored, so it may fail: the server tells afterwards what came of it
+      async edit(one) {
+        await one.page.evaluate(({ user, pick }) => {
+          const own = timeline.getSnapshot().items.filter((item) => item.message?.sender === user && item.message.state !== "recalled");
+          const { id, body } = own[pick % own.length]?.message ?? {};
+          if (id) timeline.edit(id, { text: `${body.text}!` });
+        }, { user: one.user, pick: next(1000) });
+      },
+      async recall(one) {
+        await one.page.evaluate(({ user, pick }) => {
+          const own = timeline.getSnapshot().items.filter((item) => item.message?.sender === user);
+          const { id } = own[pick % own.length]?.message ?? {};
+          if (id) timeline.recall(id);
+        }, { user: one.user, pick: next(1000) });
+      },
+      older: (one) => one.page.evaluate(() => void timeline.loadOlder({ limit: 20 })),
+      look: (one) => one.page.evaluate((pick) => {
+        const { items } = timeline.getSnapshot();
+        if (items.length < 10) return;
+        const from = pick % (items.length - 9);
+        timeline.visible(items[from].key, items[from + 9].key);
+      }, next(1000)),
+      read: (one) => one.page.evaluate(() => void timeline.markRead()),
+      others: () => at.bulk(talk, 1 + next(30), `Mara ${next(1e6)}`),
+      flood: () => at.bulk(talk, 250, `flood ${next(1e6)}`),
+      overflow: (one) => at.overflow(one.user, next(2) ? [talk] : undefined),
+      async late() {
+        const [last] = await at.history(witness, talk, "limit=1");
+        const seq = Number(last.seq) - 10 * next(20) - 1 - next(9);
+        await at.post("/demo/late-insert", { conversation: talk, seq, sender: "Mara", body: { text: `late ${seq}` } }).catch(() => {});
+      },
+      trouble: (one) => at.trouble({ dropNotifications: next(10) / 10, duplicateNotifications: next(10) / 10, errorRate: next(5) / 10, delayMs: next(150) }, one.user),
+      calm: (one) => at.trouble({}, one.user),
+      offline: (one) => one.context.setOffline(true),
+      online: (one) => one.context.setOffline(false),
+      async killed(one) {
+        await one.context.setOffline(false);
+        await collect(one);
+        await one.page.reload();
+        await importPackage(one.page);
+        await open(one);
+      },
+    };
+    const often = ["write", "write", "write", "edit", "recall", "older", "look", "read", "others", "trouble", "online"];
+    const seldom = ["flood", "overflow", "late", "calm", "offline", "killed"];
+    const done = {};
+    for (const end = Date.now() + LENGTH; Date.now() < end; ) {
+      const names = next(3) ? often : seldom;
+      const name = names[next(names.length)];
+      done[name] = (done[name] ?? 0) + 1;
+      await deeds[name](devices[next(devices.length)]);
+      await new Promise((resolve) => setTimeout(resolve, next(80)));
+    }
+    t.diagnostic(JSON.stringify(done));
+
+    await at.trouble({});
+    for (const one of devices) await one.context.setOffline(false);
+    for (const { page } of devices) await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0, 90_000));
+    for (const { page } of devices) {
+      await page.evaluate(async () => {
+        await client.sync();
+        await e2e.until(timeline, (now) => now.status === "ready" && !now.items.some((item) => item.kind !== "message"));
+        while (timeline.getSnapshot().hasNewer) await timeline.loadNewer({ limit: 500 });
+        while (timeline.getSnapshot().hasOlder && timeline.getSnapshot().items.length < 1500) await timeline.loadOlder({ limit: 500 });
+      });
+    }
+    const pages = [];
+    for (let before = ""; ; ) {
+      const messages = await at.history(witness, talk, `limit=1000${before}`);
+      pages.unshift(messages);
+      if (messages.length < 1000) break;
+      before = `&before=${messages[0].seq}`;
+    }
+    const wanted = pages.flat().map(({ id, seq, version, state, body }) => ({ id, seq: String(seq), version, state, body }));
+    for (const [i, one] of devices.entries()) {
+      const shown = await one.page.evaluate(() => timeline.getSnapshot().items.map(({ message: { id, seq, version, state, body } }) => ({ id, seq, version, state, body })));
+      assert.ok(shown.length >= Math.min(1500, wanted.length), `device ${i} shows ${shown.length} of ${wanted.length}`);
+      assert.deepEqual(shown, wanted.slice(-shown.length), `device ${i}`);
+      const { unread, lastSeq, lastMessage } = await one.page.evaluate((talk) => client.conversation(talk).getSnapshot(), talk);
+      const listed = await (await fetch(`${server.url}/v1/conversations`, { headers: { authorization: `Bearer demo-${one.user}` } })).json();
+      const [state] = listed.conversations;
+      assert.deepEqual([unread, lastSeq, lastMessage.version], [state.unread, String(state.lastSeq), state.lastMessage.version], `device ${i}'s conversation`);
+      await collect(one);
+      wrong.push(...one.page.problems.filter((text) => !text.startsWith("Failed to load resource") && !text.startsWith("WebSocket connection")));
+    }
+    assert.deepEqual(wrong, []);
+    const texts = wanted.map(({ body }) => body?.text.replace(/!*$/, ""));
+    const recalled = wanted.filter(({ state }) => state === "recalled").length;
+    const missing = written.filter((text) => !texts.includes(text)).length;
+    assert.equal(new Set(texts.filter((text) => text?.includes(" writes "))).size, texts.filter((text) => text?.includes(" writes ")).length, "something was delivered twice");
+    assert.ok(missing <= recalled, `${missing} of ${written.length} not delivered, ${recalled} recalled`);
+    for (const { context } of devices) await context.close();
+  });
+});
