@@ -440,9 +440,10 @@ pub fn transition(before: &View, after: &View, device: &Device, server: &Server)
             local.key
         );
     }
-    // A copy is never replaced by an older one.
+    // A copy is never replaced by an older one; one that nothing vouches for any more may be.
     let versions: BTreeMap<&str, u64> = before
         .messages()
+        .filter(|(_, _, fresh)| *fresh)
         .map(|(_, m, _)| (m.id.as_str(), m.version))
         .collect();
     for (_, message, _) in after.messages() {
@@ -520,7 +521,7 @@ fn conversations(device: &Device, server: &Server, position: usize) -> Checked {
         state(shown, conversation, since, owed)
             .map_err(|error| format!("R11: {}, as of {since}: {error}", shown.id))?;
     }
-    if device.facade.caught_up() && position >= device.paid_at {
+    if device.facade.caught_up() && !device.owed && position >= device.paid_at {
         let decided = server
             .conversations
             .values()

@@ -417,12 +417,9 @@ impl Server {
             .get(id)
             .expect("callers name conversations that exist");
         let state = conversation.state();
-        let told = conversation
-            .states
-            .iter()
-            .rev()
-            .find(|(at, _)| *at != UNTOLD)
-            .map(|(_, s)| s);
+        // A list page may have shown what was not told: then all is told.
+        let last = conversation.states.last();
+        let told = last.filter(|(at, _)| *at != UNTOLD).map(|(_, s)| s);
         let fields = fields(conversation, &state, told);
         let known = conversation.states.last().map(|(_, s)| s) == Some(&state);
         let tell = now && conversation.member && fields.is_some();
