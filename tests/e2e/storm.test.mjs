@@ -124,13 +124,15 @@ describe("storm", () => {
 
     await at.trouble({});
     for (const one of devices) await one.context.setOffline(false);
-    for (const { page } of devices) await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0, 90_000));
     for (const { page } of devices) {
+      await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0, 60_000));
       await page.evaluate(async () => {
         await client.sync();
         await e2e.until(timeline, (now) => now.status === "ready" && !now.items.some((item) => item.kind !== "message"));
-        while (timeline.getSnapshot().hasNewer) await timeline.loadNewer({ limit: 500 });
+        // what was on screen may be far back: from here on it is the newest end
+        await timeline.jump("latest");
         while (timeline.getSnapshot().hasOlder && timeline.getSnapshot().items.length < 1500) await timeline.loadOlder({ limit: 500 });
+        await e2e.until(timeline, (now) => !now.hasNewer);
       });
     }
     const pages = [];
