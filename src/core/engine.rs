@@ -1237,9 +1237,7 @@ impl Engine {
             if self.phase == Phase::Ready {
                 self.drive_sync();
                 self.drive_outbox();
-                // What a commit is just evicting must not be shown before it is gone.
-                let evicting = matches!(self.jobs.front(), Some(Job::Evict { .. }));
-                if !(evicting && self.op.is_some()) {
+                if !self.is_evicting() {
                     self.drive_timelines();
                 }
             }
@@ -1252,6 +1250,11 @@ impl Engine {
         }
         self.flush();
         self.due = self.next_due();
+    }
+
+    /// What a commit is just evicting must not be shown before it is gone.
+    pub(super) fn is_evicting(&self) -> bool {
+        self.op.is_some() && matches!(self.jobs.front(), Some(Job::Evict { .. }))
     }
 
     fn next_due(&self) -> Option<u64> {

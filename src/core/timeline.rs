@@ -975,7 +975,7 @@ impl Engine {
 
     /// When something here is due.
     pub(super) fn timelines_due(&self) -> Option<u64> {
-        if !self.may_request() {
+        if !self.may_request() || self.is_evicting() {
             return None;
         }
         let waits = |t: &&Timeline| {
