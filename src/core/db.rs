@@ -190,6 +190,28 @@ impl Db {
         Ok(found)
     }
 
+    /// The blocks that a timeline comes to next, in `[lo, hi]`, and that are not in memory: read while
+    /// the page before them is looked at, nobody waits for them.
+    pub fn ahead(
+        &self,
+        conversation: &Rc<str>,
+        (lo, hi): (u64, u64),
+        direction: Direction,
+    ) -> Vec<BlockId> {
+        let held = self.held(conversation);
+        let first = held.blocks.partition_point(|b| b.hi < lo);
+        let last = held.blocks.partition_point(|b| b.lo <= hi);
+        let range: &[BlockRef] = held.blocks.get(first..last).unwrap_or_default();
+        let near = match direction {
+            Direction::Older => &range[range.len().saturating_sub(READ_AHEAD)..],
+            Direction::Newer => &range[..range.len().min(READ_AHEAD)],
+        };
+        near.iter()
+            .map(|b| (conversation.clone(), b.lo))
+            .filter(|id| !self.cache.contains_key(id))
+            .collect()
+    }
+
     /// The reads for these blocks, which ascend: one range for each run of neighbours.
     pub fn block_reads(&self, ids: &[BlockId]) -> Vec<Read> {
         let mut reads: Vec<Read> = Vec::new();

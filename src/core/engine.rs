@@ -284,6 +284,8 @@ pub struct Engine {
     /// own messages and commands that come before the database is read
     early: Vec<Command>,
     op: Option<(u64, Op)>,
+    /// the first job waits for blocks
+    job_waits: bool,
     quota_tries: u32,
     promoted_while_loading: bool,
     rng: u64,
@@ -320,6 +322,7 @@ impl Engine {
             jobs: VecDeque::new(),
             early: Vec::new(),
             op: None,
+            job_waits: false,
             quota_tries: 0,
             promoted_while_loading: false,
             rng: seed,
@@ -870,7 +873,10 @@ impl Engine {
 
     /// A job could not read the blocks that it needs.
     fn fail_reads(&mut self, error: &Error) {
-        if let Some(job) = self.jobs.pop_front() {
+        // Not where only a timeline wanted them.
+        if std::mem::take(&mut self.job_waits)
+            && let Some(job) = self.jobs.pop_front()
+        {
             self.job_failed(job, error);
         }
         self.fail_timeline_reads(error);
@@ -905,6 +911,7 @@ impl Engine {
             self.stop(wipe, None);
             return false;
         }
+        self.job_waits = false;
         let durability = job.durability();
         let mut tx = Tx::new(&mut self.db);
         let shown = shown_from(&self.timelines);
@@ -938,6 +945,7 @@ impl Engine {
             }
             Err(Stop::Need(ids)) => {
                 self.jobs.push_front(job);
+                self.job_waits = true;
                 self.wanted.add_all(ids);
                 true
             }

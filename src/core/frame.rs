@@ -222,15 +222,36 @@ fn splices<T>(
         }
     } else {
         let before = Index::new(was.iter().map(&key));
-        splice(&mut out, prefix, was.len());
-        for b in is {
-            json::next(&mut out);
-            match before.get(key(b)) {
-                Some(i) if same(&was[i], b) => json::number(&mut out, (prefix + i) as u64),
-                _ => write(b, &mut out),
+        let insert = |out: &mut String, elements: &[T]| {
+            for b in elements {
+                json::next(out);
+                match before.get(key(b)) {
+                    Some(i) if same(&was[i], b) => json::number(out, (prefix + i) as u64),
+                    _ => write(b, out),
+                }
             }
+            out.push_str("]}");
+        };
+        // What both have in a row stays: a window that grew at one end and let go at the other.
+        let (from, to) = is
+            .iter()
+            .enumerate()
+            .find_map(|(to, b)| before.get(key(b)).map(|from| (from, to)))
+            .unwrap_or((was.len(), is.len()));
+        let run = was[from..]
+            .iter()
+            .zip(&is[to..])
+            .take_while(|(a, b)| same(a, b))
+            .count();
+        // Behind it first: that moves nothing before it.
+        if from + run < was.len() || to + run < is.len() {
+            splice(&mut out, prefix + from + run, was.len() - from - run);
+            insert(&mut out, &is[to + run..]);
         }
-        out.push_str("]}");
+        if from > 0 || to > 0 {
+            splice(&mut out, prefix, from);
+            insert(&mut out, &is[..to]);
+        }
     }
     out.push(']');
     Some(out)
@@ -494,12 +515,16 @@ impl Engine {
                         .is_some_and(Segment::fresh)
                 });
             for message in &run.messages {
-                let own = self
-                    .own_keys
-                    .get(&(t.conversation.clone(), message.id.clone()));
+                // Nearly always there are none: then none is looked up for each message of the window.
+                let own = match self.own_keys.is_empty() {
+                    true => None,
+                    false => self
+                        .own_keys
+                        .get(&(t.conversation.clone(), message.id.clone())),
+                };
                 let key = own
                     .cloned()
-                    .unwrap_or_else(|| Rc::from(format!("m:{}", message.id)));
+                    .unwrap_or_else(|| Rc::from(["m:", &message.id].concat()));
                 rows.push(Row::Message {
                     key,
                     message: message.clone(),
@@ -687,4 +712,96 @@ fn place_locals(
     out.extend(placed.map(|(_, row)| row));
     out.extend(last);
     out
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    type Element = (String, u64);
+
+    fn patch(old: &[Element], new: &[Element]) -> Option<Value> {
+        let text = splices(
+            old,
+            new,
+            |a, b| a == b,
+            |e| &e.0,
+            |e, out| out.push_str(&serde_json::to_string(e).unwrap()),
+        )?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    /// As the facade does it.
+    fn apply(old: &[Element], patch: &Value) -> Vec<Element> {
+        let mut list = old.to_vec();
+        for splice in patch.as_array().unwrap() {
+            let at = splice["at"].as_u64().unwrap() as usize;
+            let del = splice["del"].as_u64().unwrap() as usize;
+            let elements = splice["ins"].as_array().unwrap().iter().map(|e| {
+                e.as_u64().map_or_else(
+                    || serde_json::from_value(e.clone()).unwrap(),
+                    |i| old[i as usize].clone(),
+                )
+            });
+            list.splice(at..at + del, elements);
+        }
+        list
+    }
+
+    fn list() -> impl Strategy<Value = Vec<Element>> {
+        proptest::collection::vec((0..14u64, 0..2u64), 0..12).prop_map(|elements| {
+            let mut list: Vec<Element> = Vec::new();
+            for (key, version) in elements {
+                let key = format!("k{key}");
+                if list.iter().all(|e| e.0 != key) {
+                    list.push((key, version));
+                }
+            }
+            list
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn splices_make_the_new_list_of_the_old(old in list(), new in list(), a in 0..12usize, b in 0..12usize) {
+            // Mostly the same elements, as a window that has moved.
+            let moved = [&new[..a.min(new.len())], &old[..b.min(old.len())]].concat();
+            let mut distinct: Vec<Element> = Vec::new();
+            for e in moved {
+                if distinct.iter().all(|d| d.0 != e.0) {
+                    distinct.push(e);
+                }
+            }
+            for new in [new, distinct] {
+                match patch(&old, &new) {
+                    Some(patch) => prop_assert_eq!(apply(&old, &patch), new),
+                    None => prop_assert_eq!(&old, &new),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_that_moves_names_only_what_comes_and_goes() {
+        let elements = |range: std::ops::Range<u64>| -> Vec<Element> {
+            range.map(|i| (format!("k{i}"), 0)).collect()
+        };
+        let text = patch(&elements(10..20), &elements(8..17))
+            .unwrap()
+            .to_string();
+        assert_eq!(
+            text,
+            r#"[{"at":7,"del":3,"ins":[]},{"at":0,"del":0,"ins":[["k8",0],["k9",0]]}]"#
+        );
+        let text = patch(&elements(10..20), &elements(12..21))
+            .unwrap()
+            .to_string();
+        assert_eq!(
+            text,
+            r#"[{"at":10,"del":0,"ins":[["k20",0]]},{"at":0,"del":2,"ins":[]}]"#
+        );
+    }
 }

@@ -194,29 +194,64 @@ impl<K, V> IntoIterator for Map<K, V> {
     }
 }
 
-/// Where each key stands in a list, to look many up.
-pub struct Index<'a>(Vec<(&'a str, usize)>);
+/// Where the keys of a list stand. A hash table, open addressing: a window's thousand keys are looked up
+/// for every frame that shows it, and sorting them was most of what a page took.
+pub struct Index<'a> {
+    keys: Vec<&'a str>,
+    /// where a key stands, plus one; 0 is free
+    slots: Vec<u32>,
+    repeated: Vec<usize>,
+}
 
 impl<'a> Index<'a> {
     /// Of these keys; of equal ones the first counts.
     pub fn new(keys: impl Iterator<Item = &'a str>) -> Self {
         let keys: Vec<&str> = keys.collect();
-        let order = order(keys.len(), &|a, b| keys[a] < keys[b]);
-        Index(order.into_iter().map(|i| (keys[i], i)).collect())
+        // At most half full: a free slot is soon found.
+        let slots = vec![0; (2 * keys.len()).next_power_of_two()];
+        let mut index = Index {
+            keys,
+            slots,
+            repeated: Vec::new(),
+        };
+        for i in 0..index.keys.len() {
+            let slot = index.slot(index.keys[i]);
+            if index.slots[slot] == 0 {
+                index.slots[slot] = i as u32 + 1;
+            } else {
+                index.repeated.push(i);
+            }
+        }
+        index
+    }
+
+    /// The slot of this key, or the free one that it would get.
+    fn slot(&self, key: &str) -> usize {
+        let mask = self.slots.len() - 1;
+        // FNV-1a
+        let mut hash = 0x811c_9dc5_u32;
+        for byte in key.bytes() {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+        let mut slot = hash as usize & mask;
+        while let Some(at) = self.slots[slot].checked_sub(1)
+            && self.keys[at as usize] != key
+        {
+            slot = (slot + 1) & mask;
+        }
+        slot
     }
 
     /// Where this key stands.
     pub fn get(&self, key: &str) -> Option<usize> {
-        let at = self.0.partition_point(|(k, _)| *k < key);
-        self.0.get(at).filter(|(k, _)| *k == key).map(|(_, i)| *i)
+        self.slots[self.slot(key)]
+            .checked_sub(1)
+            .map(|at| at as usize)
     }
 
     /// The places of all keys that stand at an earlier place too.
     pub fn repeated(&self) -> impl Iterator<Item = usize> {
-        self.0
-            .windows(2)
-            .filter(|w| w[0].0 == w[1].0)
-            .map(|w| w[1].1)
+        self.repeated.iter().copied()
     }
 }
 
@@ -273,6 +308,16 @@ mod tests {
             let split = (map.split_off(&15), tree.split_off(&15));
             prop_assert!(map.iter().eq(tree.iter()));
             prop_assert!(split.0.iter().eq(split.1.iter()));
+        }
+
+        #[test]
+        fn an_index_finds_the_first_of_equal_keys(keys in proptest::collection::vec("[a-c]{0,3}", 0..40), other in "[a-c]{0,3}") {
+            let index = Index::new(keys.iter().map(String::as_str));
+            for key in keys.iter().chain([&other]) {
+                prop_assert_eq!(index.get(key), keys.iter().position(|k| k == key));
+            }
+            let repeated: Vec<usize> = (0..keys.len()).filter(|i| keys[..*i].contains(&keys[*i])).collect();
+            prop_assert_eq!(index.repeated().collect::<Vec<_>>(), repeated);
         }
 
         #[test]

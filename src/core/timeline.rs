@@ -1459,6 +1459,18 @@ impl Engine {
                 run.messages.extend(more);
             }
         }
+        let rest = match direction {
+            Direction::Older => (
+                segment.lo,
+                t.runs.first().map_or(0, |run| run.lo.saturating_sub(1)),
+            ),
+            Direction::Newer => (
+                t.runs.last().map_or(0, |run| run.hi.saturating_add(1)),
+                segment.hi,
+            ),
+        };
+        let ahead = self.db.ahead(&t.conversation, rest, direction);
+        self.wanted.add_all(ahead);
         t.grown = direction;
         t.dirty = true;
         t.let_go();
