@@ -1,31 +1,35 @@
 //! A store in memory: the simulation's, and a browser's that has no IndexedDB.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::core::storage::{Key, Read, StoreError, Table, Value, Write};
 
-/// Values are shared, so that a clone (the simulation takes one before every crash) costs its keys
-/// only.
-type Rows = BTreeMap<Key, Arc<[u8]>>;
+/// A record, and where it stands.
+#[derive(Clone, Debug)]
+struct Row {
+    table: Table,
+    key: Key,
+    /// shared, so that a clone (the simulation takes one before every crash) costs the keys only
+    value: Arc<[u8]>,
+}
+
+impl Row {
+    fn bytes(&self) -> usize {
+        self.key.len() + self.value.len()
+    }
+}
 
 /// Tables in memory. A clone is a snapshot: what happens to one is not seen by the other.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// indexed by [`Table`]
-    tables: [Rows; Table::ALL.len()],
+    /// by table, then key. A record is a block of messages or a conversation: there are thousands at
+    /// most, and moving them aside costs less than the code of a tree would cost every visitor.
+    rows: Vec<Row>,
     /// of all keys and values
     bytes: usize,
     capacity: Option<usize>,
     closed: bool,
-}
-
-/// What takes a write back.
-enum Undo {
-    /// the record was this before, or was not
-    Record(Table, Key, Option<Arc<[u8]>>),
-    /// the whole table was this before
-    Table(Table, Rows),
 }
 
 impl Memory {
@@ -62,22 +66,16 @@ impl Memory {
         if self.closed {
             return Err(StoreError::Closed);
         }
+        let values = |span: Range<usize>| {
+            let rows = self.rows.get(span).unwrap_or_default();
+            rows.iter().map(|row| row.value.to_vec()).collect()
+        };
         Ok(reads
             .iter()
             .map(|read| match read {
-                Read::Get { table, key } => self
-                    .rows(*table)
-                    .get(key)
-                    .map(|v| v.to_vec())
-                    .into_iter()
-                    .collect(),
-                // `BTreeMap::range` panics at an inverted one.
-                Read::Range { lo, hi, .. } if lo > hi => Vec::new(),
-                Read::Range { table, lo, hi } => {
-                    let range = self.rows(*table).range::<Key, _>(lo..=hi);
-                    range.map(|(_, v)| v.to_vec()).collect()
-                }
-                Read::All { table } => self.rows(*table).values().map(|v| v.to_vec()).collect(),
+                Read::Get { table, key } => values(self.span(*table, key, key)),
+                Read::Range { table, lo, hi } => values(self.span(*table, lo, hi)),
+                Read::All { table } => values(self.table(*table)),
             })
             .collect())
     }
@@ -94,22 +92,13 @@ impl Memory {
         let before = self.bytes;
         let mut undo = Vec::with_capacity(writes.len());
         for write in writes {
-            self.apply(write, &mut undo);
+            undo.push(self.apply(write));
         }
         // Only what is left at the end counts: room made by a transaction is room for it.
         if self.bytes > before && self.capacity.is_some_and(|capacity| self.bytes > capacity) {
-            for step in undo.into_iter().rev() {
-                match step {
-                    Undo::Record(table, key, Some(value)) => {
-                        self.rows_mut(table).insert(key, value);
-                    }
-                    Undo::Record(table, key, None) => {
-                        self.rows_mut(table).remove(&key);
-                    }
-                    Undo::Table(table, rows) => *self.rows_mut(table) = rows,
-                }
+            for (span, rows) in undo.into_iter().rev() {
+                self.replace(span, rows);
             }
-            self.bytes = before;
             return Err(StoreError::Quota);
         }
         Ok(())
@@ -118,49 +107,51 @@ impl Memory {
     /// From now on everything answers [`StoreError::Closed`].
     pub fn close(&mut self) {
         self.closed = true;
-        self.tables = Default::default();
+        self.rows = Vec::new();
         self.bytes = 0;
     }
 
-    fn apply(&mut self, write: &Write, undo: &mut Vec<Undo>) {
-        match write {
+    /// Answers what takes it back: where, and the rows that were there.
+    fn apply(&mut self, write: &Write) -> (Range<usize>, Vec<Row>) {
+        let mut rows = Vec::new();
+        let span = match write {
             Write::Put { table, key, value } => {
-                let old = self
-                    .rows_mut(*table)
-                    .insert(key.clone(), value.as_slice().into());
-                self.bytes += key.len() + value.len();
-                self.bytes -= old.as_ref().map_or(0, |old| key.len() + old.len());
-                undo.push(Undo::Record(*table, key.clone(), old));
+                rows.push(Row {
+                    table: *table,
+                    key: key.clone(),
+                    value: value.as_slice().into(),
+                });
+                self.span(*table, key, key)
             }
-            Write::Delete { table, key } => self.remove(*table, key.clone(), undo),
-            Write::DeleteRange { lo, hi, .. } if lo > hi => {}
-            Write::DeleteRange { table, lo, hi } => {
-                let range = self.rows(*table).range::<Key, _>(lo..=hi);
-                let keys: Vec<Key> = range.map(|(key, _)| key.clone()).collect();
-                for key in keys {
-                    self.remove(*table, key, undo);
-                }
-            }
-            Write::Clear { table } => {
-                let rows = std::mem::take(self.rows_mut(*table));
-                self.bytes -= rows.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
-                undo.push(Undo::Table(*table, rows));
-            }
-        }
+            Write::Delete { table, key } => self.span(*table, key, key),
+            Write::DeleteRange { table, lo, hi } => self.span(*table, lo, hi),
+            Write::Clear { table } => self.table(*table),
+        };
+        let put = span.start..span.start + rows.len();
+        (put, self.replace(span, rows))
     }
 
-    fn remove(&mut self, table: Table, key: Key, undo: &mut Vec<Undo>) {
-        if let Some(old) = self.rows_mut(table).remove(&key) {
-            self.bytes -= key.len() + old.len();
-            undo.push(Undo::Record(table, key, Some(old)));
-        }
+    /// Puts `rows` in the place of those in `span`. Answers these.
+    fn replace(&mut self, span: Range<usize>, rows: Vec<Row>) -> Vec<Row> {
+        self.bytes += rows.iter().map(Row::bytes).sum::<usize>();
+        let old: Vec<Row> = self.rows.splice(span, rows).collect();
+        self.bytes -= old.iter().map(Row::bytes).sum::<usize>();
+        old
     }
 
-    fn rows(&self, table: Table) -> &Rows {
-        &self.tables[table as usize]
+    /// Where the records from `lo` to `hi` stand, or would.
+    fn span(&self, table: Table, lo: &[u8], hi: &[u8]) -> Range<usize> {
+        let at = |row: &Row, key| (row.table, row.key.as_slice()).cmp(&(table, key));
+        let start = self.rows.partition_point(|row| at(row, lo).is_lt());
+        let end = self.rows.partition_point(|row| at(row, hi).is_le());
+        // An inverted range is empty.
+        start..end.max(start)
     }
 
-    fn rows_mut(&mut self, table: Table) -> &mut Rows {
-        &mut self.tables[table as usize]
+    /// Where a table's records stand.
+    fn table(&self, table: Table) -> Range<usize> {
+        let start = self.rows.partition_point(|row| row.table < table);
+        let end = self.rows.partition_point(|row| row.table <= table);
+        start..end
     }
 }
