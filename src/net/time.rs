@@ -1,12 +1,11 @@
 //! Timers of the JS event loop: in a page, a worker, or Node.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
-use futures_util::future::{Either, select};
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
@@ -56,32 +55,62 @@ impl Drop for Timer {
 }
 
 /// Resolves `ms` from now.
-pub async fn sleep(ms: u64) {
-    let fired = Rc::new(Cell::new(false));
-    let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
-    let _timer = Timer::new(ms, {
-        let (fired, waker) = (fired.clone(), waker.clone());
-        move || {
-            fired.set(true);
-            if let Some(waker) = waker.take() {
-                waker.wake();
-            }
+pub fn sleep(ms: u64) -> Sleep {
+    let state = Rc::new(RefCell::new(Slept {
+        over: false,
+        waker: None,
+    }));
+    let fired = state.clone();
+    let timer = Timer::new(ms, move || {
+        // Not woken under the borrow: that may poll at once.
+        let waker = {
+            let mut state = fired.borrow_mut();
+            state.over = true;
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
         }
     });
-    poll_fn(|context| {
-        if fired.get() {
+    Sleep {
+        state,
+        _timer: timer,
+    }
+}
+
+/// What [`sleep`] gives.
+pub struct Sleep {
+    state: Rc<RefCell<Slept>>,
+    _timer: Timer,
+}
+
+struct Slept {
+    over: bool,
+    waker: Option<Waker>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.borrow_mut();
+        if state.over {
             return Poll::Ready(());
         }
-        waker.replace(Some(context.waker().clone()));
+        state.waker = Some(context.waker().clone());
         Poll::Pending
-    })
-    .await
+    }
 }
 
 /// The future's output, or `None` when it takes longer than `ms`; then it is dropped.
 pub async fn within<F: Future>(ms: u64, future: F) -> Option<F::Output> {
-    match select(pin!(future), pin!(sleep(ms))).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
-    }
+    let mut future = pin!(future);
+    let mut sleep = sleep(ms);
+    poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        Pin::new(&mut sleep).poll(context).map(|()| None)
+    })
+    .await
 }
