@@ -9,6 +9,7 @@ use indexed_db_futures::transaction::TransactionMode;
 use indexed_db_futures::typed_array::{Uint8Array, Uint8ArraySlice};
 use indexed_db_futures::{Build, BuildPrimitive, Result};
 use wasm_bindgen::JsValue;
+use web_sys::IdbDatabase;
 
 /// The guard's object store.
 pub(super) const NAME: &str = "guard";
@@ -42,6 +43,15 @@ pub(super) fn draw() -> Token {
         bytes.copy_from_slice(&random.to_le_bytes());
     }
     token
+}
+
+/// Creates the guard in a new database, with its identity.
+pub(super) fn create(database: &IdbDatabase) -> std::result::Result<(), JsValue> {
+    let identity = js_sys::Uint8Array::new_from_slice(&draw());
+    database
+        .create_object_store(NAME)?
+        .put_with_key(&identity, &Record::Identity.key())?;
+    Ok(())
 }
 
 /// Asks for a record. The request leaves at once.

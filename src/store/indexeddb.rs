@@ -16,7 +16,6 @@
 //!   transaction.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 
@@ -32,12 +31,13 @@ use indexed_db_futures::transaction::{
 };
 use indexed_db_futures::typed_array::{Uint8Array, Uint8ArraySlice};
 use indexed_db_futures::{Build, BuildPrimitive, KeyRange};
-use js_sys::{Function, Promise, Reflect};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
-use web_sys::{IdbOpenDbRequest, IdbTransaction, IdbVersionChangeEvent};
+use web_sys::{DomException, IdbOpenDbRequest, IdbTransaction, IdbVersionChangeEvent};
 
 use crate::core::storage::{Durability, Read, StoreError, Table, Value, Write};
+use crate::net::time::sleep;
 
 use super::guard::{self, Record, Token};
 use super::schema::{self, SCHEMA};
@@ -45,11 +45,11 @@ use super::{Event, OnEvent};
 
 /// How long another tab may block an upgrade or a deletion before it fails: ms. A tab that is alive
 /// lets go in a few; one that is frozen may not until the user comes back to it.
-const BLOCKED: i32 = 5_000;
+const BLOCKED: u64 = 5_000;
 
 /// How long the browser may take to open or delete a database that nobody blocks: ms. It can be slow
 /// at a cold start from a slow disk, but Safari has also been seen never to answer.
-const SILENT: i32 = 30_000;
+const SILENT: u64 = 30_000;
 
 /// An account's database. Operations may overlap; commits take effect in the order of their calls.
 #[derive(Debug)]
@@ -401,7 +401,7 @@ impl Drop for Handle {
 
 /// No two accounts share a name, whatever characters they are made of: nothing follows the account.
 fn database_name(account: &str) -> String {
-    format!("pullcord:{account}")
+    ["pullcord:", account].concat()
 }
 
 /// Opens the database, and reads which one it is.
@@ -413,40 +413,79 @@ async fn connect(name: &str, on_event: &OnEvent) -> Result<(Database, Token), St
             database.close();
             Err(match missing {
                 Err(error) => StoreError::Failed(words(&error)),
-                Ok(_) => StoreError::Failed(format!("{name} is not a database of Pullcord's")),
+                Ok(_) => StoreError::Failed([name, " is not a database of Pullcord's"].concat()),
             })
         }
     }
 }
 
 async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, StoreError> {
-    let blocked = Rc::new(Cell::new(false));
     let request = Database::open(name)
         .with_version(SCHEMA)
-        .with_on_blocked({
-            let (blocked, on_event) = (Rc::clone(&blocked), Rc::clone(on_event));
-            move |_| {
-                blocked.set(true);
-                on_event(Event::Blocked);
-                Ok(())
-            }
-        })
-        .with_on_upgrade_needed(|event, transaction| {
-            schema::upgrade(event.old_version() as u32, transaction)
-        })
         .build()
         .map_err(open_error)?;
+    let blocked = Rc::new(Cell::new(false));
+    let on_blocked = Closure::<dyn FnMut()>::new({
+        let (blocked, on_event) = (Rc::clone(&blocked), Rc::clone(on_event));
+        move || {
+            blocked.set(true);
+            on_event(Event::Blocked);
+        }
+    });
+    // Not indexed_db_futures' own callback, which can put every error of the crate into words: that
+    // alone is a twelfth of the wasm.
+    let failed = Rc::new(RefCell::new(None));
+    let sys = request.as_sys().clone();
+    let on_upgrade_needed = Closure::<dyn FnMut(IdbVersionChangeEvent)>::new({
+        let (failed, sys) = (Rc::clone(&failed), sys.clone());
+        move |event: IdbVersionChangeEvent| {
+            if let Err(thrown) = schema::upgrade(event.old_version() as u32, &sys) {
+                failed.replace(Some(Error::from(thrown)));
+                if let Some(transaction) = sys.transaction() {
+                    // It has been aborted already, or this does it: the database stays as it was.
+                    let _ = transaction.abort();
+                }
+            }
+        }
+    });
+    sys.set_onblocked(Some(on_blocked.as_ref().unchecked_ref()));
+    sys.set_onupgradeneeded(Some(on_upgrade_needed.as_ref().unchecked_ref()));
+    // For as long as they may be called.
+    let handlers = Handlers {
+        request: sys,
+        _closures: (on_blocked, on_upgrade_needed),
+    };
     match select(request, pin!(patience(&blocked))).await {
-        Either::Left((opened, _)) => opened.map_err(open_error),
+        Either::Left((opened, _)) => {
+            drop(handlers);
+            opened.map_err(|error| open_error(failed.take().map_or(error, OpenDbError::Base)))
+        }
         Either::Right(((), request)) => {
             // It may still open one day: an unwatched handle would block all other tabs.
             spawn_local(async move {
                 if let Ok(database) = request.await {
                     database.close();
                 }
+                drop(handlers);
             });
             Err(impatience(&blocked))
         }
+    }
+}
+
+/// What a request to open calls.
+struct Handlers {
+    request: IdbOpenDbRequest,
+    _closures: (
+        Closure<dyn FnMut()>,
+        Closure<dyn FnMut(IdbVersionChangeEvent)>,
+    ),
+}
+
+impl Drop for Handlers {
+    fn drop(&mut self) {
+        self.request.set_onblocked(None);
+        self.request.set_onupgradeneeded(None);
     }
 }
 
@@ -477,12 +516,11 @@ async fn read_once(database: &Database, reads: &[Read]) -> Result<Vec<Vec<Value>
         Many(GetAllPrimitiveRequest<Uint8Array>),
     }
 
-    let tables: BTreeSet<Table> = reads.iter().map(read_table).collect();
-    if tables.is_empty() {
+    if reads.is_empty() {
         // A transaction over nothing is an error.
         return Ok(Vec::new());
     }
-    let names: Vec<&str> = tables.into_iter().map(Table::name).collect();
+    let names = names(|table| reads.iter().any(|read| read_table(read) == table));
     let mut transaction = database
         .transaction(names)
         .with_mode(TransactionMode::Readonly)
@@ -532,8 +570,7 @@ async fn commit_once(
     let Some(writer) = writer else {
         return Err(fenced);
     };
-    let tables: BTreeSet<Table> = writes.iter().map(write_table).collect();
-    let mut names: Vec<&str> = tables.into_iter().map(Table::name).collect();
+    let mut names = names(|table| writes.iter().any(|write| write_table(write) == table));
     names.push(guard::NAME);
     let transaction = begin_write(database, &names, durability)?;
     // The writes leave together with the question whether they may: waiting for its answer first
@@ -615,6 +652,12 @@ fn range<'a>(lo: &'a [u8], hi: &'a [u8]) -> KeyRange<Bytes<'a>> {
     KeyRange::Bound(Bytes::new(lo), false, Bytes::new(hi), false)
 }
 
+/// The names of the tables that a transaction is about.
+fn names(about: impl Fn(Table) -> bool) -> Vec<&'static str> {
+    let tables = Table::ALL.into_iter().filter(|table| about(*table));
+    tables.map(Table::name).collect()
+}
+
 fn read_table(read: &Read) -> Table {
     match read {
         Read::Get { table, .. } | Read::Range { table, .. } | Read::All { table } => *table,
@@ -634,10 +677,7 @@ fn write_table(write: &Write) -> Table {
 /// transaction knows why.
 fn failure(transaction: &IdbTransaction, error: Error) -> Trouble {
     match transaction.error() {
-        Some(cause) => trouble(
-            &cause.name(),
-            format!("{}: {}", cause.name(), cause.message()),
-        ),
+        Some(cause) => trouble(&cause.name(), described(&cause)),
         None => error.into(),
     }
 }
@@ -699,24 +739,16 @@ fn error_name(error: &Error) -> String {
     }
 }
 
+/// What the browser says. (Not the error's own `Display`: that of numbers alone is 14 KB of wasm.)
 fn words(error: &Error) -> String {
     match error {
-        Error::DomException(exception) => {
-            format!("{}: {}", exception.as_sys().name(), exception.message())
-        }
-        error => error.to_string(),
+        Error::DomException(exception) => described(exception.as_sys()),
+        Error::Unknown(JSError::Error(error)) => error.to_string().into(),
+        // Nothing that is read or written here is converted, so it comes from no wrong type.
+        _ => "the browser's answer is not what IndexedDB gives".to_owned(),
     }
 }
 
-async fn sleep(ms: i32) {
-    let done = Promise::new(&mut |resolve, _| {
-        // Neither `Window`'s nor `WorkerGlobalScope`'s: it may be either.
-        let global = js_sys::global();
-        if let Ok(set_timeout) = Reflect::get(&global, &"setTimeout".into()) {
-            let _ = set_timeout
-                .unchecked_ref::<Function>()
-                .call2(&global, &resolve, &ms.into());
-        }
-    });
-    let _ = JsFuture::from(done).await;
+fn described(exception: &DomException) -> String {
+    [&exception.name(), ": ", &exception.message()].concat()
 }

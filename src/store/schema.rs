@@ -1,8 +1,8 @@
 //! The database's layout, and the way to it from every older one: a step a version, each run once,
 //! inside the browser's upgrade transaction. A step, once released, is never changed.
 
-use indexed_db_futures::Build;
-use indexed_db_futures::transaction::Transaction;
+use wasm_bindgen::prelude::*;
+use web_sys::{IdbDatabase, IdbOpenDbRequest};
 
 use crate::core::storage::Table;
 
@@ -13,25 +13,26 @@ pub const SCHEMA: u32 = STEPS.len() as u32;
 // What the core says of itself (`inspect`) is what is stored.
 const _: () = assert!(SCHEMA == crate::core::storage::SCHEMA);
 
-type Step = fn(&Transaction<'_>) -> indexed_db_futures::Result<()>;
+/// (A later step that changes stores takes them from the request's transaction.)
+type Step = fn(&IdbDatabase) -> Result<(), JsValue>;
 
 /// `STEPS[n]` leads from version n to n + 1.
 const STEPS: [Step; 1] = [create];
 
-/// Brings a database of version `from` up to [`SCHEMA`]; 0 is one that did not exist.
-pub(super) fn upgrade(from: u32, transaction: &Transaction<'_>) -> indexed_db_futures::Result<()> {
+/// Brings the database of `request`, whose upgrade transaction is running, from version `from` up to
+/// [`SCHEMA`]; 0 is one that did not exist.
+pub(super) fn upgrade(from: u32, request: &IdbOpenDbRequest) -> Result<(), JsValue> {
+    let database = request.result()?.unchecked_into();
     for step in STEPS.iter().skip(from as usize) {
-        step(transaction)?;
+        step(&database)?;
     }
     Ok(())
 }
 
 /// 0 → 1: the tables, with the keys beside the values, and the guard with the new database's identity.
-fn create(transaction: &Transaction<'_>) -> indexed_db_futures::Result<()> {
-    let database = transaction.db();
+fn create(database: &IdbDatabase) -> Result<(), JsValue> {
     for table in Table::ALL {
-        database.create_object_store(table.name()).build()?;
+        database.create_object_store(table.name())?;
     }
-    let store = database.create_object_store(guard::NAME).build()?;
-    guard::put(&store, guard::Record::Identity, &guard::draw())
+    guard::create(database)
 }
