@@ -18,8 +18,9 @@ const STAMP = join(PKG, ".stamp");
 /** KB (1000 bytes) of gzipped download that the package promises not to exceed */
 const LIMIT = 110;
 
-// FACTS: what the wasm of current Rust uses, and every supported browser has
-const WASM_OPT = ["-Oz", "--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext", "--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue"];
+// the features: what the wasm of current Rust uses, and every supported browser has; inlining less gzips better;
+// the lowest KB of memory is the end of the stack, nothing lies there
+const WASM_OPT = ["-Oz", "--one-caller-inline-max-function-size=20", "--low-memory-unused", "--strip-debug", "--strip-producers", "--strip-target-features", "--minify-imports-and-exports-and-modules", "--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext", "--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue"];
 
 function filesBelow(path) {
   if (!existsSync(path)) return [];
@@ -57,16 +58,40 @@ async function buildWasm() {
   const built = join(TARGET, "wasm32-unknown-unknown", "release", "pullcord.wasm");
   await must(tool("wasm-bindgen"), [built, "--target", "no-modules", "--no-typescript", "--omit-default-module-path", "--remove-producers-section", "--out-dir", WORK, "--out-name", "pullcord"]);
   const optimized = join(WORK, "pullcord.wasm");
-  await must("wasm-opt", [...WASM_OPT, join(WORK, "pullcord_bg.wasm"), "-o", optimized], { env: toolEnv });
-  return optimized;
+  const said = await must("wasm-opt", [...WASM_OPT, join(WORK, "pullcord_bg.wasm"), "-o", optimized], { env: toolEnv, capture: true, quiet: true });
+  return { wasm: optimized, names: JSON.parse(said.slice(said.indexOf("{"), said.lastIndexOf("}") + 1)) };
+}
+
+/**
+ * wasm and glue know each other by names with a hash in each, which do not compress: wasm-opt has given them
+ * short ones, and the glue follows.
+ * @param {string} glue
+ * @param {{ imports: [module: string, long: string, short: string][], exports: [long: string, short: string][] }} names
+ */
+function shorten(glue, { imports, exports }) {
+  let count = 0;
+  const rename = (pattern, names, form) => {
+    const short = new Map(names);
+    glue = glue.replace(pattern, (whole, long) => {
+      if (!short.has(long)) return whole;
+      count += 1;
+      return form(short.get(long));
+    });
+  };
+  rename(/\b(__wb\w+)(?=: function\b)/g, imports.map(([, long, short]) => [long, short]), (short) => short);
+  // wasm-opt calls the one module there is so
+  glue = glue.replace('"./pullcord_bg.js": import0', '"a": import0');
+  if (count !== imports.length || !glue.includes('"a": import0')) throw new Problem("wasm-bindgen's output has changed: its imports are no longer found");
+  rename(/\bwasm\.(\w+)/g, exports, (short) => `wasm.${short}`);
+  return glue;
 }
 
 /** wasm-bindgen's glue keeps its instance in variables of its own: each call of the function has others. */
-async function wrapGlue() {
+async function wrapGlue(names) {
   const glue = await readFile(join(WORK, "pullcord.js"), "utf8");
   if (!glue.includes("wasm_bindgen")) throw new Problem("wasm-bindgen's output has changed: it no longer defines wasm_bindgen");
   const wrapped = join(WORK, "glue.js");
-  await writeFile(wrapped, `export default function instantiate() {\n${glue}\nreturn wasm_bindgen;\n}\n`);
+  await writeFile(wrapped, `export default function instantiate() {\n${shorten(glue, names)}\nreturn wasm_bindgen;\n}\n`);
   return wrapped;
 }
 
@@ -121,8 +146,8 @@ export async function buildPackage({ quiet = false } = {}) {
     console.log("pkg/ is up to date");
   } else {
     await mkdir(WORK, { recursive: true });
-    const wasm = await buildWasm();
-    const glue = await wrapGlue();
+    const { wasm, names } = await buildWasm();
+    const glue = await wrapGlue(names);
     await rm(PKG, { recursive: true, force: true });
     await mkdir(PKG);
     await bundle(glue);
