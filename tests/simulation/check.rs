@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use pullcord::core::net::Request;
 use serde_json::Value;
 
 use super::device::Device;
@@ -42,6 +43,18 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
             device.states_at = position;
         }
     }
+    let pull = |pending: &super::device::Pending| {
+        !pending.aborted && matches!(pending.call, Request::Pull { .. })
+    };
+    let pulling = device
+        .facade
+        .status
+        .as_ref()
+        .is_some_and(|status| status.pulling);
+    must!(
+        pulling || !device.requests.values().any(pull),
+        "a pull is under way, and the status does not say so"
+    );
     conversations(device, server, position)?;
     outbox(device, server)?;
     let mut timelines = std::mem::take(&mut device.facade.timelines);
@@ -232,7 +245,7 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
                 let post = &conversation.posts[&message.seq];
                 if *fresh && !ended {
                     must!(
-                        !post.trimmed.is_some_and(|at| at <= position),
+                        post.trimmed.is_none_or(|at| at > position),
                         "R7: {} was trimmed",
                         message.seq
                     );

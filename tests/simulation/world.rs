@@ -232,7 +232,8 @@ impl World {
                 {
                     self.spins += 1;
                     if self.spins > 1000 {
-                        return Err("the engine's timer does not move on".to_owned());
+                        let who = self.devices[device].name;
+                        return Err(format!("the timer of {who} does not move on"));
                     }
                     self.input(device, Input::Timer)?;
                 }
@@ -420,7 +421,7 @@ impl World {
                                 .membership
                                 .len()
                                 > 1;
-                            own.life == self.devices[device].life && !left
+                            own.life == self.devices[device].life && !own.discarded && !left
                         });
                     if own {
                         return Err(format!("{id} is an own echo, and told as a new message"));
@@ -1433,8 +1434,11 @@ impl World {
                 }
             }
             (Call::Discard { client_id }, _) => {
+                let mut calls = target.calls.values();
+                let again =
+                    calls.any(|c| matches!(c, Call::Discard { client_id: id } if *id == client_id));
                 if let Some(own) = target.own.get_mut(&client_id) {
-                    own.discarded = own.gone;
+                    own.discarded = own.gone || again;
                 }
             }
             (
