@@ -453,7 +453,8 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Store
     // For as long as they may be called.
     let handlers = Handlers {
         request: sys,
-        _closures: (on_blocked, on_upgrade_needed),
+        _on_blocked: on_blocked,
+        _on_upgrade_needed: on_upgrade_needed,
     };
     match select(request, pin!(patience(&blocked))).await {
         Either::Left((opened, _)) => {
@@ -476,10 +477,8 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Store
 /// What a request to open calls.
 struct Handlers {
     request: IdbOpenDbRequest,
-    _closures: (
-        Closure<dyn FnMut()>,
-        Closure<dyn FnMut(IdbVersionChangeEvent)>,
-    ),
+    _on_blocked: Closure<dyn FnMut()>,
+    _on_upgrade_needed: Closure<dyn FnMut(IdbVersionChangeEvent)>,
 }
 
 impl Drop for Handlers {
