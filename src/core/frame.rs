@@ -108,9 +108,7 @@ impl Row {
                     local: local2,
                     sending: sending2,
                 },
-            ) => {
-                key == key2 && sending == sending2 && (Rc::ptr_eq(local, local2) || local == local2)
-            }
+            ) => key == key2 && sending == sending2 && local.looks_like(local2),
             (Row::Gap { key }, Row::Gap { key: key2 }) => key == key2,
             _ => false,
         }
@@ -303,7 +301,8 @@ impl Engine {
                 .into_iter()
                 .filter(|(l, _)| l.state != LocalState::Sent)
                 .collect();
-            let same = |a: &(Rc<Local>, bool), b: &(Rc<Local>, bool)| a.1 == b.1 && a.0 == b.0;
+            let same =
+                |a: &(Rc<Local>, bool), b: &(Rc<Local>, bool)| a.1 == b.1 && a.0.looks_like(&b.0);
             let patch = splices(
                 &self.shown.last_outbox,
                 &list,

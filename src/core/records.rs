@@ -87,6 +87,17 @@ impl Local {
     pub fn key(&self) -> String {
         format!("c:{}", self.client_id)
     }
+
+    /// Whether an app sees no difference: `order`, `attempted` and `after` are not shown.
+    pub fn looks_like(&self, other: &Local) -> bool {
+        self.client_id == other.client_id
+            && self.conversation == other.conversation
+            && self.state == other.state
+            && self.created_at == other.created_at
+            && self.body == other.body
+            && self.message == other.message
+            && self.error == other.error
+    }
 }
 
 /// The key of [`Meta`].

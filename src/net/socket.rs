@@ -7,8 +7,10 @@
 //! Connecting again, and when, is the engine's. What cannot be read counts as a notification: that
 //! costs one pull, while ignoring it could cost a message's timeliness.
 
+use std::future::poll_fn;
+
 use futures_util::{SinkExt, StreamExt};
-use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
+use gloo_net::websocket::{Message, State, WebSocketError, futures::WebSocket};
 
 use super::Hear;
 use super::http::Http;
@@ -194,10 +196,17 @@ impl Channel<'_> {
 
     /// On a connection that has failed this does nothing: the close event tells of it.
     async fn send(&mut self, text: String) -> Result<(), End> {
-        self.socket
-            .send(Message::Text(text))
+        let cannot = |_| End::Lost("the notification channel cannot send");
+        poll_fn(|context| self.socket.poll_ready_unpin(context))
             .await
-            .map_err(|_| End::Lost("the notification channel cannot send"))
+            .map_err(cannot)?;
+        // The browser would complain on the console.
+        if !matches!(self.socket.state(), State::Open) {
+            return Ok(());
+        }
+        self.socket
+            .start_send_unpin(Message::Text(text))
+            .map_err(cannot)
     }
 }
 

@@ -215,6 +215,52 @@ describe("recovery", () => {
     }
   });
 
+  test("a server that has lost everything: its cursors mean nothing, and the list becomes what it has now", async () => {
+    const port = await freePort();
+    let forgetful = await startServer({ port });
+    try {
+      const old = await demo(forgetful).conversation(["ada"], 50);
+      const page = await device(browser, forgetful, "ada");
+      await showing(page, old);
+      await forgetful.kill();
+      await page.evaluate(() => e2e.until(client.status, (status) => status.connection === "offline"));
+      forgetful = await startServer({ port });
+      const now = await demo(forgetful).conversation(["ada"], 10);
+      const seen = await page.evaluate(async ({ old, now }) => {
+        await e2e.until(client.conversations, (list) => list.map((one) => one.id).join() === now);
+        await e2e.until(timeline, (snapshot) => snapshot.status === "removed");
+        const { items } = await e2e.show(client, now).then((one) => one.getSnapshot());
+        return { kept: timeline.getSnapshot().items.length, items: items.length, segments: (await client.inspect(old)).segments.length };
+      }, { old, now });
+      assert.deepEqual(seen, { kept: 30, items: 10, segments: 0 });
+      await nothingWrong(page);
+    } finally {
+      await forgetful.stop();
+    }
+  });
+
+  test("a server slower than the timeout: each request counts as lost, and all is well once it is quick", async () => {
+    const [ann] = await at.users("ann");
+    const talk = await at.conversation([ann], 40);
+    const page = await openPage(await browser.newContext(), server);
+    await at.trouble({ delayMs: 2000 }, ann);
+    const code = await page.evaluate(async ({ ann, talk }) => {
+      globalThis.client = await e2e.open(ann, { transport: { baseUrl: location.origin, token: () => `demo-${ann}`, timeout: 300 } });
+      globalThis.timeline = client.timeline(talk);
+      e2e.watch(timeline);
+      await client.send(talk, { text: "patience" });
+      return (await e2e.until(client.status, (status) => status.error)).error.code;
+    }, { ann, talk });
+    assert.equal(code, "timeout");
+    await at.trouble({}, ann);
+    await page.evaluate(async () => {
+      await e2e.caughtUp(client);
+      await e2e.until(timeline, (now) => now.items.at(-1)?.kind === "message" && e2e.textOf(now.items.at(-1)) === "patience");
+    });
+    assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
+    await nothingWrong(page);
+  });
+
   describe("notifications", () => {
     test("notify \"poll\" goes without them", async () => {
       const [ann] = await at.users("ann");

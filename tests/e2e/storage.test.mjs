@@ -116,6 +116,41 @@ describe("storage", () => {
       await nothingWrong(first.context());
     });
 
+    test("of three tabs each takes over in turn, and what was written in each is delivered once, in its order", async () => {
+      const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann]);
+      const context = await browser.newContext();
+      const tabs = [];
+      for (const name of ["a", "b", "c"]) {
+        const page = await openPage(context, server);
+        await page.evaluate(async ({ ann, talk, name }) => {
+          globalThis.client = await e2e.open(ann);
+          globalThis.timeline = client.timeline(talk);
+          e2e.watch(timeline);
+          globalThis.written = Promise.all([1, 2, 3].map((n) => client.send(talk, { text: `${name}${n}` })));
+        }, { ann, talk, name });
+        tabs.push(page);
+      }
+      for (const [i, page] of tabs.entries()) {
+        await page.evaluate(async () => {
+          await e2e.caughtUp(client);
+          await written;
+        });
+        assert.deepEqual(await findings(page), []);
+        // the first two go at once with what they have just stored, sent or not
+        if (i < 2) await page.close();
+      }
+      await tabs[2].evaluate(async () => {
+        await e2e.until(client.outbox, (items) => items.length === 0);
+        await e2e.until(timeline, (now) => now.items.length === 9 && now.items.every((item) => item.kind === "message"));
+      });
+      const all = await textsOf(ann, talk);
+      assert.deepEqual(all.toSorted(), ["a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"]);
+      for (const name of ["a", "b", "c"]) assert.deepEqual(all.filter((text) => text.startsWith(name)), [1, 2, 3].map((n) => `${name}${n}`));
+      assert.deepEqual(await tabs[2].evaluate(() => e2e.texts(timeline)), all);
+      await nothingWrong(context);
+    });
+
     test("an earlier client of the same page is waited for in the same way", async () => {
       const [ann] = await at.users("ann");
       const page = await device(browser, server, ann);
