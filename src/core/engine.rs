@@ -968,6 +968,11 @@ impl Engine {
                 self.quota_tries = 0;
                 self.commit_done(*commit);
             }
+            // Not even room to make room: another eviction would fail likewise, for ever.
+            Err(StoreError::Quota) if matches!(self.jobs.front(), Some(Job::Evict { .. })) => {
+                self.jobs.pop_front();
+                self.no_room();
+            }
             Err(StoreError::Quota) if self.quota_tries < QUOTA_TRIES => {
                 self.quota_tries += 1;
                 let count = (self.db.messages() / 10).max(256);
@@ -1038,8 +1043,16 @@ impl Engine {
         self.db.meta.scope = SCOPE.into();
         self.wanted.clear();
         self.op = None;
+        // What becomes of the own messages goes on: a lane waits for it.
         self.jobs.retain(|job| {
-            matches!(job, Job::PutLocal { .. } | Job::Sent { .. }) || job.call().is_some()
+            matches!(
+                job,
+                Job::PutLocal { .. }
+                    | Job::Attempt { .. }
+                    | Job::Sent { .. }
+                    | Job::Failed { .. }
+                    | Job::MarkDone { .. }
+            ) || job.call().is_some()
         });
         self.jobs.push_front(Job::Restore {
             locals: old.outbox.into_values().collect(),
@@ -1220,7 +1233,7 @@ impl Engine {
             Job::Sent { order, .. } | Job::Attempt { order } | Job::Failed { order, .. } => {
                 self.try_later(order, error);
             }
-            Job::MarkDone { conversation, .. } => self.mark_done(&conversation),
+            Job::MarkDone { conversation, .. } => self.mark_later(conversation, error),
             Job::Restore { .. } => self.jobs.push_front(job),
             Job::Suspects | Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
             Job::Corrupt { conversation } => {

@@ -241,6 +241,11 @@ impl Error {
             ErrorCode::Network | ErrorCode::Timeout | ErrorCode::Offline
         )
     }
+
+    /// Whether no server was found: nobody answered, not even with a status.
+    pub fn is_no_answer(&self) -> bool {
+        self.retryable() && self.status.is_none()
+    }
 }
 
 impl std::fmt::Display for Error {

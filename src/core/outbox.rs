@@ -395,29 +395,30 @@ impl Engine {
     ) {
         match result {
             Ok(_) => {
-                if let Some(lane) = self.outbox.marks.get_mut(&conversation) {
-                    lane.failures = 0;
-                }
                 self.push(Job::MarkDone { conversation, seq });
             }
             Err(error) if error.retryable() || error.code == ErrorCode::Unauthorized => {
-                let failures = self.outbox.marks.or_default(conversation.clone()).failures;
-                let wait = self
-                    .backoff(failures, RETRY.0, RETRY.1)
-                    .max(error.retry_after.unwrap_or(0));
-                let now = self.now.mono;
-                let retry = now + wait;
-                let lane = self.outbox.marks.or_default(conversation);
-                lane.failures += 1;
-                lane.retry = retry;
-                lane.obey = now + error.retry_after.unwrap_or(0);
-                lane.busy = false;
+                self.mark_later(conversation, &error);
             }
             Err(error) => {
                 self.error_event(&error);
                 self.push(Job::MarkDone { conversation, seq });
             }
         }
+    }
+
+    /// The mark is tried again, after a backoff.
+    pub(super) fn mark_later(&mut self, conversation: Rc<str>, error: &Error) {
+        let failures = self.outbox.marks.or_default(conversation.clone()).failures;
+        let wait = self
+            .backoff(failures, RETRY.0, RETRY.1)
+            .max(error.retry_after.unwrap_or(0));
+        let now = self.now.mono;
+        let lane = self.outbox.marks.or_default(conversation);
+        lane.failures += 1;
+        lane.retry = now + wait;
+        lane.obey = now + error.retry_after.unwrap_or(0);
+        lane.busy = false;
     }
 
     pub(super) fn mark_done(&mut self, conversation: &Rc<str>) {

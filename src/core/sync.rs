@@ -20,7 +20,8 @@ use super::command::{Call, Notify};
 use super::engine::{Asked, Effect, Engine, Job};
 use super::map::Set;
 use super::net::{Error, ErrorCode, Notice, Request};
-use super::protocol::{self, Batch, Event, ListPage};
+use super::protocol::{self, Batch, Event, ListPage, Patch};
+use super::timeline::Timeline;
 
 /// Backoff after a failed request: full jitter, from 1 s, at most 1 min.
 const RETRY: (u64, u64) = (1_000, 60_000);
@@ -66,6 +67,8 @@ pub(super) struct Pull {
     pub connected: bool,
     /// the last request found no server
     pub net_down: bool,
+    /// nor did a pull
+    down: bool,
     /// ms since the epoch
     pub last_synced: Option<u64>,
     /// why the last one failed
@@ -112,6 +115,8 @@ pub(super) struct List {
     pub journal: Vec<Event>,
     begun: bool,
     asking: bool,
+    /// pages in a row that have a next one and name nobody new
+    empty: u32,
     after: Option<String>,
     retry: u64,
     /// not before this, whoever asks: `Retry-After`
@@ -167,6 +172,8 @@ impl Engine {
             self.needs_auth = false;
             self.effect(Effect::ForgetToken);
             self.shown.status = true;
+            // What the old token was refused.
+            self.try_again();
         }
         if !self.promoted {
             // "waiting": done after the other client has gone.
@@ -373,9 +380,8 @@ impl Engine {
         for call in self.pull.take_calls() {
             self.reject(call, &error);
         }
-        if !matches!(error.code, ErrorCode::Network | ErrorCode::Timeout) {
-            self.error_event(&error);
-        }
+        self.pull.down |= error.is_no_answer();
+        self.failure_event(&error);
         self.pull.error = Some(error);
         self.shown.status = true;
     }
@@ -392,7 +398,19 @@ impl Engine {
             return;
         }
         match result.and_then(|text| protocol::list_page(&text, after.as_deref())) {
-            Ok(page) => self.push(Job::List { page, epoch }),
+            Ok(page) => {
+                let known = |patch: &Patch| self.list.named.contains(&patch.id);
+                let circle = page.next.is_some() && page.conversations.iter().all(known);
+                self.list.empty = if circle { self.list.empty + 1 } else { 0 };
+                if self.list.empty > MAX_EMPTY {
+                    let error = Error::new(
+                        ErrorCode::Protocol,
+                        "a conversation list without end that names nobody new",
+                    );
+                    return self.list_failed(error);
+                }
+                self.push(Job::List { page, epoch });
+            }
             Err(error) => self.list_failed(error),
         }
     }
@@ -442,11 +460,21 @@ impl Engine {
         for call in std::mem::take(&mut self.pull.listing) {
             self.reject(call, &error);
         }
-        if !matches!(error.code, ErrorCode::Network | ErrorCode::Timeout) {
-            self.error_event(&error);
-        }
+        self.failure_event(&error);
         self.pull.error = Some(error);
         self.shown.status = true;
+    }
+
+    /// Tells the app, unless it is the network, or a token of which it was told.
+    fn failure_event(&mut self, error: &Error) {
+        let known = [
+            ErrorCode::Network,
+            ErrorCode::Timeout,
+            ErrorCode::Unauthorized,
+        ];
+        if !known.contains(&error.code) {
+            self.error_event(error);
+        }
     }
 
     // ------------------------------------------------------------ the channel
@@ -505,10 +533,18 @@ impl Engine {
     /// Some request was answered: the server is there.
     pub(super) fn reached(&mut self) {
         if self.pull.net_down || !self.pull.connected {
+            // Where only a send or a page failed, and pulls do not, it was not the network: what
+            // failed waits out its backoff, or this would be a storm of requests.
+            let back = self.pull.down || !self.pull.connected;
             self.pull.net_down = false;
+            self.pull.down = false;
             self.pull.connected = true;
             self.shown.status = true;
-            self.try_again();
+            if back {
+                self.try_again();
+            } else {
+                self.timelines.values_mut().for_each(Timeline::wake);
+            }
         }
     }
 
@@ -516,9 +552,7 @@ impl Engine {
     pub(super) fn unreached(&mut self, error: &Error) {
         match error.code {
             ErrorCode::Unauthorized => self.unauthorized(error.clone()),
-            ErrorCode::Network | ErrorCode::Timeout | ErrorCode::Offline
-                if error.status.is_none() =>
-            {
+            _ if error.is_no_answer() => {
                 if !self.pull.net_down {
                     self.pull.net_down = true;
                     self.shown.status = true;
@@ -563,6 +597,12 @@ impl Engine {
             self.reconnect();
         } else {
             self.unlink();
+            if self.promoted {
+                let error = Error::new(ErrorCode::Offline, "offline: the pull did not end");
+                for call in self.pull.take_calls() {
+                    self.reject(call, &error);
+                }
+            }
         }
     }
 

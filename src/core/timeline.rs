@@ -262,6 +262,11 @@ impl Timeline {
         self.wake = true;
     }
 
+    /// Looks whether it can go on.
+    pub fn wake(&mut self) {
+        self.wake = true;
+    }
+
     fn blocked_by_reload(&self, direction: Direction) -> bool {
         let edge = match direction {
             Direction::Older => self.runs.first(),
@@ -1126,8 +1131,10 @@ impl Engine {
             t.opened = true;
             t.dirty |= changed;
             t.error = Some(error);
-            // Not on a timer: it goes on when the server is reached again.
-            t.retry = 0;
+            // Not on a timer: it goes on when the server is reached again, and its backoff is over.
+            if t.retry <= self.now.mono {
+                t.retry = 0;
+            }
             return Ok(());
         }
         if !self.may_request() {

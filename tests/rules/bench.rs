@@ -275,6 +275,13 @@ impl Bench {
         self.answer(request, json!({"message": own}));
     }
 
+    /// Takes the read mark that is being told.
+    pub fn accept_mark(&mut self) {
+        let (request, _) = self.take("mark", |call| matches!(call, Request::MarkRead { .. }));
+        let result = Ok(String::new());
+        self.input(Input::Answer { request, result });
+    }
+
     pub fn is_asked(&self, is: impl Fn(&Request) -> bool) -> bool {
         self.asked.iter().any(|(_, call)| is(call))
     }
