@@ -202,7 +202,7 @@ function print({ contenders, catchUp, paging, coldOpen, memory, profiles }, targ
 }
 
 await main(import.meta.url, async (args) => {
-  const { values: options } = parseArgs({ args, options: { out: { type: "string" }, pkg: { type: "string" }, rounds: { type: "string", default: "3" } } });
+  const { values: options } = parseArgs({ args, options: { out: { type: "string" }, pkg: { type: "string" }, rounds: { type: "string", default: "5" } } });
   const rounds = Number(options.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Problem("--rounds takes a number, at least 1");
   await setUpBuild();
