@@ -1424,7 +1424,15 @@ impl World {
                 let sending = target.requests.values().any(
                     |p| !p.aborted && matches!(&p.call, Request::Send { client_id: id, .. } if *id == client_id),
                 );
-                if sending {
+                // One that failed because the account has left may still be on its way.
+                let own = target.own.get(&client_id);
+                let left = own.is_some_and(|own| {
+                    self.server.conversations[&own.conversation]
+                        .membership
+                        .len()
+                        > 1
+                });
+                if sending && !left {
                     return Err(format!(
                         "{client_id} was discarded while a request for it is under way"
                     ));
