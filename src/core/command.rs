@@ -174,6 +174,8 @@ pub enum Command {
     Retry {
         /// its result: nothing
         call: Call,
+        /// where; `None`: wherever there is one of this name
+        conversation: Option<String>,
         /// which
         client_id: String,
     },
@@ -181,6 +183,8 @@ pub enum Command {
     Discard {
         /// its result: whether it was taken out
         call: Call,
+        /// where; `None`: wherever there is one of this name
+        conversation: Option<String>,
         /// which
         client_id: String,
     },
@@ -332,10 +336,12 @@ fn read(node: &Node) -> Result<Command, Error> {
         },
         "retry" => Command::Retry {
             call: call()?,
+            conversation: node.optional_text("conversation")?.map(str::to_owned),
             client_id: text("clientId")?,
         },
         "discard" => Command::Discard {
             call: call()?,
+            conversation: node.optional_text("conversation")?.map(str::to_owned),
             client_id: text("clientId")?,
         },
         "edit" => Command::Edit {

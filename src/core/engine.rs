@@ -187,10 +187,12 @@ pub(super) enum Job {
         error: Error,
     },
     Retry {
+        conversation: Option<String>,
         client_id: String,
         call: Call,
     },
     Discard {
+        conversation: Option<String>,
         client_id: String,
         call: Call,
     },
@@ -692,8 +694,24 @@ impl Engine {
             } => {
                 self.send(call, conversation.into(), body, client_id);
             }
-            Command::Retry { call, client_id } => self.push(Job::Retry { client_id, call }),
-            Command::Discard { call, client_id } => self.push(Job::Discard { client_id, call }),
+            Command::Retry {
+                call,
+                conversation,
+                client_id,
+            } => self.push(Job::Retry {
+                conversation,
+                client_id,
+                call,
+            }),
+            Command::Discard {
+                call,
+                conversation,
+                client_id,
+            } => self.push(Job::Discard {
+                conversation,
+                client_id,
+                call,
+            }),
             Command::Edit {
                 call,
                 conversation,
@@ -1181,8 +1199,12 @@ impl Engine {
             Job::PutLocal { local, call } => self.put(&local, call),
             Job::Attempt { order } => self.attempt(order),
             Job::Sent { order, .. } | Job::Failed { order, .. } => self.settled(order),
-            Job::Retry { client_id, call } => self.retried(&client_id, call),
-            Job::Discard { client_id, call } => self.discarded(&client_id, call, changes.outbox),
+            Job::Retry {
+                client_id, call, ..
+            } => self.retried(&client_id, call),
+            Job::Discard {
+                client_id, call, ..
+            } => self.discarded(&client_id, call, changes.outbox),
             Job::Mark { call, .. } => self.resolve(call, "null"),
             Job::MarkDone { conversation, .. } => self.mark_done(&conversation),
             Job::Evict { .. } | Job::Corrupt { .. } | Job::End { .. } => {}
@@ -1377,24 +1399,34 @@ fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), Stop> {
             }
             Ok(())
         }
-        Job::Retry { client_id, .. } => {
-            let local = tx.find_local(client_id).ok_or(Stop::Void)?;
-            if local.state == LocalState::Failed {
+        Job::Retry {
+            conversation,
+            client_id,
+            ..
+        } => {
+            let named = tx.find_locals(conversation.as_deref(), client_id);
+            if named.is_empty() {
+                return Err(Stop::Void);
+            }
+            for local in named.iter().filter(|l| l.state == LocalState::Failed) {
                 tx.put_local(Local {
                     state: LocalState::Queued,
                     error: None,
-                    ..Local::clone(&local)
+                    ..Local::clone(local)
                 });
             }
             Ok(())
         }
-        Job::Discard { client_id, .. } => {
-            let Some(local) = tx.find_local(client_id) else {
-                return Ok(());
-            };
-            let unsent = local.state == LocalState::Queued && !local.attempted;
-            if unsent || local.state == LocalState::Failed {
-                tx.drop_local(local.order);
+        Job::Discard {
+            conversation,
+            client_id,
+            ..
+        } => {
+            for local in tx.find_locals(conversation.as_deref(), client_id) {
+                let unsent = local.state == LocalState::Queued && !local.attempted;
+                if unsent || local.state == LocalState::Failed {
+                    tx.drop_local(local.order);
+                }
             }
             Ok(())
         }

@@ -405,7 +405,7 @@ impl Engine {
         let dirty: Vec<TimelineId> = self
             .timelines
             .iter()
-            .filter(|(_, t)| t.dirty && t.life != Life::Released)
+            .filter(|(_, t)| t.dirty && !matches!(t.life, Life::Released | Life::ReleasedRemoved))
             .map(|(id, _)| *id)
             .collect();
         for id in dirty {
@@ -432,6 +432,16 @@ impl Engine {
                     .find(|row| row.seq().is_some_and(|seq| seq >= at));
                 t.anchor.0 = newer.map(|row| row.key().to_owned());
             }
+            if let Some(patch) = splices(&t.rows, &rows, Row::same, Row::key, Row::write) {
+                json::field(&mut out, "items");
+                out.push_str(&patch);
+                changed = true;
+            }
+            t.rows = rows;
+            t.look();
+        } else if t.life == Life::Removed {
+            let rows = self.rows_left(t);
+            t.first_index = first_index(t, &rows);
             if let Some(patch) = splices(&t.rows, &rows, Row::same, Row::key, Row::write) {
                 json::field(&mut out, "items");
                 out.push_str(&patch);
@@ -500,6 +510,7 @@ impl Engine {
     fn rows(&self, t: &Timeline) -> Vec<Row> {
         let held = self.db.held(&t.conversation);
         let locals = self.locals(Some(&t.conversation));
+        let mut was = t.rows.iter().peekable();
         let mut rows = Vec::new();
         for (i, run) in t.runs.iter().enumerate() {
             if i > 0 {
@@ -521,7 +532,16 @@ impl Engine {
                         .own_keys
                         .get(&(t.conversation.clone(), message.id.clone())),
                 };
+                // Most rows were there before, in the same order: their keys are not made again.
+                while was.next_if(|row| row.seq() < Some(message.seq.0)).is_some() {}
+                let known = match was.peek() {
+                    Some(Row::Message {
+                        key, message: m, ..
+                    }) if Rc::ptr_eq(m, message) => Some(key),
+                    _ => None,
+                };
                 let key = own
+                    .or(known)
                     .cloned()
                     .unwrap_or_else(|| Rc::from(["m:", &message.id].concat()));
                 rows.push(Row::Message {
@@ -541,10 +561,24 @@ impl Engine {
         let repeated: Vec<usize> = Index::new(rows.iter().map(Row::key)).repeated().collect();
         for i in repeated {
             if let Row::Message { key, message, .. } = &mut rows[i] {
-                *key = format!("m:{}#{}", message.id, message.seq.0).into();
+                *key = format!("s:{}", message.seq.0).into();
             }
         }
         place_locals(t, &held, rows, locals)
+    }
+
+    /// The items of a conversation that the account has left: those there were, with what became of
+    /// the own messages since.
+    fn rows_left(&self, t: &Timeline) -> Vec<Row> {
+        let stays = |row: &&Row| match row {
+            // What was sent has gone with the conversation, but not from sight.
+            Row::Local { local, .. } => local.state == LocalState::Sent,
+            _ => true,
+        };
+        let rows: Vec<Row> = t.rows.iter().filter(stays).cloned().collect();
+        let mut locals = self.locals(Some(&t.conversation));
+        locals.retain(|(l, _)| rows.iter().all(|row| row.key() != l.key()));
+        place_locals(t, &self.db.held(&t.conversation), rows, locals)
     }
 
     // ------------------------------------------------------------ inspection

@@ -39,6 +39,8 @@ pub(super) struct Outbox {
     pub sending: Map<Rc<str>, u64>,
     lanes: Map<Rc<str>, Lane>,
     marks: Map<Rc<str>, Lane>,
+    /// the marks that the server took, until its state says so
+    told: Map<Rc<str>, u64>,
 }
 
 impl Outbox {
@@ -64,6 +66,18 @@ impl Engine {
             let error = Error::new(
                 ErrorCode::Invalid,
                 "send: the body is no JSON, or the clientId is empty",
+            );
+            return self.reject(call, &error);
+        }
+        // Its echo would be refused, again and again, and with it all that comes after it.
+        if client_id.len() > protocol::MAX_NAME || body.len() > protocol::MAX_BODY {
+            let error = Error::new(
+                ErrorCode::Invalid,
+                format!(
+                    "send: a body has at most {} bytes of JSON, a clientId {}",
+                    protocol::MAX_BODY,
+                    protocol::MAX_NAME
+                ),
             );
             return self.reject(call, &error);
         }
@@ -133,8 +147,8 @@ impl Engine {
 
     pub(super) fn retried(&mut self, client_id: &str, call: Call) {
         let named = |l: &&Rc<Local>| l.client_id == client_id;
-        let local = self.db.outbox.values().find(named).cloned();
-        if let Some(local) = local {
+        let locals: Vec<Rc<Local>> = self.db.outbox.values().filter(named).cloned().collect();
+        for local in locals {
             if let Some(lane) = self.outbox.lanes.get_mut(&local.conversation) {
                 lane.retry = lane.obey;
             }
@@ -377,6 +391,10 @@ impl Engine {
                 .and_then(|t| t.newest_on_screen())
         });
         match seq {
+            // Only forward.
+            Some(seq) if self.outbox.told.get(&conversation) >= Some(&seq) => {
+                self.resolve(call, "null")
+            }
             Some(seq) => self.push(Job::Mark {
                 conversation,
                 seq,
@@ -395,6 +413,7 @@ impl Engine {
     ) {
         match result {
             Ok(_) => {
+                self.outbox.told.insert(conversation.clone(), seq);
                 self.push(Job::MarkDone { conversation, seq });
             }
             Err(error) if error.retryable() || error.code == ErrorCode::Unauthorized => {

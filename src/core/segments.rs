@@ -195,7 +195,8 @@ impl Segments {
             lo: if start { 0 } else { lo },
             hi,
             live: false,
-            start,
+            // Nothing is below 0: no server has to say so.
+            start: start || lo == 0,
             since: None,
         };
         let mut rest = Vec::with_capacity(self.0.len() + 1);

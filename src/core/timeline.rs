@@ -89,6 +89,8 @@ pub(super) enum Life {
     Open,
     /// without subscribers
     Released,
+    /// likewise, and the account has left the conversation meanwhile
+    ReleasedRemoved,
     /// the account has left the conversation
     Removed,
     /// for good
@@ -123,6 +125,8 @@ pub(super) struct Timeline {
     older: Option<Load>,
     newer: Option<Load>,
     pub error: Option<Error>,
+    /// the keys of what is on screen
+    on_screen: Option<(String, String)>,
     /// oldest and newest position on screen
     visible: Option<(u64, u64)>,
     /// newest position that was on screen
@@ -159,6 +163,7 @@ impl Timeline {
             older: None,
             newer: None,
             error: None,
+            on_screen: None,
             visible: None,
             seen: None,
             beyond: 0,
@@ -262,6 +267,26 @@ impl Timeline {
         self.wake = true;
     }
 
+    /// Where what is on screen is now: an own message there is at its place once the sync has
+    /// brought it.
+    pub fn look(&mut self) {
+        let Some((first, last)) = &self.on_screen else {
+            return;
+        };
+        let at = |key: &str| self.rows.iter().position(|row| row.key() == key);
+        let (Some(first), Some(last)) = (at(first), at(last)) else {
+            return;
+        };
+        let (first, last) = (first.min(last), first.max(last));
+        let lo = self.rows[first..].iter().find_map(Row::seq);
+        let hi = self.rows[..=last].iter().rev().find_map(Row::seq);
+        let (Some(lo), Some(hi)) = (lo, hi) else {
+            return;
+        };
+        self.visible = Some((lo.min(hi), hi));
+        self.seen = self.seen.max(Some(hi));
+    }
+
     /// Looks whether it can go on.
     pub fn wake(&mut self) {
         self.wake = true;
@@ -272,7 +297,10 @@ impl Timeline {
             Direction::Older => self.runs.first(),
             Direction::Newer => self.runs.last(),
         };
-        self.reload.is_some() && edge.is_none_or(|run| !run.held)
+        // The newest end is about to be put in its place, whatever is held below it.
+        let replaced = direction == Direction::Newer
+            && matches!(&self.reload, Some(r) if matches!(r.target, Target::Latest));
+        self.reload.is_some() && (replaced || edge.is_none_or(|run| !run.held))
     }
 
     /// Its segments went (R4): what it shows stays, until pages cover it again.
@@ -344,11 +372,21 @@ impl Timeline {
         if !grown {
             self.anchor = (None, self.anchor.1 + 1);
             self.anchor_at = near;
+            self.on_screen = None;
             self.visible = None;
         }
-        if follow {
-            self.beyond = 0;
-        }
+        // What was not seen before is not seen now, in the window or beyond it.
+        let unseen = self.unseen();
+        let inside = run
+            .messages
+            .iter()
+            .filter(|m| self.seen.is_some_and(|seen| m.seq.0 > seen))
+            .count() as u64;
+        self.beyond = if follow {
+            0
+        } else {
+            unseen.saturating_sub(inside)
+        };
         self.runs = vec![run];
         self.follow = follow;
         self.opened = true;
@@ -547,6 +585,11 @@ impl Engine {
         let Some(t) = self.timelines.get_mut(&id) else {
             return;
         };
+        if t.life == Life::ReleasedRemoved {
+            t.life = Life::Removed;
+            t.reload = None;
+            t.dirty = true;
+        }
         if t.life != Life::Released {
             return;
         }
@@ -692,19 +735,11 @@ impl Engine {
         let Some(t) = self.timelines.get_mut(&id) else {
             return;
         };
-        let at = |key: &str| t.rows.iter().position(|row| row.key() == key);
-        let (Some(first), Some(last)) = (at(first), at(last)) else {
-            return;
-        };
-        let (first, last) = (first.min(last), first.max(last));
-        let lo = t.rows[first..].iter().find_map(Row::seq);
-        let hi = t.rows[..=last].iter().rev().find_map(Row::seq);
-        let (Some(lo), Some(hi)) = (lo, hi) else {
-            return;
-        };
-        t.visible = Some((lo.min(hi), hi));
-        t.seen = t.seen.max(Some(hi));
-        t.dirty = true;
+        let known = |key: &str| t.rows.iter().any(|row| row.key() == key);
+        if known(first) && known(last) {
+            t.on_screen = Some((first.to_owned(), last.to_owned()));
+            t.dirty = true;
+        }
     }
 
     /// What is shown of this conversation beside its messages has changed.
@@ -898,6 +933,17 @@ impl Engine {
                 // A conversation that comes back.
                 t.life = Life::Open;
                 t.clear();
+            }
+            let listed = self.db.list.contains_key(&t.conversation);
+            if t.life == Life::ReleasedRemoved && listed {
+                t.life = Life::Released;
+            }
+            if t.life == Life::Released
+                && !listed
+                && let Some(change) = changes.conversations.get(&t.conversation)
+                && change.removed
+            {
+                t.life = Life::ReleasedRemoved;
             }
             if let Some(change) = changes.conversations.get(&t.conversation)
                 && matches!(t.life, Life::Open)
@@ -1233,7 +1279,8 @@ impl Engine {
 
     /// Goes on with the newest end, as far as the window follows it.
     fn extend(&mut self, t: &mut Timeline) -> Result<(), Vec<BlockId>> {
-        if !t.follow {
+        // A load on its way to the newest end shows what lies between: nothing is skipped.
+        if !t.follow || t.newer.is_some() {
             return Ok(());
         }
         let held = self.db.held(&t.conversation);
@@ -1361,9 +1408,12 @@ impl Engine {
                     Direction::Newer => t.newer.take(),
                 };
                 t.dirty = true;
-                if direction == Direction::Newer && !rest && ended {
-                    t.follow = true;
-                    t.beyond = 0;
+                if direction == Direction::Newer {
+                    // Short of the newest end the window does not go on with it.
+                    t.follow = ended && !rest;
+                    if t.follow {
+                        t.beyond = 0;
+                    }
                 }
                 if let Some(load) = load {
                     self.answer_load(&load, ended && !rest);

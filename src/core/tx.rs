@@ -158,11 +158,13 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// The own message of this name.
-    pub fn find_local(&self, client_id: &str) -> Option<Rc<Local>> {
+    /// The own messages of this name: one a conversation.
+    pub fn find_locals(&self, conversation: Option<&str>, client_id: &str) -> Vec<Rc<Local>> {
         self.locals()
             .into_iter()
-            .find(|local| local.client_id == client_id)
+            .filter(|local| local.client_id == client_id)
+            .filter(|local| conversation.is_none_or(|id| *local.conversation == *id))
+            .collect()
     }
 
     /// Whether there is an own message of this name.
@@ -472,6 +474,10 @@ impl<'a> Tx<'a> {
             }
             self.clear_suspicion(event.conversation());
         }
+        if asked.is_none() {
+            // The first sign-in, also of a server that does not call it an overflow.
+            self.meta().owed = true;
+        }
         self.meta().cursor = Some(batch.cursor.clone());
         Ok(())
     }
@@ -614,6 +620,7 @@ impl<'a> Tx<'a> {
         change.inserted.clear();
         change.updated.clear();
         self.changes.messages.retain(|m| m.conversation != *id);
+        self.changes.updates.retain(|m| m.conversation != *id);
         for local in self.locals() {
             if local.conversation != *id {
                 continue;
@@ -639,6 +646,9 @@ impl<'a> Tx<'a> {
         let change = self.change(id);
         change.trimmed = change.trimmed.max(Some(before));
         change.inserted.retain(|m| m.seq.0 >= before);
+        let stays = |m: &Rc<Message>| m.conversation != *id || m.seq.0 >= before;
+        self.changes.messages.retain(stays);
+        self.changes.updates.retain(stays);
         for local in self.locals() {
             let passed = local
                 .message
@@ -961,9 +971,15 @@ impl Commit {
                             .is_some_and(|held| *held == *block);
                     if unchanged {
                         // Something came and went again: the index has estimated what stayed.
-                        let bytes = db.held(id).blocks.iter().find(|b| b.lo == *lo).map(|b| b.bytes);
+                        let bytes = db
+                            .held(id)
+                            .blocks
+                            .iter()
+                            .find(|b| b.lo == *lo)
+                            .map(|b| b.bytes);
                         let index = self.held.get_mut(id).map(|held| &mut held.blocks);
-                        let entry = index.and_then(|blocks| blocks.iter_mut().find(|b| b.lo == *lo));
+                        let entry =
+                            index.and_then(|blocks| blocks.iter_mut().find(|b| b.lo == *lo));
                         if let (Some(entry), Some(bytes)) = (entry, bytes) {
                             entry.bytes = bytes;
                         }
