@@ -3,6 +3,7 @@
 import { aborted, invalid, quiet, revive } from "./errors.js";
 import { Claim } from "./lock.js";
 import { abortSignal, callback, clientConfig, logFunction, name, timelineConfig } from "./options.js";
+import { seqText } from "./seq.js";
 import { EVENTS, Session } from "./session.js";
 import { Timeline } from "./timeline.js";
 import { Runtime } from "./wasm.js";
@@ -36,7 +37,7 @@ class Client {
   }
 
   markRead(conversation, seq) {
-    return answer(() => this.#session.markRead(conversation, seq));
+    return answer(() => this.#session.markRead(conversation, { seq: seqText(seq) }));
   }
 
   retry(clientId) {
@@ -69,7 +70,9 @@ class Client {
   wipe() {
     return answer(async () => {
       const session = this.#session;
-      if (!session.isOver) await session.evictOthers();
+      // what is being closed keeps its data: deleted when it has ended
+      if (session.isStopping) await session.stop("wipe");
+      else if (!session.isOver) await session.evictOthers();
       if (session.isOver) await this.#wipeAccount(this.account);
       else await session.stop("wipe");
     });

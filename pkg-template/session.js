@@ -1,12 +1,11 @@
 // One open engine: commands go in, frames come out and become what the stores show. A session begins with
 // `start`, is ready with the engine's first status, and ends once: closed, taken over, fenced, or crashed.
 
-import { PullcordError, aborted, quiet, revive } from "./errors.js";
+import { PullcordError, aborted, invalid, quiet, revive } from "./errors.js";
 import { surroundings, watchLifecycle } from "./lifecycle.js";
 import { Claim, newId } from "./lock.js";
 import { bodyText, name } from "./options.js";
-import { seqText } from "./seq.js";
-import { ConversationStores, Listeners, Notifier, Source, applyPatch } from "./stores.js";
+import { ConversationStores, Listeners, Notifier, Source, applyPatch, kept, keptError } from "./stores.js";
 import { bridge } from "./transport.js";
 
 /** ms that the engine has to write what is under way before its client counts as closed */
@@ -75,6 +74,11 @@ export class Session {
 
   get isOver() {
     return this.#refusal !== null;
+  }
+
+  /** It ends, but has not yet. */
+  get isStopping() {
+    return this.#stopping !== null && !this.isOver;
   }
 
   /** What calls reject with, once it is over. @returns {PullcordError | null} */
@@ -182,16 +186,25 @@ export class Session {
     });
   }
 
+  /** Refuses what the app's transport cannot do, before anything is shown or stored. */
+  #needs(method) {
+    const { transport, methods } = this.config;
+    if (transport === "app" && !methods.includes(method)) throw invalid(`the transport has no method ${method}`);
+  }
+
   send(conversation, body, { clientId = newId() } = {}) {
+    this.#needs("send");
     return this.call({ op: "send", conversation: name("conversation", conversation), body: bodyText(body), clientId: name("clientId", clientId) });
   }
 
-  async retry(clientId) {
-    await this.call({ op: "retry", clientId: name("clientId", clientId) });
+  /** @param {string} [conversation] only there */
+  async retry(clientId, conversation) {
+    await this.call({ op: "retry", clientId: name("clientId", clientId), conversation });
   }
 
-  discard(clientId) {
-    return this.call({ op: "discard", clientId: name("clientId", clientId) });
+  /** @param {string} [conversation] only there */
+  discard(clientId, conversation) {
+    return this.call({ op: "discard", clientId: name("clientId", clientId), conversation });
   }
 
   edit(conversation, messageId, body) {
@@ -202,18 +215,21 @@ export class Session {
     return this.call({ op: "recall", conversation, messageId: name("messageId", messageId) });
   }
 
-  async markRead(conversation, seq) {
-    await this.call({ op: "mark-read", conversation: name("conversation", conversation), seq: seqText(seq) });
+  /** @param {{ seq: string } | { timeline: number }} upTo */
+  async markRead(conversation, upTo) {
+    this.#needs("markRead");
+    await this.call({ op: "mark-read", conversation: name("conversation", conversation), ...upTo });
   }
 
   // ------------------------------------------------------------ frames
 
   #apply(frame) {
     const { status } = frame;
-    const error = status?.error ? revive(status.error) : null;
+    const before = this.status.value;
+    const error = keptError(before?.error, status?.error);
     // shown as closed together with the timelines, when the engine has stopped
     if (status?.connection === "closed") this.#cause ??= error;
-    else if (status) this.status.set({ ...status, error });
+    else if (status) this.status.set(kept(before, { ...status, progress: kept(before?.progress, status.progress), error }));
     if (frame.conversations?.length) {
       this.conversations.set(applyPatch(this.conversations.value, frame.conversations));
       this.conversationStores.changed();

@@ -1,6 +1,8 @@
 // What the app subscribes to. A frame of the engine changes all the stores it concerns, and only then,
 // in a microtask, do listeners run: nobody ever sees one store ahead of another.
 
+import { revive } from "./errors.js";
+
 /** Collects what changed and tells listeners later, once for everything until then. */
 export class Notifier {
   #changed = new Set();
@@ -42,6 +44,20 @@ export function callListener(listener, ...details) {
     if (typeof reportError === "function") reportError(error);
     else console.error(error);
   }
+}
+
+/** `before` where both say the same, so that identity means "unchanged". */
+export function kept(before, now) {
+  if (before === now) return before;
+  if (!before || !now) return now;
+  const fields = Object.keys(now);
+  return fields.length === Object.keys(before).length && fields.every((field) => before[field] === now[field]) ? before : now;
+}
+
+export function keptError(before, wire) {
+  if (!wire) return null;
+  const same = before && ["code", "message", "status", "retryAfter"].every((field) => before[field] === wire[field]);
+  return same ? before : revive(wire);
 }
 
 /** Listeners; each subscription is its own, also of the same function twice. */

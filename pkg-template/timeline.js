@@ -1,11 +1,11 @@
 // One list on one screen. It is opened in the engine by the first who needs it, let go a little after the
 // last subscriber has gone, and opened again, where it was, by the next.
 
-import { PullcordError, aborted, invalid, quiet, revive } from "./errors.js";
+import { PullcordError, aborted, invalid, quiet } from "./errors.js";
 import { abortSignal, pageLimit, place } from "./options.js";
 import { seqText } from "./seq.js";
 import { reviveItem } from "./session.js";
-import { Source, applyPatch } from "./stores.js";
+import { Source, applyPatch, kept, keptError } from "./stores.js";
 
 /** ms between the last unsubscribe and letting go: React's StrictMode unsubscribes and subscribes at once */
 const LINGER = 1000;
@@ -22,19 +22,6 @@ const OPENING = Object.freeze({
   unseen: 0,
   error: null,
 });
-
-/** `before` where both say the same, so that identity means "unchanged". */
-function kept(before, now) {
-  if (before === now) return before;
-  if (!before || !now) return now;
-  const fields = Object.keys(now);
-  return fields.length === Object.keys(before).length && fields.every((field) => before[field] === now[field]) ? before : now;
-}
-
-function keptError(before, wire) {
-  if (!wire) return null;
-  return before && before.code === wire.code && before.message === wire.message ? before : revive(wire);
-}
 
 /** @typedef {import("./index.js").Timeline<any>} TimelineApi */
 /** @implements {TimelineApi} */
@@ -106,11 +93,11 @@ export class Timeline {
   }
 
   retry(clientId) {
-    return this.#method(() => this.#session.retry(clientId));
+    return this.#method(() => this.#session.retry(clientId, this.conversation));
   }
 
   discard(clientId) {
-    return this.#method(() => this.#session.discard(clientId));
+    return this.#method(() => this.#session.discard(clientId, this.conversation));
   }
 
   edit(messageId, body) {
@@ -124,7 +111,7 @@ export class Timeline {
   markRead(seq) {
     return this.#method(async () => {
       const upTo = seq === undefined ? { timeline: this.#id } : { seq: seqText(seq) };
-      await this.#session.call({ op: "mark-read", conversation: this.conversation, ...upTo });
+      await this.#session.markRead(this.conversation, upTo);
     });
   }
 
@@ -203,6 +190,8 @@ export class Timeline {
 
   #apply(entry) {
     const before = this.#source.value;
+    // the engine has forgotten what was on screen of the list before: the same keys are news to it
+    if (entry.anchor.count !== before.anchor.count) this.#lastVisible = "";
     this.#source.set(kept(before, {
       items: entry.items?.length ? applyPatch(before.items, entry.items, reviveItem) : before.items,
       status: entry.status,

@@ -351,3 +351,33 @@ test("what the browser says about network and page becomes commands, until the c
     delete globalThis.addEventListener;
   }
 });
+
+test("wipe() while it is being closed deletes the data when it has ended", async () => {
+  const { client, host, world } = await fakeClient();
+  host.onCommand = () => {};
+  const wiped = [];
+  world.wipeAccount = async (account) => void wiped.push(account);
+  globalThis.indexedDB = /** @type {any} */ ({});
+  try {
+    const closing = client.close();
+    const wiping = client.wipe();
+    await settled();
+    assert.deepEqual(wiped, []);
+    host.hooks.stopped(false);
+    await Promise.all([closing, wiping]);
+    assert.deepEqual(wiped, [client.account]);
+  } finally {
+    delete globalThis.indexedDB;
+  }
+});
+
+test("what the app's transport cannot do is refused at once", async () => {
+  const transport = { pull: async () => {}, conversations: async () => {}, history: async () => {} };
+  const { client, host } = await fakeClient({ transport });
+  assert.equal(await codeOf(client.send("c1", "hello")), "invalid");
+  assert.equal(await codeOf(client.timeline("c1").send("hello")), "invalid");
+  assert.equal(await codeOf(client.markRead("c1", 5)), "invalid");
+  assert.equal(host.last("send"), undefined);
+  assert.equal(host.last("mark-read"), undefined);
+  await client.close();
+});

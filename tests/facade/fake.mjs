@@ -85,6 +85,7 @@ export function fakePackage() {
   const world = {
     hosts: [],
     instances: 0,
+    wipeAccount: async (_account) => {},
     open: async (config, hooks) => {
       const host = new FakeHost(config, hooks);
       host.frame({ status: STATUS });
@@ -101,7 +102,7 @@ export function fakePackage() {
           return host;
         },
       },
-      wipe_account: async () => {},
+      wipe_account: (account) => world.wipeAccount(account),
     });
   });
   return { ...api, world };

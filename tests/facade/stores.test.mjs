@@ -228,3 +228,16 @@ test("a frame that does not fit ends its client with internal, and no other", as
   assert.equal(other.status.getSnapshot().connection, "online");
   await other.close();
 });
+
+test("a status keeps its error and its progress until they change", async () => {
+  const { client, host } = await fakeClient();
+  const error = { code: "network", message: "gone" };
+  host.frame({ status: { ...STATUS, error, progress: { applied: 1 } } });
+  const before = client.status.getSnapshot();
+  host.frame({ status: { ...STATUS, error, progress: { applied: 1 } } });
+  assert.equal(client.status.getSnapshot(), before);
+  host.frame({ status: { ...STATUS, error: { ...error, retryAfter: 5 }, progress: { applied: 1 } } });
+  assert.notEqual(client.status.getSnapshot().error, before.error);
+  assert.equal(client.status.getSnapshot().progress, before.progress);
+  await client.close();
+});

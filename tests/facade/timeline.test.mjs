@@ -213,3 +213,29 @@ test("bodies are read at once, as JSON", async () => {
   assert.equal(await codeOf(client.markRead("c1", -1)), "invalid");
   await client.close();
 });
+
+test("what is on screen of a replaced list is told again, though the keys are the same", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  timeline.subscribe(() => {});
+  const told = () => host.commands.filter(({ op }) => op === "visible").length;
+  host.frame({ timelines: [timelineEntry(1, { items: [{ at: 0, del: 0, ins: [messageItem(1), messageItem(2)] }] })] });
+  timeline.visible("m1", "m2");
+  timeline.visible("m1", "m2");
+  assert.equal(told(), 1);
+  host.frame({ timelines: [timelineEntry(1, { anchor: { key: null, count: 1 } })] });
+  timeline.visible("m1", "m2");
+  assert.equal(told(), 2);
+  await client.close();
+});
+
+test("retry and discard of a timeline are about its conversation", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  timeline.retry("k");
+  timeline.discard("k");
+  client.discard("k");
+  await settled();
+  assert.deepEqual(host.commands.filter(({ op }) => op === "retry" || op === "discard").map(({ conversation }) => conversation), ["c1", "c1", undefined]);
+  await client.close();
+});
