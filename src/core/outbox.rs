@@ -97,7 +97,7 @@ impl Engine {
         self.outbox.next_order += 1;
         let local = Rc::new(Local {
             order,
-            after: self.db.held(&conversation).seen,
+            after: self.newest_known(&conversation),
             conversation,
             client_id,
             body: body.into(),
@@ -118,6 +118,13 @@ impl Engine {
             self.touch_timelines(&local.conversation);
         }
         self.push(Job::PutLocal { local, call });
+    }
+
+    /// The newest position that anything was said of (R8).
+    fn newest_known(&self, conversation: &str) -> Option<u64> {
+        let state = self.db.list.get(conversation);
+        let last = state.and_then(|state| state.last_seq).map(|seq| seq.0);
+        self.db.held(conversation).seen.max(last)
     }
 
     fn accepted(&mut self, call: Call, client_id: &str) {
