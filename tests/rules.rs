@@ -678,6 +678,41 @@ fn a_refused_token_waits_for_the_app() {
 }
 
 #[test]
+fn a_channel_that_closes_as_soon_as_it_is_ready_is_backed_off_from() {
+    let mut b = Bench::with(json!({"notify": "socket"}));
+    b.sign_in(9);
+    let mut opened = 0;
+    for _ in 0..600 {
+        if b.listens() {
+            opened += 1;
+            b.notice(Notice::Ready);
+            b.notice(Notice::Closed(None));
+        }
+        b.wait(100);
+    }
+    assert!((2..25).contains(&opened), "{opened} times in a minute");
+}
+
+#[test]
+fn what_was_kept_over_a_lost_database_is_written_before_all_else_and_not_in_a_loop() {
+    let mut b = opened();
+    b.command(json!({"op": "network", "online": false}));
+    b.send("a");
+    b.store = pullcord::store::Memory::new();
+    b.failing.extend([
+        StoreError::Failed("no".into()),
+        StoreError::Failed("no".into()),
+    ]);
+    b.input(pullcord::core::Input::Store(StoreError::Lost));
+    assert_eq!(b.failing.len(), 1, "one try, then a rest");
+    b.wait(2_000);
+    b.wait(2_000);
+    let mut b = b.restart();
+    b.open();
+    assert_eq!(b.shown(), "… (a sending)");
+}
+
+#[test]
 fn waking_from_sleep_pulls_at_once() {
     let mut b = opened();
     b.wait(8 * 3_600_000);

@@ -253,6 +253,8 @@ pub(super) struct Counts {
     pub conversations: u64,
 }
 
+/// ms until what was kept over a lost database is written again, where that failed.
+const RESTORE_AGAIN: u64 = 2_000;
 /// How often a job makes room and tries again before it gives up.
 const QUOTA_TRIES: u32 = 5;
 
@@ -288,6 +290,8 @@ pub struct Engine {
     op: Option<(u64, Op)>,
     /// the first job waits for blocks
     job_waits: bool,
+    /// no job before this
+    rest_until: u64,
     quota_tries: u32,
     promoted_while_loading: bool,
     rng: u64,
@@ -325,6 +329,7 @@ impl Engine {
             early: Vec::new(),
             op: None,
             job_waits: false,
+            rest_until: 0,
             quota_tries: 0,
             promoted_while_loading: false,
             rng: seed,
@@ -919,7 +924,7 @@ impl Engine {
             self.effect(Effect::Read { op, reads });
             return false;
         }
-        if !self.promoted {
+        if !self.promoted || self.now.mono < self.rest_until {
             return false;
         }
         let Some(job) = self.jobs.pop_front() else {
@@ -1143,6 +1148,7 @@ impl Engine {
                 self.discard_fetches(Some(id));
             }
             if change.removed && !self.db.list.contains_key(id) {
+                self.outbox.forget_marks(id);
                 let mut detail = String::from("{\"conversation\":");
                 json::string(&mut detail, id);
                 detail.push('}');
@@ -1256,7 +1262,11 @@ impl Engine {
                 self.try_later(order, error);
             }
             Job::MarkDone { conversation, .. } => self.mark_later(conversation, error),
-            Job::Restore { .. } => self.jobs.push_front(job),
+            Job::Restore { .. } => {
+                // Nothing may be written before it; and a disk that fails is not asked in a loop.
+                self.jobs.push_front(job);
+                self.rest_until = self.now.mono + RESTORE_AGAIN;
+            }
             Job::Suspects | Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
             Job::Corrupt { conversation } => {
                 // It could not be dropped on disk: at least nothing of it is shown or built upon.
@@ -1305,8 +1315,10 @@ impl Engine {
             return None;
         }
         let requests = self.requests.values().map(|p| p.until).min();
+        let rest = (self.rest_until > self.now.mono).then_some(self.rest_until);
         [
             requests,
+            rest,
             self.sync_due(),
             self.outbox_due(),
             self.timelines_due(),

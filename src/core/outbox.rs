@@ -44,6 +44,11 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// The account has left: what it had read there says nothing if it comes back.
+    pub fn forget_marks(&mut self, conversation: &str) {
+        self.told.remove(conversation);
+    }
+
     /// The network is back: only a `Retry-After` is waited out.
     pub fn try_again(&mut self) {
         for lane in self.lanes.values_mut().chain(self.marks.values_mut()) {

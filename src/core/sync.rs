@@ -31,6 +31,8 @@ const SLOW_RETRY: (u64, u64) = (10_000, 300_000);
 const MAX_EMPTY: u32 = 50;
 /// Conversations asked for at a time.
 const LIST_LIMIT: u32 = 200;
+/// ms after which a notification channel counts as one that works.
+const LASTING: u64 = 10_000;
 /// How much slower the timer is on a hidden page.
 const HIDDEN_FACTOR: u64 = 4;
 
@@ -145,6 +147,8 @@ pub(super) struct Link {
     pub ready: bool,
     retry: u64,
     failures: u32,
+    /// when it became ready
+    since: u64,
 }
 
 impl Engine {
@@ -495,7 +499,7 @@ impl Engine {
         match notice {
             Notice::Ready => {
                 self.link.ready = true;
-                self.link.failures = 0;
+                self.link.since = self.now.mono;
                 self.reached();
                 // What came while the channel was down said nothing.
                 self.ask_pull(0);
@@ -510,7 +514,11 @@ impl Engine {
             }
             Notice::Closed(error) => {
                 self.link.open = None;
-                self.link.ready = false;
+                // One that was up for a while begins anew; one that flaps is backed off from.
+                let lasted = self.now.mono.saturating_sub(self.link.since) > LASTING;
+                if std::mem::take(&mut self.link.ready) && lasted {
+                    self.link.failures = 0;
+                }
                 self.link.failures += 1;
                 let wait = self.backoff(self.link.failures - 1, RETRY.0, RETRY.1);
                 let after = error.as_ref().and_then(|e| e.retry_after).unwrap_or(0);

@@ -792,7 +792,10 @@ impl<'a> Tx<'a> {
                     Event::Update(m) | Event::Message { message: m, .. } => {
                         _ = self.newer_elsewhere(m)
                     }
-                    Event::Removed(_) => self.set_state(id, None),
+                    Event::Removed(_) => {
+                        self.set_state(id, None);
+                        self.held(id).last_known = None;
+                    }
                     Event::Trim { .. } => {}
                 }
             }

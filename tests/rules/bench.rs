@@ -160,8 +160,15 @@ impl Bench {
         self.input(Input::Timer);
     }
 
+    pub fn listens(&self) -> bool {
+        self.listen.is_some()
+    }
+
     pub fn notice(&mut self, notice: Notice) {
         let listen = self.listen.expect("the channel is open");
+        if matches!(notice, Notice::Closed(_)) {
+            self.listen = None;
+        }
         self.input(Input::Notice { listen, notice });
     }
 
