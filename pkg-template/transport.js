@@ -33,7 +33,35 @@ function wireText(value, replacer = undefined) {
   }
 }
 
+/** A position given as a number that has lost digits: JSON would carry the wrong one without a trace. */
+function checkSeq(seq) {
+  if (typeof seq === "number" && Math.abs(seq) > Number.MAX_SAFE_INTEGER) {
+    throw new PullcordError("protocol", `the transport gave position ${seq} as a number: above 2^53-1 it must be a string or a bigint, or it is not exact`);
+  }
+}
+
+function checkConversation(conversation) {
+  checkSeq(conversation?.lastSeq);
+  checkSeq(conversation?.readSeq);
+  checkSeq(conversation?.lastMessage?.seq);
+}
+
+/** All positions in an answer, whatever it is the answer to. */
+function checkSeqs(answer) {
+  checkSeq(answer?.seq);
+  const each = (list, check) => Array.isArray(list) && list.forEach(check);
+  each(answer?.messages, (message) => checkSeq(message?.seq));
+  each(answer?.conversations, checkConversation);
+  each(answer?.events, (event) => {
+    checkSeq(event?.message?.seq);
+    checkSeq(event?.prev);
+    checkSeq(event?.before);
+    checkConversation(event?.conversation);
+  });
+}
+
 function answerText(method, answer) {
+  checkSeqs(answer);
   if (method === "changes" && answer === "gone") {
     throw new PullcordError("not-found", "the log does not reach back that far", { status: 410 });
   }

@@ -57,6 +57,20 @@ test("answers take the wire's form", async () => {
   await client.close();
 });
 
+test("a position that a number cannot hold is refused, and not rounded", async () => {
+  const lost = 2 ** 53 + 2;
+  const { client, hooks } = await withTransport({
+    history: async () => ({ messages: [message(1), { ...message(2), seq: lost }], hasBefore: false, hasAfter: false }),
+    pull: async () => ({ events: [{ type: "message", message: message(1), prev: lost }], cursor: "1", hasMore: false }),
+    conversations: async () => ({ conversations: [{ id: "c", lastSeq: lost }], next: null }),
+    send: async () => ({ ...message(3), seq: lost }),
+  });
+  for (const method of ["history", "pull", "conversations", "send"]) {
+    await assert.rejects(hooks.call(method, "{}", never), (error) => error.code === "protocol" && /string or a bigint/.test(error.message), method);
+  }
+  await client.close();
+});
+
 test("rejections: a PullcordError keeps its code, any other is network and logged with its cause, a missing method invalid", async () => {
   const lines = [];
   const bug = new TypeError("mine");
