@@ -950,7 +950,7 @@ impl Engine {
         );
         match run {
             Ok(()) => {
-                let mut commit = tx.finish();
+                let mut commit = tx.commit;
                 let writes = commit.writes(&self.db);
                 self.jobs.push_front(job);
                 if writes.is_empty() {
@@ -1378,7 +1378,7 @@ fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), Stop> {
         }
         Job::Update { message, .. } => tx.update(message).map(|replaced| {
             if replaced {
-                tx.changes.updates.push(message.clone());
+                tx.commit.changes.updates.push(message.clone());
             }
         }),
         Job::PutLocal { local, .. } => {

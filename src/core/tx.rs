@@ -65,23 +65,17 @@ pub struct Changes {
 /// A transaction in the making.
 pub struct Tx<'a> {
     db: &'a mut Db,
-    held: Map<Rc<str>, Held>,
-    blocks: Map<BlockId, Option<Block>>,
-    cleared: Set<Rc<str>>,
-    list: Map<Rc<str>, Option<Rc<Conversation>>>,
-    outbox: Map<u64, Option<Rc<Local>>>,
-    marks: Map<Rc<str>, Option<u64>>,
-    opened: Map<Rc<str>, Option<u64>>,
-    meta: Option<records::Meta>,
-    /// see there
-    pub changes: Changes,
+    /// what it comes to
+    pub commit: Commit,
 }
 
-/// A finished transaction: what to write, and what to take over once it is written.
-#[derive(Debug)]
+/// What a transaction changes: to write, and to take over once it is written.
+#[derive(Debug, Default)]
 pub struct Commit {
     held: Map<Rc<str>, Held>,
+    /// `None`: dropped
     blocks: Map<BlockId, Option<Block>>,
+    /// all blocks of these go, before any is written
     cleared: Set<Rc<str>>,
     list: Map<Rc<str>, Option<Rc<Conversation>>>,
     outbox: Map<u64, Option<Rc<Local>>>,
@@ -97,15 +91,7 @@ impl<'a> Tx<'a> {
     pub fn new(db: &'a mut Db) -> Self {
         Tx {
             db,
-            held: Map::new(),
-            blocks: Map::new(),
-            cleared: Set::new(),
-            list: Map::new(),
-            outbox: Map::new(),
-            marks: Map::new(),
-            opened: Map::new(),
-            meta: None,
-            changes: Changes::default(),
+            commit: Commit::default(),
         }
     }
 
@@ -113,35 +99,39 @@ impl<'a> Tx<'a> {
 
     /// The account's record, to change.
     pub fn meta(&mut self) -> &mut records::Meta {
-        self.meta.get_or_insert_with(|| self.db.meta.clone())
+        self.commit.meta.get_or_insert_with(|| self.db.meta.clone())
     }
 
     fn held(&mut self, conversation: &Rc<str>) -> &mut Held {
         let db = &self.db;
-        self.held
+        self.commit
+            .held
             .or_insert_with(conversation.clone(), || Held::clone(&db.held(conversation)))
     }
 
     fn change(&mut self, conversation: &Rc<str>) -> &mut Change {
-        self.changes.conversations.or_default(conversation.clone())
+        self.commit
+            .changes
+            .conversations
+            .or_default(conversation.clone())
     }
 
     fn state(&self, conversation: &str) -> Option<Rc<Conversation>> {
-        match self.list.get(conversation) {
+        match self.commit.list.get(conversation) {
             Some(state) => state.clone(),
             None => self.db.list.get(conversation).cloned(),
         }
     }
 
     fn set_state(&mut self, id: &Rc<str>, state: Option<Conversation>) {
-        self.changes.list = true;
-        self.list.insert(id.clone(), state.map(Rc::new));
+        self.commit.changes.list = true;
+        self.commit.list.insert(id.clone(), state.map(Rc::new));
     }
 
     /// The own messages as this transaction leaves them, in the order written.
     fn locals(&self) -> Vec<Rc<Local>> {
         let mut locals = self.db.outbox.clone();
-        for (order, local) in &self.outbox {
+        for (order, local) in &self.commit.outbox {
             match local {
                 Some(local) => _ = locals.insert(*order, local.clone()),
                 None => _ = locals.remove(order),
@@ -152,7 +142,7 @@ impl<'a> Tx<'a> {
 
     /// An own message as this transaction leaves it.
     pub fn local(&self, order: u64) -> Option<Rc<Local>> {
-        match self.outbox.get(&order) {
+        match self.commit.outbox.get(&order) {
             Some(local) => local.clone(),
             None => self.db.outbox.get(&order).cloned(),
         }
@@ -181,14 +171,14 @@ impl<'a> Tx<'a> {
 
     /// Stores an own message.
     pub fn put_local(&mut self, local: Local) {
-        self.changes.outbox = true;
-        self.outbox.insert(local.order, Some(Rc::new(local)));
+        self.commit.changes.outbox = true;
+        self.commit.outbox.insert(local.order, Some(Rc::new(local)));
     }
 
     /// Takes an own message out.
     pub fn drop_local(&mut self, order: u64) {
-        self.changes.outbox = true;
-        self.outbox.insert(order, None);
+        self.commit.changes.outbox = true;
+        self.commit.outbox.insert(order, None);
     }
 
     /// Stores a read mark, if it moves forward. Answers whether it does.
@@ -203,32 +193,34 @@ impl<'a> Tx<'a> {
         if read.max(marked).is_some_and(|known| known >= seq) {
             return false;
         }
-        self.marks.insert(conversation.clone(), Some(seq));
+        self.commit.marks.insert(conversation.clone(), Some(seq));
         true
     }
 
     /// The server has taken this mark, or refused it: it goes, unless a later one has replaced it.
     pub fn drop_mark(&mut self, conversation: &Rc<str>, seq: u64) {
         if self.db.marks.get(conversation) == Some(&seq) {
-            self.marks.insert(conversation.clone(), None);
+            self.commit.marks.insert(conversation.clone(), None);
         }
     }
 
     /// Remembers when a conversation was opened (R13 evicts the least recently opened).
     pub fn put_opened(&mut self, conversation: &Rc<str>, at: u64) {
-        self.opened.insert(conversation.clone(), Some(at));
+        self.commit.opened.insert(conversation.clone(), Some(at));
     }
 
     // ------------------------------------------------------------ blocks
 
     fn load(&mut self, id: &BlockId) -> Result<&mut Block> {
-        if !matches!(self.blocks.get(id), Some(Some(_))) {
+        if !matches!(self.commit.blocks.get(id), Some(Some(_))) {
             let Some(block) = self.db.cached(id) else {
                 return Err(Stop::Need(vec![id.clone()]));
             };
-            self.blocks.insert(id.clone(), Some(Block::clone(&block)));
+            self.commit
+                .blocks
+                .insert(id.clone(), Some(Block::clone(&block)));
         }
-        match self.blocks.get_mut(id) {
+        match self.commit.blocks.get_mut(id) {
             Some(Some(block)) => Ok(block),
             _ => Err(Stop::Void),
         }
@@ -259,7 +251,7 @@ impl<'a> Tx<'a> {
         for m in messages {
             if let Some(b) = self.block_at(&m.conversation, m.seq.0) {
                 let id = (m.conversation.clone(), b.lo);
-                if !self.blocks.contains_key(&id) && self.db.cached(&id).is_none() {
+                if !self.commit.blocks.contains_key(&id) && self.db.cached(&id).is_none() {
                     missing.add(id);
                 }
             }
@@ -299,15 +291,17 @@ impl<'a> Tx<'a> {
                 // Its first message, and so its key, changes.
                 let old = (id.clone(), b.lo);
                 self.load(&old)?;
-                let Some(Some(mut block)) = self.blocks.insert(old, None) else {
+                let Some(Some(mut block)) = self.commit.blocks.insert(old, None) else {
                     return Err(Stop::Void);
                 };
                 block.insert(0, m.clone());
-                self.blocks.insert((id.clone(), seq), Some(block));
+                self.commit.blocks.insert((id.clone(), seq), Some(block));
                 self.grew(&id, at, m);
             }
             _ => {
-                self.blocks.insert((id.clone(), seq), Some(vec![m.clone()]));
+                self.commit
+                    .blocks
+                    .insert((id.clone(), seq), Some(vec![m.clone()]));
                 let weight = block::weight(m) as u32;
                 let entry = BlockRef {
                     lo: seq,
@@ -367,7 +361,7 @@ impl<'a> Tx<'a> {
             count: upper.len() as u32,
             bytes: entry.bytes / 2,
         };
-        let lower = match self.blocks.get(&(id.clone(), entry.lo)) {
+        let lower = match self.commit.blocks.get(&(id.clone(), entry.lo)) {
             Some(Some(lower)) => lower.last().map_or(entry.lo, |m| m.seq.0),
             _ => entry.lo,
         };
@@ -379,7 +373,9 @@ impl<'a> Tx<'a> {
             ..entry
         };
         held.blocks.insert(at + 1, moved);
-        self.blocks.insert((id.clone(), moved.lo), Some(upper));
+        self.commit
+            .blocks
+            .insert((id.clone(), moved.lo), Some(upper));
     }
 
     /// R8: an own message goes when the message itself is held.
@@ -388,7 +384,7 @@ impl<'a> Tx<'a> {
             let same_name = m.client_id.as_deref() == Some(&*local.client_id);
             let same_id = local.message.as_ref().is_some_and(|sent| sent.id == m.id);
             if local.conversation == m.conversation && (same_name || same_id) {
-                self.changes.synced.push((local.key(), m.clone()));
+                self.commit.changes.synced.push((local.key(), m.clone()));
                 self.drop_local(local.order);
             }
         }
@@ -400,8 +396,8 @@ impl<'a> Tx<'a> {
         held.segments.clear();
         held.blocks.clear();
         held.last_known = None;
-        self.blocks.retain(|(of, _), _| of != id);
-        self.cleared.add(id.clone());
+        self.commit.blocks.retain(|(of, _), _| of != id);
+        self.commit.cleared.add(id.clone());
         self.change(id).cleared = true;
     }
 
@@ -410,7 +406,7 @@ impl<'a> Tx<'a> {
         let gone = self.held(id).blocks.partition_point(|b| b.hi < before);
         let dropped: Vec<BlockRef> = self.held(id).blocks.drain(..gone).collect();
         for b in dropped {
-            self.blocks.insert((id.clone(), b.lo), None);
+            self.commit.blocks.insert((id.clone(), b.lo), None);
         }
         let Some(first) = self
             .held(id)
@@ -423,7 +419,7 @@ impl<'a> Tx<'a> {
         };
         let old = (id.clone(), first.lo);
         self.load(&old)?;
-        let Some(Some(mut block)) = self.blocks.insert(old, None) else {
+        let Some(Some(mut block)) = self.commit.blocks.insert(old, None) else {
             return Err(Stop::Void);
         };
         block.retain(|m| m.seq.0 >= before);
@@ -432,7 +428,7 @@ impl<'a> Tx<'a> {
             Some(lo) => {
                 held.blocks[0].lo = lo;
                 held.blocks[0].count = block.len() as u32;
-                self.blocks.insert((id.clone(), lo), Some(block));
+                self.commit.blocks.insert((id.clone(), lo), Some(block));
             }
             None => _ = held.blocks.remove(0),
         }
@@ -462,7 +458,7 @@ impl<'a> Tx<'a> {
                 Event::Message { message, prev } => self.new_message(message, *prev)?,
                 Event::Update(message) => {
                     if self.update(message)? {
-                        self.changes.updates.push(message.clone());
+                        self.commit.changes.updates.push(message.clone());
                     }
                 }
                 Event::Conversation(patch) => self.patch(patch),
@@ -507,7 +503,7 @@ impl<'a> Tx<'a> {
             self.meta().owed = true;
             self.meta().suspects.clear();
         }
-        self.changes.overflow = Some(overflow.clone());
+        self.commit.changes.overflow = Some(overflow.clone());
     }
 
     /// R2.
@@ -524,11 +520,11 @@ impl<'a> Tx<'a> {
             .new_message(seq, prev, newest_seen && after_state)
         {
             let before = self.change(&m.conversation).inserted.len();
-            let synced = self.changes.synced.len();
+            let synced = self.commit.changes.synced.len();
             self.hold(m)?;
-            let own = self.changes.synced.len() > synced;
+            let own = self.commit.changes.synced.len() > synced;
             if self.change(&m.conversation).inserted.len() > before && !own {
-                self.changes.messages.push(m.clone());
+                self.commit.changes.messages.push(m.clone());
             }
         }
         // A repetition can be of a newer version than what is held, shown or a `lastMessage`.
@@ -611,16 +607,22 @@ impl<'a> Tx<'a> {
     fn removed(&mut self, id: &Rc<str>) {
         self.clear(id);
         self.set_state(id, None);
-        self.held.insert(id.clone(), Held::default());
-        self.marks.insert(id.clone(), None);
-        self.opened.insert(id.clone(), None);
+        self.commit.held.insert(id.clone(), Held::default());
+        self.commit.marks.insert(id.clone(), None);
+        self.commit.opened.insert(id.clone(), None);
         let change = self.change(id);
         change.removed = true;
         // What came before in the same batch is gone with it.
         change.inserted.clear();
         change.updated.clear();
-        self.changes.messages.retain(|m| m.conversation != *id);
-        self.changes.updates.retain(|m| m.conversation != *id);
+        self.commit
+            .changes
+            .messages
+            .retain(|m| m.conversation != *id);
+        self.commit
+            .changes
+            .updates
+            .retain(|m| m.conversation != *id);
         for local in self.locals() {
             if local.conversation != *id {
                 continue;
@@ -647,8 +649,8 @@ impl<'a> Tx<'a> {
         change.trimmed = change.trimmed.max(Some(before));
         change.inserted.retain(|m| m.seq.0 >= before);
         let stays = |m: &Rc<Message>| m.conversation != *id || m.seq.0 >= before;
-        self.changes.messages.retain(stays);
-        self.changes.updates.retain(stays);
+        self.commit.changes.messages.retain(stays);
+        self.commit.changes.updates.retain(stays);
         for local in self.locals() {
             let passed = local
                 .message
@@ -663,6 +665,7 @@ impl<'a> Tx<'a> {
 
     fn clear_suspicion(&mut self, id: &Rc<str>) {
         let suspects = self
+            .commit
             .meta
             .as_ref()
             .map_or(&self.db.meta.suspects, |meta| &meta.suspects);
@@ -849,7 +852,7 @@ impl<'a> Tx<'a> {
                 .message_at(&m.conversation, m.seq.0)?
                 .is_some_and(|held| held.id == m.id)
         {
-            self.changes.synced.push((local.key(), m.clone()));
+            self.commit.changes.synced.push((local.key(), m.clone()));
             self.drop_local(order);
             self.newer_elsewhere(m);
             return Ok(());
@@ -918,28 +921,11 @@ impl<'a> Tx<'a> {
                     }
                     _ => held.segments.drop_containing(oldest.lo),
                 }
-                self.blocks.insert((id.clone(), oldest.lo), None);
+                self.commit.blocks.insert((id.clone(), oldest.lo), None);
                 gone += u64::from(oldest.count);
             }
         }
         gone
-    }
-
-    // ------------------------------------------------------------ the end
-
-    /// What there is to commit.
-    pub fn finish(self) -> Commit {
-        Commit {
-            held: self.held,
-            blocks: self.blocks,
-            cleared: self.cleared,
-            list: self.list,
-            outbox: self.outbox,
-            marks: self.marks,
-            opened: self.opened,
-            meta: self.meta,
-            changes: self.changes,
-        }
     }
 }
 
