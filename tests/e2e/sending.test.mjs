@@ -104,7 +104,8 @@ describe("sending", () => {
     });
     const key = await page.evaluate(async () => (await timeline.send({ text: "once" })).key);
     await allDelivered(page);
-    assert.equal(lost, 2);
+    // the sync may bring it before it is tried again
+    assert.ok(lost >= 1);
     const { items } = await page.evaluate(() => e2e.until(timeline, (now) => now.items.length === 1 && now.items[0].kind === "message"));
     assert.equal(items[0].key, key);
     assert.deepEqual(await delivered(ann, talk), ["once"]);
