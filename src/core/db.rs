@@ -17,6 +17,11 @@ const CACHED_BLOCKS: usize = 96;
 /// Blocks read beyond the one asked for, in the direction of reading: 3 screens of 128.
 const READ_AHEAD: usize = 3;
 
+/// Blocks read ahead at a time.
+const AHEAD: usize = 6;
+/// Blocks ahead that are waited for before more are read.
+const NEAR: usize = 2;
+
 /// Which way a timeline grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -191,7 +196,8 @@ impl Db {
     }
 
     /// The blocks that a timeline comes to next, in `[lo, hi]`, and that are not in memory: read while
-    /// the page before them is looked at, nobody waits for them.
+    /// the pages before them are looked at, nobody waits for them. Several at a time, and not before
+    /// the last are soon reached: a read costs more than a block.
     pub fn ahead(
         &self,
         conversation: &Rc<str>,
@@ -202,14 +208,18 @@ impl Db {
         let first = held.blocks.partition_point(|b| b.hi < lo);
         let last = held.blocks.partition_point(|b| b.lo <= hi);
         let range: &[BlockRef] = held.blocks.get(first..last).unwrap_or_default();
-        let near = match direction {
-            Direction::Older => &range[range.len().saturating_sub(READ_AHEAD)..],
-            Direction::Newer => &range[..range.len().min(READ_AHEAD)],
-        };
-        near.iter()
+        let near: Vec<BlockId> = (0..range.len().min(AHEAD))
+            .map(|i| match direction {
+                Direction::Older => range[range.len() - 1 - i],
+                Direction::Newer => range[i],
+            })
             .map(|b| (conversation.clone(), b.lo))
-            .filter(|id| !self.cache.contains_key(id))
-            .collect()
+            .collect();
+        let here = |id: &BlockId| self.cache.contains_key(id);
+        if near.iter().take(NEAR).all(here) {
+            return Vec::new();
+        }
+        near.into_iter().filter(|id| !here(id)).collect()
     }
 
     /// The reads for these blocks, which ascend: one range for each run of neighbours.

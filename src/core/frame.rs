@@ -665,16 +665,24 @@ fn gap_key(before: Option<&Rc<Message>>) -> Rc<str> {
 /// The items keep their numbers: that of the topmost on screen stays, else that of the newest one
 /// that was there before.
 fn first_index(t: &Timeline, rows: &[Row]) -> i64 {
-    let was = Index::new(t.rows.iter().map(Row::key));
-    let both = |(i, row): (usize, &Row)| was.get(row.key()).map(|old| old as i64 - i as i64);
+    let scan = |(i, row): (usize, &Row)| {
+        let was = t.rows.iter().rposition(|old| old.key() == row.key());
+        was.map(|old| old as i64 - i as i64)
+    };
     let fixed = t.fixed_point().and_then(|seq| {
-        rows.iter()
-            .enumerate()
+        let mut numbered = rows.iter().enumerate();
+        numbered
             .find(|(_, row)| row.seq() == Some(seq))
-            .and_then(both)
+            .and_then(scan)
     });
-    let moved = fixed.or_else(|| rows.iter().enumerate().rev().find_map(both));
-    t.first_index + moved.unwrap_or(0)
+    // Nearly always the newest was there before; only where the list was replaced all are looked up.
+    let newest = || rows.iter().enumerate().rev().take(4).find_map(scan);
+    let any = || {
+        let was = Index::new(t.rows.iter().map(Row::key));
+        let both = |(i, row): (usize, &Row)| was.get(row.key()).map(|old| old as i64 - i as i64);
+        rows.iter().enumerate().rev().find_map(both)
+    };
+    t.first_index + fixed.or_else(newest).or_else(any).unwrap_or(0)
 }
 
 /// R8: unsent and sending ones at the newest end, failed ones after the message that was newest when

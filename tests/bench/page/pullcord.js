@@ -12,11 +12,12 @@ const instantiate = WebAssembly.instantiate;
 WebAssembly.instantiate = /** @type {any} */ (async (/** @type {any} */ source, /** @type {any} */ imports) => {
   /** @type {any} */
   const made = await instantiate(source, imports);
-  memory = (made.instance ?? made).exports.memory;
+  // the package's exports have short names
+  memory = Object.values((made.instance ?? made).exports).find((value) => value instanceof WebAssembly.Memory);
   return made;
 });
 
-export const wasmBytes = () => memory?.buffer.byteLength ?? 0;
+export const wasmBytes = () => memory.buffer.byteLength;
 
 /** The package, not bundled with the contenders: it is measured as it is published. */
 export function importPackage() {
