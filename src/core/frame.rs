@@ -570,14 +570,21 @@ impl Engine {
     /// The items of a conversation that the account has left: those there were, with what became of
     /// the own messages since.
     fn rows_left(&self, t: &Timeline) -> Vec<Row> {
-        let stays = |row: &&Row| match row {
-            // What was sent has gone with the conversation, but not from sight.
-            Row::Local { local, .. } => local.state == LocalState::Sent,
-            _ => true,
-        };
-        let rows: Vec<Row> = t.rows.iter().filter(stays).cloned().collect();
+        let mut rows = Vec::new();
         let mut locals = self.locals(Some(&t.conversation));
-        locals.retain(|(l, _)| rows.iter().all(|row| row.key() != l.key()));
+        for row in &t.rows {
+            match row {
+                // What was sent has gone with the conversation, but not from sight: it is placed
+                // anew among the others, so that all stand by their seq (R8).
+                Row::Local { local, sending, .. } => {
+                    let known = locals.iter().any(|(l, _)| l.order == local.order);
+                    if local.state == LocalState::Sent && !known {
+                        locals.push((local.clone(), *sending));
+                    }
+                }
+                _ => rows.push(row.clone()),
+            }
+        }
         place_locals(t, &self.db.held(&t.conversation), rows, locals)
     }
 

@@ -268,8 +268,7 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
             Item::Local(local) => {
                 if let Some(message) = &local.message {
                     must!(
-                        // "removed" keeps its items where they were.
-                        view.status == "removed" || place.is_none_or(|place| place < message.seq),
+                        place.is_none_or(|place| place < message.seq),
                         "R8: {} stands too low",
                         local.client_id
                     );
