@@ -273,6 +273,19 @@ impl Engine {
         if let Some(last) = t.runs.last().filter(|run| run.held) {
             match held.segments.containing(last.hi).cloned() {
                 Some(segment) if segment.hi > last.hi => self.extend_last(t, &segment, last.hi)?,
+                // R6: a page read later has become the newest end, and this one does not reach it.
+                Some(segment) if !segment.live && t.reload.is_none() => {
+                    let above = held
+                        .segments
+                        .live()
+                        .is_some_and(|live| live.lo > segment.hi);
+                    let (newest, visible) = (t.newest(), t.visible);
+                    let at_end = visible.is_none_or(|(_, last)| Some(last) >= newest);
+                    if above && at_end {
+                        t.reload = Some(Reload::latest(t.page_size));
+                        t.wake = true;
+                    }
+                }
                 Some(_) => {}
                 None => t.clear(),
             }
