@@ -40,6 +40,27 @@ const FOUND: &[(u64, &str)] = &[
         "a timer that fired for ever while an eviction was being committed",
     ),
     (4107, "the same, beside a pull"),
+    (
+        104_315,
+        "a page that was asked for when its list was let go",
+    ),
+    (108_806, "the same"),
+    (
+        107_255,
+        "an eviction of what a list was about to show again after an overflow",
+    ),
+    (
+        104_462,
+        "a message discarded before its request left let another one's leave twice",
+    ),
+    (
+        111_327,
+        "the key of a message sent before its conversation was left, and entered again",
+    ),
+    (102_612, "found by the survey of seeds above 100,000"),
+    (107_228, "likewise"),
+    (107_146, "likewise"),
+    (31_256, "likewise"),
 ];
 
 /// Runs one history; the story is told only where it is wanted.

@@ -868,8 +868,8 @@ impl Engine {
         }
         self.job_waits = false;
         let durability = job.durability();
+        let shown = shown_from(&self.timelines, &self.db);
         let mut tx = Tx::new(&mut self.db);
-        let shown = shown_from(&self.timelines);
         let run = run(
             &job,
             &mut tx,

@@ -19,8 +19,8 @@ const RETRY: (u64, u64) = (1_000, 60_000);
 /// A conversation's delivery.
 #[derive(Debug, Default)]
 struct Lane {
-    /// the message or mark under way
-    busy: bool,
+    /// the message under way, by its order; a mark, by its seq
+    busy: Option<u64>,
     /// not before this
     retry: u64,
     /// not before this, whatever happens: `Retry-After`
@@ -180,7 +180,7 @@ impl Engine {
             return None;
         }
         let waits = |lane: Option<&Lane>| match lane {
-            Some(lane) => (!lane.busy).then_some(lane.retry),
+            Some(lane) => lane.busy.is_none().then_some(lane.retry),
             None => Some(0),
         };
         let messages = self
@@ -218,10 +218,10 @@ impl Engine {
         let unsent: Vec<Rc<Local>> = self.unsent().cloned().collect();
         for local in unsent {
             let lane = self.outbox.lanes.or_default(local.conversation.clone());
-            if lane.busy || now < lane.retry {
+            if lane.busy.is_some() || now < lane.retry {
                 continue;
             }
-            lane.busy = true;
+            lane.busy = Some(local.order);
             if local.attempted {
                 self.attempt(local.order);
             } else {
@@ -237,10 +237,10 @@ impl Engine {
             .collect();
         for (conversation, seq) in marks {
             let lane = self.outbox.marks.or_default(conversation.clone());
-            if lane.busy || now < lane.retry {
+            if lane.busy.is_some() || now < lane.retry {
                 continue;
             }
-            lane.busy = true;
+            lane.busy = Some(seq);
             let call = Request::MarkRead {
                 conversation: conversation.to_string(),
                 seq: Seq(seq),
@@ -251,7 +251,7 @@ impl Engine {
 
     pub(super) fn attempt(&mut self, order: u64) {
         let Some(local) = self.db.outbox.get(&order).cloned() else {
-            return;
+            return self.settled(order);
         };
         if !self.may_request() {
             return self.lane_free(&local.conversation);
@@ -277,7 +277,7 @@ impl Engine {
 
     fn lane_free(&mut self, conversation: &Rc<str>) {
         self.outbox.sending.remove(conversation);
-        self.outbox.lanes.or_default(conversation.clone()).busy = false;
+        self.outbox.lanes.or_default(conversation.clone()).busy = None;
         self.shown.outbox = true;
         self.touch_timelines(conversation);
     }
@@ -321,32 +321,20 @@ impl Engine {
         lane.obey = now + error.retry_after.unwrap_or(0);
     }
 
-    /// Its outcome is stored: the next one's turn.
+    /// Its outcome is stored, or it was discarded before its request left: the next one's turn.
     pub(super) fn settled(&mut self, order: u64) {
-        let conversation = self
-            .outbox
-            .sending
-            .iter()
-            .find(|(_, sending)| **sending == order)
-            .map(|(id, _)| id.clone())
-            .or_else(|| self.db.outbox.get(&order).map(|l| l.conversation.clone()));
-        if let Some(conversation) = conversation {
-            if let Some(lane) = self.outbox.lanes.get_mut(&conversation) {
-                lane.failures = 0;
-                lane.retry = lane.obey;
-            }
-            self.lane_free(&conversation);
-        } else {
-            // Discarded before its request left: whichever lane waits for it is free.
-            for lane in self.outbox.lanes.values_mut() {
-                lane.busy = false;
-            }
-            for conversation in self.outbox.sending.keys() {
-                if let Some(lane) = self.outbox.lanes.get_mut(conversation) {
-                    lane.busy = true;
-                }
-            }
+        let busy = self.outbox.lanes.keys().find(|id| {
+            let lane = self.outbox.lanes.get(*id);
+            lane.is_some_and(|lane| lane.busy == Some(order))
+        });
+        let Some(conversation) = busy.cloned() else {
+            return;
+        };
+        if let Some(lane) = self.outbox.lanes.get_mut(&conversation) {
+            lane.failures = 0;
+            lane.retry = lane.obey;
         }
+        self.lane_free(&conversation);
     }
 
     /// Its outcome could not be stored: the server will say it again.
@@ -449,7 +437,7 @@ impl Engine {
         lane.failures += 1;
         lane.retry = now + wait;
         lane.obey = now + error.retry_after.unwrap_or(0);
-        lane.busy = false;
+        lane.busy = None;
     }
 
     pub(super) fn mark_done(&mut self, conversation: &Rc<str>) {

@@ -46,6 +46,24 @@ pub struct Held {
     pub last_known: Option<Option<u64>>,
 }
 
+impl Held {
+    /// Where the block begins with which the live segment's newest blocks have this many messages,
+    /// or as many as there are.
+    pub fn newest_from(&self, count: usize) -> Option<u64> {
+        let live = self.segments.live()?;
+        let mut from = None;
+        let mut found = 0;
+        for b in self.blocks.iter().rev().take_while(|b| b.lo >= live.lo) {
+            if found >= count {
+                break;
+            }
+            found += b.count as usize;
+            from = Some(b.lo);
+        }
+        from
+    }
+}
+
 /// Where an own message stands on its way (R8). "sending" is the engine's: it is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalState {

@@ -198,16 +198,19 @@ impl Timeline {
         self.messages().next_back().map(|m| m.seq.0)
     }
 
-    /// The oldest position shown, of an open timeline (R13).
-    pub fn oldest_shown(&self) -> Option<u64> {
+    /// The oldest position that an open timeline shows (R13), or is about to show again: what covers
+    /// its window must not go while the rest of it comes.
+    pub fn needed_from(&self, held: &Held) -> Option<u64> {
         if self.life != Life::Open {
             return None;
         }
-        self.runs
-            .iter()
-            .find(|run| run.held)
-            .and_then(|run| run.messages.first())
-            .map(|m| m.seq.0)
+        let shown = self.runs.iter().find(|run| run.held);
+        let shown = shown.and_then(|run| run.messages.first()).map(|m| m.seq.0);
+        let awaited = self.reload.as_ref().and_then(|reload| match reload.target {
+            Target::Latest => held.newest_from(reload.want),
+            Target::Range { lo, .. } => Some(lo),
+        });
+        [shown, awaited].into_iter().flatten().min()
     }
 
     /// What `markRead()` takes.

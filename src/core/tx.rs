@@ -636,7 +636,12 @@ impl<'a> Tx<'a> {
                     )),
                     ..Local::clone(&local)
                 }),
-                LocalState::Sent => self.drop_local(local.order),
+                LocalState::Sent => {
+                    // If the conversation comes back, with the message, it is known by its key.
+                    let sent = local.message.as_ref().map(|m| (local.key(), m.clone()));
+                    self.commit.changes.synced.extend(sent);
+                    self.drop_local(local.order);
+                }
                 LocalState::Failed => {}
             }
         }

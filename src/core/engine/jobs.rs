@@ -207,11 +207,11 @@ pub(super) fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), S
     }
 }
 
-/// The oldest position that an open timeline shows, by conversation (R13).
-pub(super) fn shown_from(timelines: &Map<TimelineId, Timeline>) -> Map<Rc<str>, u64> {
+/// The oldest position that an open timeline needs, by conversation (R13).
+pub(super) fn shown_from(timelines: &Map<TimelineId, Timeline>, db: &Db) -> Map<Rc<str>, u64> {
     let mut shown = Map::new();
     for t in timelines.values() {
-        if let Some(lo) = t.oldest_shown() {
+        if let Some(lo) = t.needed_from(&db.held(&t.conversation)) {
             let at = shown.or_insert_with(t.conversation.clone(), || lo);
             *at = lo.min(*at);
         }

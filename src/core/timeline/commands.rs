@@ -29,13 +29,19 @@ impl Engine {
         }
     }
 
+    /// The facade lets go when no method of it runs; what runs all the same would wait for ever.
     pub(in crate::core) fn release(&mut self, id: TimelineId) {
-        let Some(t) = self.timelines.get_mut(&id) else {
+        let Some(mut t) = self.timelines.remove(&id) else {
             return;
         };
         if t.life == Life::Open {
+            self.end_calls(
+                &mut t,
+                &Error::new(ErrorCode::Aborted, "the timeline was let go"),
+            );
             t.life = Life::Released;
         }
+        self.timelines.insert(id, t);
     }
 
     pub(in crate::core) fn attach(&mut self, id: TimelineId) {
