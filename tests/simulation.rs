@@ -57,6 +57,16 @@ const FOUND: &[(u64, &str)] = &[
         111_327,
         "the key of a message sent before its conversation was left, and entered again",
     ),
+    (
+        122_945,
+        "a Retry-After that came to a list which had begun anew meanwhile",
+    ),
+    (142_709, "the same, forgotten at the next failure"),
+    (
+        136_666,
+        "a message delivered twice, because its first delivery was trimmed",
+    ),
+    (146_932, "the same"),
     (102_612, "found by the survey of seeds above 100,000"),
     (107_228, "likewise"),
     (107_146, "likewise"),

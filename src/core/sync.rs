@@ -378,7 +378,7 @@ impl Engine {
         let wait = self.backoff(self.pull.failures - 1, base, cap);
         self.pull.not_before = self.now.mono + wait;
         if let Some(after) = error.retry_after {
-            self.pull.obey = self.now.mono + after;
+            self.pull.obey = self.pull.obey.max(self.now.mono + after);
         }
         self.pull.want = Some(self.now.mono);
         for call in self.pull.take_calls() {
@@ -399,6 +399,11 @@ impl Engine {
         result: Result<String, Error>,
     ) {
         if epoch != self.list.epoch {
+            // It began anew meanwhile; that the server asked to wait still holds.
+            if let Some(after) = result.err().and_then(|error| error.retry_after) {
+                self.list.obey = self.list.obey.max(self.now.mono + after);
+                self.list.retry = self.list.retry.max(self.list.obey);
+            }
             return;
         }
         match result.and_then(|text| protocol::list_page(&text, after.as_deref())) {
@@ -452,11 +457,10 @@ impl Engine {
         self.list.asking = false;
         self.list.failures += 1;
         let (base, cap) = if error.retryable() { RETRY } else { SLOW_RETRY };
-        let wait = self
-            .backoff(self.list.failures - 1, base, cap)
-            .max(error.retry_after.unwrap_or(0));
-        self.list.retry = self.now.mono + wait;
-        self.list.obey = self.now.mono + error.retry_after.unwrap_or(0);
+        let wait = self.backoff(self.list.failures - 1, base, cap);
+        let obey = self.now.mono + error.retry_after.unwrap_or(0);
+        self.list.obey = self.list.obey.max(obey);
+        self.list.retry = self.list.obey.max(self.now.mono + wait);
         // A `next` that the server does not take any more would be refused for ever.
         if !error.retryable() {
             self.list.restart();

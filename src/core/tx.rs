@@ -384,7 +384,11 @@ impl<'a> Tx<'a> {
             let same_name = m.client_id.as_deref() == Some(&*local.client_id);
             let same_id = local.message.as_ref().is_some_and(|sent| sent.id == m.id);
             if local.conversation == m.conversation && (same_name || same_id) {
-                self.commit.changes.synced.push((local.key(), m.clone()));
+                // Delivered twice: the first was trimmed before its answer came. Both are it.
+                let twin = local.message.clone().filter(|sent| sent.id != m.id);
+                for message in [Some(m.clone()), twin].into_iter().flatten() {
+                    self.commit.changes.synced.push((local.key(), message));
+                }
                 self.drop_local(local.order);
             }
         }

@@ -727,10 +727,12 @@ impl World {
         };
         let (name, own) = kind(&pending.call);
         let key = (device, format!("{name} {own}"));
+        // What was given up hears no answer: the net has let go of it.
         if let Err(Error {
             retry_after: Some(pause),
             ..
         }) = &result
+            && !pending.aborted
         {
             self.not_before.insert(key.clone(), self.time + pause);
         }
