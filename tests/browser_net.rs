@@ -683,7 +683,10 @@ fn an_apps_channel_is_heard_until_it_closes() {
     call("closed", &[r#"{"code":"timeout","message":"t"}"#.into()]);
     call("notify", &[]);
     call("closed", &[]);
-    let notify = |spread| Notice::Notify { spread };
+    let notify = |spread| Notice::Notify {
+        spread,
+        conversations: Vec::new(),
+    };
     assert_eq!(
         heard.take(),
         [
@@ -777,7 +780,10 @@ fn signing_in(frames: &str) -> Page {
 }
 
 const fn notify(spread: u32) -> Notice {
-    Notice::Notify { spread }
+    Notice::Notify {
+        spread,
+        conversations: Vec::new(),
+    }
 }
 
 fn code(notice: &Notice) -> ErrorCode {

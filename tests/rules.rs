@@ -642,7 +642,10 @@ fn who_asks_during_a_pull_makes_exactly_one_more() {
     b.sign_in(9);
     b.notice(Notice::Ready);
     for _ in 0..5 {
-        b.notice(Notice::Notify { spread: 0 });
+        b.notice(Notice::Notify {
+            spread: 0,
+            conversations: Vec::new(),
+        });
     }
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
@@ -655,7 +658,10 @@ fn notifications_never_shorten_a_backoff_and_retry_after_is_obeyed() {
     b.sign_in(9);
     b.notice(Notice::Ready);
     b.fail(Error::from_status(503, "busy", Some(30_000)), is_pull);
-    b.notice(Notice::Notify { spread: 0 });
+    b.notice(Notice::Notify {
+        spread: 0,
+        conversations: Vec::new(),
+    });
     b.wait(29_999);
     assert!(!b.is_asked(is_pull));
     b.wait(2_000);

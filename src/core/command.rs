@@ -10,8 +10,43 @@ pub enum Notify {
     /// the notification channel
     #[default]
     Socket,
+    /// a pull that waits at the server for something to come
+    LongPoll,
     /// the timer alone
     Poll,
+}
+
+/// Whose the cursor is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// the account's
+    #[default]
+    Account,
+    /// each conversation's
+    Conversation,
+    /// nobody's: the server keeps what is not acknowledged
+    Mailbox,
+}
+
+impl Scope {
+    /// Its name in the contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Account => "account",
+            Scope::Conversation => "conversation",
+            Scope::Mailbox => "mailbox",
+        }
+    }
+}
+
+/// What becomes of segments on SyncGapOverflow (R4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// they go
+    #[default]
+    Clear,
+    /// they stay, not fresh, and are revalidated when shown (R12)
+    Keep,
 }
 
 /// The options of a client (`ClientOptions`), checked by the facade.
@@ -21,8 +56,18 @@ pub struct Config {
     pub storage: String,
     /// what starts a pull
     pub notify: Notify,
+    /// whose the cursor is
+    pub scope: Scope,
+    /// what an overflow does
+    pub overflow: Policy,
     /// whether the transport has a notification channel
     pub can_listen: bool,
+    /// whether the transport has `changes` (R12)
+    pub can_revalidate: bool,
+    /// whether a page is fetched before it is asked for
+    pub prefetch: bool,
+    /// whether the connection says that it is metered
+    pub metered: bool,
     /// whether this client holds the account's lock from the beginning
     pub promoted: bool,
     /// what the browser says of the network
@@ -66,10 +111,31 @@ impl Config {
                 .to_owned(),
             notify: match node.optional_text("notify")? {
                 None | Some("socket") => Notify::Socket,
+                Some("long-poll") => Notify::LongPoll,
                 Some("poll") => Notify::Poll,
-                Some(_) => return Err(missing("sync.notify", "\"socket\" or \"poll\"")),
+                Some(_) => {
+                    let names = "\"socket\", \"long-poll\" or \"poll\"";
+                    return Err(missing("sync.notify", names));
+                }
+            },
+            scope: match node.optional_text("scope")? {
+                None | Some("account") => Scope::Account,
+                Some("conversation") => Scope::Conversation,
+                Some("mailbox") => Scope::Mailbox,
+                Some(_) => {
+                    let names = "\"account\", \"conversation\" or \"mailbox\"";
+                    return Err(missing("sync.scope", names));
+                }
+            },
+            overflow: match node.optional_text("overflow")? {
+                None | Some("clear") => Policy::Clear,
+                Some("keep") => Policy::Keep,
+                Some(_) => return Err(missing("overflow", "\"clear\" or \"keep\"")),
             },
             can_listen: unless("canListen"),
+            can_revalidate: unless("canRevalidate"),
+            prefetch: node.is_set("prefetch"),
+            metered: node.is_set("metered"),
             promoted: node.is_set("promoted"),
             online: unless("online"),
             hidden: node.is_set("hidden"),
@@ -90,6 +156,12 @@ pub enum Start {
     /// at the newest message
     #[default]
     Latest,
+    /// with this position in the middle
+    Around(Seq),
+    /// with the first at or after this time, ms since the epoch, in the middle
+    At(u64),
+    /// with the first that the account has not read in the middle
+    FirstUnread,
 }
 
 use super::db::Direction;
@@ -247,6 +319,8 @@ pub enum Command {
     Network {
         /// which
         online: bool,
+        /// whether it says that each byte costs; absent: as before
+        metered: Option<bool>,
     },
     /// The page was hidden or shown.
     Visibility {
@@ -375,6 +449,10 @@ fn read(node: &Node) -> Result<Command, Error> {
         },
         "network" => Command::Network {
             online: node.flag("online")?,
+            metered: match node.get("metered") {
+                Some(_) => Some(node.flag("metered")?),
+                None => None,
+            },
         },
         "visibility" => Command::Visibility {
             hidden: node.flag("hidden")?,
@@ -391,7 +469,18 @@ fn start(node: Option<&Node>) -> Result<Start, Error> {
     match node {
         None => Ok(Start::Latest),
         Some(Node::Text(text)) if text == "latest" => Ok(Start::Latest),
-        Some(_) => Err(missing("start", "\"latest\"")),
+        Some(Node::Text(text)) if text == "first-unread" => Ok(Start::FirstUnread),
+        Some(node) => {
+            if let Some(seq) = node.optional_seq("around")? {
+                return Ok(Start::Around(seq));
+            }
+            if let Some(at) = node.optional_number("at")? {
+                // A cast of a float saturates.
+                return Ok(Start::At(at as u64));
+            }
+            let places = "\"latest\", \"first-unread\", {around} or {at}";
+            Err(missing("start", places))
+        }
     }
 }
 

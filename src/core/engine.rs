@@ -342,7 +342,11 @@ impl Engine {
 
     pub(super) fn request(&mut self, call: Request, asked: Asked) -> u64 {
         match &call {
-            Request::Pull { .. } => self.counts.pull += 1,
+            Request::Pull { .. }
+            | Request::PullConversations { .. }
+            | Request::PullMailbox { .. } => self.counts.pull += 1,
+            Request::Acknowledge { .. } => self.counts.ack += 1,
+            Request::Changes { .. } => self.counts.changes += 1,
             Request::Conversations { .. } => self.counts.conversations += 1,
             Request::History { .. } => self.counts.history += 1,
             Request::Send { .. } => self.counts.send += 1,
@@ -579,7 +583,10 @@ impl Engine {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Network { online } => return self.network(online),
+            Command::Network { online, metered } => {
+                self.config.metered = metered.unwrap_or(self.config.metered);
+                return self.network(online);
+            }
             Command::Visibility { hidden } => return self.visibility(hidden),
             Command::Freeze => return self.freeze(),
             Command::Resume => return self.resume(),

@@ -32,6 +32,28 @@ pub enum Request {
         /// ms that the server may hold the answer back for something to come
         wait: Option<u32>,
     },
+    /// What comes after each of these cursors (scope "conversation").
+    PullConversations {
+        /// conversation, and where the client is in it
+        cursors: Vec<(String, String)>,
+        /// events of each at most
+        limit: u32,
+        /// just these; else all of the account
+        only: Option<Vec<String>>,
+    },
+    /// What the account has not acknowledged (scope "mailbox").
+    PullMailbox {
+        /// events at most
+        limit: u32,
+    },
+    /// These deliveries are stored (R9, R10). The answer is empty.
+    Acknowledge {
+        /// their names
+        deliveries: Vec<String>,
+        /// They came over the notification channel: acknowledged there, where it is still open and
+        /// can take it.
+        pushed: bool,
+    },
     /// A page of the conversation list.
     Conversations {
         /// the previous page's `next`
@@ -51,6 +73,22 @@ pub enum Request {
         cursor: Option<String>,
         /// which
         place: Place,
+    },
+    /// The messages of a kept segment committed or changed since its cursor (R12). A server that
+    /// cannot say answers with status 410.
+    Changes {
+        /// whose
+        conversation: String,
+        /// the segment's cursor
+        since: String,
+        /// the client's cursor
+        cursor: Option<String>,
+        /// oldest position, included
+        from: Seq,
+        /// newest position, included
+        to: Seq,
+        /// messages at most
+        limit: u32,
     },
     /// Delivers an own message; idempotent by `client_id`.
     Send {
@@ -265,7 +303,12 @@ pub enum Notice {
     Notify {
         /// pull after a random wait of up to this many ms
         spread: u32,
+        /// of these conversations; empty: it does not say
+        conversations: Vec<String>,
     },
+    /// Events inline: the JSON text of a `push` frame. What of it cannot be used counts as a
+    /// notification.
+    Push(String),
     /// The channel is down; with the reason, where one is known (`Unauthorized`: the token).
     Closed(Option<Error>),
 }

@@ -508,7 +508,8 @@ impl Engine {
                 // What came while the channel was down said nothing.
                 self.ask_pull(0);
             }
-            Notice::Notify { spread } => {
+            Notice::Push(_) => self.ask_pull(0),
+            Notice::Notify { spread, .. } => {
                 let delay = if spread == 0 {
                     0
                 } else {

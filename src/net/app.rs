@@ -194,12 +194,18 @@ impl NotifySink {
     pub fn notify(&self, spread: JsValue, _conversations: JsValue) {
         // A cast of a float saturates, and makes 0 of NaN.
         let spread = spread.as_f64().unwrap_or(0.0) as u32;
-        self.tell(Notice::Notify { spread });
+        self.tell(Notice::Notify {
+            spread,
+            conversations: Vec::new(),
+        });
     }
 
     /// Events inline: they count as a notification.
     pub fn push(&self, _batch: JsValue) {
-        self.tell(Notice::Notify { spread: 0 });
+        self.tell(Notice::Notify {
+            spread: 0,
+            conversations: Vec::new(),
+        });
     }
 
     /// The channel is down. `error`: JSON text of `{code,message,…}`, or nothing.

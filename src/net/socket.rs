@@ -152,8 +152,14 @@ impl Channel<'_> {
             dead_at = None;
             excused = false;
             match frame {
-                Frame::Notify { spread } => hear(Notice::Notify { spread }),
-                Frame::Push => hear(Notice::Notify { spread: 0 }),
+                Frame::Notify { spread } => hear(Notice::Notify {
+                    spread,
+                    conversations: Vec::new(),
+                }),
+                Frame::Push => hear(Notice::Notify {
+                    spread: 0,
+                    conversations: Vec::new(),
+                }),
                 Frame::Ping => {
                     if let Err(end) = self.send(pong()).await {
                         return end;

@@ -849,7 +849,10 @@ impl World {
                     Event::Notice {
                         life,
                         listen,
-                        notice: Notice::Notify { spread },
+                        notice: Notice::Notify {
+                            spread,
+                            conversations: Vec::new(),
+                        },
                     },
                 );
             }

@@ -9,7 +9,7 @@ impl Engine {
         &mut self,
         id: TimelineId,
         conversation: Rc<str>,
-        Start::Latest: Start,
+        _start: Start,
         page_size: Option<u32>,
         max_items: Option<u32>,
     ) {
@@ -143,7 +143,7 @@ impl Engine {
         t.dirty = true;
     }
 
-    pub(in crate::core) fn jump(&mut self, call: Call, id: TimelineId, Start::Latest: Start) {
+    pub(in crate::core) fn jump(&mut self, call: Call, id: TimelineId, _to: Start) {
         let Some(mut t) = self.timelines.remove(&id) else {
             return self.reject(
                 call,
