@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use futures_util::future::{join, join_all};
 use js_sys::{Function, Reflect};
+use pullcord::core::command::Scope;
 use pullcord::core::net::{Error, ErrorCode, Notice, Place, Request};
 use pullcord::core::types::Seq;
 use pullcord::net::http::Http;
@@ -79,7 +80,12 @@ impl Page {
     }
 
     fn http(&self, hooks: &Hooks) -> Rc<Http> {
-        Http::new(&format!("http://{}/chat/", self.0), 300, hooks.clone()).unwrap()
+        self.of_scope(Scope::Account, hooks)
+    }
+
+    fn of_scope(&self, scope: Scope, hooks: &Hooks) -> Rc<Http> {
+        let base = format!("http://{}/chat/", self.0);
+        Http::new(&base, 300, scope, hooks.clone()).unwrap()
     }
 
     /// An expression about `page`.
@@ -493,7 +499,7 @@ async fn a_provider_without_a_token_tells_why() {
 #[wasm_bindgen_test]
 fn only_a_url_of_http_is_a_base() {
     let base = |url: &str| {
-        Http::new(url, 1, giving(&["t"]))
+        Http::new(url, 1, Scope::Account, giving(&["t"]))
             .map(|_| ())
             .map_err(|error| error.code)
     };
@@ -1042,8 +1048,12 @@ impl Account {
     }
 }
 
+fn server_of_scope(scope: Scope, timeout: u64, hooks: &Hooks) -> Rc<Http> {
+    Http::new(server(), timeout, scope, hooks.clone()).unwrap()
+}
+
 fn to_server(timeout: u64, hooks: &Hooks) -> Rc<Http> {
-    Http::new(server(), timeout, hooks.clone()).unwrap()
+    server_of_scope(Scope::Account, timeout, hooks)
 }
 
 async fn answer(http: &Rc<Http>, request: Request) -> serde_json::Value {
@@ -1255,7 +1265,7 @@ async fn a_slow_server_is_given_up_or_aborted() {
 #[wasm_bindgen_test]
 async fn a_server_that_is_not_there_is_network() {
     // The discard port: browsers refuse it, and nobody listens.
-    let nobody = Http::new("http://127.0.0.1:9", 5_000, giving(&["t"])).unwrap();
+    let nobody = Http::new("http://127.0.0.1:9", 5_000, Scope::Account, giving(&["t"])).unwrap();
     assert_eq!(
         nobody.clone().request(pull(None)).await.unwrap_err().code,
         ErrorCode::Network

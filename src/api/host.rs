@@ -66,7 +66,12 @@ impl Host {
                 // The engine gives up only what the transport has forgotten to: twice, token and
                 // request may each take their time.
                 config.request_timeout = timeout.saturating_mul(4).saturating_add(MARGIN);
-                http::Http::new(base_url, timeout, hooks.clone().unchecked_into())?
+                http::Http::new(
+                    base_url,
+                    timeout,
+                    config.scope,
+                    hooks.clone().unchecked_into(),
+                )?
             }
         };
         let mode = match options.optional_text("mode").map_err(invalid)? {

@@ -5,12 +5,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use js_sys::{Array, JsString};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::json::Object;
+use super::json::{Object, list};
 use super::{
-    Abort, Answer, Hear, Hooks, Listening, Transport, message_of, own_error, promise, shorten,
+    Abort, Answer, Hear, Hooks, Listening, PUSH_MAX, Transport, message_of, own_error, promise,
+    shorten,
 };
 use crate::core::net::{Error, ErrorCode, Notice, Place, Request};
 use crate::core::node::Node;
@@ -99,6 +101,20 @@ fn spoken(call: &Request) -> (&'static str, String) {
                 },
             )
         }
+        Request::PullConversations {
+            cursors,
+            limit,
+            only,
+        } => (
+            "pullConversations",
+            Object::of_cursors(cursors, *limit, only.as_deref()),
+        ),
+        Request::PullMailbox { limit } => (
+            "pullMailbox",
+            Object::new().number("limit", u64::from(*limit)),
+        ),
+        // The one whose argument is no object. How they came is nothing to the app.
+        Request::Acknowledge { deliveries, .. } => return ("acknowledge", list(deliveries)),
         Request::Conversations {
             after,
             limit,
@@ -131,6 +147,23 @@ fn spoken(call: &Request) -> (&'static str, String) {
                 },
             )
         }
+        Request::Changes {
+            conversation,
+            since,
+            cursor,
+            from,
+            to,
+            limit,
+        } => (
+            "changes",
+            Object::new()
+                .text("conversation", conversation)
+                .text("since", since)
+                .optional_text("cursor", cursor.as_deref())
+                .text("from", &from.0.to_string())
+                .text("to", &to.0.to_string())
+                .number("limit", u64::from(*limit)),
+        ),
         Request::Send {
             conversation,
             client_id,
@@ -190,21 +223,34 @@ impl NotifySink {
     }
 
     /// Something is new; the client pulls after a random wait of up to `spread` ms. `conversations`
-    /// only matters to per-conversation cursors.
-    pub fn notify(&self, spread: JsValue, _conversations: JsValue) {
+    /// (a list of ids) is a hint for per-conversation cursors; none where it is anything else.
+    pub fn notify(&self, spread: JsValue, conversations: JsValue) {
         // A cast of a float saturates, and makes 0 of NaN.
         let spread = spread.as_f64().unwrap_or(0.0) as u32;
+        // A hint with something strange in it might lack a conversation: then all are asked for.
+        let conversations = conversations
+            .dyn_ref::<Array>()
+            .and_then(|ids| ids.iter().map(|id| id.as_string()).collect())
+            .unwrap_or_default();
         self.tell(Notice::Notify {
             spread,
-            conversations: Vec::new(),
+            conversations,
         });
     }
 
-    /// Events inline: they count as a notification.
-    pub fn push(&self, _batch: JsValue) {
-        self.tell(Notice::Notify {
-            spread: 0,
-            conversations: Vec::new(),
+    /// Events inline. `batch`: JSON text of `{prev,cursor,events}` or `{events}`; anything else, or
+    /// one that is too large, counts as a notification.
+    pub fn push(&self, batch: JsValue) {
+        let batch = batch
+            .dyn_into::<JsString>()
+            .ok()
+            .filter(|text| text.length() as usize <= PUSH_MAX);
+        self.tell(match batch {
+            Some(text) => Notice::Push(text.into()),
+            None => Notice::Notify {
+                spread: 0,
+                conversations: Vec::new(),
+            },
         });
     }
 

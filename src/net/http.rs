@@ -1,6 +1,7 @@
 //! The built-in transport: contract/protocol.md over `fetch` and WebSocket.
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
 use futures_util::future::abortable;
 use gloo_net::http::{Method, RequestBuilder};
@@ -9,12 +10,13 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, Response, Url};
 
-use super::json::Object;
+use super::json::{Object, list};
 use super::time::{wall, within};
 use super::token::Tokens;
 use super::{
     Abort, Answer, Hear, Hooks, Listening, Transport, message_of, promise, shorten, socket,
 };
+use crate::core::command::Scope;
 use crate::core::net::{Error, ErrorCode, Notice, Place, Request};
 use crate::core::node::Node;
 
@@ -43,14 +45,23 @@ pub struct Http {
     /// the same for WebSocket
     pub(super) socket_base: String,
     timeout: u64,
+    pub(super) scope: Scope,
     pub(super) tokens: Tokens,
     pub(super) hooks: Hooks,
+    /// the notification channel's, from the server's `ready` until it is dropped
+    pub(super) socket: RefCell<Weak<socket::Socket>>,
 }
 
 impl Http {
     /// A transport to `base_url` (absolute, or relative to the page), whose requests count as lost
-    /// after `timeout` ms. Error `invalid`: no such URL can be.
-    pub fn new(base_url: &str, timeout: u64, hooks: Hooks) -> Result<Rc<Http>, Error> {
+    /// after `timeout` ms, and whose notifications are those of `scope`. Error `invalid`: no such URL
+    /// can be.
+    pub fn new(
+        base_url: &str,
+        timeout: u64,
+        scope: Scope,
+        hooks: Hooks,
+    ) -> Result<Rc<Http>, Error> {
         let invalid = |why| Error::new(ErrorCode::Invalid, why);
         let url = Url::new(base_url)
             .or_else(|thrown| Url::new_with_base(base_url, &page_url().ok_or(thrown)?))
@@ -71,12 +82,25 @@ impl Http {
             base: url.origin() + path,
             socket_base: [scheme, &url.host(), path].concat(),
             timeout,
+            scope,
             tokens: Tokens::new(hooks.clone(), timeout),
             hooks,
+            socket: RefCell::default(),
         }))
     }
 
     async fn ask(&self, call: Request) -> Result<String, Error> {
+        if let Request::Acknowledge {
+            deliveries,
+            pushed: true,
+        } = &call
+        {
+            // Lost on its way, or sent by POST after all: they come again, and so does this (R10).
+            let socket = self.socket.borrow().upgrade();
+            if socket.is_some_and(|socket| socket::acknowledge(&socket, deliveries)) {
+                return Ok(String::new());
+            }
+        }
         let wire = Wire::of(&call)?;
         let token = self.tokens.get().await?;
         let answer = self.exchange(&wire, &token).await;
@@ -278,6 +302,21 @@ impl Wire {
                         .number("wait", wait.map(u64::from)),
                 )
             },
+            Request::PullConversations {
+                cursors,
+                limit,
+                only,
+            } => Wire::post(
+                Path::new("/v1/sync/conversations"),
+                Some(Object::of_cursors(cursors, *limit, only.as_deref()).end()),
+            ),
+            Request::PullMailbox { limit } => {
+                Wire::get(Path::new("/v1/mailbox").number("limit", Some(u64::from(*limit))))
+            }
+            Request::Acknowledge { deliveries, .. } => Wire::post(
+                Path::new("/v1/mailbox/ack"),
+                Some(Object::new().raw("deliveries", &list(deliveries)).end()),
+            ),
             Request::Conversations {
                 after,
                 limit,
@@ -307,6 +346,23 @@ impl Wire {
                     Place::At(ms) => path.number("at", Some(ms)),
                 })
             }
+            Request::Changes {
+                conversation,
+                since,
+                cursor,
+                from,
+                to,
+                limit,
+            } => Wire::get(
+                Path::new("/v1/conversations/")
+                    .id(conversation)?
+                    .then("/changes")
+                    .text("since", Some(since))
+                    .text("cursor", cursor.as_deref())
+                    .number("from", Some(from.0))
+                    .number("to", Some(to.0))
+                    .number("limit", Some(u64::from(*limit))),
+            ),
             Request::Send {
                 conversation,
                 client_id,

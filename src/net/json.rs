@@ -54,6 +54,43 @@ impl Object {
         self.0.push('}');
         self.0
     }
+
+    /// What `PullConversations` asks for, which the wire and the app's function are told alike.
+    pub(super) fn of_cursors(
+        cursors: &[(String, String)],
+        limit: u32,
+        only: Option<&[String]>,
+    ) -> Object {
+        let request = Object::new()
+            .raw("cursors", &map(cursors))
+            .number("limit", u64::from(limit));
+        match only {
+            Some(only) => request.raw("only", &list(only)),
+            None => request,
+        }
+    }
+}
+
+/// A JSON list of texts.
+pub(super) fn list(texts: &[String]) -> String {
+    let mut out = String::from("[");
+    for text in texts {
+        json::next(&mut out);
+        json::string(&mut out, text);
+    }
+    out.push(']');
+    out
+}
+
+/// A JSON object of texts, whose names may be anything.
+fn map(texts: &[(String, String)]) -> String {
+    let mut out = String::from("{");
+    for (name, text) in texts {
+        json::field(&mut out, name);
+        json::string(&mut out, text);
+    }
+    out.push('}');
+    out
 }
 
 fn quoted(text: &str) -> String {

@@ -146,6 +146,10 @@ fn message_of(thrown: &JsValue) -> String {
     }
 }
 
+/// Largest text with events inline that is looked into, in bytes or UTF-16 units: what is larger is
+/// pulled.
+const PUSH_MAX: usize = 1 << 20;
+
 /// Longest text of others, in bytes, that goes into an error's message.
 const MESSAGE_MAX: usize = 500;
 

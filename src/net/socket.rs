@@ -5,18 +5,21 @@
 //!              └─ 4401 ─▶ a fresh token, once more
 //! ```
 //! Connecting again, and when, is the engine's. What cannot be read counts as a notification: that
-//! costs one pull, while ignoring it could cost a message's timeliness.
+//! costs one pull, while ignoring it could cost a message's timeliness. From `ready` on,
+//! acknowledgements of what was pushed go out over the same connection.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
+use std::rc::Rc;
 
 use futures_util::{SinkExt, StreamExt};
 use gloo_net::websocket::{Message, State, WebSocketError, futures::WebSocket};
 
-use super::Hear;
 use super::http::Http;
-use super::json::Object;
+use super::json::{Object, list};
 use super::time::{monotonic, within};
 use super::token::Token;
+use super::{Hear, PUSH_MAX};
 use crate::core::net::{Error, ErrorCode, Notice};
 use crate::core::node::Node;
 
@@ -29,10 +32,27 @@ const PONG: u64 = 20_000;
 /// A timer this many ms late says that the page slept or was throttled: what has arrived may still
 /// be waiting behind it, so silence proves nothing yet.
 const LATE: u64 = 5_000;
-/// Largest frame that is looked into, in bytes.
-const FRAME_MAX: usize = 1 << 20;
+/// Largest acknowledgement that is sent as a frame, in bytes: servers close the connection over one
+/// that they find too large, while a request is only refused.
+const ACK_MAX: usize = 32 << 10;
 /// Close code: the token was refused.
 const UNAUTHORIZED: u16 = 4401;
+
+/// What frames go through: held by the channel, which alone reads, for as long as it lives. Borrowed
+/// for no longer than one call of it.
+pub(super) type Socket = RefCell<WebSocket>;
+
+/// Acknowledges over a connection that is ready. False: it cannot take that.
+pub(super) fn acknowledge(socket: &Socket, deliveries: &[String]) -> bool {
+    let frame = Object::new()
+        .text("type", "ack")
+        .raw("deliveries", &list(deliveries))
+        .end();
+    let mut socket = socket.borrow_mut();
+    matches!(socket.state(), State::Open)
+        && frame.len() <= ACK_MAX
+        && socket.start_send_unpin(Message::Text(frame)).is_ok()
+}
 
 /// Keeps a connection until it ends; the reason why. Dropped, it closes the connection.
 pub(super) async fn run(http: &Http, hear: &Hear) -> Error {
@@ -57,6 +77,7 @@ pub(super) async fn run(http: &Http, hear: &Hear) -> Error {
             }
             Err(End::Lost(why)) => return Error::new(ErrorCode::Network, why),
         };
+        http.socket.replace(Rc::downgrade(&channel.socket));
         hear(Notice::Ready);
         return match channel.serve(hear).await {
             // The token has run out. The next connection asks for a fresh one, and it is that one's
@@ -81,7 +102,7 @@ enum End {
 
 struct Channel<'a> {
     http: &'a Http,
-    socket: WebSocket,
+    socket: Rc<Socket>,
     /// frames of unknown type so far
     unknown: u32,
 }
@@ -94,13 +115,13 @@ impl Channel<'_> {
             .map_err(|_| End::Lost("this browser refuses to open a WebSocket to the server"))?;
         let mut channel = Channel {
             http,
-            socket,
+            socket: Rc::new(RefCell::new(socket)),
             unknown: 0,
         };
         let auth = Object::new()
             .text("type", "auth")
             .text("token", token)
-            .text("scope", "account")
+            .text("scope", http.scope.name())
             .end();
         // The sink waits for the connection, or for its failure.
         within(CONNECT, channel.send(auth)).await.ok_or(End::Lost(
@@ -152,14 +173,7 @@ impl Channel<'_> {
             dead_at = None;
             excused = false;
             match frame {
-                Frame::Notify { spread } => hear(Notice::Notify {
-                    spread,
-                    conversations: Vec::new(),
-                }),
-                Frame::Push => hear(Notice::Notify {
-                    spread: 0,
-                    conversations: Vec::new(),
-                }),
+                Frame::Notice(notice) => hear(notice),
                 Frame::Ping => {
                     if let Err(end) = self.send(pong()).await {
                         return end;
@@ -172,9 +186,9 @@ impl Channel<'_> {
 
     async fn next(&mut self) -> Result<Frame, End> {
         loop {
-            match self.socket.next().await {
+            match poll_fn(|context| self.socket.borrow_mut().poll_next_unpin(context)).await {
                 Some(Ok(Message::Text(text))) => {
-                    let frame = Frame::read(&text);
+                    let frame = Frame::read(text);
                     if frame == Frame::Unknown {
                         self.unknown = self.unknown.saturating_add(1);
                         let count = Object::new().number("count", u64::from(self.unknown)).end();
@@ -187,7 +201,7 @@ impl Channel<'_> {
                     }
                     return Ok(frame);
                 }
-                Some(Ok(Message::Bytes(_))) => return Ok(Frame::Notify { spread: 0 }),
+                Some(Ok(Message::Bytes(_))) => return Ok(Frame::malformed()),
                 Some(Err(WebSocketError::ConnectionClose(event))) if event.code == UNAUTHORIZED => {
                     return Err(End::Unauthorized);
                 }
@@ -203,16 +217,15 @@ impl Channel<'_> {
     /// On a connection that has failed this does nothing: the close event tells of it.
     async fn send(&mut self, text: String) -> Result<(), End> {
         let cannot = |_| End::Lost("the notification channel cannot send");
-        poll_fn(|context| self.socket.poll_ready_unpin(context))
+        poll_fn(|context| self.socket.borrow_mut().poll_ready_unpin(context))
             .await
             .map_err(cannot)?;
+        let mut socket = self.socket.borrow_mut();
         // The browser would complain on the console.
-        if !matches!(self.socket.state(), State::Open) {
+        if !matches!(socket.state(), State::Open) {
             return Ok(());
         }
-        self.socket
-            .start_send_unpin(Message::Text(text))
-            .map_err(cannot)
+        socket.start_send_unpin(Message::Text(text)).map_err(cannot)
     }
 }
 
@@ -224,42 +237,49 @@ fn pong() -> String {
     Object::new().text("type", "pong").end()
 }
 
-/// A frame of the server. (Events inline, `push`, count as a notification.)
+/// A frame of the server.
 #[derive(Debug, PartialEq, Eq)]
 enum Frame {
     Ready,
-    Notify { spread: u32 },
-    Push,
+    /// what the engine hears
+    Notice(Notice),
     Ping,
     Pong,
     Unknown,
 }
 
 impl Frame {
-    fn read(text: &str) -> Frame {
-        let malformed = Frame::Notify { spread: 0 };
-        if text.len() > FRAME_MAX {
-            return malformed;
+    fn read(text: String) -> Frame {
+        if text.len() > PUSH_MAX {
+            return Frame::malformed();
         }
-        let Ok(node) = Node::parse("frame", text) else {
-            return malformed;
+        let Ok(node) = Node::parse("frame", &text) else {
+            return Frame::malformed();
         };
         let Ok(kind) = node.text("type") else {
-            return malformed;
+            return Frame::malformed();
         };
         match kind {
             "ready" => Frame::Ready,
             "notify" => {
                 let spread = node.optional_number("spread").ok().flatten().unwrap_or(0.0);
-                // A cast of a float saturates.
-                Frame::Notify {
+                Frame::Notice(Notice::Notify {
+                    // A cast of a float saturates.
                     spread: spread as u32,
-                }
+                    conversations: node.texts("conversations").unwrap_or_default(),
+                })
             }
-            "push" => Frame::Push,
+            "push" => Frame::Notice(Notice::Push(text)),
             "ping" => Frame::Ping,
             "pong" => Frame::Pong,
             _ => Frame::Unknown,
         }
+    }
+
+    fn malformed() -> Frame {
+        Frame::Notice(Notice::Notify {
+            spread: 0,
+            conversations: Vec::new(),
+        })
     }
 }
