@@ -14,6 +14,18 @@ use crate::error::{Error, Result};
 
 type Hash = [u8; 32];
 
+/// Who gave a token out: stored as these numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i64)]
+pub(crate) enum Given {
+    /// `--user`
+    Own = 0,
+    /// The demo: whoever says the name has it.
+    Demo = 1,
+    /// The demo, to a guest: not listed, and in no conversation but those made for them.
+    Guest = 2,
+}
+
 fn hash(token: &str) -> Hash {
     Sha256::digest(token).into()
 }
@@ -46,12 +58,12 @@ impl Auth {
                 .sql
                 .execute("DELETE FROM tokens WHERE demo = 0 OR NOT ?", [demo])?;
             for (name, token) in users {
-                give(commit, name, token, false)?;
+                give(commit, name, token, Given::Own)?;
             }
             if demo {
                 for name in DEMO_USERS {
                     if users.iter().all(|(user, _)| user != name) {
-                        give(commit, name, &demo_token(name), true)?;
+                        give(commit, name, &demo_token(name), Given::Demo)?;
                     }
                 }
             }
@@ -97,8 +109,12 @@ impl Auth {
     }
 
     /// `POST /demo/sign-in`: the token of that name. A new name becomes an account, and a member of every open conversation. A name that was given a token of
-    /// its own (`--user`) cannot be had so.
-    pub(crate) fn sign_in(commit: &mut Commit<'_>, name: &str) -> Result<(String, Account)> {
+    /// its own (`--user`) cannot be had so. A new guest becomes a member of nothing.
+    pub(crate) fn sign_in(
+        commit: &mut Commit<'_>,
+        name: &str,
+        guest: bool,
+    ) -> Result<(String, Account)> {
         if name.is_empty() || name.chars().count() > 40 || name.chars().any(char::is_control) {
             return Err(Error::invalid("a name has 1 to 40 characters"));
         }
@@ -113,7 +129,8 @@ impl Auth {
                 return Err(Error::forbidden("this name has a token of its own"));
             }
         }
-        let account = give(commit, name, &token, true)?;
+        let given = if guest { Given::Guest } else { Given::Demo };
+        let account = give(commit, name, &token, given)?;
         Ok((token, account))
     }
 
@@ -126,10 +143,11 @@ impl Auth {
     }
 }
 
-/// An account that is new becomes a member of every open conversation.
-fn give(commit: &mut Commit<'_>, name: &str, token: &str, demo: bool) -> Result<Account> {
+/// An account that is new becomes a member of every open conversation, unless it is a guest's.
+fn give(commit: &mut Commit<'_>, name: &str, token: &str, given: Given) -> Result<Account> {
     let account = match account_named(&commit.sql, name)? {
         Some(account) => account,
+        None if given == Given::Guest => commit.new_account(name)?,
         None => {
             let account = commit.new_account(name)?;
             let mut statement = commit
@@ -148,7 +166,8 @@ fn give(commit: &mut Commit<'_>, name: &str, token: &str, demo: bool) -> Result<
     };
     commit
         .sql
-        .prepare_cached("INSERT OR REPLACE INTO tokens (hash, account, demo) VALUES (?, ?, ?)")?
-        .execute(rusqlite::params![hash(token), account.id, demo])?;
+        // What somebody is stays: a user of the demo is none the less for signing in as a guest.
+        .prepare_cached("INSERT INTO tokens (hash, account, demo) VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET account = excluded.account, demo = min(demo, excluded.demo)")?
+        .execute(rusqlite::params![hash(token), account.id, given as i64])?;
     Ok(account)
 }

@@ -269,7 +269,19 @@ impl Commit<'_> {
 }
 
 pub(crate) fn accounts(sql: &Connection) -> Result<Vec<Account>> {
-    let mut statement = sql.prepare_cached("SELECT id, name FROM accounts ORDER BY id")?;
+    accounts_of(sql, "SELECT id, name FROM accounts ORDER BY id")
+}
+
+/// Those who are no guests: who is offered to sign in as, and meets each other in open conversations.
+pub(crate) fn users(sql: &Connection) -> Result<Vec<Account>> {
+    accounts_of(
+        sql,
+        "SELECT id, name FROM accounts WHERE id NOT IN (SELECT account FROM tokens WHERE demo = 2) ORDER BY id",
+    )
+}
+
+fn accounts_of(sql: &Connection, query: &str) -> Result<Vec<Account>> {
+    let mut statement = sql.prepare_cached(query)?;
     let found = statement.query_map([], |row| {
         Ok(Account {
             id: row.get(0)?,

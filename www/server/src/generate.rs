@@ -5,7 +5,7 @@ use serde_json::value::to_raw_value;
 
 use crate::auth::DEMO_USERS;
 use crate::chat::{self, History};
-use crate::db::{Db, account_named, accounts, next_seq, now};
+use crate::db::{Commit, Db, account_named, next_seq, now, users};
 use crate::error::{Error, Result};
 
 /// People who write but have no account.
@@ -113,7 +113,7 @@ pub(crate) fn generate(db: &Db, seed: u64) -> Result<bool> {
             return Ok(false);
         }
         let mut chance = fastrand::Rng::with_seed(seed);
-        let everyone = accounts(&commit.sql)?;
+        let everyone = users(&commit.sql)?;
         for plan in &PLANS {
             let mut members = Vec::new();
             for user in plan.users {
@@ -178,6 +178,54 @@ pub(crate) fn generate(db: &Db, seed: u64) -> Result<bool> {
         }
         Ok(true)
     })
+}
+
+/// A history to look back on: `count` messages over the time before `until` (ms), in turns of a few by these people. It is written past the log: whoever has
+/// the conversation already meets an overflow of it.
+pub(crate) fn write_history(
+    commit: &mut Commit<'_>,
+    target: chat::Target,
+    people: &[String],
+    count: u32,
+    span: Span,
+    seed: u64,
+) -> Result<()> {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut history = History::begin(commit, target);
+    let mut speaker = 0;
+    for n in 0..count {
+        if chance.u32(0..3) > 0 {
+            speaker = chance.usize(..people.len());
+        }
+        let body = json!({ "text": Writer::new(chance.fork()).message() }).to_string();
+        let seq = next_seq(commit.settings, history.target.last_seq)?;
+        let at = span.time(n, count, &mut chance);
+        history.add(commit, seq, &people[speaker], at, &body)?;
+    }
+    history.finish(commit)
+}
+
+/// The time that something goes over, in ms since the epoch.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) from: i64,
+    pub(crate) until: i64,
+}
+
+impl Span {
+    /// Of the nth of `count`: in order, the last at the end, the others not quite evenly apart.
+    pub(crate) fn time(self, n: u32, count: u32, chance: &mut fastrand::Rng) -> i64 {
+        let (step, left) = (
+            (self.until - self.from) / i64::from(count.max(1)),
+            i64::from(count.saturating_sub(n + 1)),
+        );
+        let jitter = if left == 0 || step < 4 {
+            0
+        } else {
+            chance.i64(0..step / 2)
+        };
+        self.until - left * step + jitter
+    }
 }
 
 /// Writes what people write to each other.

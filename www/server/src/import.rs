@@ -17,7 +17,7 @@ use serde_json::json;
 use serde_json::value::to_raw_value;
 
 use crate::chat::{self, History};
-use crate::db::{Commit, Db, accounts};
+use crate::db::{Commit, Db, users};
 use crate::error::{Error, Result};
 use crate::seq::Seq;
 
@@ -153,7 +153,7 @@ fn import_lines(
         }
     }
     report.conversations = histories.len();
-    let members = accounts(&commit.sql)?;
+    let members = users(&commit.sql)?;
     for history in histories.into_values() {
         for member in &members {
             chat::join(commit, &history.target, member)?;

@@ -37,7 +37,7 @@ use tokio::sync::watch;
 use crate::api::{App, Mount, Options};
 use crate::auth::Auth;
 use crate::db::{Db, Settings};
-use crate::notify::Hub;
+use crate::notify::{Hub, Pushing};
 use crate::trouble::Troubles;
 
 /// Open requests have this long to end once the server stops.
@@ -205,8 +205,8 @@ fn serve(serving: Serve) -> Result<(), Failure> {
         hub,
         auth,
         troubles: Troubles::default(),
+        pushing: Pushing::new(serving.push),
         options: Options {
-            push: serving.push,
             spread: serving.spread,
             resend_after: Duration::from_millis(serving.resend_after),
             demo: serving.demo,

@@ -123,6 +123,32 @@ impl Hub {
     }
 }
 
+/// Whether an account's notifications hold its events: `--push`, or what was chosen for it since (`POST /demo/push`).
+pub(crate) struct Pushing {
+    all: bool,
+    chosen: Mutex<HashMap<AccountId, bool>>,
+}
+
+impl Pushing {
+    pub(crate) fn new(all: bool) -> Self {
+        Self {
+            all,
+            chosen: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn of(&self, account: AccountId) -> bool {
+        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.get(&account).copied().unwrap_or(self.all)
+    }
+
+    /// Holds for connections from now on.
+    pub(crate) fn choose(&self, account: AccountId, inline: bool) {
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.insert(account, inline);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ CREATE TABLE accounts (
   mailbox_overflow INTEGER NOT NULL DEFAULT 0
 );
 
--- Tokens are kept as SHA-256 only.
+-- Tokens are kept as SHA-256 only. `demo`: 0, given by --user; 1, to a user of the demo; 2, to a guest of the demo, who is not listed.
 CREATE TABLE tokens (
   hash BLOB PRIMARY KEY,
   account INTEGER NOT NULL,

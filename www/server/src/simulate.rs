@@ -22,6 +22,9 @@ const RECALLS: u32 = 3;
 /// How far back, in messages of a conversation, something is edited or recalled.
 const RECENT: u32 = 40;
 
+/// Where guests are, only what they make happen happens: what they watch must not be drowned in talk.
+const LIVELY: &str = "no NOT IN (SELECT m.conversation FROM members m JOIN tokens t ON t.account = m.account WHERE t.demo = 2)";
+
 pub(crate) async fn simulate(db: Arc<Db>, per_second: f64, mut stopping: watch::Receiver<bool>) {
     let mut ticks = interval(Duration::from_secs_f64(1.0 / per_second));
     // After a stall the rate is kept, not made up for.
@@ -41,14 +44,18 @@ fn something_happens(commit: &mut Commit<'_>) -> Result<()> {
     let mut chance = fastrand::Rng::new();
     let conversations: i64 = commit
         .sql
-        .prepare_cached("SELECT count(*) FROM conversations")?
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM conversations WHERE {LIVELY}"
+        ))?
         .query_row([], |row| row.get(0))?;
     if conversations == 0 {
         return Ok(());
     }
     let id: String = commit
         .sql
-        .prepare_cached("SELECT id FROM conversations ORDER BY no LIMIT 1 OFFSET ?")?
+        .prepare_cached(&format!(
+            "SELECT id FROM conversations WHERE {LIVELY} ORDER BY no LIMIT 1 OFFSET ?"
+        ))?
         .query_row([chance.i64(0..conversations)], |row| row.get(0))?;
     let mut target = chat::target(commit, &id)?;
     let what = chance.u32(0..100);

@@ -15,14 +15,18 @@ use serde_json::{Value, json};
 use super::{App, Body, Options};
 use crate::auth::Auth;
 use crate::chat::{self, Draft};
-use crate::db::{Account, Commit, account_named, accounts, now};
+use crate::db::{Account, Commit, account_named, accounts, now, users};
 use crate::error::{Error, Result};
+use crate::generate::{self, Span, Writer};
 use crate::history;
 use crate::seq::Seq;
 use crate::trouble::Trouble;
 
-/// Messages of one `bulk`.
+/// Messages of one `bulk` or `history`.
 const BULK_LIMIT: u32 = 100_000;
+/// Days that they may go back.
+const MAX_DAYS: f64 = 20_000.0;
+const DAY: f64 = 86_400_000.0;
 
 pub(super) fn routes(options: &Options) -> Router<Arc<App>> {
     let mut router = Router::new().route("/", get(about));
@@ -39,6 +43,8 @@ pub(super) fn routes(options: &Options) -> Router<Arc<App>> {
             .route("/leave", post(leave))
             .route("/trim", post(trim))
             .route("/bulk", post(bulk))
+            .route("/history", post(write_history))
+            .route("/push", get(push).post(set_push))
             .route("/late-insert", post(late_insert));
     }
     router
@@ -49,7 +55,7 @@ async fn about(State(app): State<Arc<App>>) -> Result<Json<Value>> {
     let users: Vec<String> = app
         .db
         .read(|view| {
-            Ok(accounts(view.sql)?
+            Ok(users(view.sql)?
                 .iter()
                 .map(|account| account.name.to_string())
                 .collect())
@@ -61,18 +67,17 @@ async fn about(State(app): State<Arc<App>>) -> Result<Json<Value>> {
 }
 
 #[derive(Deserialize)]
-struct Name {
+struct SignIn {
     name: String,
+    #[serde(default)]
+    guest: bool,
 }
 
-/// `POST /demo/sign-in {"name"}` → `{"name","token"}`.
-async fn sign_in(
-    State(app): State<Arc<App>>,
-    Body(Name { name }): Body<Name>,
-) -> Result<Json<Value>> {
+/// `POST /demo/sign-in {"name","guest"?}` → `{"name","token"}`. A guest is not listed, and a member only of what is created for them.
+async fn sign_in(State(app): State<Arc<App>>, Body(request): Body<SignIn>) -> Result<Json<Value>> {
     let (token, account) = app
         .db
-        .write(move |commit| Auth::sign_in(commit, &name))
+        .write(move |commit| Auth::sign_in(commit, &request.name, request.guest))
         .await?;
     app.auth.remember(&token, account.clone());
     Ok(Json(json!({ "name": &*account.name, "token": token })))
@@ -242,12 +247,40 @@ async fn trim(State(app): State<Arc<App>>, Body(request): Body<TrimBefore>) -> R
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `GET /demo/push` → `{"inline"}`: whether this account's notifications hold its events.
+async fn push(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Inline>> {
+    let account = app.auth.account_of(&headers)?;
+    Ok(Json(Inline {
+        inline: app.pushing.of(account.id),
+    }))
+}
+
+#[derive(Deserialize, Serialize)]
+struct Inline {
+    inline: bool,
+}
+
+/// `POST /demo/push {"inline"}`: for this account's connections from now on.
+async fn set_push(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Body(request): Body<Inline>,
+) -> Result<Json<Inline>> {
+    let account = app.auth.account_of(&headers)?;
+    app.pushing.choose(account.id, request.inline);
+    Ok(Json(request))
+}
+
 #[derive(Deserialize)]
 struct Bulk {
     conversation: String,
     sender: String,
     count: u32,
     text: Option<String>,
+    /// Without a text: what is written depends on it.
+    seed: Option<u64>,
+    /// The messages are of the last so many days.
+    days: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -257,11 +290,29 @@ struct Appended {
     last_seq: Option<Seq>,
 }
 
-/// `POST /demo/bulk {"conversation","sender","count","text"?}` → `{"firstSeq","lastSeq"}`: many messages in one commit. The sender need not be a user.
-async fn bulk(State(app): State<Arc<App>>, Body(request): Body<Bulk>) -> Result<Json<Appended>> {
-    if request.count > BULK_LIMIT {
+fn check_count(count: u32) -> Result<()> {
+    if count > BULK_LIMIT {
         return Err(Error::invalid(format!("at most {BULK_LIMIT} messages")));
     }
+    Ok(())
+}
+
+/// The days before a time (ms).
+fn span(days: f64, until: i64) -> Result<Span> {
+    if !(0.0..=MAX_DAYS).contains(&days) {
+        return Err(Error::invalid(format!("days: 0 to {MAX_DAYS}")));
+    }
+    Ok(Span {
+        from: until - (days * DAY) as i64,
+        until,
+    })
+}
+
+/// `POST /demo/bulk {"conversation","sender","count","text"?,"seed"?,"days"?}` → `{"firstSeq","lastSeq"}`: many messages in one commit. The sender need not be
+/// a user. With a seed they are what people write to each other, else the text and a number.
+async fn bulk(State(app): State<Arc<App>>, Body(request): Body<Bulk>) -> Result<Json<Appended>> {
+    check_count(request.count)?;
+    let span = span(request.days.unwrap_or(0.0), now())?;
     app.db
         .write(move |commit| {
             let mut target = chat::target(commit, &request.conversation)?;
@@ -269,17 +320,20 @@ async fn bulk(State(app): State<Arc<App>>, Body(request): Body<Bulk>) -> Result<
                 first_seq: None,
                 last_seq: None,
             };
-            let text = request.text.as_deref().unwrap_or("bulk");
-            for number in 1..=request.count {
-                let body = to_raw_value(&json!({ "text": format!("{text} {number}") }))
-                    .map_err(Error::internal)?;
+            let mut chance = fastrand::Rng::with_seed(request.seed.unwrap_or(0));
+            for number in 0..request.count {
+                let text = match (&request.text, request.seed) {
+                    (None, Some(_)) => Writer::new(chance.fork()).message(),
+                    (text, _) => format!("{} {}", text.as_deref().unwrap_or("bulk"), number + 1),
+                };
+                let body = to_raw_value(&json!({ "text": text })).map_err(Error::internal)?;
                 let seq = chat::append(
                     commit,
                     &mut target,
                     &Draft {
                         sender: &request.sender,
                         body: &body,
-                        created_at: now(),
+                        created_at: span.time(number, request.count, &mut chance),
                         client_id: None,
                     },
                 )?;
@@ -288,6 +342,48 @@ async fn bulk(State(app): State<Arc<App>>, Body(request): Body<Bulk>) -> Result<
             }
             commit.log_state(target.conversation(), None)?;
             Ok(Json(appended))
+        })
+        .await
+}
+
+#[derive(Deserialize)]
+struct OldHistory {
+    conversation: String,
+    senders: Vec<String>,
+    count: u32,
+    days: f64,
+    /// Days ago that it ends (default: now).
+    #[serde(default)]
+    ago: f64,
+    #[serde(default)]
+    seed: u64,
+}
+
+/// `POST /demo/history {"conversation","senders":[names],"count","days","ago"?,"seed"?}` → `{"lastSeq"}`: a history of that many days, as an import brings it.
+/// It counts as read; devices that have the conversation meet an overflow of it.
+async fn write_history(
+    State(app): State<Arc<App>>,
+    Body(request): Body<OldHistory>,
+) -> Result<Json<Value>> {
+    check_count(request.count)?;
+    if request.senders.is_empty() {
+        return Err(Error::invalid("senders: at least one"));
+    }
+    let until = span(request.ago, now())?.from;
+    let span = span(request.days, until)?;
+    app.db
+        .write(move |commit| {
+            let target = chat::target(commit, &request.conversation)?;
+            generate::write_history(
+                commit,
+                target,
+                &request.senders,
+                request.count,
+                span,
+                request.seed,
+            )?;
+            let target = chat::target(commit, &request.conversation)?;
+            Ok(Json(json!({ "lastSeq": target.last_seq })))
         })
         .await
 }

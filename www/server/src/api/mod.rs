@@ -28,7 +28,7 @@ use tower_http::cors::{Any, CorsLayer};
 use crate::auth::Auth;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::notify::Hub;
+use crate::notify::{Hub, Pushing};
 use crate::trouble::Troubles;
 
 pub(crate) use pages::Mount;
@@ -43,6 +43,7 @@ pub(crate) struct App {
     pub(crate) hub: Arc<Hub>,
     pub(crate) auth: Auth,
     pub(crate) troubles: Troubles,
+    pub(crate) pushing: Pushing,
     pub(crate) options: Options,
     /// True once the server is to end: what waits stops waiting.
     pub(crate) stopping: watch::Receiver<bool>,
@@ -50,8 +51,6 @@ pub(crate) struct App {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// Events inline in notifications.
-    pub(crate) push: bool,
     /// `spread` of notifications (ms).
     pub(crate) spread: Option<u64>,
     /// Until a mailbox delivery that is not acknowledged is sent again.

@@ -150,7 +150,7 @@ struct Connection {
     app: Arc<App>,
     account: Account,
     socket: WebSocket,
-    /// With `--push`: the cursor up to which the client has been told everything.
+    /// With inline push: the cursor up to which the client has been told everything.
     pushed: Option<String>,
     /// Mailbox deliveries that are not acknowledged yet, and when they were sent.
     in_flight: HashMap<String, Instant>,
@@ -163,7 +163,7 @@ impl Connection {
         // Listening before "ready" and before anything is read: what is committed from here on is told.
         let mut notices = self.app.hub.notices(self.account.id);
         let mut stopping = self.app.stopping.clone();
-        if self.app.options.push && matches!(scope, None | Some("account")) {
+        if self.app.pushing.of(self.account.id) && matches!(scope, None | Some("account")) {
             self.pushed = Some(head(&self.app, self.account.id).await?);
         }
         self.send(&ToClient::Ready).await?;
@@ -221,7 +221,7 @@ impl Connection {
         }
     }
 
-    /// `notify`, or with `--push` the events themselves.
+    /// `notify`, or with inline push the events themselves.
     async fn tell(&mut self, notice: &Notice) -> Result<(), End> {
         if let Some(prev) = self.pushed.take() {
             let (account, from) = (self.account.clone(), prev.clone());

@@ -7,6 +7,7 @@ mod mailbox;
 mod pages;
 mod sending;
 mod socket;
+mod stage;
 mod support;
 mod sync;
 mod trouble;

@@ -19,6 +19,8 @@ fn there_is_no_trouble_unless_it_is_allowed() {
         "late-insert",
         "bulk",
         "forget",
+        "history",
+        "push",
     ] {
         server
             .user("ada")
