@@ -1,4 +1,4 @@
-// The types of the npm package `pullcord`: its contract, unchanged. `B` is the application's own message body.
+// The types of the npm package `pullcord`: its contract, and beside it `ClientOptions.prefetch`. `B` is the application's own message body.
 
 // ---------------------------------------------------------------- values
 
@@ -98,6 +98,8 @@ export interface ClientOptions<B = unknown> {
   };
   /** messages in a screen (default 30) */
   pageSize?: number;
+  /** Fetches a page of older messages before it is asked for, when what is on screen comes within a screen of the oldest that is cached, and nothing else is being requested (default true). Never while the browser says that data is to be saved. */
+  prefetch?: boolean;
   /** least severity that is logged (default "warn") */
   logLevel?: "debug" | "info" | "warn" | "error" | "silent";
   logger?: (level: "debug" | "info" | "warn" | "error", message: string, detail?: unknown) => void;

@@ -9,6 +9,13 @@ import { isTransport, methodsOf } from "./transport.js";
 const MAX_DELAY = 2 ** 31 - 1;
 const LEVELS = ["debug", "info", "warn", "error", "silent"];
 
+/** What a Transport must be able to do, beside what all must, for each scope. */
+const SCOPES = {
+  account: ["pull"],
+  conversation: ["pullConversations"],
+  mailbox: ["pullMailbox", "acknowledge"],
+};
+
 /** A name: of an account, a conversation, a message. */
 export function name(what, value) {
   // half a surrogate pair has no UTF-8 form: neither the wasm nor a server could hold it
@@ -32,9 +39,10 @@ function oneOf(what, value, standard, all) {
   return value;
 }
 
-/** Known to the contract, and not served by this version. */
-function notYet(what, value, instead) {
-  throw invalid(`${what} ${JSON.stringify(value)} is not supported by this version: use ${instead}`);
+function flag(what, value, standard) {
+  if (value === undefined) return standard;
+  if (typeof value !== "boolean") throw invalid(`${what} is true or false, not ${String(value)}`);
+  return value;
 }
 
 export function callback(what, value) {
@@ -48,15 +56,16 @@ export function abortSignal(value) {
   throw invalid("signal is an AbortSignal");
 }
 
-function transportConfig(transport) {
+function transportConfig(transport, scope) {
   if (isTransport(transport)) {
-    for (const method of ["pull", "conversations", "history"]) {
-      if (typeof transport[method] !== "function") throw invalid(`transport.${method} is missing: sync scope "account" needs it`);
+    const methods = methodsOf(transport);
+    for (const method of [...SCOPES[scope], "conversations", "history"]) {
+      if (!methods.includes(method)) throw invalid(`transport.${method} is missing: sync.scope ${JSON.stringify(scope)} needs it`);
     }
-    return { transport: "app", methods: methodsOf(transport) };
+    return { transport: "app", methods, canListen: methods.includes("listen"), canRevalidate: methods.includes("changes") };
   }
   if (typeof transport?.baseUrl !== "string") {
-    throw invalid("transport is { baseUrl, token } or an object with a pull function (a Transport)");
+    throw invalid("transport is { baseUrl, token } or an object with a pull, pullConversations or pullMailbox function (a Transport)");
   }
   callback("transport.token", transport.token);
   let url;
@@ -69,6 +78,8 @@ function transportConfig(transport) {
   return {
     transport: "http",
     methods: [],
+    canListen: true,
+    canRevalidate: true,
     baseUrl: (url.origin + url.pathname).replace(/\/+$/, ""),
     timeout: integer("transport.timeout", transport.timeout, 15_000, 1, MAX_DELAY),
   };
@@ -78,10 +89,11 @@ function transportConfig(transport) {
 export function clientConfig(options) {
   if (options === null || typeof options !== "object") throw invalid("createClient takes an object of options");
   const { sync = {}, storage = {} } = options;
+  const scope = oneOf("sync.scope", sync.scope, "account", Object.keys(SCOPES));
   const config = {
     account: name("account", options.account),
-    ...transportConfig(options.transport),
-    scope: oneOf("sync.scope", sync.scope, "account", ["account", "conversation", "mailbox"]),
+    ...transportConfig(options.transport, scope),
+    scope,
     notify: oneOf("sync.notify", sync.notify, "socket", ["socket", "long-poll", "poll"]),
     pollInterval: integer("sync.pollInterval", sync.pollInterval, 30_000, 1, MAX_DELAY),
     fallbackPollInterval: integer("sync.fallbackPollInterval", sync.fallbackPollInterval, 5_000, 1, MAX_DELAY),
@@ -91,11 +103,12 @@ export function clientConfig(options) {
     mode: oneOf("storage.mode", storage.mode, "auto", ["auto", "indexeddb", "memory"]),
     maxMessages: integer("storage.maxMessages", storage.maxMessages, 1_000_000, 1, Number.MAX_SAFE_INTEGER),
     pageSize: integer("pageSize", options.pageSize, 30, 1, 1_000),
+    prefetch: flag("prefetch", options.prefetch, true),
     ...surroundings(),
   };
-  if (config.scope !== "account") notYet("sync.scope", config.scope, '"account"');
-  if (config.notify === "long-poll") notYet("sync.notify", config.notify, '"socket" or "poll"');
-  if (config.overflow === "keep") notYet("overflow", config.overflow, '"clear"');
+  if (config.notify === "long-poll" && scope !== "account") {
+    throw invalid(`sync.notify "long-poll" needs sync.scope "account": only its pull can wait for something to come. With ${JSON.stringify(scope)}, use "socket" or "poll"`);
+  }
   oneOf("ifOpen", options.ifOpen, "wait", ["wait", "take-over"]);
   abortSignal(options.signal);
   return config;
@@ -118,11 +131,12 @@ export function logFunction(options) {
 
 /** Where a timeline begins or jumps to, as the engine takes it. */
 export function place(what, to) {
-  if (to === "latest") return to;
-  const known = to === "first-unread" || (typeof to === "object" && to !== null && ("around" in to || "at" in to));
-  if (!known) throw invalid(`${what} is "latest", "first-unread", { around } or { at }`);
-  if (typeof to === "object" && "around" in to) seqText(to.around);
-  throw notYet(what, to === "first-unread" ? to : Object.keys(to)[0], '"latest"');
+  if (to === "latest" || to === "first-unread") return to;
+  const { around, at } = typeof to === "object" && to !== null ? to : {};
+  // both would be two places
+  if ((around === undefined) === (at === undefined)) throw invalid(`${what} is "latest", "first-unread", { around } or { at }`);
+  if (around !== undefined) return { around: seqText(around) };
+  return { at: integer(`${what}.at, in ms since the epoch,`, at, undefined, 0, Number.MAX_SAFE_INTEGER) };
 }
 
 export function timelineConfig(conversation, options = {}, standardPageSize) {

@@ -102,7 +102,8 @@ export class Session {
       this.#instance = instance;
       instance.enter(this);
       const promoted = this.#claim.isHeld;
-      const config = { ...this.config, ...surroundings(), promoted };
+      const told = surroundings();
+      const config = { ...this.config, ...told, promoted };
       let host;
       try {
         host = await instance.glue.Host.open(JSON.stringify(config), this.#hooks(instance));
@@ -115,7 +116,7 @@ export class Session {
         this.#discard();
         return;
       }
-      this.#unwatch = watchLifecycle((command) => this.command(command));
+      this.#unwatch = watchLifecycle((command) => this.command(command), told);
       if (!promoted && ifOpen === "take-over") this.#claim.takeOver();
       else if (!promoted) this.#claim.wait();
       this.#announce();

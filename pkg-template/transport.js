@@ -5,6 +5,7 @@ import { PullcordError, invalid, toWire } from "./errors.js";
 
 const METHODS = ["pull", "pullConversations", "pullMailbox", "acknowledge", "conversations", "history", "changes", "send", "edit", "recall", "markRead", "listen"];
 const ANSWERS_A_MESSAGE = new Set(["send", "edit", "recall"]);
+const ANSWERS_NOTHING = new Set(["acknowledge", "markRead"]);
 
 /** Whatever else it has: one of these makes it a Transport. */
 export function isTransport(transport) {
@@ -17,9 +18,7 @@ export function methodsOf(transport) {
 }
 
 function wireValue(_key, value) {
-  if (typeof value === "bigint") return value.toString();
-  if (value instanceof PullcordError) return { code: value.code, message: value.message };
-  return value;
+  return typeof value === "bigint" ? value.toString() : value;
 }
 
 /** @returns {string} */
@@ -60,13 +59,37 @@ function checkSeqs(answer) {
   });
 }
 
-function answerText(method, answer) {
-  checkSeqs(answer);
+/**
+ * The answer for several conversations. What is wrong with one is its own error, and holds up no other.
+ * @param {(error: unknown) => object} rejection an error as the engine takes it
+ */
+function conversationsText(answer, rejection) {
+  const { conversations, hasMore } = answer ?? {};
+  // no such answer: the engine says so
+  if (conversations === null || typeof conversations !== "object") return wireText(answer);
+  const batchText = (batch) => {
+    try {
+      const error = batch?.error;
+      // a plain object is an error in the wire's form, passed on
+      if (error) return wireText({ error: error instanceof Error || typeof error !== "object" ? rejection(error) : error });
+      checkSeqs(batch);
+      return wireText(batch) || "null";
+    } catch (error) {
+      return wireText({ error: rejection(error) });
+    }
+  };
+  const batches = Object.entries(conversations).map(([id, batch]) => `${JSON.stringify(id)}:${batchText(batch)}`);
+  return `{"conversations":{${batches.join()}}${hasMore === undefined ? "" : `,"hasMore":${wireText(hasMore) || "null"}`}}`;
+}
+
+function answerText(method, answer, rejection) {
+  // whatever a function that promises nothing resolves with
+  if (ANSWERS_NOTHING.has(method)) return "";
+  if (method === "pullConversations") return conversationsText(answer, rejection);
   if (method === "changes" && answer === "gone") {
     throw new PullcordError("not-found", "the log does not reach back that far", { status: 410 });
   }
-  // the one answer that has errors in it
-  if (method === "pullConversations") return wireText(answer, wireValue);
+  checkSeqs(answer);
   return wireText(ANSWERS_A_MESSAGE.has(method) ? { message: answer } : answer);
 }
 
@@ -89,7 +112,8 @@ export function bridge(transport, log, intoWasm) {
     async call(method, requestText, signal) {
       try {
         if (typeof transport[method] !== "function") throw invalid(`the transport has no method ${method}`);
-        return answerText(method, await transport[method](JSON.parse(requestText), signal));
+        const answer = await transport[method](JSON.parse(requestText), signal);
+        return answerText(method, answer, (error) => rejection(method, error, signal));
       } catch (error) {
         throw rejection(method, error, signal);
       }
@@ -113,14 +137,18 @@ export function bridge(transport, log, intoWasm) {
       try {
         const running = transport.listen({
           ready: () => report(() => sink.ready()),
-          notify: (spread, conversations) => report(() => sink.notify(Number.isFinite(spread) && spread > 0 ? spread : 0, conversations && [...conversations].map(String))),
+          notify: (spread, conversations) => {
+            const named = Array.isArray(conversations) ? conversations.map(String) : undefined;
+            report(() => sink.notify(Number.isFinite(spread) && spread > 0 ? spread : 0, named));
+          },
           push: (batch) => {
             let text;
             try {
+              checkSeqs(batch);
               text = wireText(batch);
             } catch (error) {
               // what was pushed can be pulled
-              log("warn", "the transport pushed what is no JSON; pulling instead", error);
+              log("warn", "the transport pushed what cannot be used; pulling instead", error);
             }
             report(() => (text ? sink.push(text) : sink.notify(0, undefined)));
           },

@@ -54,11 +54,7 @@ impl Host {
         let mut config = Config::parse(&config)?;
         let account = options.text("account").map_err(invalid)?.to_owned();
         let net: Rc<dyn Transport> = match options.text("transport").map_err(invalid)? {
-            "app" => {
-                let methods = options.texts("methods").map_err(invalid)?;
-                config.can_listen = methods.iter().any(|method| method == "listen");
-                App::new(hooks.clone().unchecked_into())
-            }
+            "app" => App::new(hooks.clone().unchecked_into()),
             _ => {
                 let base_url = options.text("baseUrl").map_err(invalid)?;
                 let timeout = options.optional_whole("timeout").map_err(invalid)?;

@@ -27,13 +27,14 @@ test("positions compare as integers", () => {
   }
 });
 
-test("options that are wrong, or not served yet, are refused with what to do", async () => {
+test("options that are wrong are refused with what to do", async () => {
   const { createClient, world } = fakePackage();
   const wrong = [
     undefined, {}, { account: "" }, { account: 7 }, { transport: {} }, { transport: { baseUrl: "x", token: () => "" } }, { transport: { baseUrl: "ftp://x/", token: () => "" } },
     { transport: { baseUrl: "https://x/" } }, { transport: { pull: async () => {} } }, { sync: { pollInterval: 0 } }, { sync: { pullLimit: "5" } }, { pageSize: 1.5 },
     { storage: { mode: "disk" } }, { ifOpen: "fight" }, { logLevel: "loud" }, { logger: 1 }, { signal: true },
-    { sync: { scope: "conversation" } }, { sync: { scope: "mailbox" } }, { sync: { notify: "long-poll" } }, { overflow: "keep" },
+    { sync: { scope: "device" } }, { sync: { notify: "pigeon" } }, { sync: { scope: "conversation", notify: "long-poll" } }, { sync: { scope: "mailbox", notify: "long-poll" } },
+    { overflow: "drop" }, { prefetch: "often" }, { prefetch: null },
   ];
   for (const one of wrong) {
     const given = one === undefined || Object.keys(one).length === 0 ? one : options(one);
@@ -43,18 +44,68 @@ test("options that are wrong, or not served yet, are refused with what to do", a
   const { client } = await fakeClient();
   assert.throws(() => client.timeline(""), { code: "invalid" });
   assert.throws(() => client.timeline("c1", { maxItems: 5 }), { code: "invalid" });
-  for (const start of ["first-unread", { around: "5" }, { at: 5 }, "oldest", {}]) {
-    assert.throws(() => client.timeline("c1", { start }), { code: "invalid" });
-    assert.equal(await codeOf(client.timeline("c1").jump(start)), "invalid");
+  await client.close();
+});
+
+test("long-poll is refused where no pull can wait, and the error says why", async () => {
+  const { createClient } = fakePackage();
+  for (const scope of ["conversation", "mailbox"]) {
+    await assert.rejects(createClient(options({ sync: { scope, notify: "long-poll" } })), { code: "invalid", message: new RegExp(`"account".*wait.*"${scope}"`) });
   }
+});
+
+test("every scope, notification and overflow policy is told to the engine", async () => {
+  const kinds = [
+    ["account", "socket"], ["account", "long-poll"], ["account", "poll"], ["conversation", "socket"], ["conversation", "poll"], ["mailbox", "socket"], ["mailbox", "poll"],
+  ];
+  for (const [scope, notify] of kinds) {
+    for (const overflow of ["clear", "keep"]) {
+      const { client, host } = await fakeClient({ sync: { scope, notify }, overflow });
+      assert.deepEqual([host.config.scope, host.config.notify, host.config.overflow], [scope, notify, overflow]);
+      await client.close();
+    }
+  }
+  const { client, host } = await fakeClient({ prefetch: false });
+  assert.equal(host.config.prefetch, false);
+  await client.close();
+});
+
+test("a place is told to the engine exactly, as a start and as a jump", async () => {
+  const { client, host } = await fakeClient();
+  const places = [
+    ["latest", "latest"], ["first-unread", "first-unread"], [{ around: 5 }, { around: "5" }], [{ around: "007" }, { around: "7" }], [{ around: 2n ** 64n - 1n }, { around: "18446744073709551615" }],
+    [{ at: 0 }, { at: 0 }], [{ at: 1_700_000_000_000, around: undefined }, { at: 1_700_000_000_000 }],
+  ];
+  for (const [given, told] of places) {
+    const timeline = client.timeline("c1", { start: given });
+    timeline.subscribe(() => {});
+    assert.deepEqual(host.last("open").start, told);
+    timeline.jump(given);
+    assert.deepEqual(host.last("jump").to, told);
+  }
+  await client.close();
+});
+
+test("a place that is none is refused, as a start and as a jump", async () => {
+  const { client, host } = await fakeClient();
+  const wrong = [
+    "oldest", "", 5, null, [], {}, { around: undefined }, { around: null }, { around: -1 }, { around: 2 ** 53 }, { around: "m5" }, { at: -1 }, { at: 1.5 }, { at: "5" }, { at: NaN }, { at: new Date() },
+    { at: null }, { around: "5", at: 5 },
+  ];
+  for (const place of wrong) {
+    if (place !== null) assert.throws(() => client.timeline("c1", { start: place }), { code: "invalid" }, JSON.stringify(place));
+    assert.equal(await codeOf(client.timeline("c1").jump(place)), "invalid", JSON.stringify(place));
+  }
+  assert.equal(host.last("jump"), undefined);
   await client.close();
 });
 
 test("the engine is told all options, with their defaults", async () => {
   const { client, host } = await fakeClient({ account: "told" });
   assert.deepEqual(host.config, {
-    account: "told", transport: "http", methods: [], baseUrl: "https://chat.example", timeout: 15000, scope: "account", notify: "socket", pollInterval: 30000,
-    fallbackPollInterval: 5000, minPullInterval: 0, pullLimit: 500, overflow: "clear", mode: "auto", maxMessages: 1000000, pageSize: 30, online: true, hidden: false, promoted: true,
+    account: "told", transport: "http", methods: [], canListen: true, canRevalidate: true, baseUrl: "https://chat.example", timeout: 15000, scope: "account", notify: "socket", pollInterval: 30000,
+    fallbackPollInterval: 5000, minPullInterval: 0, pullLimit: 500, overflow: "clear", mode: "auto", maxMessages: 1000000, pageSize: 30, prefetch: true, online: true,
+    metered: false, hidden: false, promoted: true,
   });
   assert.equal(host.hooks.token(), "secret");
   await client.close();
@@ -323,34 +374,106 @@ test("logs obey their level, and a logger that throws does no harm", async () =>
   await client.close();
 });
 
-test("what the browser says about network and page becomes commands, until the client closes", async () => {
-  const [page, tab] = [new EventTarget(), new EventTarget()];
+/** A page with its tab and its connection, for as long as `run` takes; it starts visible, online and unmetered. */
+async function inPage(run) {
+  const [page, tab, connection] = [new EventTarget(), new EventTarget(), new EventTarget()];
   page.visibilityState = "visible";
+  const navigator = { onLine: true, connection };
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
   Object.assign(globalThis, { document: page, addEventListener: tab.addEventListener.bind(tab) });
+  Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
   try {
-    const { client, host } = await fakeClient();
-    tab.dispatchEvent(new Event("offline"));
-    tab.dispatchEvent(new Event("online"));
-    page.visibilityState = "hidden";
-    page.dispatchEvent(new Event("visibilitychange"));
-    page.dispatchEvent(new Event("freeze"));
-    page.dispatchEvent(new Event("resume"));
-    tab.dispatchEvent(new Event("pagehide"));
-    tab.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: false }));
-    tab.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
-    assert.deepEqual(host.commands, [
-      { op: "network", online: false }, { op: "network", online: true }, { op: "visibility", hidden: true }, { op: "freeze" }, { op: "resume" }, { op: "freeze" }, { op: "resume" },
-    ]);
-    await client.close();
-    host.commands.length = 0;
-    tab.dispatchEvent(new Event("offline"));
-    page.dispatchEvent(new Event("visibilitychange"));
-    assert.deepEqual(host.commands, []);
+    await run({ page, tab, connection, navigator });
   } finally {
     delete globalThis.document;
     delete globalThis.addEventListener;
+    if (before) Object.defineProperty(globalThis, "navigator", before);
+    else delete globalThis.navigator;
   }
-});
+}
+
+const event = (type, fields = {}) => Object.assign(new Event(type), fields);
+
+test("what the browser says about network and page becomes commands", () => inPage(async ({ page, tab, connection, navigator }) => {
+  const { client, host } = await fakeClient();
+  const told = (target, type, fields) => {
+    host.commands.length = 0;
+    target.dispatchEvent(event(type, fields));
+    return host.commands;
+  };
+  assert.deepEqual(host.commands, []);
+  navigator.onLine = false;
+  assert.deepEqual(told(tab, "offline"), [{ op: "network", online: false, metered: false }]);
+  navigator.onLine = true;
+  assert.deepEqual(told(tab, "online"), [{ op: "network", online: true, metered: false }]);
+  page.visibilityState = "hidden";
+  assert.deepEqual(told(page, "visibilitychange"), [{ op: "visibility", hidden: true }]);
+  page.visibilityState = "visible";
+  assert.deepEqual(told(page, "visibilitychange"), [{ op: "visibility", hidden: false }]);
+  assert.deepEqual(told(page, "freeze"), [{ op: "freeze" }]);
+  assert.deepEqual(told(page, "resume"), [{ op: "resume" }]);
+  connection.saveData = true;
+  assert.deepEqual(told(connection, "change"), [{ op: "network", online: true, metered: true }]);
+  assert.deepEqual(told(connection, "change"), [], "its estimated speed is no news");
+  await client.close();
+}));
+
+test("the page cache freezes and resumes; a page that goes or comes otherwise does not", () => inPage(async ({ page, tab, navigator }) => {
+  const { client, host } = await fakeClient();
+  tab.dispatchEvent(event("pagehide", { persisted: false }));
+  tab.dispatchEvent(event("pageshow", { persisted: false }));
+  assert.deepEqual(host.commands, []);
+  tab.dispatchEvent(event("pagehide", { persisted: true }));
+  assert.deepEqual(host.commands, [{ op: "freeze" }]);
+  host.commands.length = 0;
+  // what went on meanwhile the page is not told of
+  navigator.onLine = false;
+  page.visibilityState = "hidden";
+  tab.dispatchEvent(event("pageshow", { persisted: true }));
+  assert.deepEqual(host.commands, [{ op: "network", online: false, metered: false }, { op: "visibility", hidden: true }, { op: "resume" }]);
+  await client.close();
+}));
+
+test("a metered connection is told from the beginning, and so is what changes while the client opens", () => inPage(async ({ connection, navigator }) => {
+  connection.saveData = true;
+  const { client, host } = await fakeClient();
+  assert.deepEqual([host.config.metered, host.config.online], [true, true]);
+  await client.close();
+  const { createClient, world } = fakePackage();
+  const { open } = world;
+  world.open = async (...given) => {
+    navigator.onLine = false;
+    return open(...given);
+  };
+  const late = await createClient(options());
+  const [opened] = world.hosts;
+  assert.equal(opened.config.online, true);
+  assert.deepEqual(opened.commands, [{ op: "network", online: false, metered: true }]);
+  await late.close();
+}));
+
+test("no listener stays once the client has closed", () => inPage(async ({ page, tab, connection }) => {
+  const kinds = new Map();
+  const count = (target, name) => {
+    const add = target.addEventListener;
+    const counted = (type, listener, options) => {
+      kinds.set(`${name} ${type}`, options?.signal);
+      add.call(target, type, listener, options);
+    };
+    target.addEventListener = counted;
+    if (target === tab) globalThis.addEventListener = counted;
+  };
+  count(page, "page");
+  count(tab, "tab");
+  count(connection, "connection");
+  const { client } = await fakeClient();
+  assert.deepEqual([...kinds.keys()].sort(), [
+    "connection change", "page freeze", "page resume", "page visibilitychange", "tab offline", "tab online", "tab pagehide", "tab pageshow",
+  ]);
+  assert.ok([...kinds.values()].every((signal) => signal.aborted === false));
+  await client.close();
+  assert.ok([...kinds.values()].every((signal) => signal.aborted));
+}));
 
 test("wipe() while it is being closed deletes the data when it has ended", async () => {
   const { client, host, world } = await fakeClient();
