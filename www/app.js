@@ -3,20 +3,25 @@
 
 import "./network.js";
 import { createClient } from "/pkg/index.js";
+import { beginEntry } from "./choices.js";
 import { composer } from "./composer.js";
 import { conversationList } from "./conversations.js";
 import { ask } from "./dialog.js";
 import { h, setText } from "./dom.js";
 import { errorText, hue, initial, number, readBody, title } from "./format.js";
 import { icon } from "./icons.js";
+import { jumpMenu } from "./jump.js";
 import { reliabilityPanel } from "./panel.js";
-import { clientOptions, currentUser, debug, device, embedded, forgetUser, maxItems, rememberUser, takeOver } from "./session.js";
+import { aboutServer, choiceFromAddress, choiceToAddress, clientOptions, currentUser, debug, device, embedded, forgetUser, maxItems, rememberUser, takeOver } from "./session.js";
 import { showSignIn } from "./sign-in.js";
 import { statusLine } from "./status.js";
 import { TimelineView } from "./timeline.js";
+import { askDemo } from "./trouble.js";
 
 /** @typedef {import("./format.js").Body} Body */
 /** @typedef {import("/pkg/index.js").Client<Body>} Client */
+/** @typedef {import("./session.js").Choice} Choice */
+/** @typedef {{ control: string, scrolled: number }} Place where somebody was in the panel who chose another way to sync */
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 
@@ -31,16 +36,31 @@ async function start() {
   const user = currentUser() ?? (await showSignIn(root));
   rememberUser(user);
   root.replaceChildren(h("div", { class: "boot", role: "status" }, h("img", { src: "logo.svg", alt: "", width: 48, height: 48 }), "Opening…"));
+  const { allowTrouble } = await aboutServer();
+  await enter(user, choiceFromAddress(), allowTrouble !== false, null);
+}
+
+/**
+ * Opens the client so that it syncs as was chosen.
+ * @param {string} user
+ * @param {Choice} choice
+ * @param {boolean} canPush the server can be asked for inline push
+ * @param {Place | null} place
+ */
+async function enter(user, choice, canPush, place) {
   let client;
   try {
-    client = /** @type {Client} */ (await createClient(clientOptions(user)));
+    // Of a server without it, or out of reach, nothing is pushed: then the client pulls.
+    if (canPush) await askDemo("/demo/push", { inline: choice.push }).catch(() => {});
+    beginEntry(choice);
+    client = /** @type {Client} */ (await createClient(clientOptions(user, choice)));
   } catch (error) {
     showFatal(errorText(error));
     return;
   }
   takeOver.set(false);
   if (debug) Object.assign(window, { pullcordDemo: { client } });
-  showChat(client, user);
+  showChat(client, user, choice, canPush, place);
 }
 
 /** @param {string} text */
@@ -52,6 +72,7 @@ function showFatal(text) {
       h("img", { src: "logo.svg", alt: "", width: 48, height: 48 }),
       h("p", {}, text),
       h("button", { class: "button", on: { click: () => location.reload() } }, "Reload"),
+      choiceFromAddress().scope !== "account" && h("button", { class: "link", on: { click: () => { choiceToAddress({ scope: "account", notify: "socket", push: false, overflow: "clear" }); location.reload(); } } }, "Sync as usual again"),
       h("button", { class: "link", on: { click: () => { forgetUser(); location.reload(); } } }, "Sign in as somebody else"),
     ),
   );
@@ -60,15 +81,20 @@ function showFatal(text) {
 /**
  * @param {Client} client
  * @param {string} me
+ * @param {Choice} choice
+ * @param {boolean} canPush
+ * @param {Place | null} place
  */
-function showChat(client, me) {
+function showChat(client, me, choice, canPush, place) {
+  /** Ends when another client takes this one's place: what the page itself would go on calling stops. */
+  const life = new AbortController();
   /** @type {string | null} the open conversation */
   let open = null;
   /** @type {() => void} */
   let unwatch = () => {};
 
   const list = conversationList({ client, me, open: go });
-  const panel = reliabilityPanel({ client, onClose: () => showPanel(false) });
+  const panel = reliabilityPanel({ client, choice, canPush, onChoose: choose, onClose: () => showPanel(false), life: life.signal });
   const timeline = new TimelineView({
     client,
     me,
@@ -77,6 +103,7 @@ function showChat(client, me) {
     onRecall: recall,
     onEscape: () => write.focus(),
     onRange: (first, last) => panel.onScreen(first, last),
+    life: life.signal,
   });
   const write = composer({ timeline: () => timeline.timeline, lastOwn: () => timeline.lastOwn(), onSent: () => timeline.toNewest() });
 
@@ -92,6 +119,7 @@ function showChat(client, me) {
       { class: "bar" },
       avatar,
       h("div", { class: "who-am-i" }, h("strong", {}, me), h("span", {}, `Device ${device}`)),
+      !embedded && h("a", { class: "icon-button", href: "tour.html", "aria-label": "Guided tour", title: "Guided tour" }, icon("tour")),
       h("button", { type: "button", class: "icon-button", "aria-label": "Light or dark", title: "Light or dark", on: { click: toggleTheme } }, icon("sun"), icon("moon")),
       embedded
         ? h("a", { class: "icon-button", href: location.href, target: "_top", "aria-label": "Only this device", title: "Only this device" }, icon("one"))
@@ -99,9 +127,12 @@ function showChat(client, me) {
       h("button", { type: "button", class: "icon-button", "aria-label": "Sign out", title: "Sign out", on: { click: signOut } }, icon("leave")),
     ),
     list.element,
-    statusLine(client),
+    statusLine(client, life.signal),
   );
 
+  /** What was unread when the conversation was opened: reading it makes it 0 at once. */
+  let unreadAtOpening = 0;
+  const jump = jumpMenu({ jump: (to) => (to === "latest" ? timeline.toNewest() : timeline.jump(to)), unread: () => unreadAtOpening, life: life.signal });
   const heading = h("h1", { class: "chat-title", dir: "auto" });
   const subtitle = h("p", { class: "chat-subtitle" });
   const panelButton = h(
@@ -117,6 +148,7 @@ function showChat(client, me) {
       { class: "bar" },
       h("button", { type: "button", class: "icon-button back", "aria-label": "Back to the conversations", on: { click: () => { location.hash = ""; } } }, icon("back")),
       h("div", { class: "chat-heading" }, heading, subtitle),
+      jump.element,
       panelButton,
     ),
     timeline.element,
@@ -127,8 +159,13 @@ function showChat(client, me) {
     { class: "nothing" },
     h("img", { src: "logo.svg", alt: "", width: 64, height: 64 }),
     h("h1", {}, "Choose a conversation"),
-    h("p", {}, "Scroll back as far as you like, pull the network, lose notifications: nothing goes missing. The panel shows why."),
-    h("button", { type: "button", class: "button", on: { click: () => showPanel(true) } }, icon("panel"), "Show the panel"),
+    h("p", {}, "Scroll back as far as you like, pull the network, lose notifications: nothing goes missing. The panel shows why, and the tour shows it happen."),
+    h(
+      "div",
+      { class: "nothing-buttons" },
+      !embedded && h("a", { class: "button", href: "tour.html" }, icon("tour"), "Take the tour"),
+      h("button", { type: "button", class: "button plain", on: { click: () => showPanel(true) } }, icon("panel"), "Show the panel"),
+    ),
   );
   const banner = h("div", { class: "banner", role: "alert", hidden: true });
   const shell = h("div", { class: "shell", "data-view": "list" }, banner, sidebar, nothing, chat, panel.element);
@@ -148,12 +185,14 @@ function showChat(client, me) {
     if (id === open) return;
     unwatch();
     open = id;
+    jump.close();
     list.select(id);
     panel.open(id);
     if (id === null) {
       timeline.close();
     } else {
       const store = client.conversation(id);
+      unreadAtOpening = store.getSnapshot()?.unread ?? 0;
       const draw = () => {
         const conversation = store.getSnapshot();
         const name = title(conversation ?? { id, meta: null });
@@ -202,6 +241,21 @@ function showChat(client, me) {
     }
   }
 
+  /**
+   * Closes this client and opens one that syncs so.
+   * @param {Choice} next
+   * @param {string} control
+   */
+  async function choose(next, control) {
+    const scrolled = panel.scrolled;
+    shell.inert = true;
+    life.abort();
+    unwatch();
+    await client.close();
+    choiceToAddress(next);
+    await enter(me, next, canPush, { control, scrolled });
+  }
+
   async function signOut() {
     const sure = await ask({ title: "Sign out?", text: "What this device has stored is deleted. What is not sent yet is lost.", confirm: "Sign out" });
     if (!sure) return;
@@ -232,6 +286,8 @@ function showChat(client, me) {
 
   let lastConnection = "";
   function watchConnection() {
+    // One that was closed to choose another is not "closed" to who looks at it.
+    if (life.signal.aborted) return;
     const { connection } = client.status.getSnapshot();
     if (connection === lastConnection) return;
     const before = lastConnection;
@@ -263,13 +319,17 @@ function showChat(client, me) {
       showPanel(false);
       panelButton.focus();
     }
-  });
+  }, { signal: life.signal });
 
-  window.addEventListener("hashchange", route);
+  window.addEventListener("hashchange", route, { signal: life.signal });
   const remembered = localStorage.getItem("pullcord-demo:panel");
-  showPanel(ROOMY.matches && remembered !== "0");
+  showPanel(place !== null || (ROOMY.matches && remembered !== "0"));
   route();
   showOpen();
+  if (place) {
+    panel.scrolled = place.scrolled;
+    document.getElementById(place.control)?.focus({ preventScroll: true });
+  }
 }
 
 function idFromHash() {

@@ -132,17 +132,19 @@ function drawMessage(element, item, me, first, last) {
   if (last) classes.push("last");
   if (recalled) classes.push("recalled");
   if (failed) classes.push("failed");
-  if (item.kind === "message" && !item.fresh) classes.push("stale");
+  const stale = item.kind === "message" && !item.fresh;
+  if (stale) classes.push("stale");
   element.className = classes.join(" ");
   if (delivery) element.dataset.delivery = delivery;
   else delete element.dataset.delivery;
   element.setAttribute("role", "article");
-  element.setAttribute("aria-label", describe(sender, own, text, kind, at, state, delivery));
+  element.setAttribute("aria-label", describe(sender, own, text, kind, at, state, delivery, stale));
   element.tabIndex = element.tabIndex === 0 ? 0 : -1;
 
   const info = h(
     "span",
     { class: "info" },
+    stale && h("span", { class: "unchecked", title: "Kept from before; it has not been asked yet whether it was edited or recalled since" }, "not fresh"),
     state === "edited" && h("span", { class: "edited" }, "edited"),
     h("time", { datetime: new Date(at).toISOString(), title: fullTime(at) }, time(at)),
     delivery && h("span", { class: "delivery", title: DELIVERY[delivery].title }, icon(DELIVERY[delivery].icon)),
@@ -199,9 +201,10 @@ const DELIVERY = {
  * @param {number} at
  * @param {string} state
  * @param {keyof typeof DELIVERY | null} delivery
+ * @param {boolean} stale
  */
-function describe(sender, own, text, kind, at, state, delivery) {
+function describe(sender, own, text, kind, at, state, delivery, stale) {
   const says = state === "recalled" ? text : kind === "text" ? `${own ? "You" : sender}: ${text}` : `${sender} ${text}`;
-  const more = [time(at), state === "edited" ? "edited" : "", delivery && delivery !== "synced" ? DELIVERY[delivery].title : ""];
+  const more = [time(at), state === "edited" ? "edited" : "", stale ? "not fresh" : "", delivery && delivery !== "synced" ? DELIVERY[delivery].title : ""];
   return [says, ...more.filter(Boolean)].join(", ");
 }

@@ -3,7 +3,7 @@
 // a whole, by their developer tools; here each of two devices side by side needs its own. So this
 // stands before `fetch` and `WebSocket` and behaves as a network that is gone: requests fail, the
 // open ones too, sockets close, `navigator.onLine` says so. Only /v1/ and sign-in are concerned:
-// the page itself, and the server's trouble switches, stay in reach.
+// the page itself, and the server's trouble switches, stay in reach. What passes is counted.
 
 import { flag } from "./session.js";
 
@@ -24,6 +24,29 @@ function concerned(url) {
   return pathname.startsWith("/v1/") || pathname === "/demo/sign-in";
 }
 
+/** Bytes that have passed, both ways: the bodies of requests and answers, and what sockets carry; no headers. */
+let passed = 0;
+
+/** Bytes that this page's clients have sent and received so far. */
+export const bytesPassed = () => passed;
+
+const utf8 = new TextEncoder();
+
+/** @param {unknown} data */
+function sizeOf(data) {
+  if (typeof data === "string") return utf8.encode(data).length;
+  if (data instanceof Blob) return data.size;
+  return data instanceof ArrayBuffer || ArrayBuffer.isView(data) ? data.byteLength : 0;
+}
+
+/** @param {Request | Response} message */
+function count(message) {
+  const length = message.headers.get("content-length");
+  if (length !== null) passed += Number(length);
+  // A body of unknown length is read once more. One that breaks off is not counted.
+  else if (message.body) message.clone().arrayBuffer().then((body) => { passed += body.byteLength; }, () => {});
+}
+
 /** What a browser answers with when there is no network. */
 const failed = () => new TypeError("Failed to fetch");
 
@@ -32,9 +55,11 @@ window.fetch = async (input, init) => {
   if (!concerned(request.url)) return realFetch(request);
   if (pulled.get()) throw failed();
   const gone = cable.signal;
+  count(request);
   const response = await realFetch(request, { signal: AbortSignal.any([request.signal, gone]) }).catch((error) => {
     throw gone.aborted && !request.signal.aborted ? failed() : error;
   });
+  count(response);
   return response;
 };
 
@@ -84,6 +109,12 @@ window.WebSocket = /** @type {any} */ (
       const socket = new target(url, protocols);
       sockets.add(socket);
       socket.addEventListener("close", () => sockets.delete(socket));
+      socket.addEventListener("message", ({ data }) => { passed += sizeOf(data); });
+      const send = socket.send.bind(socket);
+      socket.send = (data) => {
+        passed += sizeOf(data);
+        send(data);
+      };
       return socket;
     },
   })

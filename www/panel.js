@@ -1,6 +1,7 @@
 // @ts-check
 // The reliability panel: what is stored, what was asked for, what happened.
 
+import { syncChoice } from "./choices.js";
 import { h, setText, throttle } from "./dom.js";
 import { bytes, errorText, number, timeWithSeconds } from "./format.js";
 import { icon } from "./icons.js";
@@ -13,9 +14,13 @@ import { troubleSwitches } from "./trouble.js";
 
 /** Lines of the log that are kept. */
 const LOG_LINES = 200;
-/** Least time (ms) between two looks into the store; while nothing changes, it is looked at every `IDLE` ms. */
-const LOOK = 250;
+/** Least time (ms) between two looks into the store. While nothing changes, it is looked at every `IDLE` ms, and every `BUSY` while something kept is being checked. */
+const LOOK = 200;
+const BUSY = 400;
 const IDLE = 2000;
+
+/** Sections that were folded, by name: for the panel that takes this one's place too. @type {Set<string>} */
+const folded = new Set();
 
 /** @type {readonly (readonly [RequestKind, string])[]} */
 const REQUESTS = [
@@ -30,9 +35,13 @@ const REQUESTS = [
 /**
  * @param {object} given
  * @param {import("/pkg/index.js").Client<import("./format.js").Body>} given.client
+ * @param {import("./session.js").Choice} given.choice how this client syncs
+ * @param {boolean} given.canPush
+ * @param {(choice: import("./session.js").Choice, control: string) => void} given.onChoose
  * @param {() => void} given.onClose
+ * @param {AbortSignal} given.life ends with this client
  */
-export function reliabilityPanel({ client, onClose }) {
+export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, life }) {
   /** @type {string | null} */
   let conversation = null;
   /** @type {readonly [string, string] | null} */
@@ -77,8 +86,18 @@ export function reliabilityPanel({ client, onClose }) {
 
   const lines = h("ol", { class: "log-lines", tabindex: "0", "aria-label": "Events, newest first" });
   const trouble = troubleSwitches((text) => log(text), () => conversation);
+  const choices = syncChoice({ choice, canPush, onChoose, conversations: () => client.conversations.getSnapshot().map(({ id }) => id), log: (text) => log(text), life });
 
-  const here = h("p", { class: "panel-lead" });
+  const scroll = h(
+    "div",
+    { class: "panel-scroll" },
+    section("Segments", true, picture.element),
+    section("How it syncs", true, choices.element),
+    section("This device", true, facts),
+    section("Requests", true, requests, h("div", { class: "button-row" }, pull, reset)),
+    section("Trouble", true, trouble.element),
+    section("What happened", true, lines),
+  );
   const element = h(
     "aside",
     { id: "panel", class: "panel", "aria-label": "Reliability panel", hidden: true },
@@ -88,15 +107,7 @@ export function reliabilityPanel({ client, onClose }) {
       h("h2", {}, "Reliability"),
       h("button", { type: "button", class: "icon-button", "aria-label": "Close the panel", title: "Close the panel", on: { click: onClose } }, icon("close")),
     ),
-    h(
-      "div",
-      { class: "panel-scroll" },
-      section("Segments", true, here, picture.element),
-      section("This device", true, facts),
-      section("Requests", true, requests, h("div", { class: "button-row" }, pull, reset)),
-      section("Trouble", true, trouble.element),
-      section("What happened", true, lines),
-    ),
+    scroll,
   );
 
   // ---------------------------------------------------------------- the log
@@ -142,7 +153,7 @@ export function reliabilityPanel({ client, onClose }) {
   // ---------------------------------------------------------------- looking
 
   const look = throttle(LOOK, async () => {
-    if (element.hidden) return;
+    if (element.hidden || life.aborted) return;
     if (looking) {
       again = true;
       return;
@@ -181,25 +192,41 @@ export function reliabilityPanel({ client, onClose }) {
         row.classList.toggle("some", delta > 0);
       }
     }
-    picture.draw({
+    choices.count(latest.requests);
+    const happened = picture.draw({
+      of: conversation,
       segments: latest.segments,
       lastSeq: conversation === null ? null : (client.conversation(conversation).getSnapshot()?.lastSeq ?? null),
       screen,
+      online: status.connection === "online",
       empty: conversation === null ? "Open a conversation to see what this device has of it." : "This device has nothing of this conversation yet.",
     });
-    setText(here, latest.segments.length ? "What this device has without a gap. Scroll back and watch it grow." : "");
-    here.hidden = latest.segments.length === 0;
+    for (const { kind, text } of happened) log(text, kind === "revalidated" || kind === "filled" ? "good" : kind === "fetched" ? "quiet" : "");
   }
 
   client.status.subscribe(watchStatus);
   client.conversations.subscribe(look);
   client.outbox.subscribe(look);
   watchStatus();
-  // Requests in flight and evictions change no snapshot.
-  setInterval(() => { if (document.visibilityState === "visible") look(); }, IDLE);
+  // Requests in flight, evictions and segments out of sight change no snapshot.
+  let looked = 0;
+  const timer = setInterval(() => {
+    const wait = latest?.segments.some(({ fresh }) => !fresh) ? BUSY : IDLE;
+    if (document.visibilityState !== "visible" || performance.now() - looked < wait) return;
+    looked = performance.now();
+    look();
+  }, BUSY);
+  life.addEventListener("abort", () => clearInterval(timer));
 
   return {
     element,
+    /** How far it is scrolled: for the one that takes this one's place. */
+    get scrolled() {
+      return scroll.scrollTop;
+    },
+    set scrolled(top) {
+      scroll.scrollTop = top;
+    },
     /** @param {boolean} shown */
     show(shown) {
       element.hidden = !shown;
@@ -234,5 +261,7 @@ export function reliabilityPanel({ client, onClose }) {
  * @param {...Node} parts
  */
 function section(name, open, ...parts) {
-  return h("details", { open }, h("summary", {}, name), ...parts);
+  const details = h("details", { open: open && !folded.has(name) }, h("summary", {}, name), ...parts);
+  details.addEventListener("toggle", () => (details.open ? folded.delete(name) : folded.add(name)));
+  return details;
 }

@@ -6,6 +6,7 @@
 
 import { h, setText } from "./dom.js";
 import { number } from "./format.js";
+import { changesBetween } from "./segment-changes.js";
 
 /** @typedef {import("/pkg/index.js").Inspection["segments"][number]} Segment */
 
@@ -17,20 +18,39 @@ const kindOf = ({ live, fresh }) => (!fresh ? "stale" : live ? "live" : "fresh")
 
 const SAYS = { live: "live", fresh: "complete", stale: "not fresh" };
 
-export function segmentPicture() {
+/** What just happened is marked, and said, for this long (ms). */
+const MARKED = 1600;
+const SAID = 6000;
+
+/** @typedef {import("./segment-changes.js").Change & { at: number }} Happened */
+
+/** What the colours mean, for who sees them for the first time. */
+export function segmentLegend() {
+  return h(
+    "ul",
+    { class: "legend", "aria-label": "Legend" },
+    ...[
+      ["live", "complete, up to the newest"],
+      ["fresh", "complete, up to date"],
+      ["stale", "kept, not fresh: there may be news"],
+      ["stale checking", "being checked just now"],
+      ["gap", "gap: not on this device"],
+      ["start", "nothing is older"],
+      ["screen", "on screen"],
+    ].map(([name, text]) => h("li", {}, h("i", { class: `swatch ${name}`, "aria-hidden": "true" }), text)),
+  );
+}
+
+/** @param {{ compact?: boolean }} [options] `compact`: no table, no legend, no scale in numbers */
+export function segmentPicture({ compact = false } = {}) {
   const strip = h("div", { class: "strip" });
   const scaled = h("div", { class: "scale" });
   const low = h("span", {});
   const high = h("span", {});
   const axis = h("div", { class: "axis", "aria-hidden": "true" }, low, h("span", {}, "to scale, by position"), high);
   const picture = h("div", { class: "segments", role: "img" }, strip, scaled);
-  const legend = h(
-    "ul",
-    { class: "legend", "aria-label": "Legend" },
-    ...[["live", "live: nothing is newer"], ["fresh", "complete and newest"], ["stale", "kept, not fresh"], ["gap", "gap: not fetched"], ["start", "start: nothing is older"], ["screen", "on screen"]].map(([name, text]) =>
-      h("li", {}, h("i", { class: `swatch ${name}`, "aria-hidden": "true" }), text),
-    ),
-  );
+  const legend = segmentLegend();
+  const activity = h("p", { class: "activity", role: "status" });
   const rows = h("tbody", {});
   const table = h(
     "table",
@@ -40,31 +60,71 @@ export function segmentPicture() {
     rows,
   );
   const none = h("p", { class: "panel-note" });
-  const element = h("div", {}, none, picture, axis, legend, table);
+  const element = compact ? h("div", { class: "segment-picture" }, none, picture, activity) : h("div", { class: "segment-picture" }, none, picture, axis, activity, legend, table);
   let drawn = "";
+  /** @type {{ of: string | null, segments: readonly Segment[] }} */
+  let last = { of: null, segments: [] };
+  /** @type {Happened[]} newest last */
+  let happened = [];
+
+  /**
+   * @param {string | null} of
+   * @param {readonly Segment[]} segments
+   * @returns {Happened[]} what is new
+   */
+  function compare(of, segments) {
+    const now = performance.now();
+    const found = of === last.of ? changesBetween(last.segments, segments).map((change) => ({ ...change, at: now })) : [];
+    if (of !== last.of) happened = [];
+    last = { of, segments };
+    happened = [...happened.filter(({ at }) => now - at < SAID), ...found];
+    return found;
+  }
+
+  /**
+   * What just happened; else how it stands.
+   * @param {readonly Segment[]} segments
+   * @param {boolean} checking
+   * @param {boolean} online
+   */
+  function say(segments, checking, online) {
+    const stale = segments.filter(({ fresh }) => !fresh).reduce((sum, { count }) => sum + count, 0);
+    const latest = happened.at(-1);
+    if (checking) setText(activity, "Asking the server what has changed in what is on screen…");
+    else if (latest) setText(activity, `${latest.text}.`);
+    else if (stale > 0) setText(activity, `${number(stale)} kept ${stale === 1 ? "message is" : "messages are"} not fresh: ${online ? "checked with the server once on screen" : "checked once you are online and they are on screen"}.`);
+    else setText(activity, segments.length > 1 ? "Each is complete in itself. Between two there is a gap: scroll there and it fills." : "What this device has without a gap. Scroll back and watch it grow.");
+  }
 
   return {
     element,
     /**
      * @param {object} what
+     * @param {string | null} what.of the conversation
      * @param {readonly Segment[]} what.segments oldest first
      * @param {string | null} what.lastSeq the conversation's newest position, as far as it is known
      * @param {readonly [string, string] | null} what.screen the positions on screen
+     * @param {boolean} what.online
      * @param {string} what.empty what to say when there is none
+     * @returns {Happened[]} what has happened since it was drawn last
      */
-    draw({ segments, lastSeq, screen, empty }) {
+    draw({ of, segments, lastSeq, screen, online, empty }) {
+      const found = compare(of, segments);
+      const onScreen = (/** @type {Segment} */ { lo, hi }) => screen !== null && within(screen, BigInt(lo), BigInt(hi)) !== null;
+      const checking = new Set(online ? segments.filter((segment) => !segment.fresh && onScreen(segment)) : []);
+      say(segments, checking.size > 0, online);
       // It is asked for often and changes seldom.
-      const now = JSON.stringify([segments, lastSeq, screen, empty]);
-      if (now === drawn) return;
+      const now = JSON.stringify([of, segments, lastSeq, screen, online, empty]);
+      if (now === drawn) return found;
       drawn = now;
 
       const any = segments.length > 0;
       setText(none, any ? "" : empty);
       none.hidden = any;
       for (const part of [picture, axis, legend, table]) part.hidden = !any;
-      if (!any) return;
+      if (!any) return found;
 
-      drawStrip(strip, segments, lastSeq, screen);
+      drawStrip(strip, { segments, lastSeq, screen, checking, happened });
       const span = spanOf(segments, lastSeq);
       drawScale(scaled, segments, screen, span);
       setText(low, String(span.low));
@@ -82,6 +142,7 @@ export function segmentPicture() {
           ),
         ),
       );
+      return found;
     },
   };
 }
@@ -89,11 +150,14 @@ export function segmentPicture() {
 /**
  * Every segment as wide as the logarithm of its messages, every gap as wide as it takes to see it.
  * @param {HTMLElement} strip
- * @param {readonly Segment[]} segments
- * @param {string | null} lastSeq
- * @param {readonly [string, string] | null} screen
+ * @param {object} what
+ * @param {readonly Segment[]} what.segments
+ * @param {string | null} what.lastSeq
+ * @param {readonly [string, string] | null} what.screen
+ * @param {Set<Segment>} what.checking
+ * @param {readonly Happened[]} what.happened
  */
-function drawStrip(strip, segments, lastSeq, screen) {
+function drawStrip(strip, { segments, lastSeq, screen, checking, happened }) {
   const parts = [];
   const gap = (/** @type {string} */ title) => h("div", { class: "part gap", title });
   if (!segments[0].start) parts.push(gap(`Older than ${segments[0].lo}: not fetched`));
@@ -101,12 +165,18 @@ function drawStrip(strip, segments, lastSeq, screen) {
     if (i > 0) parts.push(gap(`Between ${segments[i - 1].hi} and ${segment.lo}: messages may be missing`));
     const bar = h(
       "div",
-      { class: `part bar ${kindOf(segment)}${segment.start ? " start" : ""}`, title: `${segment.lo} – ${segment.hi}\n${number(segment.count)} messages, ${SAYS[kindOf(segment)]}` },
+      { class: `part bar ${kindOf(segment)}${checking.has(segment) ? " checking" : ""}${segment.start ? " start" : ""}`, title: `${segment.lo} – ${segment.hi}\n${number(segment.count)} messages, ${SAYS[kindOf(segment)]}` },
       h("span", {}, number(segment.count)),
     );
     bar.style.flexGrow = String(1 + Math.log2(1 + segment.count));
     const part = screen && within(screen, BigInt(segment.lo), BigInt(segment.hi));
     if (part) bar.append(screenMark(part));
+    const mark = happened.findLast(({ lo, hi, at }) => performance.now() - at < MARKED && lo <= BigInt(segment.hi) && hi >= BigInt(segment.lo));
+    if (mark) {
+      bar.classList.add("just", mark.kind);
+      // Drawn again meanwhile, it goes on where it was.
+      bar.style.animationDelay = `${Math.round(mark.at - performance.now())}ms`;
+    }
     parts.push(bar);
   }
   const last = segments[segments.length - 1];

@@ -5,8 +5,9 @@
 
 const query = new URLSearchParams(location.search);
 
-/** Two devices of one user can live in one browser: each has its own local database. */
-export const device = /^[\w-]{1,20}$/.test(query.get("device") ?? "") ? /** @type {string} */ (query.get("device")) : "1";
+/** Two devices of one user can live in one browser: each has its own local database. A page may be a device of its own (the tour). */
+const ownDevice = document.documentElement.dataset.device ?? "1";
+export const device = /^[\w-]{1,20}$/.test(query.get("device") ?? "") ? /** @type {string} */ (query.get("device")) : ownDevice;
 export const debug = query.has("debug");
 /** Inside one pane of two.html. */
 export const embedded = window.parent !== window;
@@ -113,14 +114,58 @@ function given(values) {
   return /** @type {T} */ (Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null)));
 }
 
+/**
+ * How the client is to sync. `push`: the server puts the events into its notifications; for scope account with a socket.
+ * @typedef {{ scope: "account" | "conversation" | "mailbox", notify: "socket" | "long-poll" | "poll", push: boolean, overflow: "clear" | "keep" }} Choice
+ */
+
+const SCOPES = /** @type {const} */ (["account", "conversation", "mailbox"]);
+const NOTIFICATIONS = /** @type {const} */ (["socket", "long-poll", "poll"]);
+const OVERFLOWS = /** @type {const} */ (["clear", "keep"]);
+
+/**
+ * What goes together: a long poll and inline push are the account's, and only a socket can carry a push.
+ * @param {Choice} choice
+ * @returns {Choice}
+ */
+export function consistent({ scope, notify, push, overflow }) {
+  const possible = scope !== "account" && notify === "long-poll" ? "socket" : notify;
+  return { scope, notify: possible, push: push && scope === "account" && possible === "socket", overflow };
+}
+
+/** @returns {Choice} as the address says */
+export function choiceFromAddress() {
+  const asked = new URLSearchParams(location.search);
+  return consistent({
+    scope: SCOPES.find((scope) => scope === asked.get("scope")) ?? "account",
+    notify: NOTIFICATIONS.find((notify) => notify === asked.get("notify")) ?? "socket",
+    push: asked.get("push") === "1",
+    overflow: OVERFLOWS.find((overflow) => overflow === asked.get("overflow")) ?? "clear",
+  });
+}
+
+/**
+ * Writes the choice into the address, so that a reload keeps it.
+ * @param {Choice} choice
+ */
+export function choiceToAddress(choice) {
+  const url = new URL(location.href);
+  for (const [name, value, standard] of [["scope", choice.scope, "account"], ["notify", choice.notify, "socket"], ["push", choice.push ? "1" : "", ""], ["overflow", choice.overflow, "clear"]]) {
+    if (value === standard) url.searchParams.delete(name);
+    else url.searchParams.set(name, value);
+  }
+  history.replaceState(null, "", url);
+}
+
 /** Items that a timeline holds here: enough to scroll a while, few enough to lay out in a frame. */
 export const maxItems = wholeNumber("items") ?? 500;
 
 /**
  * @param {string} user
+ * @param {Choice} choice
  * @returns {ClientOptions}
  */
-export function clientOptions(user) {
+export function clientOptions(user, { scope, notify, overflow }) {
   let asked = false;
   const poll = wholeNumber("poll");
   return given({
@@ -136,13 +181,13 @@ export function clientOptions(user) {
     },
     ifOpen: takeOver.get() ? /** @type {const} */ ("take-over") : undefined,
     sync: given({
-      scope: /** @type {any} */ (query.get("scope")),
-      notify: /** @type {any} */ (query.get("notify")),
+      scope,
+      notify,
       pollInterval: poll,
       fallbackPollInterval: poll,
       pullLimit: wholeNumber("limit"),
     }),
-    overflow: /** @type {any} */ (query.get("overflow")),
+    overflow,
     storage: given({ mode: /** @type {any} */ (query.get("storage")), maxMessages: wholeNumber("cache") }),
     pageSize: wholeNumber("page"),
     logLevel: /** @type {any} */ (query.get("log")),

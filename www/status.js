@@ -32,9 +32,10 @@ export function describe(status) {
 
 /**
  * @param {import("/pkg/index.js").Client<import("./format.js").Body>} client
+ * @param {AbortSignal} life
  * @returns {HTMLElement}
  */
-export function statusLine(client) {
+export function statusLine(client, life) {
   const dot = h("span", { class: "dot", "aria-hidden": "true" });
   const text = h("span", { class: "status-text" });
   const line = h("div", { class: "status", role: "status" }, dot, text);
@@ -53,7 +54,7 @@ export function statusLine(client) {
     cable.checked = connected.get();
   }
   client.status.subscribe(draw);
-  connected.subscribe(draw);
+  life.addEventListener("abort", connected.subscribe(draw));
   draw();
   return h("div", { class: "status-bar" }, line, h("label", { class: "cable", for: "cable", title: "Takes this device off the network, and back" }, "Network", cable));
 }

@@ -27,6 +27,10 @@ const NEAR_END = 32;
 const GROUP = 5 * 60_000;
 /** A load that failed is tried again after this long (ms), while it is still wanted. */
 const RETRY = 4000;
+/** The message that a jump went to is marked for this long (ms). */
+const FOUND = 2200;
+/** How far (px) from either end of the list more is asked for, unless the screen is larger. */
+const NEAR = 800;
 /** Messages arriving at once that are read out one by one; more are only counted. */
 const READ_OUT = 3;
 
@@ -38,6 +42,7 @@ export class TimelineView {
   #onRecall;
   #onEscape;
   #onRange;
+  #near;
 
   /** @type {Timeline | null} */
   #timeline = null;
@@ -55,6 +60,8 @@ export class TimelineView {
   #atEnd = true;
   /** A jump that this view asked for is under way: its answer decides where to scroll. */
   #jumping = false;
+  /** Why the last jump failed, until something else is tried. */
+  #jumpFailed = "";
   #anchorCount = -1;
   /** The row that holds the view in place, and its distance from the top, for when only the layout changes. */
   #place = { key: "", offset: 0 };
@@ -81,8 +88,10 @@ export class TimelineView {
    * @param {(message: Message) => void} given.onRecall
    * @param {() => void} given.onEscape
    * @param {(first: string | null, last: string | null) => void} given.onRange what is on screen, as positions
+   * @param {number} [given.near] how far (px) from either end more is asked for, if the screen is not larger
+   * @param {AbortSignal} given.life ends with this view
    */
-  constructor({ client, me, maxItems, onEdit, onRecall, onEscape, onRange }) {
+  constructor({ client, me, maxItems, onEdit, onRecall, onEscape, onRange, near = NEAR, life }) {
     this.#client = client;
     this.#me = me;
     this.#maxItems = maxItems;
@@ -90,6 +99,7 @@ export class TimelineView {
     this.#onRecall = onRecall;
     this.#onEscape = onEscape;
     this.#onRange = onRange;
+    this.#near = near;
 
     this.older = h("div", { class: "edge older" });
     this.newer = h("div", { class: "edge newer" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("span", {}, "Loading newer messages…"));
@@ -115,12 +125,13 @@ export class TimelineView {
     this.unseen = h("span", { class: "badge" });
     this.toEnd = h("button", { type: "button", class: "to-end", hidden: true, on: { click: () => this.toNewest() } }, icon("down"), this.unseen);
     this.noticeText = h("span", {});
+    this.noticeAction = h("button", { type: "button", class: "link", on: { click: () => this.#retryLoad() } }, "Try again");
     this.notice = h(
       "div",
       { class: "notice", role: "alert", hidden: true },
       icon("alert"),
       this.noticeText,
-      h("button", { type: "button", class: "link", on: { click: () => this.#retryLoad() } }, "Try again"),
+      this.noticeAction,
     );
     this.skeleton = h(
       "div",
@@ -138,7 +149,8 @@ export class TimelineView {
     this.element = h("div", { class: "timeline" }, this.skeleton, this.scroller, this.dayChip, this.notice, this.toEnd, this.announcer);
 
     new ResizeObserver(() => this.#resized()).observe(this.scroller);
-    document.addEventListener("visibilitychange", () => this.#markRead());
+    document.addEventListener("visibilitychange", () => this.#markRead(), { signal: life });
+    life.addEventListener("abort", () => this.close());
     client.on("messages", ({ messages, live }) => {
       if (live) this.#announce(messages);
     });
@@ -189,6 +201,7 @@ export class TimelineView {
     this.#marked = "";
     this.#roving = "";
     this.#jumping = false;
+    this.#jumpFailed = "";
     this.notice.hidden = true;
     this.toEnd.hidden = true;
     this.#onRange(null, null);
@@ -199,25 +212,60 @@ export class TimelineView {
     return this.#timeline;
   }
 
-  /** Scrolls to the newest end, wherever the window is now. */
+  /**
+   * Scrolls to the newest end, wherever the window is now.
+   * @returns {Promise<boolean>} whether it got there
+   */
   async toNewest() {
+    if (!this.#timeline || !this.#snapshot) return false;
+    if (this.#snapshot.hasNewer) return this.jump("latest");
+    this.#atEnd = true;
+    this.#scrollToEnd();
+    return true;
+  }
+
+  /**
+   * Goes to another place of the conversation. What fails is said in the notice above the list.
+   * @param {Parameters<Timeline["jump"]>[0]} to
+   * @returns {Promise<boolean>} whether it got there
+   */
+  async jump(to) {
     const timeline = this.#timeline;
-    if (!timeline || !this.#snapshot) return;
-    if (!this.#snapshot.hasNewer) {
-      this.#atEnd = true;
-      this.#scrollToEnd();
-      return;
-    }
+    if (!timeline) return false;
     this.#jumping = true;
+    this.#jumpFailed = "";
     try {
-      await timeline.jump("latest");
+      await timeline.jump(to);
+      if (timeline !== this.#timeline) return false;
+      // The snapshot shows it already; the list is drawn with it before "jumping" ends.
+      this.#render();
+      const row = this.#byKey.get(timeline.getSnapshot().anchor.key ?? "");
+      if (row) this.#pointOut(row);
+      return true;
     } catch (error) {
-      if (timeline !== this.#timeline || codeOf(error) === "aborted") return;
-      // A client that cannot jump opens at the newest end.
-      if (codeOf(error) === "invalid") this.#reopen();
+      if (timeline !== this.#timeline || codeOf(error) === "aborted") return false;
+      this.#jumpFailed = `It is not possible to go there now. ${errorText(error)}`;
+      this.#drawEdges(timeline.getSnapshot());
+      return false;
     } finally {
       if (timeline === this.#timeline) this.#jumping = false;
     }
+  }
+
+  /**
+   * Shows the message that was asked for, and marks it for a moment.
+   * @param {Row} row
+   */
+  #pointOut(row) {
+    const { element } = row;
+    const top = this.#offset(row);
+    // It was on the list already, which then stayed where it was.
+    if (top < 0 || top + element.offsetHeight > this.scroller.clientHeight) {
+      this.#atEnd = false;
+      this.#scrollBy(top - this.scroller.clientHeight / 3);
+    }
+    element.classList.add("found");
+    setTimeout(() => element.classList.remove("found"), FOUND);
   }
 
   /** @returns {Message | null} the newest message on the list that this user may edit */
@@ -364,7 +412,10 @@ export class TimelineView {
     if (!hasOlder && !items.length && status === "ready") setText(this.older, "No messages here yet. Say hello!");
     else setText(this.older, hasOlder ? "Loading older messages…" : "This is the beginning of the conversation");
     this.newer.hidden = !hasNewer;
-    if (error && codeOf(error) !== "aborted") {
+    if (this.#jumpFailed) {
+      setText(this.noticeText, this.#jumpFailed);
+      this.notice.hidden = false;
+    } else if (error && codeOf(error) !== "aborted") {
       const what = this.#failedAt === "older" ? "Older messages could not be loaded. " : this.#failedAt === "newer" ? "Newer messages could not be loaded. " : "";
       setText(this.noticeText, `${what}${errorText(error)}`);
       this.notice.hidden = false;
@@ -375,6 +426,7 @@ export class TimelineView {
       this.notice.hidden = true;
     }
     this.notice.classList.toggle("final", status === "removed");
+    setText(this.noticeAction, this.#jumpFailed ? "Close" : "Try again");
     this.scroller.setAttribute("aria-busy", String(status === "opening" || snapshot.loading.jump));
     this.#drawToEnd();
   }
@@ -524,7 +576,7 @@ export class TimelineView {
     // With nothing but a gap there is nothing to be older than; it fills by itself.
     if (!snapshot.items.some(({ kind }) => kind === "message")) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    const near = Math.max(800, clientHeight * 1.5);
+    const near = Math.max(this.#near, clientHeight * 1.5);
     if (snapshot.hasOlder && scrollTop < near) this.#load("older");
     if (snapshot.hasNewer && scrollHeight - scrollTop - clientHeight < near) this.#load("newer");
   }
@@ -554,6 +606,11 @@ export class TimelineView {
     const timeline = this.#timeline;
     this.#failedAt = null;
     if (!timeline) return;
+    if (this.#jumpFailed) {
+      this.#jumpFailed = "";
+      this.#drawEdges(timeline.getSnapshot());
+      return;
+    }
     if (end === "older" || end === "newer") this.#load(end);
     else if (this.#snapshot?.items.every(({ kind }) => kind !== "message")) this.#reopen();
     else this.#loadNear();

@@ -15,10 +15,11 @@ const SWITCHES = [
 ];
 
 /**
+ * Asks the demo server something about the account that is signed in.
  * @param {string} path
  * @param {unknown} [body] given: POST
  */
-function ask(path, body) {
+export function askDemo(path, body) {
   const token = storedToken() ?? `demo-${currentUser() ?? ""}`;
   /** @type {Record<string, string>} */
   const headers = { authorization: `Bearer ${token}` };
@@ -43,7 +44,7 @@ export function troubleSwitches(log, conversation) {
   /** @param {string | null} id null: of everything */
   async function force(id) {
     try {
-      const response = await ask("/demo/overflow", id === null ? {} : { conversations: [id] });
+      const response = await askDemo("/demo/overflow", id === null ? {} : { conversations: [id] });
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       log(id === null ? "Overflow of everything asked for" : `Overflow of ${id} asked for`);
     } catch (error) {
@@ -90,7 +91,7 @@ export function troubleSwitches(log, conversation) {
     try {
       // All of them at once: one that is left out would be switched off.
       Object.assign(current, change);
-      const response = await ask("/demo/trouble", current);
+      const response = await askDemo("/demo/trouble", current);
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       const known = SWITCHES.find((other) => other.name === name);
       log(`${known?.label ?? name}: ${known?.unit === "%" ? `${Math.round(Number(value) * 100)} %` : `${value} ${known?.unit ?? ""}`}`);
@@ -105,7 +106,7 @@ export function troubleSwitches(log, conversation) {
     const none = "This server makes no trouble. Start it with --allow-trouble to lose notifications, fail requests and force an overflow from here.";
     try {
       const { allowTrouble } = await aboutServer();
-      const response = allowTrouble === false ? null : await ask("/demo/trouble");
+      const response = allowTrouble === false ? null : await askDemo("/demo/trouble");
       if (response === null || response.status === 403 || response.status === 404) text = none;
       else if (response.ok) draw(await response.json());
       else text = `The server answered ${response.status}.`;
