@@ -4,7 +4,8 @@
 use std::rc::Rc;
 
 use super::block::{self, Block, BlockRef};
-use super::map::{Map, order};
+use super::map::{Map, Set, order};
+use super::protocol::Feed;
 use super::records::{self, Held, Local, MetaRecord, OutboxRecord};
 use super::storage::{Read, Table, Value};
 use super::types::{Conversation, Message};
@@ -40,6 +41,12 @@ pub struct Db {
     pub list: Map<Rc<str>, Rc<Conversation>>,
     /// what is held of each conversation's history
     pub held: Map<Rc<str>, Rc<Held>>,
+    /// each conversation's cursor (scope "conversation")
+    pub cursors: Map<Rc<str>, String>,
+    /// mailbox deliveries that were applied (R10), by the number of their record
+    pub deliveries: Map<u64, Vec<Rc<str>>>,
+    /// the same, by name
+    pub delivered: Set<Rc<str>>,
     /// when each was last opened, ms since the epoch
     pub opened: Map<Rc<str>, u64>,
     /// own messages, by the order written
@@ -60,6 +67,7 @@ impl Db {
             match records::read_meta(&bytes) {
                 Ok(MetaRecord::Meta(meta)) => db.meta = meta,
                 Ok(MetaRecord::Opened(id, at)) => _ = db.opened.insert(id, at),
+                Ok(MetaRecord::Cursor(id, cursor)) => _ = db.cursors.insert(id, cursor),
                 Err(_) => corrupt += 1,
             }
         }
@@ -86,12 +94,32 @@ impl Db {
                 Err(_) => corrupt += 1,
             }
         }
+        for bytes in tables.next().unwrap_or_default() {
+            match records::read_deliveries(&bytes) {
+                Ok((number, names)) => {
+                    db.delivered.add_all(names.iter().cloned());
+                    db.deliveries.insert(number, names);
+                }
+                Err(_) => corrupt += 1,
+            }
+        }
         (db, corrupt)
     }
 
     /// What is held of a conversation; nothing, where it is unknown.
     pub fn held(&self, conversation: &str) -> Rc<Held> {
         self.held.get(conversation).cloned().unwrap_or_default()
+    }
+
+    /// The cursor that is applied: up to where nothing is missing.
+    pub fn cursor(&self, feed: &Feed) -> Option<&str> {
+        match feed {
+            Feed::Account => self.meta.cursor.as_deref(),
+            // Those of before a first sign-in are of another time.
+            Feed::Conversation(_) if !self.meta.begun => None,
+            Feed::Conversation(id) => self.cursors.get(&**id).map(String::as_str),
+            Feed::Mailbox => None,
+        }
     }
 
     /// Messages held, of all conversations.

@@ -18,18 +18,18 @@ mod jobs;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::command::{self, Call, Command, Config, TimelineId};
+use super::command::{self, Call, Command, Config, Policy, TimelineId};
 use super::db::{BlockId, Db};
 use super::frame::Shown;
 use super::json;
 use super::map::{Map, Set};
 use super::net::{Error, ErrorCode, Notice, Request};
 use super::outbox::Outbox;
-use super::protocol::{Batch, ListPage, Overflow, Page};
+use super::protocol::{Changed, Feed, ListPage, Overflow, Page, Part};
 use super::records::{self, Local, LocalState};
 use super::storage::{Durability, Read, StoreError, Value, Write};
-use super::sync::{Link, List, Pull};
-use super::timeline::{Fetch, Timeline};
+use super::sync::{Link, List, Pull, Pulled};
+use super::timeline::{Fetch, Timeline, Wants};
 use super::tx::{Changes, Commit, Stop, Tx};
 use super::types::Message;
 
@@ -159,7 +159,8 @@ pub(super) enum Phase {
 /// What a request was for.
 #[derive(Debug)]
 pub(super) enum Asked {
-    Pull { cursor: Option<String> },
+    Pull(Pulled),
+    Ack { pushed: bool },
     List { after: Option<String>, epoch: u64 },
     History { fetch: u64 },
     Send { order: u64, conversation: Rc<str> },
@@ -197,7 +198,7 @@ pub struct Engine {
     pub(super) phase: Phase,
     pub(super) promoted: bool,
     pub(super) online: bool,
-    pub(super) hidden: bool,
+    pub(super) hidden_since: Option<u64>,
     pub(super) frozen: bool,
     pub(super) needs_auth: bool,
     pub(super) db: Db,
@@ -209,6 +210,8 @@ pub struct Engine {
     pub(super) fetches: Map<u64, Fetch>,
     pub(super) requests: Map<u64, Pending>,
     pub(super) counts: Counts,
+    /// when the last request left or was answered
+    pub(super) idle_since: u64,
     pub(super) shown: Shown,
     pub(super) wanted: Set<BlockId>,
     pub(super) listening: Set<String>,
@@ -240,7 +243,7 @@ impl Engine {
             phase: Phase::Loading,
             promoted: config.promoted,
             online: config.online,
-            hidden: config.hidden,
+            hidden_since: config.hidden.then_some(0),
             frozen: false,
             needs_auth: false,
             db: Db::default(),
@@ -252,6 +255,7 @@ impl Engine {
             fetches: Map::new(),
             requests: Map::new(),
             counts: Counts::default(),
+            idle_since: 0,
             shown: Shown::default(),
             wanted: Set::new(),
             listening: Set::new(),
@@ -353,7 +357,12 @@ impl Engine {
             Request::Edit { .. } | Request::Recall { .. } | Request::MarkRead { .. } => {}
         }
         let request = self.number();
-        let until = self.now.mono + self.config.request_timeout;
+        self.idle_since = self.now.mono;
+        let wait = match &call {
+            Request::Pull { wait, .. } => u64::from(wait.unwrap_or(0)),
+            _ => 0,
+        };
+        let until = self.now.mono + self.config.request_timeout + wait;
         self.requests.insert(request, Pending { asked, until });
         self.effect(Effect::Request { request, call });
         request
@@ -390,6 +399,35 @@ impl Engine {
 
     pub(super) fn push(&mut self, job: Job) {
         self.jobs.push_back(job);
+    }
+
+    /// Whether pushed events wait for their commit.
+    pub(super) fn pushes(&self) -> bool {
+        let pushed = |job: &Job| matches!(job, Job::Batch { pushed: true, .. });
+        self.jobs.iter().any(pushed)
+    }
+
+    /// The newest of the pushed events that wait for their commit.
+    pub(super) fn last_push(&mut self) -> Option<&mut Part> {
+        self.jobs.iter_mut().rev().find_map(|job| match job {
+            Job::Batch {
+                parts,
+                pushed: true,
+            } => parts.last_mut(),
+            _ => None,
+        })
+    }
+
+    /// The same, if it may still grow: its transaction has not begun.
+    pub(super) fn waiting_push(&mut self) -> Option<&mut Part> {
+        let begun = usize::from(matches!(self.op, Some((_, Op::Commit(_)))));
+        match self.jobs.iter_mut().skip(begun).next_back() {
+            Some(Job::Batch {
+                parts,
+                pushed: true,
+            }) => parts.last_mut(),
+            _ => None,
+        }
     }
 
     pub(super) fn resolve(&mut self, call: Call, ok: &str) {
@@ -463,12 +501,14 @@ impl Engine {
             let detail = format!("{corrupt} records did not check and are fetched again");
             self.storage_event("corrupt", &detail);
             // What is lost may be a conversation's state: the whole list is read once more.
-            db.meta.owed = db.meta.cursor.is_some();
+            db.meta.owed = db.meta.begun;
         }
-        if db.meta.scope != SCOPE {
+        let scope = self.config.scope.name();
+        if db.meta.scope != scope {
             // Another scope's cursor means nothing here: a first sign-in.
             db.meta.cursor = None;
-            db.meta.scope = SCOPE.into();
+            db.meta.begun = false;
+            db.meta.scope = scope.into();
         }
         self.renumber(db.outbox.keys().next_back().map_or(0, |last| last + 1));
         // Promoted, and nobody has written meanwhile: what is shown is what is stored.
@@ -748,12 +788,14 @@ impl Engine {
         let Some(Pending { asked, .. }) = self.requests.remove(&request) else {
             return;
         };
+        self.idle_since = self.now.mono;
         match &result {
             Ok(_) => self.reached(),
             Err(error) => self.unreached(error),
         }
         match asked {
-            Asked::Pull { cursor } => self.pulled(cursor, result),
+            Asked::Pull(asked) => self.pulled(request, &asked, result),
+            Asked::Ack { pushed } => self.acknowledged(pushed, result),
             Asked::List { after, epoch } => self.listed(after, epoch, result),
             Asked::History { fetch } => self.fetched(fetch, result),
             Asked::Send {
@@ -881,6 +923,7 @@ impl Engine {
             &job,
             &mut tx,
             &mut Context {
+                policy: self.config.overflow,
                 fetches: &self.fetches,
                 list: &self.list,
                 shown: &shown,
@@ -1002,7 +1045,7 @@ impl Engine {
             "the local database was deleted: what it held is fetched again",
         );
         let old = std::mem::take(&mut self.db);
-        self.db.meta.scope = SCOPE.into();
+        self.db.meta.scope = self.config.scope.name().into();
         self.wanted.clear();
         self.op = None;
         // What becomes of the own messages goes on: a lane waits for it.
@@ -1096,9 +1139,6 @@ impl Engine {
         }
     }
 }
-
-/// The scope that this engine keeps its cursor by.
-const SCOPE: &str = "account";
 
 impl Command {
     /// Who waits for it.

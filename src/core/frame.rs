@@ -10,7 +10,6 @@ use super::engine::{Effect, Engine, Phase};
 use super::json;
 use super::map::{Index, Map, order};
 use super::records::{Local, LocalState};
-use super::segments::Segment;
 use super::timeline::{Life, Timeline};
 use super::types::{Conversation, Message};
 
@@ -518,13 +517,13 @@ impl Engine {
                     key: gap_key(t.runs[i - 1].messages.last()),
                 });
             }
-            let fresh = run.held
-                && run.messages.first().is_none_or(|m| {
-                    held.segments
-                        .containing(m.seq.0)
-                        .is_some_and(Segment::fresh)
-                });
+            // A run may lie in several segments, fresh and kept ones, that touch each other.
+            let mut segments = held.segments.iter().peekable();
             for message in &run.messages {
+                let seq = message.seq.0;
+                while segments.next_if(|s| s.hi < seq).is_some() {}
+                let within = segments.peek().filter(|s| s.contains(seq));
+                let fresh = run.held && within.is_some_and(|s| s.fresh());
                 // Nearly always there are none: then none is looked up for each message of the window.
                 let own = match self.own_keys.is_empty() {
                     true => None,

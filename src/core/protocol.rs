@@ -225,19 +225,75 @@ pub enum Overflow {
     Of(Vec<Rc<str>>),
 }
 
+/// What a batch is continuous with: whose cursor it moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// the account's
+    Account,
+    /// this conversation's
+    Conversation(Rc<str>),
+    /// nobody's: what is acknowledged does not come again
+    Mailbox,
+}
+
+/// What brings one event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming {
+    /// the mailbox's name for it (R10)
+    pub delivery: Option<Rc<str>>,
+    /// `None`: of a type that this version does not know
+    pub event: Option<Event>,
+}
+
 /// An answer to a pull. Continuous from the request's cursor to its own (R1).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// in the server's order
-    pub events: Vec<Event>,
-    /// where syncing goes on
-    pub cursor: String,
+    pub events: Vec<Incoming>,
+    /// where syncing goes on; a mailbox has none
+    pub cursor: Option<String>,
     /// more can be had at once
     pub has_more: bool,
     /// takes effect before the events
     pub overflow: Option<Overflow>,
-    /// events of unknown type, ignored
-    pub unknown: u32,
+}
+
+impl Batch {
+    /// Events of unknown type: ignored.
+    pub fn unknown(&self) -> usize {
+        self.events.iter().filter(|e| e.event.is_none()).count()
+    }
+}
+
+/// A batch, and what it was asked for with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// whose cursor it moves
+    pub feed: Feed,
+    /// the request's cursor; none: a first sign-in, a conversation not known yet, or a mailbox
+    pub asked: Option<String>,
+    /// the answer
+    pub batch: Batch,
+}
+
+/// An answer to a pull, of whichever scope.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// what can be applied
+    pub parts: Vec<Part>,
+    /// conversations that failed alone
+    pub failed: Vec<(Rc<str>, Error)>,
+    /// more conversations are to come
+    pub more: bool,
+}
+
+/// Events inline (`push`).
+#[derive(Debug)]
+pub struct Push {
+    /// the cursor that its batch follows; a mailbox has none
+    pub prev: Option<String>,
+    /// what it brings
+    pub batch: Batch,
 }
 
 /// Reads an event; `None`: of a type that this version does not know.
@@ -271,10 +327,69 @@ fn event(node: &Node) -> Result<Option<Event>> {
 
 /// Reads the answer to `GET /v1/sync` with this cursor.
 pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch> {
-    let wire = Node::parse("batch", text)?;
-    let cursor = wire.text("cursor")?;
-    name("cursor", cursor)?;
-    let has_more = wire.flag("hasMore")?;
+    read_batch(&Node::parse("batch", text)?, &Feed::Account, asked, false)
+}
+
+/// Reads the answer to `POST /v1/sync/conversations` with these cursors. A conversation whose batch
+/// breaks the protocol fails alone.
+pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<Answer> {
+    let wire = Node::parse("batches", text)?;
+    let Some(Node::Object(conversations)) = wire.get("conversations") else {
+        return Err(missing("conversations", "batches by conversation"));
+    };
+    let mut answer = Answer {
+        more: wire.is_set("hasMore"),
+        ..Answer::default()
+    };
+    for (id, node) in conversations {
+        name("conversation id", id)?;
+        let id: Rc<str> = Rc::from(&**id);
+        // A conversation of one of the names that the reader leaves as they came.
+        let reread = match node {
+            Node::Raw(text) => Some(Node::parse("batch", text)?),
+            _ => None,
+        };
+        let node = reread.as_ref().unwrap_or(node);
+        let known = cursors.iter().find(|(known, _)| *known == id);
+        let asked = known.map(|(_, cursor)| cursor.clone());
+        let feed = Feed::Conversation(id.clone());
+        let read = match node.some("error") {
+            Some(error) => Err(Error::from_json(error)),
+            None => read_batch(node, &feed, asked.as_deref(), false),
+        };
+        match read {
+            Ok(batch) => answer.parts.push(Part { feed, asked, batch }),
+            Err(error) => answer.failed.push((id, error)),
+        }
+    }
+    Ok(answer)
+}
+
+/// Reads the answer to `GET /v1/mailbox`.
+pub fn mailbox(text: &str) -> Result<Batch> {
+    read_batch(&Node::parse("mailbox", text)?, &Feed::Mailbox, None, false)
+}
+
+/// Reads a `push` frame: with a cursor the account's, without one a mailbox's.
+pub fn push(text: &str) -> Result<Push> {
+    let wire = Node::parse("push", text)?;
+    let prev = wire.optional_text("prev")?.map(str::to_owned);
+    let feed = match &prev {
+        Some(_) => Feed::Account,
+        None => Feed::Mailbox,
+    };
+    let batch = read_batch(&wire, &feed, prev.as_deref(), true)?;
+    Ok(Push { prev, batch })
+}
+
+/// `pushed`: nobody has asked for it, so it does not say whether there is more.
+fn read_batch(wire: &Node, feed: &Feed, asked: Option<&str>, pushed: bool) -> Result<Batch> {
+    let cursor = match feed {
+        Feed::Mailbox => None,
+        _ => Some(wire.text("cursor")?),
+    };
+    name("cursor", cursor.unwrap_or(""))?;
+    let has_more = !pushed && wire.flag("hasMore")?;
     let list = wire.list("events")?;
     if list.len() > MAX_EVENTS {
         return Err(broken(format!(
@@ -282,10 +397,13 @@ pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch> {
             list.len()
         )));
     }
-    if has_more && asked == Some(cursor) {
+    if has_more && cursor.is_some() && asked == cursor {
         return Err(broken(
             "a batch that has more, and a cursor that did not move",
         ));
+    }
+    if has_more && *feed == Feed::Mailbox && list.is_empty() {
+        return Err(broken("an empty mailbox that has more"));
     }
     let overflow = match wire.some("overflow") {
         None => None,
@@ -298,19 +416,31 @@ pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch> {
         }
     };
     let mut events = Vec::with_capacity(list.len());
-    let mut unknown = 0;
     for node in list {
-        match event(node)? {
-            Some(event) => events.push(event),
-            None => unknown += 1,
+        let delivery = node.optional_text("delivery")?;
+        name("delivery", delivery.unwrap_or(""))?;
+        if delivery.is_none() && *feed == Feed::Mailbox {
+            return Err(missing("delivery", "the name of a delivery"));
         }
+        let event = event(node)?;
+        if let (Feed::Conversation(of), Some(event)) = (feed, &event)
+            && event.conversation() != of
+        {
+            return Err(broken(format!(
+                "an event of conversation {:?} in the batch of {of:?}",
+                event.conversation()
+            )));
+        }
+        events.push(Incoming {
+            delivery: delivery.map(Rc::from),
+            event,
+        });
     }
     Ok(Batch {
         events,
-        cursor: cursor.to_owned(),
+        cursor: cursor.map(str::to_owned),
         has_more,
         overflow,
-        unknown,
     })
 }
 
@@ -330,20 +460,7 @@ pub struct Page {
 pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page> {
     let wire = Node::parse("page", text)?;
     let (has_before, has_after) = (wire.flag("hasBefore")?, wire.flag("hasAfter")?);
-    let list = wire.list("messages")?;
-    if list.len() > MAX_PAGE {
-        return Err(broken(format!(
-            "a page of {} messages; at most {MAX_PAGE}",
-            list.len()
-        )));
-    }
-    let messages = list
-        .iter()
-        .map(|m| message(m, Some(conversation)))
-        .collect::<Result<Vec<_>>>()?;
-    if messages.windows(2).any(|pair| pair[0].seq >= pair[1].seq) {
-        return Err(broken("a page whose messages do not ascend by seq"));
-    }
+    let messages = ascending(wire.list("messages")?, conversation)?;
     let first = messages.first().map(|m| m.seq);
     let last = messages.last().map(|m| m.seq);
     let fits = match place {
@@ -370,6 +487,49 @@ pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page> {
         has_before,
         has_after,
     })
+}
+
+/// What changed in a kept segment (R12).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    /// ascending, newest versions
+    pub messages: Vec<Rc<Message>>,
+    /// more can be had, on from the last one
+    pub has_more: bool,
+}
+
+/// Reads the answer to `GET /v1/conversations/{id}/changes` for this range.
+pub fn changes(text: &str, conversation: &Rc<str>, from: u64, to: u64) -> Result<Changed> {
+    let wire = Node::parse("changes", text)?;
+    let has_more = wire.flag("hasMore")?;
+    let messages = ascending(wire.list("messages")?, conversation)?;
+    if has_more && messages.is_empty() {
+        return Err(broken(
+            "changes that are empty and claim that there are more",
+        ));
+    }
+    if messages.iter().any(|m| m.seq.0 < from || m.seq.0 > to) {
+        return Err(broken(format!("changes outside of {from} to {to}")));
+    }
+    Ok(Changed { messages, has_more })
+}
+
+/// Messages of this conversation, in order.
+fn ascending(list: &[Node], conversation: &Rc<str>) -> Result<Vec<Rc<Message>>> {
+    if list.len() > MAX_PAGE {
+        return Err(broken(format!(
+            "a page of {} messages; at most {MAX_PAGE}",
+            list.len()
+        )));
+    }
+    let messages = list
+        .iter()
+        .map(|m| message(m, Some(conversation)))
+        .collect::<Result<Vec<_>>>()?;
+    if messages.windows(2).any(|pair| pair[0].seq >= pair[1].seq) {
+        return Err(broken("a page whose messages do not ascend by seq"));
+    }
+    Ok(messages)
 }
 
 /// A page of the conversation list.
@@ -483,12 +643,12 @@ mod tests {
             r#"{{"events":[{{"type":"poke","message":"?"}},{{"type":"message","message":{M},"prev":null,"x":1}},{{"type":"message","message":{M}}},{{"type":"message","message":{M},"prev":"5"}}],"cursor":"1","hasMore":false,"y":{{}}}}"#
         );
         let batch = batch(&text, None).unwrap();
-        assert_eq!(batch.unknown, 1);
+        assert_eq!(batch.unknown(), 1);
         let prevs: Vec<_> = batch
             .events
             .iter()
-            .map(|e| match e {
-                Event::Message { prev, .. } => *prev,
+            .filter_map(|e| match e.event.as_ref()? {
+                Event::Message { prev, .. } => Some(*prev),
                 other => panic!("{other:?}"),
             })
             .collect();

@@ -21,8 +21,10 @@ const FORMAT: u8 = 1;
 /// What is known of the account as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
-    /// applied up to here; none before the first sign-in
+    /// the account's cursor: applied up to here; none before the first sign-in, and in other scopes
     pub cursor: Option<String>,
+    /// a first pull was applied in this scope
+    pub begun: bool,
     /// whose cursor it is; another scope counts as a first sign-in
     pub scope: String,
     /// the whole list was fetched once
@@ -128,6 +130,21 @@ pub fn opened_key(conversation: &str) -> Key {
     [b"o", conversation.as_bytes()].concat()
 }
 
+/// The key of a conversation's cursor, in [`Table::Meta`].
+pub fn cursor_key(conversation: &str) -> Key {
+    [b"c", conversation.as_bytes()].concat()
+}
+
+/// The first key after all conversations' cursors.
+pub fn cursor_end() -> Key {
+    b"d".to_vec()
+}
+
+/// The key of a batch of deliveries that were applied: in the order of their commits.
+pub fn deliveries_key(number: u64) -> Key {
+    number.to_be_bytes().to_vec()
+}
+
 /// The key of a conversation's records.
 pub fn conversation_key(conversation: &str) -> Key {
     conversation.as_bytes().to_vec()
@@ -160,6 +177,7 @@ pub fn load() -> Vec<Read> {
         Table::Conversations,
         Table::Segments,
         Table::Outbox,
+        Table::Deliveries,
     ]
     .map(|table| Read::All { table })
     .into()
@@ -185,6 +203,8 @@ const OPENED: u64 = 1;
 const LOCAL: u64 = 2;
 const MARK: u64 = 3;
 const STATE: u64 = 4;
+const CURSOR: u64 = 5;
+const DELIVERIES: u64 = 6;
 
 /// A record of [`Table::Meta`].
 pub enum MetaRecord {
@@ -192,6 +212,8 @@ pub enum MetaRecord {
     Meta(Meta),
     /// when a conversation was last opened, ms since the epoch
     Opened(Rc<str>, u64),
+    /// a conversation's cursor (scope "conversation")
+    Cursor(Rc<str>, String),
 }
 
 /// The bytes of [`Meta`].
@@ -203,7 +225,11 @@ pub fn write_meta(meta: &Meta) -> Value {
     }
     json::field(&mut text, "scope");
     json::string(&mut text, &meta.scope);
-    for (name, flag) in [("listed", meta.listed), ("owed", meta.owed)] {
+    for (name, flag) in [
+        ("begun", meta.begun),
+        ("listed", meta.listed),
+        ("owed", meta.owed),
+    ] {
         json::field(&mut text, name);
         json::flag(&mut text, flag);
     }
@@ -247,14 +273,65 @@ pub fn read_meta(bytes: &[u8]) -> Result<MetaRecord, Corrupt> {
     match unseal(bytes)? {
         (META, text) => parse_meta(text).map(MetaRecord::Meta).map_err(|_| Corrupt),
         (OPENED, text) => read_pair(text).map(|(id, at)| MetaRecord::Opened(id, at)),
+        (CURSOR, text) => match &read_texts(text)?[..] {
+            [id, cursor] => Ok(MetaRecord::Cursor(id.clone(), cursor.to_string())),
+            _ => Err(Corrupt),
+        },
         _ => Err(Corrupt),
     }
+}
+
+fn write_texts<'a>(kind: u64, texts: impl Iterator<Item = &'a str>) -> Value {
+    let mut list = String::from("[");
+    for text in texts {
+        json::next(&mut list);
+        json::string(&mut list, text);
+    }
+    list.push(']');
+    seal(kind, &list)
+}
+
+fn read_texts(text: &str) -> Result<Vec<Rc<str>>, Corrupt> {
+    let Ok(Node::List(list)) = Node::parse("record", text) else {
+        return Err(Corrupt);
+    };
+    let text = |node: &Node| match node {
+        Node::Text(text) => Ok(Rc::from(&**text)),
+        _ => Err(Corrupt),
+    };
+    list.iter().map(text).collect()
+}
+
+/// The bytes of a conversation's cursor.
+pub fn write_cursor(conversation: &str, cursor: &str) -> Value {
+    write_texts(CURSOR, [conversation, cursor].into_iter())
+}
+
+/// The bytes of deliveries that were applied in one commit, the number of their record first.
+pub fn write_deliveries(number: u64, deliveries: &[Rc<str>]) -> Value {
+    let number = number.to_string();
+    let names = deliveries.iter().map(|name| &**name);
+    write_texts(DELIVERIES, [&*number].into_iter().chain(names))
+}
+
+/// Reads deliveries that were applied in one commit, and the number of their record.
+pub fn read_deliveries(bytes: &[u8]) -> Result<(u64, Vec<Rc<str>>), Corrupt> {
+    let (DELIVERIES, text) = unseal(bytes)? else {
+        return Err(Corrupt);
+    };
+    let mut names = read_texts(text)?;
+    let number = names.first().and_then(|number| number.parse().ok());
+    let number = number.ok_or(Corrupt)?;
+    names.remove(0);
+    Ok((number, names))
 }
 
 fn parse_meta(text: &str) -> Result<Meta, Error> {
     let node = Node::parse("record", text)?;
     Ok(Meta {
         cursor: node.optional_text("cursor")?.map(str::to_owned),
+        // A record from before there were other scopes does not say it.
+        begun: node.is_set("begun") || node.some("cursor").is_some(),
         scope: node.text("scope")?.to_owned(),
         listed: node.is_set("listed"),
         owed: node.is_set("owed"),

@@ -188,6 +188,54 @@ impl Segments {
         self.0.clear();
     }
 
+    /// R4, `keep`: they stay, neither live nor fresh, true as of `since`; one that was not fresh
+    /// already keeps its older cursor.
+    pub fn keep(&mut self, since: &str) {
+        for s in &mut self.0 {
+            s.live = false;
+            s.since.get_or_insert_with(|| since.to_owned());
+        }
+    }
+
+    /// R12: the kept segments in `[lo, hi]` that are true as of `since` are fresh again.
+    pub fn revalidate(&mut self, lo: u64, hi: u64, since: &str) {
+        let same: Vec<Segment> = self
+            .0
+            .iter()
+            .filter(|s| s.since.as_deref() == Some(since) && s.lo <= hi && lo <= s.hi)
+            .cloned()
+            .collect();
+        for s in same {
+            let start = s.start && lo <= s.lo;
+            self.cover(s.lo.max(lo), s.hi.min(hi), start);
+        }
+    }
+
+    /// Drops the kept segments in `[lo, hi]` that are true as of `since` only.
+    pub fn drop_kept(&mut self, lo: u64, hi: u64, since: &str) {
+        let kept = |s: &Segment| s.since.as_deref() == Some(since) && s.lo <= hi && lo <= s.hi;
+        self.0.retain(|s| !kept(s));
+    }
+
+    /// The oldest position that is reached from this one without a gap: segments that touch each
+    /// other, fresh or not.
+    pub fn reach_lo(&self, seq: u64) -> Option<u64> {
+        let mut at = self.0.iter().position(|s| s.contains(seq))?;
+        while at > 0 && self.0[at - 1].hi.checked_add(1) == Some(self.0[at].lo) {
+            at -= 1;
+        }
+        Some(self.0[at].lo)
+    }
+
+    /// The newest position that is reached from this one without a gap.
+    pub fn reach_hi(&self, seq: u64) -> Option<u64> {
+        let mut at = self.0.iter().position(|s| s.contains(seq))?;
+        while at + 1 < self.0.len() && self.0[at].hi.checked_add(1) == Some(self.0[at + 1].lo) {
+            at += 1;
+        }
+        Some(self.0[at].hi)
+    }
+
     /// Makes `[lo, hi]` fresh and joins it with the fresh segments that it overlaps or touches; kept
     /// ones are cut back to what it does not cover. Answers where it is now.
     fn cover(&mut self, lo: u64, hi: u64, start: bool) -> usize {

@@ -11,17 +11,22 @@
 //!   pull ──▶ batch job ──hasMore──▶ pull …   one chain at a time; who asks during it makes one more
 //!      │ not
 //!      ▼
-//!   caught up (once the owed list is paid)
+//!   caught up (once the owed list is paid) ──▶ a pull that waits at the server (notify "long-poll")
 //! ```
+//!
+//! The scopes differ in what a request names and what an answer brings: one batch for the account,
+//! one for each conversation, or deliveries, which are acknowledged after their commit before the
+//! chain goes on. All else is the same loop.
 
 use std::rc::Rc;
 
-use super::command::{Call, Notify};
+use super::command::{Call, Notify, Scope};
 use super::engine::{Asked, Effect, Engine, Job};
-use super::map::Set;
+use super::map::{Map, Set};
 use super::net::{Error, ErrorCode, Notice, Request};
-use super::protocol::{self, Batch, Event, ListPage, Patch};
+use super::protocol::{self, Answer, Event, Feed, ListPage, Part, Patch, Push};
 use super::timeline::Timeline;
+use super::tx::Changes;
 
 /// Backoff after a failed request: full jitter, from 1 s, at most 1 min.
 const RETRY: (u64, u64) = (1_000, 60_000);
@@ -35,12 +40,84 @@ const LIST_LIMIT: u32 = 200;
 const LASTING: u64 = 10_000;
 /// How much slower the timer is on a hidden page.
 const HIDDEN_FACTOR: u64 = 4;
+/// Events of pushes that are applied in one commit.
+const MAX_MERGED: usize = 1_000;
+/// ms that a waiting pull is held back at the server, at most: proxies end what is silent for longer.
+const WAIT: u64 = 25_000;
+/// ms after which a hidden page's pull does not wait at the server any more.
+const HIDDEN_LONG: u64 = 60_000;
+
+/// What a pull was asked for with.
+#[derive(Debug)]
+pub(super) struct Pulled {
+    /// the account's cursor
+    cursor: Option<String>,
+    /// the conversations' cursors
+    cursors: Vec<(Rc<str>, String)>,
+    /// just these
+    only: Option<Vec<Rc<str>>>,
+    /// since when it waits at the server
+    waits: Option<u64>,
+}
+
+/// Which conversations a pull is about (scope "conversation").
+#[derive(Debug, Default)]
+enum About {
+    #[default]
+    Nothing,
+    Some(Set<Rc<str>>),
+    All,
+}
+
+impl About {
+    /// And these; none: all.
+    fn add(&mut self, conversations: Vec<String>) {
+        match self {
+            About::All => {}
+            _ if conversations.is_empty() => *self = About::All,
+            About::Some(ids) => ids.add_all(conversations.into_iter().map(Rc::from)),
+            About::Nothing => {
+                let mut ids = Set::new();
+                ids.add_all(conversations.into_iter().map(Rc::from));
+                *self = About::Some(ids);
+            }
+        }
+    }
+}
+
+/// A conversation that failed alone (scope "conversation").
+#[derive(Debug, Default)]
+struct Failing {
+    failures: u32,
+    /// not before this
+    retry: u64,
+    /// not before this, whoever asks: `Retry-After`
+    obey: u64,
+}
 
 /// The pull loop.
 #[derive(Debug, Default)]
 pub(super) struct Pull {
     /// when the next one is wanted
     want: Option<u64>,
+    /// of what
+    about: About,
+    /// what the chain under way asks for next; `None`: all
+    only: Option<Vec<Rc<str>>>,
+    /// conversations that are backed off from
+    failing: Map<Rc<str>, Failing>,
+    /// the request that waits at the server, between two chains
+    waiting: Option<u64>,
+    /// no waiting before this: the server does not hold answers back
+    impatient: u64,
+    /// what is pushed now follows what was pulled: nothing is missing between (mailbox)
+    whole: bool,
+    /// the channel was up when the chain began
+    began_linked: bool,
+    /// the chain goes on
+    more: bool,
+    /// why a conversation failed in this chain
+    trouble: Option<Error>,
     /// a chain is under way
     pub running: bool,
     /// somebody asked during it
@@ -86,6 +163,15 @@ impl Pull {
         calls
     }
 
+    /// No backoff that only the client chose is waited out.
+    fn forgive(&mut self) {
+        self.not_before = 0;
+        self.impatient = 0;
+        for failing in self.failing.values_mut() {
+            failing.retry = failing.obey;
+        }
+    }
+
     /// Lets go of one call. Answers whether it was here.
     pub fn drop_call(&mut self, call: Call) -> bool {
         let before = self.calls.len() + self.later.len() + self.listing.len();
@@ -95,9 +181,17 @@ impl Pull {
         self.calls.len() + self.later.len() + self.listing.len() < before
     }
 
+    /// Whether a request waits at the server for something to come.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// The database is new.
     pub fn restart(&mut self) {
         self.running = false;
+        self.only = None;
+        self.whole = false;
+        self.failing.clear();
         self.again = false;
         self.after_list = false;
         self.caught_up = false;
@@ -156,6 +250,12 @@ impl Engine {
 
     /// Something may be new.
     pub(super) fn ask_pull(&mut self, delay: u64) {
+        self.ask_pull_of(delay, Vec::new());
+    }
+
+    /// Something may be new in these conversations; none: anywhere.
+    fn ask_pull_of(&mut self, delay: u64, conversations: Vec<String>) {
+        self.pull.about.add(conversations);
         if self.pull.running {
             self.pull.again = true;
             return;
@@ -199,7 +299,7 @@ impl Engine {
             error.retry_after = Some(self.pull.obey - self.now.mono);
             return self.reject(call, &error);
         }
-        self.pull.not_before = 0;
+        self.pull.forgive();
         self.list.retry = self.list.obey;
         if self.pull.running {
             self.pull.later.push(call);
@@ -215,13 +315,23 @@ impl Engine {
         } else {
             self.config.fallback_poll_interval
         };
-        interval.saturating_mul(if self.hidden { HIDDEN_FACTOR } else { 1 })
+        let hidden = self.hidden_since.is_some();
+        interval.saturating_mul(if hidden { HIDDEN_FACTOR } else { 1 })
     }
 
     /// When the next pull is to leave.
     fn pull_at(&self) -> u64 {
-        let timed = self.pull.ended.saturating_add(self.interval());
-        let want = self.pull.want.map_or(timed, |want| want.min(timed));
+        // A pull that waits at the server is itself the timer.
+        let timed = match self.pull.waiting {
+            Some(_) => u64::MAX,
+            None => self.pull.ended.saturating_add(self.interval()),
+        };
+        let again = self.pull.failing.values().map(|f| f.retry);
+        let want = again
+            .chain(self.pull.want)
+            .min()
+            .unwrap_or(timed)
+            .min(timed);
         let merged = self
             .pull
             .began
@@ -233,7 +343,31 @@ impl Engine {
     }
 
     fn list_wanted(&self) -> bool {
-        self.db.meta.owed && self.db.meta.cursor.is_some() && !self.list.asking
+        self.db.meta.owed && self.db.meta.begun && !self.list.asking
+    }
+
+    /// When a pull is to wait at the server; `None`: not now.
+    fn wait_at(&self) -> Option<u64> {
+        let idle = !self.pull.running && self.pull.waiting.is_none() && self.pull.caught_up;
+        let wanted = self.config.notify == Notify::LongPoll
+            && self.config.scope == Scope::Account
+            && idle
+            && !self.hidden_long();
+        let merged = self
+            .pull
+            .began
+            .saturating_add(self.config.min_pull_interval);
+        wanted.then(|| merged.max(self.pull.impatient).max(self.pull.not_before))
+    }
+
+    /// When the page has been hidden for long.
+    fn long_at(&self) -> Option<u64> {
+        self.hidden_since
+            .map(|since| since.saturating_add(HIDDEN_LONG))
+    }
+
+    fn hidden_long(&self) -> bool {
+        self.long_at().is_some_and(|at| at <= self.now.mono)
     }
 
     fn link_wanted(&self) -> bool {
@@ -245,17 +379,21 @@ impl Engine {
         if !self.may_request() {
             return None;
         }
-        let pull = (!self.pull.running).then(|| self.pull_at());
+        // What was pushed is committed first: that goes on by itself.
+        let idle = !self.pull.running && !self.pushes();
+        let pull = idle.then(|| self.pull_at());
         let list = self.list_wanted().then_some(self.list.retry);
         let link = (self.link_wanted() && self.link.open.is_none()).then_some(self.link.retry);
-        [pull, list, link].into_iter().flatten().min()
+        let long = self.long_at().filter(|_| self.pull.waiting.is_some());
+        [pull, list, link, self.wait_at(), long]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn drive_sync(&mut self) {
         if !self.may_request() {
-            if self.link.open.is_some() {
-                self.unlink();
-            }
+            self.unlink();
             return;
         }
         if self.link_wanted() && self.link.open.is_none() && self.now.mono >= self.link.retry {
@@ -263,16 +401,16 @@ impl Engine {
             self.link.open = Some(listen);
             self.effect(Effect::Listen { listen });
         }
-        if !self.pull.running && self.now.mono >= self.pull_at() {
-            self.pull.running = true;
-            self.pull.again = false;
-            self.pull.want = None;
-            self.pull.began = self.now.mono.max(1);
-            self.pull.applied = 0;
-            self.pull.empty = 0;
-            self.pull.after_list = !self.db.meta.owed && !self.db.meta.suspects.is_empty();
-            self.shown.status = true;
-            self.request_pull();
+        if !self.pull.running && self.now.mono >= self.pull_at() && !self.pushes() {
+            self.start_pull();
+        }
+        if self.pull.waiting.is_some() && self.hidden_long() {
+            self.stop_waiting();
+        }
+        if self.wait_at().is_some_and(|at| self.now.mono >= at) {
+            self.begin_chain();
+            let wait = self.config.poll_interval.min(WAIT) as u32;
+            self.pull.waiting = Some(self.request_pull(Some(wait)));
         }
         if self.list_wanted() && self.now.mono >= self.list.retry {
             if !self.list.begun {
@@ -284,7 +422,7 @@ impl Engine {
             self.list.asking = true;
             let after = self.list.after.clone();
             let epoch = self.list.epoch;
-            let cursor = self.db.meta.cursor.clone();
+            let cursor = self.db.cursor(&Feed::Account).map(str::to_owned);
             let call = Request::Conversations {
                 after: after.clone(),
                 limit: LIST_LIMIT,
@@ -294,69 +432,276 @@ impl Engine {
         }
     }
 
-    fn request_pull(&mut self) {
-        let cursor = self.db.meta.cursor.clone();
-        let call = Request::Pull {
-            cursor: cursor.clone(),
-            limit: self.config.pull_limit,
-            wait: None,
+    fn start_pull(&mut self) {
+        let only = self.chosen();
+        if only.as_ref().is_some_and(Vec::is_empty) {
+            // All that is asked for is backed off from.
+            self.pull.ended = self.now.mono;
+            return;
+        }
+        self.stop_waiting();
+        self.begin_chain();
+        self.pull.only = only;
+        self.pull.running = true;
+        self.shown.status = true;
+        self.request_pull(None);
+    }
+
+    fn begin_chain(&mut self) {
+        self.pull.again = false;
+        self.pull.began = self.now.mono.max(1);
+        self.pull.began_linked = self.link.ready;
+        self.pull.applied = 0;
+        self.pull.empty = 0;
+        self.pull.trouble = None;
+        self.pull.after_list = !self.db.meta.owed && !self.db.meta.suspects.is_empty();
+    }
+
+    /// The conversations that the next chain is about: those that somebody asked for, those whose
+    /// backoff is over; `None`: all.
+    fn chosen(&mut self) -> Option<Vec<Rc<str>>> {
+        let now = self.now.mono;
+        let timed = now >= self.pull.ended.saturating_add(self.interval());
+        let mut about = About::Nothing;
+        if timed || self.pull.want.is_some_and(|want| want <= now) {
+            self.pull.want = None;
+            about = std::mem::take(&mut self.pull.about);
+        }
+        if self.config.scope != Scope::Conversation {
+            return None;
+        }
+        let rests = |id: &Rc<str>| self.pull.failing.get(id).is_some_and(|f| f.retry > now);
+        let mut ids = match about {
+            _ if timed => None,
+            About::All => None,
+            About::Some(ids) => Some(ids),
+            About::Nothing => Some(Set::new()),
         };
-        self.request(call, Asked::Pull { cursor });
+        if ids.is_none() && self.pull.failing.keys().any(rests) {
+            // The others, without those that are not known yet: they come when all may be asked.
+            let mut known = Set::new();
+            known.add_all(self.db.cursors.keys().cloned());
+            ids = Some(known);
+        }
+        let mut ids = ids?;
+        ids.add_all(self.pull.failing.keys().cloned());
+        Some(ids.into_keys().filter(|id| !rests(id)).collect())
+    }
+
+    /// The request that waits at the server is not waited for any more.
+    fn stop_waiting(&mut self) {
+        if let Some(request) = self.pull.waiting.take() {
+            self.abort_request(request);
+        }
+    }
+
+    fn request_pull(&mut self, wait: Option<u32>) -> u64 {
+        let limit = self.config.pull_limit;
+        let mut asked = Pulled {
+            cursor: self.db.cursor(&Feed::Account).map(str::to_owned),
+            cursors: Vec::new(),
+            only: self.pull.only.clone(),
+            waits: wait.map(|_| self.now.mono),
+        };
+        let call = match self.config.scope {
+            Scope::Account => Request::Pull {
+                cursor: asked.cursor.clone(),
+                limit,
+                wait,
+            },
+            Scope::Mailbox => Request::PullMailbox { limit },
+            Scope::Conversation => {
+                let ids: Vec<Rc<str>> = match &asked.only {
+                    Some(only) => only.clone(),
+                    None => self.db.cursors.keys().cloned().collect(),
+                };
+                for id in ids {
+                    let feed = Feed::Conversation(id.clone());
+                    let cursor = self.db.cursor(&feed).map(str::to_owned);
+                    asked.cursors.extend(cursor.map(|cursor| (id, cursor)));
+                }
+                let named = |(id, cursor): &(Rc<str>, String)| (id.to_string(), cursor.clone());
+                let only = asked.only.as_ref();
+                Request::PullConversations {
+                    cursors: asked.cursors.iter().map(named).collect(),
+                    limit,
+                    only: only.map(|ids| ids.iter().map(|id| id.to_string()).collect()),
+                }
+            }
+        };
+        self.request(call, Asked::Pull(asked))
     }
 
     // ------------------------------------------------------------ batches
 
-    pub(super) fn pulled(&mut self, cursor: Option<String>, result: Result<String, Error>) {
-        match result.and_then(|text| protocol::batch(&text, cursor.as_deref())) {
-            Ok(batch) => {
-                if batch.unknown > 0 {
-                    let message = format!("{} events of unknown type were ignored", batch.unknown);
-                    self.log("debug", &message);
-                }
-                self.pull.empty = if batch.events.is_empty() && batch.has_more {
-                    self.pull.empty + 1
-                } else {
-                    0
-                };
-                if self.pull.empty > MAX_EMPTY {
-                    let error = Error::new(
-                        ErrorCode::Protocol,
-                        "batches without end that bring nothing",
-                    );
-                    return self.pull_failed(error);
-                }
-                self.push(Job::Batch {
-                    batch: Rc::new(batch),
-                    asked: cursor,
-                });
+    pub(super) fn pulled(&mut self, request: u64, asked: &Pulled, result: Result<String, Error>) {
+        if self.pull.waiting == Some(request) {
+            self.pull.waiting = None;
+            self.pull.running = true;
+        }
+        let answer = result.and_then(|text| match self.config.scope {
+            Scope::Account => {
+                let batch = protocol::batch(&text, asked.cursor.as_deref())?;
+                let asked = asked.cursor.clone();
+                let feed = Feed::Account;
+                Ok(Answer {
+                    parts: vec![Part { feed, asked, batch }],
+                    ..Answer::default()
+                })
+            }
+            Scope::Conversation => protocol::batches(&text, &asked.cursors),
+            Scope::Mailbox => {
+                let batch = protocol::mailbox(&text)?;
+                let (feed, asked) = (Feed::Mailbox, None);
+                Ok(Answer {
+                    parts: vec![Part { feed, asked, batch }],
+                    ..Answer::default()
+                })
+            }
+        });
+        match answer {
+            Ok(answer) => self.answered_pull(asked, answer),
+            Err(error) => self.pull_failed(error),
+        }
+    }
+
+    fn answered_pull(&mut self, asked: &Pulled, answer: Answer) {
+        let Answer {
+            parts,
+            failed,
+            more,
+        } = answer;
+        let unknown: usize = parts.iter().map(|part| part.batch.unknown()).sum();
+        if unknown > 0 {
+            let message = format!("{unknown} events of unknown type were ignored");
+            self.log("debug", &message);
+        }
+        let nothing = parts.iter().all(|part| part.batch.events.is_empty());
+        if nothing && let Some(since) = asked.waits {
+            // A server that does not hold answers back is not asked in a loop.
+            let soon = self.now.mono < since + self.config.poll_interval.min(WAIT) / 2;
+            let pause = if soon {
+                self.config.fallback_poll_interval
+            } else {
+                0
+            };
+            self.pull.impatient = self.now.mono + pause;
+        }
+        // A conversation's own chain is bounded by its cursor, which must move.
+        let mut on: Vec<Rc<str>> = Vec::new();
+        let mut has_more = more;
+        for part in &parts {
+            has_more |= part.batch.has_more;
+            if let Feed::Conversation(id) = &part.feed {
+                self.pull.failing.remove(id);
+                on.extend(part.batch.has_more.then(|| id.clone()));
+            }
+        }
+        if !more && self.config.scope == Scope::Conversation {
+            self.pull.only = Some(on);
+        }
+        self.pull.more = has_more;
+        if nothing && has_more {
+            self.pull.empty += 1;
+        }
+        if self.pull.empty > MAX_EMPTY {
+            let error = Error::new(
+                ErrorCode::Protocol,
+                "batches without end that bring nothing",
+            );
+            return self.pull_failed(error);
+        }
+        for (id, error) in failed {
+            self.conversation_failed(id, error);
+        }
+        self.push(Job::Batch {
+            parts,
+            pushed: false,
+        });
+    }
+
+    /// One conversation could not be pulled: it is backed off from, alone.
+    fn conversation_failed(&mut self, id: Rc<str>, error: Error) {
+        let (base, cap) = if error.retryable() { RETRY } else { SLOW_RETRY };
+        let failures = self.pull.failing.get(&id).map_or(0, |f| f.failures);
+        let wait = self.backoff(failures, base, cap);
+        let obey = self.now.mono + error.retry_after.unwrap_or(0);
+        let failing = self.pull.failing.or_default(id);
+        failing.failures += 1;
+        failing.obey = obey;
+        failing.retry = obey.max(self.now.mono + wait);
+        self.failure_event(&error);
+        self.pull.trouble = Some(error);
+    }
+
+    /// Batches are committed.
+    pub(super) fn applied(&mut self, parts: &[Part], changes: &Changes) {
+        let events: usize = parts.iter().map(|part| part.batch.events.len()).sum();
+        self.pull.applied += events as u64;
+        self.pull.failures = 0;
+        self.pull.error = None;
+        self.shown.status = true;
+        if changes.events.is_empty() && self.pull.more && self.config.scope == Scope::Mailbox {
+            self.pull.empty += 1;
+        } else if !changes.events.is_empty() {
+            self.pull.empty = 0;
+        }
+        let deliveries = deliveries(parts);
+        if deliveries.is_empty() {
+            return self.go_on();
+        }
+        if !self.may_request() {
+            // It comes again, and is acknowledged then (R10).
+            self.pull.running = false;
+            return self.ask_pull(0);
+        }
+        let pushed = false;
+        let call = Request::Acknowledge { deliveries, pushed };
+        self.request(call, Asked::Ack { pushed });
+    }
+
+    /// Deliveries are acknowledged, or not: then they come again.
+    pub(super) fn acknowledged(&mut self, pushed: bool, result: Result<String, Error>) {
+        match result {
+            Ok(_) if pushed => {}
+            Ok(_) => self.go_on(),
+            Err(error) if pushed => {
+                let message = format!("an acknowledgement was lost: {error}");
+                self.log("debug", &message);
             }
             Err(error) => self.pull_failed(error),
         }
     }
 
-    /// A batch is committed.
-    pub(super) fn applied(&mut self, batch: &Batch) {
-        self.pull.applied += batch.events.len() as u64;
-        self.pull.failures = 0;
-        self.pull.error = None;
-        self.shown.status = true;
-        if batch.has_more {
+    /// The chain goes on, or has ended.
+    fn go_on(&mut self) {
+        if self.pull.more {
             if self.may_request() {
-                return self.request_pull();
+                self.request_pull(None);
+            } else {
+                self.pull.running = false;
+                self.ask_pull(0);
             }
-            self.pull.running = false;
-            return self.ask_pull(0);
+            return;
         }
         self.pull.running = false;
         self.pull.ended = self.now.mono;
         self.pull.not_before = 0;
-        self.pull.caught_up = true;
+        let whole = self.pull.failing.is_empty();
+        self.pull.caught_up |= whole;
+        self.pull.whole = self.pull.began_linked && self.link.ready;
         self.pull.last_synced = Some(self.now.wall);
-        if self.pull.after_list && !self.db.meta.owed && !self.db.meta.suspects.is_empty() {
+        self.pull.error = self.pull.trouble.take();
+        let suspects = !self.db.meta.owed && !self.db.meta.suspects.is_empty();
+        if whole && self.pull.after_list && suspects {
             self.push(Job::Suspects);
         }
         let calls = std::mem::take(&mut self.pull.calls);
-        if self.db.meta.owed {
+        if let Some(error) = self.pull.error.clone() {
+            for call in calls {
+                self.reject(call, &error);
+            }
+        } else if self.db.meta.owed {
             self.pull.listing.extend(calls);
         } else {
             for call in calls {
@@ -365,13 +710,87 @@ impl Engine {
         }
         self.pull.calls = std::mem::take(&mut self.pull.later);
         if std::mem::take(&mut self.pull.again) || !self.pull.calls.is_empty() {
-            self.ask_pull(0);
+            if !self.pull.calls.is_empty() {
+                self.pull.about = About::All;
+            }
+            self.pull.want = Some(self.now.mono);
+        }
+    }
+
+    // ------------------------------------------------------------ pushes
+
+    /// Events inline: usable only where nothing is missing before them, else a notification.
+    fn pushed(&mut self, text: &str) {
+        match protocol::push(text) {
+            Ok(push) if self.usable(&push) => self.take_push(push),
+            Ok(_) => self.push_missed(),
+            Err(error) => {
+                self.log("debug", &format!("a push that cannot be read: {error}"));
+                self.push_missed();
+            }
+        }
+    }
+
+    /// What was pushed is pulled; what is pushed before that has come does not follow it.
+    fn push_missed(&mut self) {
+        self.pull.whole = false;
+        self.pull.began_linked = false;
+        self.ask_pull(0);
+    }
+
+    fn usable(&mut self, push: &Push) -> bool {
+        if self.pull.running || !self.may_request() {
+            return false;
+        }
+        match (self.config.scope, &push.prev) {
+            (Scope::Account, Some(prev)) => {
+                let queued = self.last_push().map(|part| part.batch.cursor.clone());
+                let cursor = queued.unwrap_or_else(|| self.db.meta.cursor.clone());
+                cursor.as_deref() == Some(prev)
+            }
+            (Scope::Mailbox, None) => self.pull.whole,
+            _ => false,
+        }
+    }
+
+    fn take_push(&mut self, push: Push) {
+        let Push { prev, batch } = push;
+        // A burst is few commits: what waits for its turn grows.
+        if let Some(last) = self.waiting_push()
+            && last.batch.events.len() + batch.events.len() <= MAX_MERGED
+        {
+            last.batch.events.extend(batch.events);
+            last.batch.cursor = batch.cursor;
+            return;
+        }
+        let feed = match self.config.scope {
+            Scope::Mailbox => Feed::Mailbox,
+            _ => Feed::Account,
+        };
+        self.push(Job::Batch {
+            parts: vec![Part {
+                feed,
+                asked: prev,
+                batch,
+            }],
+            pushed: true,
+        });
+    }
+
+    /// A push is committed.
+    pub(super) fn push_applied(&mut self, parts: &[Part]) {
+        let deliveries = deliveries(parts);
+        if !deliveries.is_empty() && self.may_request() {
+            let pushed = true;
+            let call = Request::Acknowledge { deliveries, pushed };
+            self.request(call, Asked::Ack { pushed });
         }
     }
 
     pub(super) fn pull_failed(&mut self, error: Error) {
         self.pull.running = false;
         self.pull.again = false;
+        self.pull.whole = false;
         self.pull.ended = self.now.mono;
         self.pull.failures += 1;
         let (base, cap) = if error.retryable() { RETRY } else { SLOW_RETRY };
@@ -381,6 +800,7 @@ impl Engine {
             self.pull.obey = self.pull.obey.max(self.now.mono + after);
         }
         self.pull.want = Some(self.now.mono);
+        self.pull.about = About::All;
         for call in self.pull.take_calls() {
             self.reject(call, &error);
         }
@@ -488,6 +908,8 @@ impl Engine {
     // ------------------------------------------------------------ the channel
 
     fn unlink(&mut self) {
+        self.stop_waiting();
+        self.pull.whole = false;
         if self.link.open.take().is_some() {
             self.effect(Effect::Unlisten);
         }
@@ -504,21 +926,26 @@ impl Engine {
             Notice::Ready => {
                 self.link.ready = true;
                 self.link.since = self.now.mono;
+                self.pull.whole = false;
                 self.reached();
                 // What came while the channel was down said nothing.
                 self.ask_pull(0);
             }
-            Notice::Push(_) => self.ask_pull(0),
-            Notice::Notify { spread, .. } => {
+            Notice::Push(text) => self.pushed(&text),
+            Notice::Notify {
+                spread,
+                conversations,
+            } => {
                 let delay = if spread == 0 {
                     0
                 } else {
                     self.random(u64::from(spread))
                 };
-                self.ask_pull(delay);
+                self.ask_pull_of(delay, conversations);
             }
             Notice::Closed(error) => {
                 self.link.open = None;
+                self.pull.whole = false;
                 // One that was up for a while begins anew; one that flaps is backed off from.
                 let lasted = self.now.mono.saturating_sub(self.link.since) > LASTING;
                 if std::mem::take(&mut self.link.ready) && lasted {
@@ -620,7 +1047,9 @@ impl Engine {
     }
 
     pub(super) fn visibility(&mut self, hidden: bool) {
-        if std::mem::replace(&mut self.hidden, hidden) && !hidden {
+        if hidden {
+            self.hidden_since.get_or_insert(self.now.mono);
+        } else if self.hidden_since.take().is_some() {
             self.ask_pull(0);
         }
     }
@@ -644,7 +1073,7 @@ impl Engine {
 
     /// Begins again without waiting out a backoff; only a `Retry-After` is obeyed.
     fn reconnect(&mut self) {
-        self.pull.not_before = 0;
+        self.pull.forgive();
         self.link.retry = 0;
         self.list.retry = self.list.obey;
         self.ask_pull(0);
@@ -662,15 +1091,13 @@ impl Engine {
     // ------------------------------------------------------------ journals
 
     /// R7, R11: what is committed is kept for whoever asked before.
-    pub(super) fn keep_journals(&mut self, batch: &Batch) {
+    pub(super) fn keep_journals(&mut self, events: &[Event]) {
         if self.list.begun {
-            self.list.journal.extend(batch.events.iter().cloned());
+            self.list.journal.extend(events.iter().cloned());
         }
         for fetch in self.fetches.values_mut() {
             let about = |event: &&Event| *event.conversation() == fetch.conversation;
-            fetch
-                .journal
-                .extend(batch.events.iter().filter(about).cloned());
+            fetch.journal.extend(events.iter().filter(about).cloned());
         }
     }
 
@@ -682,4 +1109,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// The names of what a mailbox has delivered, also of what was known, or is of unknown type.
+fn deliveries(parts: &[Part]) -> Vec<String> {
+    let incoming = parts.iter().flat_map(|part| &part.batch.events);
+    let named = incoming.filter_map(|event| event.delivery.as_ref());
+    named.map(|name| name.to_string()).collect()
 }

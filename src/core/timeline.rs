@@ -18,13 +18,13 @@ mod driving;
 
 use std::rc::Rc;
 
-use super::command::{Call, Start, TimelineId};
+use super::command::{Call, Scope, Start, TimelineId};
 use super::db::{BlockId, Direction};
 use super::engine::{Asked, Engine, Job};
 use super::frame::Row;
 use super::json;
 use super::net::{Error, ErrorCode, Place, Request};
-use super::protocol::{self, Event};
+use super::protocol::{self, Event, Feed, Page};
 use super::records::Held;
 use super::segments::Segment;
 use super::tx::{Change, Changes};
@@ -58,18 +58,44 @@ enum Target {
     Latest,
     /// what was on screen
     Range { lo: u64, hi: u64, mid: u64 },
+    /// this position
+    Around(u64),
+    /// the first at or after this time
+    At(u64),
+    /// the first that the account has not read
+    FirstUnread,
 }
 
 /// The wish to have a window (again): opening, jump, overflow.
 #[derive(Debug)]
 struct Reload {
     target: Target,
+    /// the app has named the target: what is shown does not stand for it
+    asked: bool,
     /// messages
     want: usize,
     fetch: Option<u64>,
     pages: u32,
     /// jumps that it answers
     calls: Vec<Call>,
+}
+
+/// What a timeline asks for by itself: a kept segment's changes (R12), a gap's next page, a page
+/// ahead of its use. One at a time.
+#[derive(Debug, Default)]
+struct Tend {
+    fetch: Option<u64>,
+    /// what was asked for last: it must have changed something
+    asked: Option<Wants>,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// a page (R5)
+    Page(Place),
+    /// what changed in a kept segment since its cursor (R12)
+    Changes { since: String, from: u64, to: u64 },
 }
 
 /// The wish for a page.
@@ -104,7 +130,7 @@ pub(super) enum Life {
 #[derive(Debug)]
 pub(super) struct Fetch {
     pub conversation: Rc<str>,
-    pub place: Place,
+    pub wants: Wants,
     /// events committed since it was asked for (R7)
     pub journal: Vec<Event>,
     /// an overflow or a removal came in between
@@ -127,6 +153,11 @@ pub(super) struct Timeline {
     reload: Option<Reload>,
     older: Option<Load>,
     newer: Option<Load>,
+    tend: Tend,
+    /// likewise, of what nobody has asked for yet
+    ahead: Tend,
+    /// a page ahead is wanted, once the network is idle
+    ahead_due: bool,
     pub error: Option<Error>,
     /// the keys of what is on screen
     on_screen: Option<(String, String)>,
@@ -153,7 +184,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    fn new(conversation: Rc<str>, page_size: usize, max_items: usize) -> Self {
+    fn new(conversation: Rc<str>, start: Start, page_size: usize, max_items: usize) -> Self {
         Timeline {
             conversation,
             page_size,
@@ -162,9 +193,12 @@ impl Timeline {
             runs: Vec::new(),
             opened: false,
             follow: true,
-            reload: Some(Reload::latest(page_size)),
+            reload: Some(Reload::asked(start, page_size)),
             older: None,
             newer: None,
+            tend: Tend::default(),
+            ahead: Tend::default(),
+            ahead_due: false,
             error: None,
             on_screen: None,
             visible: None,
@@ -208,7 +242,8 @@ impl Timeline {
         let shown = shown.and_then(|run| run.messages.first()).map(|m| m.seq.0);
         let awaited = self.reload.as_ref().and_then(|reload| match reload.target {
             Target::Latest => held.newest_from(reload.want),
-            Target::Range { lo, .. } => Some(lo),
+            Target::Range { lo, .. } | Target::Around(lo) => Some(lo),
+            Target::At(_) | Target::FirstUnread => None,
         });
         [shown, awaited].into_iter().flatten().min()
     }
@@ -220,9 +255,13 @@ impl Timeline {
 
     /// At the newest end there may be messages that nothing is known of.
     pub fn gap_at_end(&self, held: &Held) -> bool {
-        let target = self.reload.as_ref().map(|r| r.target);
-        let latest = self.opened && matches!(target, Some(Target::Latest));
-        latest && self.runs.last().is_none_or(|run| run.held) && self.has_newer(held)
+        let Some(reload) = self.reload.as_ref().filter(|_| self.opened) else {
+            return false;
+        };
+        let Some(last) = self.runs.last() else {
+            return true;
+        };
+        matches!(reload.target, Target::Latest) && last.held && self.has_newer(held)
     }
 
     /// False only when the server has said that nothing is older.
@@ -309,6 +348,23 @@ impl Timeline {
         self.reload.is_some() && (replaced || edge.is_none_or(|run| !run.held))
     }
 
+    /// All that it shows is held: what is reached goes on from there, and takes no one's place.
+    fn stands(&self) -> bool {
+        !self.runs.is_empty() && self.runs.iter().all(|run| run.held)
+    }
+
+    /// Its segments stayed over an overflow, and are not fresh (R4, `keep`): what it shows stays, and
+    /// is revalidated; at the newest end there may be more.
+    fn stale(&mut self) {
+        let newest = self.newest();
+        let at_end = self.visible.is_none_or(|(_, last)| Some(last) >= newest);
+        self.follow &= at_end;
+        self.tend = Tend::default();
+        self.ahead = Tend::default();
+        self.wake = true;
+        self.dirty = true;
+    }
+
     /// Its segments went (R4): what it shows stays, until pages cover it again.
     fn clear(&mut self) {
         for run in &mut self.runs {
@@ -318,10 +374,19 @@ impl Timeline {
             load.fetch = None;
             load.asked = None;
         }
-        let calls = self.reload.take().map(|r| r.calls).unwrap_or_default();
-        self.reload = Some(Reload {
-            calls,
-            ..self.recover()
+        self.tend = Tend::default();
+        self.ahead = Tend::default();
+        self.reload = Some(match self.reload.take() {
+            // What the app has asked for is still what it is to see.
+            Some(asked) if asked.asked => Reload {
+                fetch: None,
+                pages: 0,
+                ..asked
+            },
+            reload => Reload {
+                calls: reload.map(|r| r.calls).unwrap_or_default(),
+                ..self.recover()
+            },
         });
         self.wake = true;
         self.dirty = true;
@@ -358,6 +423,7 @@ impl Timeline {
                 hi,
                 mid: shown[shown.len() / 2],
             },
+            asked: false,
             want: shown.len() + 2 * self.page_size,
             fetch: None,
             pages: 0,
@@ -394,6 +460,8 @@ impl Timeline {
             unseen.saturating_sub(inside)
         };
         self.runs = vec![run];
+        self.tend = Tend::default();
+        self.ahead = Tend::default();
         self.follow = follow;
         self.opened = true;
         self.error = None;
@@ -486,6 +554,10 @@ impl Timeline {
                 run.messages.insert(i, m.clone());
             }
         }
+        // R5: kept, and not there any more.
+        for run in &mut self.runs {
+            run.messages.retain(|m| !change.gone.contains(&m.seq.0));
+        }
         // After that: one batch may bring a message and its update.
         for m in change.updated.iter().chain(&change.inserted) {
             for run in &mut self.runs {
@@ -510,9 +582,8 @@ impl Timeline {
         }
         // What reaches down to the new beginning of all begins there.
         if let Some(run) = self.runs.first_mut().filter(|run| run.held)
-            && let Some(segment) = held.segments.containing(run.hi)
-            && segment.start
-            && nothing_older(held, segment, run.lo)
+            && held.segments.reach_lo(run.hi) == Some(0)
+            && nothing_older(held, 0, run.lo)
         {
             run.lo = 0;
         }
@@ -529,23 +600,54 @@ impl Reload {
     fn latest(want: usize) -> Self {
         Reload {
             target: Target::Latest,
+            asked: false,
             want,
             fetch: None,
             pages: 0,
             calls: Vec::new(),
         }
     }
+
+    /// What the app asks for, by `start` or `jump`.
+    fn asked(to: Start, want: usize) -> Self {
+        let target = match to {
+            Start::Latest => Target::Latest,
+            Start::Around(seq) => Target::Around(seq.0),
+            Start::At(ms) => Target::At(ms),
+            Start::FirstUnread => Target::FirstUnread,
+        };
+        Reload {
+            target,
+            asked: true,
+            ..Reload::latest(want)
+        }
+    }
 }
 
-/// Whether a segment holds no message below this position.
-fn nothing_older(held: &Held, segment: &Segment, seq: u64) -> bool {
-    let first = held.blocks.partition_point(|b| b.lo < segment.lo);
+impl Load {
+    /// Of so many messages.
+    fn of(limit: usize, calls: Vec<Call>) -> Self {
+        Load {
+            calls,
+            limit,
+            added: 0,
+            cache: false,
+            net: false,
+            fetch: None,
+            asked: None,
+        }
+    }
+}
+
+/// Whether nothing is held from `lo` to below this position.
+fn nothing_older(held: &Held, lo: u64, seq: u64) -> bool {
+    let first = held.blocks.partition_point(|b| b.lo < lo);
     held.blocks.get(first).is_none_or(|b| b.lo >= seq)
 }
 
-/// Whether a segment holds no message above this position.
-fn nothing_newer(held: &Held, segment: &Segment, seq: u64) -> bool {
-    let after = held.blocks.partition_point(|b| b.hi <= segment.hi);
+/// Whether nothing is held from above this position to `hi`.
+fn nothing_newer(held: &Held, hi: u64, seq: u64) -> bool {
+    let after = held.blocks.partition_point(|b| b.hi <= hi);
     after
         .checked_sub(1)
         .is_none_or(|last| held.blocks[last].hi <= seq)

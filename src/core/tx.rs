@@ -8,10 +8,11 @@
 use std::rc::Rc;
 
 use super::block::{self, Block, BlockRef};
+use super::command::Policy;
 use super::db::{BlockId, Db};
 use super::map::{Map, Set, order};
 use super::net::{Error, ErrorCode, Place};
-use super::protocol::{Batch, Event, ListPage, Overflow, Page, Patch};
+use super::protocol::{Batch, Changed, Event, Feed, ListPage, Overflow, Page, Part, Patch};
 use super::records::{self, Held, Local, LocalState};
 use super::segments::{Cover, Prev};
 use super::storage::{Table, Write};
@@ -26,6 +27,9 @@ pub enum Stop {
     Void,
 }
 
+/// Deliveries that are remembered (R10).
+const REMEMBERED: usize = 10_000;
+
 type Result<T> = std::result::Result<T, Stop>;
 
 /// What a commit did to one conversation, for the timelines that show it.
@@ -37,6 +41,10 @@ pub struct Change {
     pub updated: Vec<Rc<Message>>,
     /// its segments went: SyncGapOverflow, or a block that did not check
     pub cleared: bool,
+    /// its segments stayed over an overflow, and are not fresh (R4, `keep`)
+    pub kept: bool,
+    /// positions of messages that were kept, and that the server does not have any more
+    pub gone: Vec<u64>,
     /// the account has left it
     pub removed: bool,
     /// what is older than this is gone
@@ -54,6 +62,8 @@ pub struct Changes {
     pub updates: Vec<Rc<Message>>,
     /// what overflowed
     pub overflow: Option<Overflow>,
+    /// the events that were news, for whoever asked before them (R7, R11)
+    pub events: Vec<Event>,
     /// own messages that the sync has brought: the local item's key, and the message that takes it
     pub synced: Vec<(String, Rc<Message>)>,
     /// the server's list changed
@@ -81,6 +91,11 @@ pub struct Commit {
     outbox: Map<u64, Option<Rc<Local>>>,
     marks: Map<Rc<str>, Option<u64>>,
     opened: Map<Rc<str>, Option<u64>>,
+    /// all conversations' cursors go, before any is written
+    cursors_cleared: bool,
+    cursors: Map<Rc<str>, Option<String>>,
+    /// applied now (R10)
+    deliveries: Vec<Rc<str>>,
     meta: Option<records::Meta>,
     /// see there
     pub changes: Changes,
@@ -442,14 +457,15 @@ impl<'a> Tx<'a> {
     // ------------------------------------------------------------ batches
 
     /// A batch (R1, R2, R3, R4, R7, R9): `Void` if its request's cursor is not the applied one any
-    /// more.
-    pub fn batch(&mut self, batch: &Batch, asked: &Option<String>) -> Result<()> {
-        if self.db.meta.cursor != *asked {
+    /// more. `whole`: nothing before it is missing; else, pushed into a mailbox's client, it counts
+    /// only where each new message follows the live end, and is `Void` otherwise.
+    pub fn batch(&mut self, part: &Part, policy: Policy, whole: bool) -> Result<()> {
+        if self.db.cursor(&part.feed) != part.asked.as_deref() {
             return Err(Stop::Void);
         }
-        self.overflow(batch);
-        let touched: Vec<Rc<Message>> = batch
-            .events
+        let events = self.news(&part.batch);
+        self.overflow(part, &events, policy);
+        let touched: Vec<Rc<Message>> = events
             .iter()
             .filter_map(|event| match event {
                 Event::Message { message, .. } | Event::Update(message) => Some(message.clone()),
@@ -457,8 +473,11 @@ impl<'a> Tx<'a> {
             })
             .collect();
         self.need(&touched)?;
-        for event in &batch.events {
+        for event in &events {
             match event {
+                Event::Message { message, prev } if !whole && !self.follows(message, *prev) => {
+                    return Err(Stop::Void);
+                }
                 Event::Message { message, prev } => self.new_message(message, *prev)?,
                 Event::Update(message) => {
                     if self.update(message)? {
@@ -474,28 +493,90 @@ impl<'a> Tx<'a> {
             }
             self.clear_suspicion(event.conversation());
         }
-        if asked.is_none() {
+        let meta = self.meta();
+        if !meta.begun {
             // The first sign-in, also of a server that does not call it an overflow.
-            self.meta().owed = true;
+            meta.begun = true;
+            meta.owed = true;
+            self.commit.cursors_cleared = true;
         }
-        self.meta().cursor = Some(batch.cursor.clone());
+        match &part.feed {
+            Feed::Account => self.meta().cursor.clone_from(&part.batch.cursor),
+            Feed::Conversation(id) => {
+                // One that the account has left has none.
+                let left = matches!(events.last(), Some(Event::Removed(_)));
+                let cursor = part.batch.cursor.clone().filter(|_| !left);
+                self.commit.cursors.insert(id.clone(), cursor);
+            }
+            Feed::Mailbox => {}
+        }
+        self.commit.changes.events.extend(events);
         Ok(())
     }
 
+    /// The events of a batch without the deliveries that were applied before (R10). What is left
+    /// counts as applied.
+    fn news(&mut self, batch: &Batch) -> Vec<Event> {
+        let mut events = Vec::with_capacity(batch.events.len());
+        for incoming in &batch.events {
+            if let Some(name) = &incoming.delivery {
+                let again = self.db.delivered.contains(name);
+                if again || self.commit.deliveries.contains(name) {
+                    continue;
+                }
+                self.commit.deliveries.push(name.clone());
+            }
+            events.extend(incoming.event.clone());
+        }
+        events
+    }
+
+    /// Whether a message is the next one of its conversation, as far as anything is known of it.
+    fn follows(&mut self, m: &Rc<Message>, prev: Prev) -> bool {
+        let held = self.held(&m.conversation);
+        match (held.segments.live(), prev) {
+            (None, _) => true,
+            (Some(live), Prev::At(prev)) => prev <= live.hi,
+            (Some(live), Prev::Nothing) => live.start,
+            (Some(_), Prev::Unknown) => false,
+        }
+    }
+
     /// R4, before the events of the same batch.
-    fn overflow(&mut self, batch: &Batch) {
-        let Some(overflow) = &batch.overflow else {
-            return;
+    fn overflow(&mut self, part: &Part, events: &[Event], policy: Policy) {
+        // Where nothing was applied before, what is held is of another time, or another scope.
+        let first = match part.feed {
+            Feed::Mailbox => !self.meta().begun,
+            _ => part.asked.is_none(),
+        };
+        let implied = match &part.feed {
+            Feed::Conversation(id) if self.meta().begun => Overflow::Of(vec![id.clone()]),
+            _ => Overflow::All,
+        };
+        let said = match (&part.feed, &part.batch.overflow) {
+            // It is about the one conversation, however it is put.
+            (Feed::Conversation(_), Some(_)) => Some(&implied),
+            (_, said) => said.as_ref(),
+        };
+        let overflow = match said {
+            Some(overflow) => overflow,
+            None if first && !self.db.held.is_empty() => &implied,
+            None => return,
         };
         let concerned: Vec<Rc<str>> = match overflow {
             Overflow::All => self.db.held.keys().cloned().collect(),
             Overflow::Of(ids) => ids.clone(),
         };
+        // Without a cursor nobody can say what has changed since: it is fetched again.
+        let since = part.asked.clone().unwrap_or_default();
         for id in &concerned {
-            self.clear(id);
+            match policy {
+                Policy::Clear => self.clear(id),
+                Policy::Keep => self.keep(id, &since),
+            }
         }
         let brings_state = |id: &Rc<str>| {
-            batch.events.iter().any(
+            events.iter().any(
                 |e| matches!(e, Event::Conversation(patch) if patch.id == *id && patch.is_whole()),
             )
         };
@@ -507,7 +588,20 @@ impl<'a> Tx<'a> {
             self.meta().owed = true;
             self.meta().suspects.clear();
         }
-        self.commit.changes.overflow = Some(overflow.clone());
+        let changes = &mut self.commit.changes;
+        match (&mut changes.overflow, overflow) {
+            (Some(Overflow::All), _) => {}
+            (Some(Overflow::Of(ids)), Overflow::Of(more)) => ids.extend(more.iter().cloned()),
+            (known, _) => *known = Some(overflow.clone()),
+        }
+    }
+
+    /// R4, `keep`: its segments stay, true as of `since`.
+    fn keep(&mut self, id: &Rc<str>, since: &str) {
+        let held = self.held(id);
+        held.segments.keep(since);
+        held.last_known = None;
+        self.change(id).kept = true;
     }
 
     /// R2.
@@ -602,6 +696,8 @@ impl<'a> Tx<'a> {
         if let Some(last) = patch.last_seq {
             let last = last.map(|seq| seq.0);
             let held = self.held(&patch.id);
+            // A mailbox may deliver an older state after a newer one was read: what was seen stays.
+            held.seen = held.seen.max(last);
             if held.last_known != Some(last) {
                 held.last_known = Some(last);
             }
@@ -612,6 +708,7 @@ impl<'a> Tx<'a> {
         self.clear(id);
         self.set_state(id, None);
         self.commit.held.insert(id.clone(), Held::default());
+        self.commit.cursors.insert(id.clone(), None);
         self.commit.marks.insert(id.clone(), None);
         self.commit.opened.insert(id.clone(), None);
         let change = self.change(id);
@@ -728,11 +825,13 @@ impl<'a> Tx<'a> {
                 cover.hi = before - 1;
             }
         }
+        self.drop_unlisted(id, (cover.lo, cover.hi), &messages)?;
         let messages: Vec<Rc<Message>> = messages.into_values().collect();
         self.need(&messages)?;
         let held = self.held(id);
         held.seen = held.seen.max(messages.last().map(|m| m.seq.0));
         held.segments.page(cover);
+        self.align(id)?;
         // From the side where the segment goes on, so that blocks fill up.
         if matches!(place, Place::Before(_)) {
             for m in messages.iter().rev() {
@@ -747,6 +846,147 @@ impl<'a> Tx<'a> {
             self.newer_elsewhere(m);
         }
         self.drop_trimmed(id);
+        Ok(())
+    }
+
+    /// What changed in the kept segments of `[from, to]` since their cursor (R12), with the events
+    /// committed since it was asked for (R7): as far as the answer goes they are fresh again.
+    pub fn changes(
+        &mut self,
+        id: &Rc<str>,
+        since: &str,
+        (from, to): (u64, u64),
+        answer: &Changed,
+        journal: &[Event],
+    ) -> Result<()> {
+        let last = answer.messages.last().map(|m| m.seq.0);
+        let hi = match last {
+            Some(last) if answer.has_more => last.min(to),
+            _ => to,
+        };
+        let mut messages = Map::new();
+        for m in &answer.messages {
+            messages.insert(m.seq.0, m.clone());
+        }
+        for event in journal {
+            match event {
+                Event::Message { message, .. } => newer(&mut messages, message, true),
+                Event::Update(message) => newer(&mut messages, message, false),
+                // Cut off what is held already.
+                Event::Trim { before, .. } => messages = messages.split_off(&before.0),
+                Event::Conversation(_) | Event::Removed(_) => {}
+            }
+        }
+        let kept: Vec<(u64, u64)> = self
+            .held(id)
+            .segments
+            .iter()
+            .filter(|s| s.since.as_deref() == Some(since) && s.lo <= hi && from <= s.hi)
+            .map(|s| (s.lo.max(from), s.hi.min(hi)))
+            .collect();
+        // What a page has covered meanwhile, or an eviction has cut off, is not the answer's.
+        let inside = |m: &Rc<Message>| kept.iter().any(|(a, b)| *a <= m.seq.0 && m.seq.0 <= *b);
+        let messages: Vec<Rc<Message>> = messages.into_values().filter(inside).collect();
+        self.need(&messages)?;
+        self.held(id).segments.revalidate(from, hi, since);
+        self.align(id)?;
+        for m in &messages {
+            self.hold(m)?;
+            self.newer_elsewhere(m);
+        }
+        self.drop_trimmed(id);
+        Ok(())
+    }
+
+    /// The server cannot say what changed in the kept segments of this range (R12): they go, and are
+    /// fetched again.
+    pub fn drop_kept(&mut self, id: &Rc<str>, since: &str, (from, to): (u64, u64)) -> Result<()> {
+        self.held(id).segments.drop_kept(from, to, since);
+        self.align(id)?;
+        self.change(id).cleared = true;
+        Ok(())
+    }
+
+    /// R5: of what was kept, a page leaves nothing that it does not have itself.
+    fn drop_unlisted(
+        &mut self,
+        id: &Rc<str>,
+        (lo, hi): (u64, u64),
+        listed: &Map<u64, Rc<Message>>,
+    ) -> Result<()> {
+        let kept: Vec<(u64, u64)> = self
+            .held(id)
+            .segments
+            .iter()
+            .filter(|s| !s.fresh() && s.lo <= hi && lo <= s.hi)
+            .map(|s| (s.lo.max(lo), s.hi.min(hi)))
+            .collect();
+        for (a, b) in kept {
+            let mut at = self.held(id).blocks.partition_point(|block| block.hi < a);
+            while let Some(entry) = self.held(id).blocks.get(at).copied() {
+                if entry.lo > b {
+                    break;
+                }
+                let key = (id.clone(), entry.lo);
+                let block = self.load(&key)?;
+                let listed = |m: &Rc<Message>| {
+                    let seq = m.seq.0;
+                    seq < a || seq > b || listed.contains_key(&seq)
+                };
+                let gone = block.iter().filter(|m| !listed(m)).map(|m| m.seq.0);
+                let gone: Vec<u64> = gone.collect();
+                if gone.is_empty() {
+                    at += 1;
+                    continue;
+                }
+                block.retain(listed);
+                let left = block.clone();
+                self.commit.blocks.insert(key, None);
+                self.change(id).gone.extend(gone);
+                let blocks = &mut self.held(id).blocks;
+                let (Some(first), Some(last)) = (left.first(), left.last()) else {
+                    blocks.remove(at);
+                    continue;
+                };
+                blocks[at] = BlockRef {
+                    lo: first.seq.0,
+                    hi: last.seq.0,
+                    count: left.len() as u32,
+                    ..entry
+                };
+                let key = (id.clone(), first.seq.0);
+                self.commit.blocks.insert(key, Some(left));
+                at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks follow their segments: one that lies across an end is split there, what lies in none
+    /// goes. Only kept segments are ever cut through (R5, R12).
+    fn align(&mut self, id: &Rc<str>) -> Result<()> {
+        let mut at = 0;
+        while let Some(entry) = self.held(id).blocks.get(at).copied() {
+            let segments = &self.held(id).segments;
+            let split = match segments.containing(entry.lo) {
+                Some(s) if s.hi >= entry.hi => {
+                    at += 1;
+                    continue;
+                }
+                Some(s) => s.hi + 1,
+                None => match segments.iter().find(|s| s.lo > entry.lo) {
+                    Some(s) if s.lo <= entry.hi => s.lo,
+                    _ => {
+                        self.held(id).blocks.remove(at);
+                        self.commit.blocks.insert((id.clone(), entry.lo), None);
+                        continue;
+                    }
+                },
+            };
+            let block = self.load(&(id.clone(), entry.lo))?;
+            let upper = block.split_off(block.partition_point(|m| m.seq.0 < split));
+            self.split(id, at, upper);
+        }
         Ok(())
     }
 
@@ -1075,6 +1315,42 @@ impl Commit {
                 },
             });
         }
+        if self.cursors_cleared && !db.cursors.is_empty() {
+            writes.push(Write::DeleteRange {
+                table: Table::Meta,
+                lo: records::cursor_key(""),
+                hi: records::cursor_end(),
+            });
+        }
+        for (id, cursor) in &self.cursors {
+            if !self.cursors_cleared && db.cursors.get(id) == cursor.as_ref() {
+                continue;
+            }
+            let key = records::cursor_key(id);
+            writes.push(match cursor {
+                Some(cursor) => Write::Put {
+                    table: Table::Meta,
+                    key,
+                    value: records::write_cursor(id, cursor),
+                },
+                None => Write::Delete {
+                    table: Table::Meta,
+                    key,
+                },
+            });
+        }
+        if !self.deliveries.is_empty() {
+            let (number, old) = self.remembered(db);
+            writes.push(Write::Put {
+                table: Table::Deliveries,
+                key: records::deliveries_key(number),
+                value: records::write_deliveries(number, &self.deliveries),
+            });
+            writes.extend(old.into_iter().map(|number| Write::Delete {
+                table: Table::Deliveries,
+                key: records::deliveries_key(number),
+            }));
+        }
         // The cursor last, though all are one transaction: whoever reads this in order sees R9.
         if let Some(meta) = self.meta.as_ref().filter(|meta| **meta != db.meta) {
             writes.push(Write::Put {
@@ -1086,8 +1362,24 @@ impl Commit {
         writes
     }
 
+    /// R10: the number of the record of these deliveries, and the records that are forgotten for it.
+    fn remembered(&self, db: &Db) -> (u64, Vec<u64>) {
+        let number = db.deliveries.keys().next_back().map_or(0, |last| last + 1);
+        let mut count = db.delivered.len() + self.deliveries.len();
+        let mut old = Vec::new();
+        for (number, names) in db.deliveries.iter() {
+            if count.saturating_sub(names.len()) < REMEMBERED {
+                break;
+            }
+            count -= names.len();
+            old.push(*number);
+        }
+        (number, old)
+    }
+
     /// It is written: from here on it is the committed state.
     pub fn take_over(self, db: &mut Db) -> Changes {
+        let (number, old) = self.remembered(db);
         for id in self.cleared.keys() {
             db.uncache_all(id);
         }
@@ -1108,6 +1400,18 @@ impl Commit {
         put_all(&mut db.outbox, self.outbox);
         put_all(&mut db.marks, self.marks);
         put_all(&mut db.opened, self.opened);
+        if !self.deliveries.is_empty() {
+            for number in old {
+                let names = db.deliveries.remove(&number).unwrap_or_default();
+                names.iter().for_each(|name| _ = db.delivered.remove(name));
+            }
+            db.delivered.add_all(self.deliveries.iter().cloned());
+            db.deliveries.insert(number, self.deliveries);
+        }
+        if self.cursors_cleared {
+            db.cursors.clear();
+        }
+        put_all(&mut db.cursors, self.cursors);
         if let Some(meta) = self.meta {
             db.meta = meta;
         }

@@ -6,12 +6,22 @@ use super::*;
 #[derive(Debug)]
 pub(in crate::core) enum Job {
     Batch {
-        batch: Rc<Batch>,
-        asked: Option<String>,
+        /// one of each feed
+        parts: Vec<Part>,
+        /// it came over the notification channel, not asked for
+        pushed: bool,
     },
     Page {
         fetch: u64,
         page: Page,
+    },
+    Changes {
+        fetch: u64,
+        answer: Changed,
+    },
+    /// there is no answer to that
+    Gone {
+        fetch: u64,
     },
     List {
         page: ListPage,
@@ -77,22 +87,61 @@ pub(in crate::core) enum Job {
 
 /// What a job sees besides the database.
 pub(super) struct Context<'a> {
+    pub(super) policy: Policy,
     pub(super) fetches: &'a Map<u64, Fetch>,
     pub(super) list: &'a List,
     pub(super) shown: &'a Map<Rc<str>, u64>,
     pub(super) delivered: &'a Set<(Rc<str>, String)>,
 }
 
+impl Context<'_> {
+    /// What was asked for, as long as it is wanted.
+    fn fetch(&self, fetch: u64) -> Result<&Fetch, Stop> {
+        let fetch = self.fetches.get(&fetch).filter(|f| !f.discarded);
+        fetch.ok_or(Stop::Void)
+    }
+}
+
 pub(super) fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), Stop> {
     match job {
-        Job::Batch { batch, asked } => tx.batch(batch, asked),
+        Job::Batch { parts, pushed } => {
+            // Each conversation by itself: one that is void is asked for again with the next pull.
+            let mut applied = parts.is_empty();
+            for part in parts {
+                let whole = !pushed || part.feed != Feed::Mailbox;
+                match tx.batch(part, context.policy, whole) {
+                    Ok(()) => applied = true,
+                    Err(Stop::Void) if parts.len() > 1 => {}
+                    Err(stop) => return Err(stop),
+                }
+            }
+            applied.then_some(()).ok_or(Stop::Void)
+        }
         Job::Page { fetch, page } => {
-            let fetch = context
-                .fetches
-                .get(fetch)
-                .filter(|f| !f.discarded)
-                .ok_or(Stop::Void)?;
-            tx.page(&fetch.conversation, fetch.place, page, &fetch.journal)
+            let fetch = context.fetch(*fetch)?;
+            match &fetch.wants {
+                Wants::Page(place) => tx.page(&fetch.conversation, *place, page, &fetch.journal),
+                Wants::Changes { .. } => Err(Stop::Void),
+            }
+        }
+        Job::Changes { fetch, answer } => {
+            let fetch = context.fetch(*fetch)?;
+            match &fetch.wants {
+                Wants::Changes { since, from, to } => {
+                    let range = (*from, *to);
+                    tx.changes(&fetch.conversation, since, range, answer, &fetch.journal)
+                }
+                Wants::Page(_) => Err(Stop::Void),
+            }
+        }
+        Job::Gone { fetch } => {
+            let fetch = context.fetch(*fetch)?;
+            match &fetch.wants {
+                Wants::Changes { since, from, to } => {
+                    tx.drop_kept(&fetch.conversation, since, (*from, *to))
+                }
+                Wants::Page(_) => Err(Stop::Void),
+            }
         }
         Job::List { page, epoch } => {
             if *epoch != context.list.epoch {
@@ -228,6 +277,10 @@ impl Job {
             | Job::Discard { .. }
             | Job::Mark { .. }
             | Job::Restore { .. } => Durability::Strict,
+            // Before it is acknowledged (R9).
+            Job::Batch { parts, .. } if parts.iter().any(|p| p.feed == Feed::Mailbox) => {
+                Durability::Strict
+            }
             _ => Durability::Relaxed,
         }
     }
@@ -250,9 +303,7 @@ impl Engine {
 
     /// Shows what a job has committed: in one frame, all stores together.
     pub(super) fn show(&mut self, job: &Job, changes: &Changes) {
-        if let Job::Batch { batch, .. } = job {
-            self.keep_journals(batch);
-        }
+        self.keep_journals(&changes.events);
         if let Job::Update { message, .. } = job {
             self.journal_update(message);
         }
@@ -294,7 +345,7 @@ impl Engine {
             self.event("overflow", &detail);
         }
         for (id, change) in &changes.conversations {
-            if change.removed || change.cleared {
+            if change.removed || change.cleared || change.kept {
                 self.discard_fetches(Some(id));
             }
             if change.removed && !self.db.list.contains_key(id) {
@@ -343,8 +394,16 @@ impl Engine {
 
     pub(super) fn job_done(&mut self, job: Job, changes: Changes) {
         match job {
-            Job::Batch { batch, .. } => self.applied(&batch),
-            Job::Page { fetch, .. } => self.fetch_done(fetch, None),
+            Job::Batch {
+                parts,
+                pushed: false,
+            } => self.applied(&parts, &changes),
+            Job::Batch { parts, .. } => self.push_applied(&parts),
+            Job::Page { fetch, page } => {
+                self.found(fetch, &page);
+                self.fetch_done(fetch, None);
+            }
+            Job::Changes { fetch, .. } | Job::Gone { fetch } => self.fetch_done(fetch, None),
             Job::List { page, .. } => self.list_applied(page),
             Job::Suspects | Job::Opened { .. } | Job::Restore { .. } => {}
             Job::Update { call, message } => {
@@ -370,8 +429,12 @@ impl Engine {
     /// What the job was made for is over: it is decided anew.
     pub(super) fn job_void(&mut self, job: Job) {
         match job {
-            Job::Batch { .. } => self.pull_again(),
-            Job::Page { fetch, .. } => self.fetch_done(fetch, None),
+            Job::Batch { pushed: false, .. } => self.pull_again(),
+            // It does not follow what is here: the pull brings what is between.
+            Job::Batch { .. } => self.ask_pull(0),
+            Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
+                self.fetch_done(fetch, None);
+            }
             Job::List { .. } => {}
             Job::Evict { .. } => self.no_room(),
             Job::Attempt { order } => self.settled(order),
@@ -404,8 +467,12 @@ impl Engine {
     /// Nothing of it was stored (R9): the cursor stays.
     pub(super) fn job_failed(&mut self, job: Job, error: &Error) {
         match job {
-            Job::Batch { .. } => self.pull_failed(error.clone()),
-            Job::Page { fetch, .. } => self.fetch_done(fetch, Some(error.clone())),
+            Job::Batch { pushed: false, .. } => self.pull_failed(error.clone()),
+            // Not acknowledged, and the cursor stays: it comes again.
+            Job::Batch { .. } => self.ask_pull(0),
+            Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
+                self.fetch_done(fetch, Some(error.clone()));
+            }
             Job::List { .. } => self.list_failed(error.clone()),
             Job::PutLocal { local, call } => self.put_failed(&local, call, error),
             Job::Sent { order, .. } | Job::Attempt { order } | Job::Failed { order, .. } => {

@@ -9,7 +9,7 @@ impl Engine {
         &mut self,
         id: TimelineId,
         conversation: Rc<str>,
-        _start: Start,
+        start: Start,
         page_size: Option<u32>,
         max_items: Option<u32>,
     ) {
@@ -17,7 +17,7 @@ impl Engine {
             .unwrap_or(self.config.page_size)
             .clamp(1, MAX_PAGE as u32 * 5) as usize;
         let max_items = (max_items.unwrap_or(1000) as usize).clamp(page_size, MAX_ITEMS);
-        let timeline = Timeline::new(conversation.clone(), page_size, max_items);
+        let timeline = Timeline::new(conversation.clone(), start, page_size, max_items);
         self.timelines.insert(id, timeline);
         self.opened(conversation);
     }
@@ -124,15 +124,7 @@ impl Engine {
         match load {
             Some(running) => running.calls.push(call),
             None => {
-                *load = Some(Load {
-                    calls: vec![call],
-                    limit,
-                    added: 0,
-                    cache: false,
-                    net: false,
-                    fetch: None,
-                    asked: None,
-                });
+                *load = Some(Load::of(limit, vec![call]));
             }
         }
         if std::mem::take(&mut t.refused) {
@@ -143,7 +135,7 @@ impl Engine {
         t.dirty = true;
     }
 
-    pub(in crate::core) fn jump(&mut self, call: Call, id: TimelineId, _to: Start) {
+    pub(in crate::core) fn jump(&mut self, call: Call, id: TimelineId, to: Start) {
         let Some(mut t) = self.timelines.remove(&id) else {
             return self.reject(
                 call,
@@ -165,7 +157,7 @@ impl Engine {
             );
             t.reload = Some(Reload {
                 calls: vec![call],
-                ..Reload::latest(t.page_size)
+                ..Reload::asked(to, t.page_size)
             });
             t.error = None;
             t.refused = false;
@@ -224,25 +216,42 @@ impl Engine {
 
     // ------------------------------------------------------------ pages
 
-    /// Asks for a page, or shares one that was asked for.
-    pub(super) fn fetch(&mut self, conversation: &Rc<str>, place: Place, limit: usize) -> u64 {
-        let same = |f: &Fetch| f.conversation == *conversation && f.place == place && !f.discarded;
+    /// Asks for a page or for changes, or shares what was asked for.
+    pub(super) fn fetch(&mut self, conversation: &Rc<str>, wants: Wants, limit: usize) -> u64 {
+        let same = |f: &Fetch| f.conversation == *conversation && f.wants == wants && !f.discarded;
         if let Some((id, _)) = self.fetches.iter().find(|(_, f)| same(f)) {
             return *id;
         }
         let fetch = self.number();
-        let call = Request::History {
-            conversation: conversation.to_string(),
-            limit: limit.min(MAX_PAGE * 5) as u32,
-            cursor: self.db.meta.cursor.clone(),
-            place,
+        let feed = match self.config.scope {
+            Scope::Account => Feed::Account,
+            Scope::Conversation => Feed::Conversation(conversation.clone()),
+            Scope::Mailbox => Feed::Mailbox,
+        };
+        let cursor = self.db.cursor(&feed).map(str::to_owned);
+        let limit = limit.min(MAX_PAGE * 5) as u32;
+        let call = match &wants {
+            Wants::Page(place) => Request::History {
+                conversation: conversation.to_string(),
+                limit,
+                cursor,
+                place: *place,
+            },
+            Wants::Changes { since, from, to } => Request::Changes {
+                conversation: conversation.to_string(),
+                since: since.clone(),
+                cursor,
+                from: Seq(*from),
+                to: Seq(*to),
+                limit,
+            },
         };
         let request = self.request(call, Asked::History { fetch });
         self.fetches.insert(
             fetch,
             Fetch {
                 conversation: conversation.clone(),
-                place,
+                wants,
                 journal: Vec::new(),
                 discarded: false,
                 request,
@@ -255,9 +264,36 @@ impl Engine {
         let Some(f) = self.fetches.get(&fetch) else {
             return;
         };
-        match result.and_then(|text| protocol::page(&text, &f.conversation, f.place)) {
-            Ok(page) => self.push(Job::Page { fetch, page }),
+        let job = match (&f.wants, result) {
+            (Wants::Page(place), Ok(text)) => {
+                protocol::page(&text, &f.conversation, *place).map(|page| Job::Page { fetch, page })
+            }
+            (Wants::Changes { from, to, .. }, Ok(text)) => {
+                protocol::changes(&text, &f.conversation, *from, *to)
+                    .map(|answer| Job::Changes { fetch, answer })
+            }
+            // R12: the log does not reach back so far.
+            (Wants::Changes { .. }, Err(error)) if error.status == Some(410) => {
+                Ok(Job::Gone { fetch })
+            }
+            (_, Err(error)) => Err(error),
+        };
+        match job {
+            Ok(job) => self.push(job),
             Err(error) => self.fetch_done(fetch, Some(error)),
+        }
+    }
+
+    /// A page that was asked for by a time is committed: whoever jumped there knows now where it is.
+    pub(in crate::core) fn found(&mut self, fetch: u64, page: &Page) {
+        for t in self.timelines.values_mut() {
+            let Some(reload) = t.reload.as_mut().filter(|r| r.fetch == Some(fetch)) else {
+                continue;
+            };
+            if let Target::At(ms) = reload.target {
+                let first = page.messages.iter().find(|m| m.created_at >= ms);
+                reload.target = first.map_or(Target::Latest, |m| Target::Around(m.seq.0));
+            }
         }
     }
 
@@ -303,6 +339,7 @@ impl Engine {
         done: &Fetch,
         error: Option<&Error>,
     ) {
+        let tending = t.tend.fetch;
         if let Some(reload) = t.reload.as_mut().filter(|r| r.fetch == Some(fetch)) {
             reload.fetch = None;
             t.wake = true;
@@ -311,11 +348,33 @@ impl Engine {
             }
             if let Some(error) = error {
                 let calls = std::mem::take(&mut reload.calls);
+                let jumped = !calls.is_empty();
                 for call in calls {
                     self.reject(call, error);
                 }
-                self.reload_failed(t, error.clone());
+                if jumped {
+                    self.stay(t, error.clone());
+                } else {
+                    self.reload_failed(t, error.clone());
+                }
             }
+        }
+        for tend in [&mut t.tend, &mut t.ahead] {
+            if tend.fetch == Some(fetch) {
+                tend.fetch = None;
+                t.wake = true;
+                if done.discarded || error.is_some() {
+                    tend.asked = None;
+                }
+            }
+        }
+        if let Some(error) = error.filter(|_| tending == Some(fetch)) {
+            // Nobody waits for it: it is tried again, and what is shown stays as it is.
+            t.failures += 1;
+            let wait = self
+                .backoff(t.failures - 1, RETRY.0, RETRY.1)
+                .max(error.retry_after.unwrap_or(0));
+            t.retry = self.now.mono + wait;
         }
         for direction in [Direction::Older, Direction::Newer] {
             let load = match direction {
@@ -333,6 +392,19 @@ impl Engine {
                 None => load.net = true,
             }
         }
+    }
+
+    /// A jump has failed: the list stays where it is.
+    pub(super) fn stay(&mut self, t: &mut Timeline, error: Error) {
+        if t.runs.is_empty() {
+            return self.reload_failed(t, error);
+        }
+        t.reload = None;
+        if !t.stands() {
+            t.clear();
+        }
+        t.error = Some(error);
+        t.dirty = true;
     }
 
     pub(super) fn reload_failed(&mut self, t: &mut Timeline, error: Error) {
@@ -397,6 +469,8 @@ impl Engine {
                 t.retry = 0;
                 t.wake = true;
             }
+            t.wake |= changes.list
+                && matches!(&t.reload, Some(r) if matches!(r.target, Target::FirstUnread));
             let left = t.life == Life::Removed;
             if left && self.db.list.contains_key(&t.conversation) {
                 // A conversation that comes back.
@@ -438,6 +512,8 @@ impl Engine {
         }
         if change.cleared || change.removed {
             t.clear();
+        } else if change.kept {
+            t.stale();
         }
         t.take_messages(change);
         if let Some(before) = change.trimmed {

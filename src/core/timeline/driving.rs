@@ -1,6 +1,10 @@
-//! Going on with what timelines wish for: a window (again), its newest end, a page.
+//! Going on with what timelines wish for: a window (again), its newest end, a page, a gap filled,
+//! what is kept made fresh.
 
 use super::*;
+
+/// ms without a request before a page is fetched that nobody has asked for.
+const IDLE: u64 = 500;
 
 impl Engine {
     // ------------------------------------------------------------ driving
@@ -11,10 +15,17 @@ impl Engine {
             return None;
         }
         let waits = |t: &&Timeline| {
-            let idle = t.reload.as_ref().is_some_and(|r| r.fetch.is_none());
+            let idle = match &t.reload {
+                Some(reload) => reload.fetch.is_none(),
+                None => t.tend.fetch.is_none(),
+            };
             t.life == Life::Open && idle && !t.refused && !t.waiting && t.retry > 0
         };
-        self.timelines.values().filter(waits).map(|t| t.retry).min()
+        let retries = self.timelines.values().filter(waits).map(|t| t.retry);
+        let ahead = |t: &&Timeline| t.life == Life::Open && !t.waiting && t.ahead_due;
+        let ahead = self.timelines.values().any(|t| ahead(&t));
+        let ahead = ahead.then_some(self.idle_since + IDLE);
+        retries.chain(ahead).min()
     }
 
     /// Every wish that can go on, goes on.
@@ -26,7 +37,8 @@ impl Engine {
                 continue;
             };
             let read = t.waiting && self.wanted.is_empty();
-            let due = t.retry > 0 && t.retry <= now && t.reload.is_some();
+            let due = t.retry > 0 && t.retry <= now;
+            let due = due || (t.ahead_due && self.idle_since + IDLE <= now);
             if t.life == Life::Open && (t.wake || read || due) {
                 t.wake = false;
                 t.waiting = false;
@@ -40,11 +52,18 @@ impl Engine {
         let missing = self
             .drive_reload(t)
             .and_then(|()| self.extend(t))
+            .and_then(|()| self.join_runs(t))
             .and_then(|()| self.drive_load(t, Direction::Older))
             .and_then(|()| self.drive_load(t, Direction::Newer));
-        if let Err(missing) = missing {
-            self.wanted.add_all(missing);
-            t.waiting = true;
+        match missing {
+            Err(missing) => {
+                self.wanted.add_all(missing);
+                t.waiting = true;
+            }
+            Ok(()) => {
+                self.tend(t);
+                self.look_ahead(t);
+            }
         }
     }
 
@@ -58,22 +77,43 @@ impl Engine {
         self.db.collect(&t.conversation, range, limit, direction)
     }
 
-    /// The newest messages of a segment, as a run.
+    /// The newest messages of `[lo, hi]`, as a run: nothing is missing between them.
     pub(super) fn tail(
         &mut self,
         t: &Timeline,
-        segment: &Segment,
+        (lo, hi): (u64, u64),
         want: usize,
     ) -> Result<Run, Vec<BlockId>> {
-        let messages = self.collect(t, (segment.lo, segment.hi), want, Direction::Older)?;
+        let messages = self.collect(t, (lo, hi), want, Direction::Older)?;
         let held = self.db.held(&t.conversation);
         let lo = match messages.first() {
-            Some(m) if !nothing_older(&held, segment, m.seq.0) => m.seq.0,
-            _ => segment.lo,
+            Some(m) if !nothing_older(&held, lo, m.seq.0) => m.seq.0,
+            _ => lo,
         };
         Ok(Run {
             lo,
-            hi: segment.hi,
+            hi,
+            messages,
+            held: true,
+        })
+    }
+
+    /// The oldest messages of `[lo, hi]`, as a run.
+    pub(super) fn head(
+        &mut self,
+        t: &Timeline,
+        (lo, hi): (u64, u64),
+        want: usize,
+    ) -> Result<Run, Vec<BlockId>> {
+        let messages = self.collect(t, (lo, hi), want, Direction::Newer)?;
+        let held = self.db.held(&t.conversation);
+        let hi = match messages.last() {
+            Some(m) if !nothing_newer(&held, hi, m.seq.0) => m.seq.0,
+            _ => hi,
+        };
+        Ok(Run {
+            lo,
+            hi,
             messages,
             held: true,
         })
@@ -84,33 +124,34 @@ impl Engine {
             return Ok(());
         };
         let (target, want, pages) = (reload.target, reload.want, reload.pages);
+        let busy = reload.fetch.is_some();
         let held = self.db.held(&t.conversation);
         let place = match target {
             Target::Latest => match held.segments.live().cloned() {
+                // What is shown is held: it goes on to the newest end, if need be after a gap.
+                Some(_) if !reload.asked && t.stands() => {
+                    t.reload = None;
+                    t.error = None;
+                    t.failures = 0;
+                    t.retry = 0;
+                    t.dirty = true;
+                    return Ok(());
+                }
                 Some(live) => {
-                    let run = self.tail(t, &live, want)?;
+                    let lo = held.segments.reach_lo(live.hi).unwrap_or(live.lo);
+                    let start = held.segments.containing(lo).is_some_and(|s| s.start);
+                    let run = self.tail(t, (lo, live.hi), want)?;
                     // R4: what is shown stays until its window is covered again, by as many pages
                     // as that takes.
-                    let covered = run.messages.len() >= want || live.start || t.runs.is_empty();
+                    let covered = run.messages.len() >= want || start || t.runs.is_empty();
                     if !covered && pages <= MAX_PAGES {
                         let more = want - run.messages.len();
-                        return self.request_reload(t, Place::Before(Seq(live.lo)), more);
+                        return self.request_reload(t, Place::Before(Seq(lo)), more);
                     }
                     let short = t.page_size.saturating_sub(run.messages.len());
-                    let calls = t.swap(run, true, None);
-                    for call in calls {
-                        self.resolve(call, "null");
-                    }
-                    if short > 0 && !live.start && t.older.is_none() {
-                        t.older = Some(Load {
-                            calls: Vec::new(),
-                            limit: short,
-                            added: 0,
-                            cache: false,
-                            net: false,
-                            fetch: None,
-                            asked: None,
-                        });
+                    self.replace(t, run, true, None);
+                    if short > 0 && !start && t.older.is_none() {
+                        t.older = Some(Load::of(short, Vec::new()));
                     }
                     return Ok(());
                 }
@@ -119,28 +160,66 @@ impl Engine {
                     Place::Latest
                 }
             },
-            Target::Range { lo, hi, mid } => match held.segments.containing(mid).cloned() {
-                Some(segment) => {
-                    let older = segment.lo <= lo;
-                    let newer = segment.live || segment.hi >= hi;
+            Target::Range { lo, hi, mid } => match held.segments.containing(mid) {
+                Some(_) => {
+                    let (from, to, live) = reach(&held, mid);
+                    let older = from <= lo;
+                    let newer = live || to >= hi;
                     if older && newer {
-                        return self.cover_range(t, &segment, (lo, hi), mid);
+                        return self.cover_range(t, (from, to, live), (lo, hi), mid);
                     }
                     if older {
-                        Place::After(Seq(segment.hi))
+                        Place::After(Seq(to))
                     } else {
-                        Place::Before(Seq(segment.lo))
+                        Place::Before(Seq(from))
                     }
                 }
                 // Also while that page is on its way: what is committed meanwhile proves nothing.
-                None if pages == 0 || reload.fetch.is_some() => Place::Around(Seq(mid)),
-                None => return self.give_up_range(t),
+                None if pages == 0 || busy => Place::Around(Seq(mid)),
+                None => return self.give_up(t),
             },
+            Target::Around(seq) => match held.segments.containing(seq) {
+                Some(_) => return self.cover_around(t, seq),
+                None if pages == 0 || busy => Place::Around(Seq(seq)),
+                // It is newer than the newest.
+                None => return self.give_up(t),
+            },
+            Target::At(ms) => match self.cached_at(t, ms)? {
+                Some(seq) => {
+                    if let Some(reload) = &mut t.reload {
+                        reload.target = Target::Around(seq);
+                    }
+                    return self.drive_reload(t);
+                }
+                None if pages == 0 || busy => Place::At(ms),
+                None => return self.give_up(t),
+            },
+            Target::FirstUnread => {
+                let target = match self.db.list.get(&t.conversation) {
+                    // The list is on its way.
+                    None if !self.db.meta.listed && self.why_not().is_none() => return Ok(()),
+                    Some(c) if c.unread > 0 => {
+                        Target::Around(c.read_seq.map_or(0, |read| read.0.saturating_add(1)))
+                    }
+                    _ => Target::Latest,
+                };
+                if let Some(reload) = &mut t.reload {
+                    reload.target = target;
+                }
+                return self.drive_reload(t);
+            }
         };
         if pages > MAX_PAGES {
-            return self.give_up_range(t);
+            return self.give_up(t);
         }
         self.request_reload(t, place, want)
+    }
+
+    /// Puts a window in place of what was there.
+    fn replace(&mut self, t: &mut Timeline, run: Run, follow: bool, near: Option<u64>) {
+        for call in t.swap(run, follow, near) {
+            self.resolve(call, "null");
+        }
     }
 
     /// Asks for a page that a reload lacks, as soon as that may be.
@@ -157,10 +236,15 @@ impl Engine {
                 .as_mut()
                 .map(|r| std::mem::take(&mut r.calls))
                 .unwrap_or_default();
+            let jumped = !calls.is_empty();
             for call in calls {
                 self.reject(call, &error);
             }
             t.opened = true;
+            if jumped && !t.runs.is_empty() {
+                self.stay(t, error);
+                return Ok(());
+            }
             t.dirty |= changed;
             t.error = Some(error);
             // Not on a timer: it goes on when the server is reached again, and its backoff is over.
@@ -181,7 +265,7 @@ impl Engine {
         }
         t.retry = 0;
         let limit = limit.clamp(t.page_size, MAX_PAGE.max(t.page_size));
-        let fetch = self.fetch(&t.conversation.clone(), place, limit);
+        let fetch = self.fetch(&t.conversation.clone(), Wants::Page(place), limit);
         if let Some(reload) = &mut t.reload {
             reload.fetch = Some(fetch);
             reload.pages += 1;
@@ -198,14 +282,19 @@ impl Engine {
             return Ok(());
         }
         let held = self.db.held(&t.conversation);
-        let Some(segment) = held.segments.last().cloned() else {
+        let Some(hi) = held.segments.last().map(|s| s.hi) else {
             return Ok(());
         };
-        let run = self.tail(t, &segment, t.page_size)?;
+        let (lo, hi, _) = reach(&held, hi);
+        let run = self.tail(t, (lo, hi), t.page_size)?;
         if run.messages.is_empty() {
             return Ok(());
         }
         t.runs.push(run);
+        if let Some(reload) = t.reload.as_mut().filter(|r| r.calls.is_empty()) {
+            // From here on it stands for what was asked for.
+            reload.asked = false;
+        }
         t.opened = true;
         t.follow = true;
         t.anchor = (None, t.anchor.1 + 1);
@@ -216,46 +305,117 @@ impl Engine {
     pub(super) fn cover_range(
         &mut self,
         t: &mut Timeline,
-        segment: &Segment,
+        (from, to, live): (u64, u64, bool),
         (lo, hi): (u64, u64),
         mid: u64,
     ) -> Result<(), Vec<BlockId>> {
         // A screen more on both sides, where it is held: so that scrolling finds something.
         let mut messages = self.collect(t, (lo, hi), MAX_ITEMS, Direction::Newer)?;
-        let below = match lo.checked_sub(1).filter(|below| *below >= segment.lo) {
-            Some(below) => self.collect(t, (segment.lo, below), t.page_size, Direction::Older)?,
+        let below = match lo.checked_sub(1).filter(|below| *below >= from) {
+            Some(below) => self.collect(t, (from, below), t.page_size, Direction::Older)?,
             None => Vec::new(),
         };
-        if let Some(above) = hi.checked_add(1).filter(|above| *above <= segment.hi) {
-            messages.extend(self.collect(t, (above, segment.hi), t.page_size, Direction::Newer)?);
+        if let Some(above) = hi.checked_add(1).filter(|above| *above <= to) {
+            messages.extend(self.collect(t, (above, to), t.page_size, Direction::Newer)?);
         }
         messages.splice(0..0, below);
+        let run = self.run_of(t, (from, to), messages);
+        let follow = live && run.hi == to;
+        self.replace(t, run, follow, Some(mid));
+        Ok(())
+    }
+
+    /// A screen with this position in the middle, from what is held.
+    fn cover_around(&mut self, t: &mut Timeline, seq: u64) -> Result<(), Vec<BlockId>> {
         let held = self.db.held(&t.conversation);
-        let run = Run {
-            lo: match messages.first() {
-                Some(m) if !nothing_older(&held, segment, m.seq.0) => m.seq.0,
-                _ => segment.lo,
-            },
-            hi: match messages.last() {
-                Some(m) if !nothing_newer(&held, segment, m.seq.0) => m.seq.0,
-                _ => segment.hi,
-            },
-            messages,
-            held: true,
+        let (from, to, live) = reach(&held, seq);
+        let half = t.page_size / 2;
+        let mut messages = match seq.checked_sub(1).filter(|below| *below >= from) {
+            Some(below) => self.collect(t, (from, below), t.page_size, Direction::Older)?,
+            None => Vec::new(),
         };
-        let follow = segment.live && run.hi == segment.hi;
-        let calls = t.swap(run, follow, Some(mid));
-        for call in calls {
-            self.resolve(call, "null");
+        let newer = self.collect(t, (seq, to), t.page_size, Direction::Newer)?;
+        // Half a screen on each side; where one has less, the other has more.
+        let above = newer
+            .len()
+            .min((t.page_size - half).max(t.page_size.saturating_sub(messages.len())));
+        let below = messages.len().min(t.page_size - above);
+        messages.drain(..messages.len() - below);
+        messages.extend(newer.into_iter().take(above));
+        let count = messages.len();
+        let run = self.run_of(t, (from, to), messages);
+        let follow = live && run.hi == to;
+        let ends = (
+            run.lo == from && held.segments.containing(from).is_some_and(|s| s.start),
+            follow,
+        );
+        self.replace(t, run, follow, Some(seq));
+        // What is held there is less than a screen: the rest comes.
+        let short = t.page_size.saturating_sub(count);
+        if short > 0 && !ends.0 && t.older.is_none() {
+            t.older = Some(Load::of(short.div_ceil(2), Vec::new()));
+        }
+        if short > 0 && !ends.1 && t.newer.is_none() {
+            t.newer = Some(Load::of(short.div_ceil(2), Vec::new()));
         }
         Ok(())
     }
 
-    /// What was on screen is not to be had any more: the latest.
-    pub(super) fn give_up_range(&mut self, t: &mut Timeline) -> Result<(), Vec<BlockId>> {
+    /// These messages of `[from, to]`, as a run.
+    fn run_of(&self, t: &Timeline, (from, to): (u64, u64), messages: Vec<Rc<Message>>) -> Run {
+        let held = self.db.held(&t.conversation);
+        Run {
+            lo: match messages.first() {
+                Some(m) if !nothing_older(&held, from, m.seq.0) => m.seq.0,
+                _ => from,
+            },
+            hi: match messages.last() {
+                Some(m) if !nothing_newer(&held, to, m.seq.0) => m.seq.0,
+                _ => to,
+            },
+            messages,
+            held: true,
+        }
+    }
+
+    /// The first message at or after a time, if a segment holds it and what is before it.
+    fn cached_at(&mut self, t: &Timeline, ms: u64) -> Result<Option<u64>, Vec<BlockId>> {
+        let held = self.db.held(&t.conversation);
+        let ends: Vec<(u64, u64)> = held.segments.iter().map(|s| (s.lo, s.hi)).collect();
+        for (lo, hi) in ends.into_iter().rev() {
+            let first = held.blocks.partition_point(|b| b.lo < lo);
+            let last = held.blocks.partition_point(|b| b.lo <= hi);
+            let blocks = held.blocks.get(first..last).unwrap_or_default();
+            // The first block that ends at or after the time: all before it is before the time.
+            let (mut a, mut b) = (0, blocks.len());
+            while a < b {
+                let mid = (a + b) / 2;
+                let end = blocks[mid].hi;
+                let newest = self.collect(t, (end, end), 1, Direction::Newer)?;
+                match newest.first().is_some_and(|m| m.created_at >= ms) {
+                    true => b = mid,
+                    false => a = mid + 1,
+                }
+            }
+            let Some(block) = blocks.get(a) else { continue };
+            let inside = self.collect(t, (block.lo, block.hi), MAX_ITEMS, Direction::Newer)?;
+            let Some(at) = inside.iter().position(|m| m.created_at >= ms) else {
+                continue;
+            };
+            let start = held.segments.containing(lo).is_some_and(|s| s.start);
+            if at > 0 || a > 0 || start {
+                return Ok(Some(inside[at].seq.0));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was wanted is not to be had: the latest.
+    pub(super) fn give_up(&mut self, t: &mut Timeline) -> Result<(), Vec<BlockId>> {
         if let Some(reload) = &mut t.reload {
             *reload = Reload {
                 calls: std::mem::take(&mut reload.calls),
+                asked: reload.asked,
                 ..Reload::latest(t.page_size)
             };
         }
@@ -271,23 +431,36 @@ impl Engine {
         }
         let held = self.db.held(&t.conversation);
         if let Some(last) = t.runs.last().filter(|run| run.held) {
-            match held.segments.containing(last.hi).cloned() {
-                Some(segment) if segment.hi > last.hi => self.extend_last(t, &segment, last.hi)?,
-                // R6: a page read later has become the newest end, and this one does not reach it.
-                Some(segment) if !segment.live && t.reload.is_none() => {
-                    let above = held
-                        .segments
-                        .live()
-                        .is_some_and(|live| live.lo > segment.hi);
-                    let (newest, visible) = (t.newest(), t.visible);
-                    let at_end = visible.is_none_or(|(_, last)| Some(last) >= newest);
-                    if above && at_end {
+            let Some(to) = held.segments.reach_hi(last.hi) else {
+                t.clear();
+                return Ok(());
+            };
+            let live = held.segments.containing(to).is_some_and(|s| s.live);
+            if to > last.hi {
+                self.extend_last(t, to, last.hi)?;
+            }
+            if !live && t.reload.is_none() && t.follow {
+                let (newest, visible) = (t.newest(), t.visible);
+                let at_end = visible.is_none_or(|(_, last)| Some(last) >= newest);
+                let newer = held.segments.live().map(|live| live.hi);
+                match newer {
+                    // Somewhere else: he goes on when he comes to the end.
+                    _ if !at_end => t.follow = false,
+                    // R6: a page read later has become the newest end, and this does not reach it.
+                    Some(hi) if hi > to => {
+                        let (lo, hi, _) = reach(&held, hi);
+                        let run = self.tail(t, (lo, hi), t.page_size)?;
+                        t.runs.push(run);
+                        t.grown = Direction::Newer;
+                        t.dirty = true;
+                        t.let_go();
+                    }
+                    // R4, `keep`: nothing is known to be the newest end.
+                    _ => {
                         t.reload = Some(Reload::latest(t.page_size));
                         t.wake = true;
                     }
                 }
-                Some(_) => {}
-                None => t.clear(),
             }
         }
         // Segments behind the one shown, each after a gap: only while nothing is known to be live
@@ -296,9 +469,10 @@ impl Engine {
             if t.reload.is_none() && t.runs.last().is_some_and(|run| run.held) {
                 break;
             }
-            let next = held.segments.iter().find(|s| s.lo > from).cloned();
-            let Some(segment) = next else { break };
-            let run = self.tail(t, &segment, t.page_size)?;
+            let next = held.segments.iter().find(|s| s.lo > from).map(|s| s.lo);
+            let Some(next) = next else { break };
+            let (_, to, _) = reach(&held, next);
+            let run = self.tail(t, (next, to), t.page_size)?;
             if run.messages.is_empty() {
                 break;
             }
@@ -308,15 +482,175 @@ impl Engine {
         Ok(())
     }
 
+    /// Runs between which nothing is missing any more become one.
+    fn join_runs(&mut self, t: &mut Timeline) -> Result<(), Vec<BlockId>> {
+        let held = self.db.held(&t.conversation);
+        let mut at = 1;
+        while at < t.runs.len() {
+            let (below, above) = (&t.runs[at - 1], &t.runs[at]);
+            let together = below.held
+                && above.held
+                && held
+                    .segments
+                    .reach_hi(below.hi)
+                    .is_some_and(|to| to >= above.lo);
+            if !together {
+                // What a page has brought of the gap stands before what is above it.
+                if above.held
+                    && let Some(lo) = held.segments.reach_lo(above.lo)
+                    && lo < above.lo
+                {
+                    let filled = (lo, above.lo - 1);
+                    let more = self.collect(t, filled, t.max_items, Direction::Older)?;
+                    let run = &mut t.runs[at];
+                    run.lo = match more.first() {
+                        Some(m) if !nothing_older(&held, lo, m.seq.0) => m.seq.0,
+                        _ => lo,
+                    };
+                    run.messages.splice(0..0, more);
+                    t.dirty = true;
+                    t.let_go();
+                }
+                at += 1;
+                continue;
+            }
+            let between = match (below.hi.checked_add(1), above.lo.checked_sub(1)) {
+                (Some(lo), Some(hi)) if lo <= hi => {
+                    self.collect(t, (lo, hi), t.max_items + 1, Direction::Older)?
+                }
+                _ => Vec::new(),
+            };
+            let above = t.runs.remove(at);
+            let below = &mut t.runs[at - 1];
+            if between.len() > t.max_items {
+                // More than the window holds: what is below it goes.
+                let cut = between.len() - t.max_items;
+                below.messages = between[cut..].to_vec();
+                below.lo = below.messages.first().map_or(below.lo, |m| m.seq.0);
+            } else {
+                below.messages.extend(between);
+            }
+            below.messages.extend(above.messages);
+            below.hi = above.hi;
+            t.dirty = true;
+            t.let_go();
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ what it asks for by itself
+
+    /// What is shown and not fresh is revalidated (R12), a gap is filled: one page at a time.
+    fn tend(&mut self, t: &mut Timeline) {
+        if t.reload.is_some() || !t.opened || !t.stands() || t.tend.fetch.is_some() {
+            return;
+        }
+        let held = self.db.held(&t.conversation);
+        let Some(wants) = self.stale_wants(t, &held).or_else(|| gap_wants(t, &held)) else {
+            t.tend.asked = None;
+            return;
+        };
+        if !self.may_request() || self.why_not().is_some() || self.now.mono < t.retry {
+            return;
+        }
+        t.retry = 0;
+        if t.tend.asked.as_ref() == Some(&wants) {
+            // It has changed nothing: a server going in a circle.
+            let message = "a page that moves nothing and claims more";
+            let error = Error::new(ErrorCode::Protocol, message);
+            t.failures += 1;
+            let wait = self.backoff(t.failures - 1, RETRY.0, RETRY.1);
+            t.retry = self.now.mono + wait;
+            t.tend.asked = None;
+            self.error_event(&error);
+            return;
+        }
+        t.tend.asked = Some(wants.clone());
+        t.tend.fetch = Some(self.fetch(&t.conversation.clone(), wants, MAX_PAGE));
+    }
+
+    /// What makes the newest kept segment of the window fresh.
+    fn stale_wants(&self, t: &Timeline, held: &Held) -> Option<Wants> {
+        let shown = |s: &&Segment| t.runs.iter().any(|run| s.lo <= run.hi && run.lo <= s.hi);
+        let kept = held
+            .segments
+            .iter()
+            .rev()
+            .find(|s| !s.fresh() && shown(s))?;
+        let since = kept.since.clone().unwrap_or_default();
+        if self.config.can_revalidate && !since.is_empty() {
+            return Some(Wants::Changes {
+                since,
+                from: kept.lo,
+                to: kept.hi,
+            });
+        }
+        let fresh = |seq: Option<u64>| {
+            let neighbour = seq.and_then(|seq| held.segments.containing(seq));
+            neighbour.is_some_and(Segment::fresh)
+        };
+        let above = kept.hi.checked_add(1);
+        let below = kept.lo.checked_sub(1);
+        Some(Wants::Page(match (above, below) {
+            (Some(above), _) if fresh(Some(above)) => Place::Before(Seq(above)),
+            (_, Some(below)) if fresh(Some(below)) => Place::After(Seq(below)),
+            _ => {
+                let inside = |m: &&Rc<Message>| kept.contains(m.seq.0);
+                let shown: Vec<u64> = t.messages().filter(inside).map(|m| m.seq.0).collect();
+                let mid = shown.get(shown.len() / 2).copied();
+                Place::Around(Seq(mid.unwrap_or(kept.hi)))
+            }
+        }))
+    }
+
+    /// Within a screen of a segment's old end one page is fetched before it is asked for.
+    fn look_ahead(&mut self, t: &mut Timeline) {
+        t.ahead_due = false;
+        let metered = self.config.metered || self.hidden_since.is_some();
+        let busy = t.reload.is_some() || t.older.is_some() || t.ahead.fetch.is_some();
+        if !self.config.prefetch || metered || busy || !t.opened || !t.stands() {
+            return;
+        }
+        if !self.may_request() || self.why_not().is_some() || t.error.is_some() {
+            return;
+        }
+        let held = self.db.held(&t.conversation);
+        let Some(run) = t.runs.first() else { return };
+        let (from, _, _) = reach(&held, run.lo);
+        let ended = held.segments.containing(from).is_none_or(|s| s.start);
+        let below: usize = held
+            .blocks
+            .iter()
+            .filter(|b| from <= b.lo && b.hi < run.lo)
+            .map(|b| b.count as usize)
+            .sum();
+        let inside = match t.visible {
+            Some((first, _)) => t.messages().take_while(|m| m.seq.0 < first).count(),
+            None => 0,
+        };
+        let wants = Wants::Page(Place::Before(Seq(from)));
+        let asked = t.ahead.asked.as_ref() == Some(&wants);
+        if ended || below + inside >= t.page_size || asked {
+            return;
+        }
+        let idle = self.requests.len() <= usize::from(self.pull.is_waiting());
+        if !idle || self.now.mono < self.idle_since + IDLE {
+            t.ahead_due = idle;
+            return;
+        }
+        t.ahead.asked = Some(wants.clone());
+        t.ahead.fetch = Some(self.fetch(&t.conversation.clone(), wants, t.page_size));
+    }
+
     pub(super) fn extend_last(
         &mut self,
         t: &mut Timeline,
-        segment: &Segment,
+        to: u64,
         hi: u64,
     ) -> Result<(), Vec<BlockId>> {
         // One more than is shown says whether there are messages in between.
         let limit = t.max_items + 1;
-        let mut more = self.collect(t, (hi + 1, segment.hi), limit, Direction::Older)?;
+        let mut more = self.collect(t, (hi + 1, to), limit, Direction::Older)?;
         let between = more.len() == limit;
         if between {
             more.remove(0);
@@ -341,7 +675,7 @@ impl Engine {
             run.messages.clear();
         }
         run.messages.extend(more);
-        run.hi = segment.hi;
+        run.hi = to;
         t.grown = Direction::Newer;
         t.dirty = true;
         t.let_go();
@@ -384,17 +718,19 @@ impl Engine {
             } else {
                 hi
             };
-            let Some(segment) = held.segments.containing(edge).cloned() else {
+            if held.segments.containing(edge).is_none() {
                 t.clear();
                 t.wake = true;
                 return Ok(());
-            };
+            }
+            let (from, to, live) = reach(&held, edge);
+            let start = held.segments.containing(from).is_some_and(|s| s.start);
             let (rest, ended) = match direction {
-                Direction::Older => (lo > segment.lo, segment.start),
-                Direction::Newer => (hi < segment.hi, segment.live),
+                Direction::Older => (lo > from, start),
+                Direction::Newer => (hi < to, live),
             };
             if left > 0 && rest {
-                let n = self.grow(t, direction, &segment, left)?;
+                let n = self.grow(t, direction, (from, to), left)?;
                 let load = match direction {
                     Direction::Older => &mut t.older,
                     Direction::Newer => &mut t.newer,
@@ -423,7 +759,10 @@ impl Engine {
                 }
                 return Ok(());
             }
-            return self.load_from_network(t, direction, &segment, left, asked);
+            if self.cross_gap(t, direction, left)? {
+                continue;
+            }
+            return self.load_from_network(t, direction, (from, to), left, asked);
         }
     }
 
@@ -431,13 +770,13 @@ impl Engine {
         &mut self,
         t: &mut Timeline,
         direction: Direction,
-        segment: &Segment,
+        (from, to): (u64, u64),
         left: usize,
         asked: Option<u64>,
     ) -> Result<(), Vec<BlockId>> {
         let (at, place) = match direction {
-            Direction::Older => (segment.lo, Place::Before(Seq(segment.lo))),
-            Direction::Newer => (segment.hi, Place::After(Seq(segment.hi))),
+            Direction::Older => (from, Place::Before(Seq(from))),
+            Direction::Newer => (to, Place::After(Seq(to))),
         };
         if let Some(error) = self.why_not().filter(|_| self.promoted) {
             self.load_failed(t, direction, error);
@@ -458,7 +797,8 @@ impl Engine {
             self.load_failed(t, direction, error);
             return Ok(());
         }
-        let fetch = self.fetch(&t.conversation.clone(), place, left.max(t.page_size));
+        let limit = left.max(t.page_size);
+        let fetch = self.fetch(&t.conversation.clone(), Wants::Page(place), limit);
         let load = match direction {
             Direction::Older => &mut t.older,
             Direction::Newer => &mut t.newer,
@@ -471,23 +811,74 @@ impl Engine {
         Ok(())
     }
 
+    /// Offline the window goes past a gap, to what is held beyond it. Answers whether it did.
+    fn cross_gap(
+        &mut self,
+        t: &mut Timeline,
+        direction: Direction,
+        left: usize,
+    ) -> Result<bool, Vec<BlockId>> {
+        if self.promoted && self.why_not().is_none() {
+            return Ok(false);
+        }
+        let held = self.db.held(&t.conversation);
+        let (Some(first), Some(last)) = (t.runs.first(), t.runs.last()) else {
+            return Ok(false);
+        };
+        let filled = |s: &&Segment| held.blocks.iter().any(|b| s.contains(b.lo));
+        let next = match direction {
+            Direction::Older => {
+                let (from, _, _) = reach(&held, first.lo);
+                let mut below = held.segments.iter().rev().skip_while(|s| s.hi >= from);
+                below.find(filled).map(|s| s.hi)
+            }
+            Direction::Newer => {
+                let (_, to, _) = reach(&held, last.hi);
+                let mut above = held.segments.iter().skip_while(|s| s.lo <= to);
+                above.find(filled).map(|s| s.lo)
+            }
+        };
+        let Some(next) = next else { return Ok(false) };
+        let (from, to, _) = reach(&held, next);
+        let run = match direction {
+            Direction::Older => self.tail(t, (from, to), left)?,
+            Direction::Newer => self.head(t, (from, to), left)?,
+        };
+        let added = run.messages.len();
+        let load = match direction {
+            Direction::Older => {
+                t.runs.insert(0, run);
+                &mut t.older
+            }
+            Direction::Newer => {
+                t.runs.push(run);
+                &mut t.newer
+            }
+        };
+        if let Some(load) = load {
+            load.added += added;
+            load.cache = true;
+        }
+        t.grown = direction;
+        t.dirty = true;
+        t.let_go();
+        Ok(true)
+    }
+
     /// Grows the window by what is held. Answers by how many messages.
     pub(super) fn grow(
         &mut self,
         t: &mut Timeline,
         direction: Direction,
-        segment: &Segment,
+        (from, to): (u64, u64),
         limit: usize,
     ) -> Result<usize, Vec<BlockId>> {
         let (lo, hi) = match direction {
             Direction::Older => (
-                segment.lo,
+                from,
                 t.runs.first().map_or(0, |run| run.lo.saturating_sub(1)),
             ),
-            Direction::Newer => (
-                t.runs.last().map_or(0, |run| run.hi.saturating_add(1)),
-                segment.hi,
-            ),
+            Direction::Newer => (t.runs.last().map_or(0, |run| run.hi.saturating_add(1)), to),
         };
         let more = self.collect(t, (lo, hi), limit, direction)?;
         let held = self.db.held(&t.conversation);
@@ -498,8 +889,8 @@ impl Engine {
                     return Ok(0);
                 };
                 run.lo = match more.first() {
-                    Some(m) if !nothing_older(&held, segment, m.seq.0) => m.seq.0,
-                    _ => segment.lo,
+                    Some(m) if !nothing_older(&held, from, m.seq.0) => m.seq.0,
+                    _ => from,
                 };
                 run.messages.splice(0..0, more);
             }
@@ -508,8 +899,8 @@ impl Engine {
                     return Ok(0);
                 };
                 run.hi = match more.last() {
-                    Some(m) if !nothing_newer(&held, segment, m.seq.0) => m.seq.0,
-                    _ => segment.hi,
+                    Some(m) if !nothing_newer(&held, to, m.seq.0) => m.seq.0,
+                    _ => to,
                 };
                 let seen = more
                     .iter()
@@ -521,13 +912,10 @@ impl Engine {
         }
         let rest = match direction {
             Direction::Older => (
-                segment.lo,
+                from,
                 t.runs.first().map_or(0, |run| run.lo.saturating_sub(1)),
             ),
-            Direction::Newer => (
-                t.runs.last().map_or(0, |run| run.hi.saturating_add(1)),
-                segment.hi,
-            ),
+            Direction::Newer => (t.runs.last().map_or(0, |run| run.hi.saturating_add(1)), to),
         };
         let ahead = self.db.ahead(&t.conversation, rest, direction);
         self.wanted.add_all(ahead);
@@ -536,4 +924,38 @@ impl Engine {
         t.let_go();
         Ok(count)
     }
+}
+
+/// How far one gets from a position without a gap, over segments that touch each other, fresh or not;
+/// and whether that is the newest end.
+fn reach(held: &Held, seq: u64) -> (u64, u64, bool) {
+    let lo = held.segments.reach_lo(seq).unwrap_or(seq);
+    let hi = held.segments.reach_hi(seq).unwrap_or(seq);
+    let live = held.segments.containing(hi).is_some_and(|s| s.live);
+    (lo, hi, live)
+}
+
+/// The next page of the newest gap that is on screen, or near it.
+fn gap_wants(t: &Timeline, held: &Held) -> Option<Wants> {
+    let at = (1..t.runs.len()).rev().find(|at| {
+        let (below, above) = (&t.runs[at - 1], &t.runs[*at]);
+        let Some((first, last)) = t.visible else {
+            return true;
+        };
+        let over = below
+            .messages
+            .iter()
+            .rev()
+            .take_while(|m| m.seq.0 > last)
+            .count();
+        let under = above
+            .messages
+            .iter()
+            .take_while(|m| m.seq.0 < first)
+            .count();
+        let near = |beyond: usize| beyond < t.page_size;
+        near(over) && near(under)
+    })?;
+    let (lo, _, _) = reach(held, t.runs[at].lo);
+    Some(Wants::Page(Place::Before(Seq(lo))))
 }
