@@ -16,6 +16,7 @@ use pullcord::core::types::Seq;
 use pullcord::net::http::Http;
 use pullcord::net::time::{sleep, within};
 use pullcord::net::{Hooks, Listening, Transport, app::App};
+use serde_json::json;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::*;
 
@@ -102,6 +103,36 @@ fn pull(cursor: Option<&str>) -> Request {
     }
 }
 
+fn several(only: Option<&[&str]>) -> Request {
+    Request::PullConversations {
+        cursors: vec![("a/b ?ü".into(), "1".into()), ("q\"".into(), "=&".into())],
+        limit: 10,
+        only: only.map(owned),
+    }
+}
+
+fn acknowledge(deliveries: &[&str], pushed: bool) -> Request {
+    Request::Acknowledge {
+        deliveries: owned(deliveries),
+        pushed,
+    }
+}
+
+fn changes(conversation: &str, since: &str, cursor: Option<&str>, to: Seq) -> Request {
+    Request::Changes {
+        conversation: conversation.into(),
+        since: since.into(),
+        cursor: cursor.map(str::to_owned),
+        from: Seq(1),
+        to,
+        limit: 10,
+    }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
 async fn asked(fetch: &str) -> Result<String, Error> {
     Page::new(fetch)
         .http(&giving(&["t"]))
@@ -132,6 +163,47 @@ async fn every_request_has_its_path_body_and_token() {
                 wait: Some(5),
             },
             "GET /v1/sync?cursor=c%2B1&limit=10&wait=5 ",
+        ),
+        (
+            several(None),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10}"#,
+        ),
+        (
+            several(Some(&["q\""])),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":["q\""]}"#,
+        ),
+        (
+            several(Some(&[])),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":[]}"#,
+        ),
+        (
+            Request::PullConversations {
+                cursors: Vec::new(),
+                limit: 1,
+                only: None,
+            },
+            r#"POST /v1/sync/conversations {"cursors":{},"limit":1}"#,
+        ),
+        (
+            Request::PullMailbox { limit: 10 },
+            "GET /v1/mailbox?limit=10 ",
+        ),
+        (
+            acknowledge(&["d1", "q\""], false),
+            r#"POST /v1/mailbox/ack {"deliveries":["d1","q\""]}"#,
+        ),
+        // There is no channel that it could go through.
+        (
+            acknowledge(&["d1"], true),
+            r#"POST /v1/mailbox/ack {"deliveries":["d1"]}"#,
+        ),
+        (
+            changes(id, "=&", None, big),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/changes?since=%3D%26&from=1&to=18446744073709551615&limit=10 ",
+        ),
+        (
+            changes("c", "s", Some("c+1"), Seq(9)),
+            "GET /v1/conversations/c/changes?since=s&cursor=c%2B1&from=1&to=9&limit=10 ",
         ),
         (
             Request::Conversations {
@@ -543,6 +615,31 @@ async fn the_apps_functions_get_the_contracts_requests() {
             r#"pull {"cursor":"c","limit":10,"wait":5}"#,
         ),
         (
+            several(None),
+            r#"pullConversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10}"#,
+        ),
+        (
+            several(Some(&["c"])),
+            r#"pullConversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":["c"]}"#,
+        ),
+        (
+            Request::PullMailbox { limit: 10 },
+            r#"pullMailbox {"limit":10}"#,
+        ),
+        (
+            acknowledge(&["d1", "q\""], true),
+            r#"acknowledge ["d1","q\""]"#,
+        ),
+        (acknowledge(&[], false), "acknowledge []"),
+        (
+            changes("c", "s", Some("x"), Seq(u64::MAX)),
+            r#"changes {"conversation":"c","since":"s","cursor":"x","from":"1","to":"18446744073709551615","limit":10}"#,
+        ),
+        (
+            changes("c", "s", None, Seq(9)),
+            r#"changes {"conversation":"c","since":"s","cursor":null,"from":"1","to":"9","limit":10}"#,
+        ),
+        (
             Request::Conversations {
                 after: None,
                 limit: 3,
@@ -685,21 +782,16 @@ fn an_apps_channel_is_heard_until_it_closes() {
     call("notify", &[50.0.into()]);
     call("notify", &["x".into(), 5.0.into()]);
     call("notify", &[(-1.0).into()]);
-    call("push", &["{}".into()]);
     call("closed", &[r#"{"code":"timeout","message":"t"}"#.into()]);
     call("notify", &[]);
+    call("push", &["{}".into()]);
     call("closed", &[]);
-    let notify = |spread| Notice::Notify {
-        spread,
-        conversations: Vec::new(),
-    };
     assert_eq!(
         heard.take(),
         [
             Notice::Ready,
             notify(0),
             notify(50),
-            notify(0),
             notify(0),
             notify(0),
             Notice::Closed(Some(Error::new(ErrorCode::Timeout, "t"))),
@@ -713,6 +805,47 @@ fn an_apps_channel_is_heard_until_it_closes() {
         )
         .unwrap(),
         true
+    );
+}
+
+#[wasm_bindgen_test]
+fn an_apps_notification_names_its_conversations_or_none() {
+    let (hooks, app) = app("listen(sink) { this.sink = sink; }");
+    let heard = Heard::default();
+    let _listening = heard.listen(app);
+    let (_sink, call) = sink_of(&hooks);
+    for conversations in ["['c1', 'c\"']", "[]", "'c1'", "[5]", "['c1', null]", "{}"] {
+        call("notify", &[7.0.into(), js(&format!("({conversations})"))]);
+    }
+    let named = Notice::Notify {
+        spread: 7,
+        conversations: owned(&["c1", "c\""]),
+    };
+    assert_eq!(
+        heard.take(),
+        [named, notify(7), notify(7), notify(7), notify(7), notify(7)]
+    );
+}
+
+#[wasm_bindgen_test]
+fn an_apps_push_is_passed_on_or_counts_as_a_notification() {
+    let (hooks, app) = app("listen(sink) { this.sink = sink; }");
+    let heard = Heard::default();
+    let _listening = heard.listen(app);
+    let (_sink, call) = sink_of(&hooks);
+    let batch = r#"{"prev":"a","cursor":"b","events":[{"type":"later","ü":"\ud83d\ude00"}]}"#;
+    call("push", &[batch.into()]);
+    call("push", &[JsValue::UNDEFINED]);
+    call("push", &[js("({ events: [] })")]);
+    call("push", &[js("'\"' + ' '.repeat(2 << 20) + '\"'")]);
+    assert_eq!(
+        heard.take(),
+        [
+            Notice::Push(batch.to_owned()),
+            notify(0),
+            notify(0),
+            notify(0)
+        ]
     );
 }
 
@@ -806,22 +939,33 @@ async fn the_first_frame_signs_in_where_base_url_says() {
     let _listening = heard.listen(page.http(&giving(&["new"])));
     assert_eq!(heard.next().await, Notice::Ready);
     assert_eq!(
-        page.js("page.said[0]"),
-        r#"{"type":"auth","token":"new","scope":"account"}"#
-    );
-    assert_eq!(
         page.js("page.sockets[0].url"),
         format!("ws://{}/chat/v1/notify", page.0).as_str()
     );
 }
 
 #[wasm_bindgen_test]
+async fn the_first_frame_says_the_scope() {
+    for scope in [Scope::Account, Scope::Conversation, Scope::Mailbox] {
+        let page = signing_in("");
+        let heard = Heard::default();
+        let _listening = heard.listen(page.of_scope(scope, &giving(&["new"])));
+        assert_eq!(heard.next().await, Notice::Ready);
+        let name = scope.name();
+        assert_eq!(
+            page.js("page.said[0]"),
+            format!(r#"{{"type":"auth","token":"new","scope":"{name}"}}"#).as_str()
+        );
+    }
+}
+
+#[wasm_bindgen_test]
 async fn what_cannot_be_read_counts_as_a_notification_and_what_is_unknown_does_not() {
     let page = signing_in(
         r#"for (const frame of [
-            '{"type":"notify","spread":40,"conversations":["c"]}', '{"type":"notify","spread":-5}', '{"type":"notify","spread":1e30}',
+            '{"type":"notify","spread":40,"conversations":"c"}', '{"type":"notify","conversations":["c",5]}', '{"type":"notify","spread":-5}', '{"type":"notify","spread":1e30}',
             '{"type":"notify","spread":null,"more":{}}', '{"type":"notify","spread":"x"}', '{"type":5}', 'nonsense', '', '[]',
-            '{"type":"later"}', '{"type":"pong"}', '{"type":"ready"}', '{"type":"push","prev":"a","cursor":"b","events":[]}',
+            '{"type":"later"}', '{"type":"pong"}', '{"type":"ready"}', '{"type":"push","events":[]}'.padEnd(2 << 20),
             '{"type":"later' + ' '.repeat(2 << 20) + '"}', new ArrayBuffer(3),
         ]) socket.say(frame);
         socket.end(1001);"#,
@@ -830,7 +974,7 @@ async fn what_cannot_be_read_counts_as_a_notification_and_what_is_unknown_does_n
     let heard = Heard::default();
     let _listening = heard.listen(page.http(&hooks));
     assert_eq!(heard.next().await, Notice::Ready);
-    for spread in [40, 0, u32::MAX, 0, 0, 0, 0, 0, 0, 0, 0, 0] {
+    for spread in [40, 0, 0, u32::MAX, 0, 0, 0, 0, 0, 0, 0, 0, 0] {
         assert_eq!(heard.next().await, notify(spread));
     }
     assert_eq!(code(&heard.next().await), ErrorCode::Network);
@@ -838,6 +982,75 @@ async fn what_cannot_be_read_counts_as_a_notification_and_what_is_unknown_does_n
         js_sys::JSON::stringify(&Reflect::get(&hooks, &"logged".into()).unwrap()).unwrap(),
         "[\"ignored a notification of unknown type\"]"
     );
+}
+
+#[wasm_bindgen_test]
+async fn a_notification_names_its_conversations_and_a_push_is_passed_on_as_it_came() {
+    let push = r#"{"type":"push","prev":"a","cursor":"b","events":[{"type":"trim","conversation":"c","before":5}]}"#;
+    let deliveries = r#"{"events":[{"delivery":"d1","type":"later"}], "type": "push"}"#;
+    let page = signing_in(&format!(
+        r#"socket.say('{{"type":"notify","spread":9,"conversations":["c1","c2"]}}'); socket.say('{push}'); socket.say('{deliveries}');"#
+    ));
+    let heard = Heard::default();
+    let _listening = heard.listen(page.http(&giving(&["new"])));
+    assert_eq!(heard.next().await, Notice::Ready);
+    assert_eq!(
+        heard.next().await,
+        Notice::Notify {
+            spread: 9,
+            conversations: owned(&["c1", "c2"])
+        }
+    );
+    assert_eq!(heard.next().await, Notice::Push(push.to_owned()));
+    assert_eq!(heard.next().await, Notice::Push(deliveries.to_owned()));
+}
+
+#[wasm_bindgen_test]
+async fn what_was_pushed_is_acknowledged_over_a_channel_that_is_ready_and_else_by_request() {
+    let page = socket_page(
+        r#"(socket, frame) => {
+            if (frame === null) return socket.open();
+            if (frame.type === "auth") page.ready = () => socket.say('{"type":"ready"}');
+        }"#,
+    );
+    let http = page.of_scope(Scope::Mailbox, &giving(&["new"]));
+    let ask = async |request: Request| http.clone().request(request).await.unwrap();
+    let requests = || page.js("page.calls.length").as_f64().unwrap();
+    let heard = Heard::default();
+    let listening = heard.listen(http.clone());
+    for _ in 0..100 {
+        if page.js("page.said.length") == 1 {
+            break;
+        }
+        sleep(10).await;
+    }
+    assert_eq!(ask(acknowledge(&["early"], true)).await, "{}");
+    assert_eq!(requests(), 1.0, "the server has not said that it is ready");
+
+    page.js("page.ready()");
+    assert_eq!(heard.next().await, Notice::Ready);
+    assert_eq!(ask(acknowledge(&["d1", "q\""], true)).await, "");
+    assert_eq!(
+        page.js("page.said.slice(1).join()"),
+        r#"{"type":"ack","deliveries":["d1","q\""]}"#
+    );
+    assert_eq!(requests(), 1.0);
+    assert_eq!(ask(acknowledge(&["pulled"], false)).await, "{}");
+    let many = vec!["0123456789abcdef"; 5_000];
+    assert_eq!(ask(acknowledge(&many, true)).await, "{}");
+    assert_eq!(requests(), 3.0, "a frame of that size a server may refuse");
+
+    // Told by nobody yet: the browser's state counts.
+    page.js("page.sockets[0].readyState = 2");
+    assert_eq!(ask(acknowledge(&["closing"], true)).await, "{}");
+    page.js("page.sockets[0].readyState = 1");
+    page.js("page.sockets[0].send = () => { throw new Error('no') }");
+    assert_eq!(ask(acknowledge(&["broken"], true)).await, "{}");
+    drop(listening);
+    sleep(50).await;
+    assert_eq!(ask(acknowledge(&["late"], true)).await, "{}");
+    assert_eq!(requests(), 6.0);
+    assert_eq!(page.js("page.said.length"), 2);
 }
 
 #[wasm_bindgen_test]
@@ -1151,6 +1364,156 @@ async fn the_server_answers_every_request() {
         .map(|event| event["type"].as_str().unwrap())
         .collect();
     assert!(events.contains(&"update"), "{events:?}");
+}
+
+fn texts(events: &serde_json::Value) -> Vec<&str> {
+    events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|event| event["message"]["body"]["text"].as_str())
+        .collect()
+}
+
+#[wasm_bindgen_test]
+async fn the_server_answers_for_several_conversations() {
+    let account = Account::new().await;
+    let http = &to_server(5_000, &account.hooks());
+    let id = account.conversation.as_str();
+    let pull = |cursors: &[(&str, &str)], only: Option<&[&str]>| Request::PullConversations {
+        cursors: cursors
+            .iter()
+            .map(|(id, cursor)| (String::from(*id), String::from(*cursor)))
+            .collect(),
+        limit: 10,
+        only: only.map(owned),
+    };
+    let first = answer(http, pull(&[], None)).await;
+    let first = &first["conversations"][id];
+    assert!(!first["overflow"].is_null(), "{first}");
+    let cursor = first["cursor"].as_str().unwrap();
+    answer(http, account.send("a", "one")).await;
+    let next = answer(http, pull(&[(id, cursor)], Some(&[id, "nowhere"]))).await;
+    assert_eq!(texts(&next["conversations"][id]["events"]), ["one"]);
+    assert_eq!(
+        next["conversations"]["nowhere"]["error"]["code"],
+        "forbidden"
+    );
+}
+
+#[wasm_bindgen_test]
+async fn the_server_says_what_has_changed_in_a_range() {
+    let account = Account::new().await;
+    let http = &to_server(5_000, &account.hooks());
+    let id = account.conversation.as_str();
+    let first = answer(http, account.send("a", "one")).await;
+    answer(http, account.send("b", "two")).await;
+    let since = answer(http, pull(None)).await["cursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    answer(
+        http,
+        Request::Edit {
+            conversation: id.into(),
+            message: first["message"]["id"].as_str().unwrap().into(),
+            client_id: "e".into(),
+            body: r#"{"text":"ONE"}"#.into(),
+        },
+    )
+    .await;
+    let changed = answer(http, changes(id, &since, Some(&since), Seq(u64::MAX))).await;
+    let messages = changed["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0]["body"]["text"], "ONE");
+    assert_eq!(changed["hasMore"], false);
+    let gone = http
+        .clone()
+        .request(changes(id, "junk", None, Seq(9)))
+        .await
+        .unwrap_err();
+    assert_eq!((gone.code, gone.status), (ErrorCode::NotFound, Some(410)));
+}
+
+/// Acknowledges all that is in an answer or a push, and nothing answers that.
+async fn acknowledge_all(http: &Rc<Http>, of: &serde_json::Value, pushed: bool) {
+    let deliveries = of["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["delivery"].as_str().unwrap().to_owned())
+        .collect();
+    let request = Request::Acknowledge { deliveries, pushed };
+    assert_eq!(http.clone().request(request).await, Ok(String::new()));
+}
+
+#[wasm_bindgen_test]
+async fn the_server_keeps_a_mailbox_until_it_is_acknowledged() {
+    let account = Account::new().await;
+    let http = &to_server(5_000, &account.hooks());
+    let mailbox = Request::PullMailbox { limit: 10 };
+    let first = answer(http, mailbox.clone()).await;
+    assert_eq!(first["overflow"], "all");
+    acknowledge_all(http, &first, false).await;
+    answer(http, account.send("a", "one")).await;
+    let pulled = answer(http, mailbox.clone()).await;
+    assert_eq!(texts(&pulled["events"]), ["one"]);
+    assert_eq!(answer(http, mailbox.clone()).await, pulled);
+    acknowledge_all(http, &pulled, false).await;
+    assert_eq!(answer(http, mailbox).await["events"], json!([]));
+}
+
+#[wasm_bindgen_test]
+async fn what_the_server_pushed_is_acknowledged_over_the_same_socket() {
+    let account = Account::new().await;
+    let http = &to_server(5_000, &account.hooks());
+    let mailbox = Request::PullMailbox { limit: 10 };
+    acknowledge_all(http, &answer(http, mailbox.clone()).await, false).await;
+    // Once it has the socket, no request of it gets through.
+    let listener = &server_of_scope(Scope::Mailbox, 5_000, &giving(&[&account.token, "old"]));
+    let heard = Heard::default();
+    let _listening = heard.listen(listener.clone());
+    assert_eq!(heard.next().await, Notice::Ready);
+    listener.forget_token();
+    let refused = listener.clone().request(mailbox.clone()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Unauthorized);
+
+    answer(http, account.send("a", "one")).await;
+    let mut delivered = String::new();
+    for _ in 0..100 {
+        // The message, and then the conversation that it has changed, perhaps by itself.
+        for notice in heard.take() {
+            if let Notice::Push(text) = notice {
+                let push = serde_json::from_str(&text).unwrap();
+                acknowledge_all(listener, &push, true).await;
+                delivered.push_str(&text);
+            }
+        }
+        sleep(20).await;
+        let empty = answer(http, mailbox.clone()).await["events"] == json!([]);
+        if empty && delivered.contains("one") {
+            return;
+        }
+    }
+    panic!("still in the mailbox; pushed was: {delivered}");
+}
+
+#[wasm_bindgen_test]
+async fn the_servers_push_follows_the_cursor() {
+    let account = Account::new().await;
+    demo("push", Some(&account.token), "{ inline: true }").await;
+    let http = &to_server(5_000, &account.hooks());
+    let heard = Heard::default();
+    let _listening = heard.listen(http.clone());
+    assert_eq!(heard.next().await, Notice::Ready);
+    let cursor = answer(http, pull(None)).await["cursor"].clone();
+    answer(http, account.send("a", "one")).await;
+    let Notice::Push(text) = heard.next().await else {
+        panic!("no push")
+    };
+    let push: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(push["prev"], cursor);
+    assert_eq!(texts(&push["events"]), ["one"]);
 }
 
 #[wasm_bindgen_test]
