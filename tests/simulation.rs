@@ -4,11 +4,14 @@
 //! After every step what the app shows and what the store holds is compared with the model, by the
 //! rules of DESIGN.md; at the end the trouble stops, and everything must come right.
 //!
-//! A history is a seed. A failing one prints its seed and its story, and is run again by
+//! A history is a seed: also its scope, how it is notified, its overflow policy and whether it jumps
+//! are drawn from it ([`simulation::mode`]). A failing one prints its seed and its story, and is run
+//! again by
 //!
 //! ```text
 //! PULLCORD_SEED=123 cargo test --test simulation replay -- --nocapture
 //! PULLCORD_HISTORIES=100000 cargo test --test simulation -- --nocapture
+//! PULLCORD_MODES='mailbox!,push,keep' cargo test --test simulation -- --nocapture
 //! ```
 
 #![cfg(not(target_arch = "wasm32"))]
@@ -24,6 +27,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use simulation::mode::{self, Mode};
 use simulation::world::World;
 
 /// Steps of a history before the trouble stops.
@@ -33,8 +37,11 @@ const STORY: usize = 70;
 /// Histories run where PULLCORD_HISTORIES does not say.
 const HISTORIES: u64 = 800;
 
-/// Seeds that failed once, and what they found. They are run first.
-const FOUND: &[(u64, &str)] = &[
+/// Seeds that failed once, and what they found. They are run first, in the mode drawn from them.
+const FOUND: &[(u64, &str)] = &[];
+
+/// Those that were found while there was one mode only, and are histories of it.
+const FOUND_CLASSIC: &[(u64, &str)] = &[
     (
         1158,
         "a timer that fired for ever while an eviction was being committed",
@@ -74,8 +81,8 @@ const FOUND: &[(u64, &str)] = &[
 ];
 
 /// Runs one history; the story is told only where it is wanted.
-fn run(seed: u64, story: usize) -> Result<(), String> {
-    let mut world = World::new(seed, story);
+fn run(seed: u64, mode: &Mode, story: usize) -> Result<(), String> {
+    let mut world = World::new(seed, mode.clone(), story);
     let outcome = catch_unwind(AssertUnwindSafe(|| world.run(STEPS)));
     let error = match outcome {
         Ok(Ok(())) => return Ok(()),
@@ -89,26 +96,39 @@ fn run(seed: u64, story: usize) -> Result<(), String> {
         }
     };
     Err(format!(
-        "{}\n  {error}\n  at {:.3} s, seed {seed}\n",
+        "{}\n  {error}\n  at {:.3} s, seed {seed}, {mode:?}\n",
         world.story.print(),
         world.time as f64 / 1000.0
     ))
 }
 
 /// Runs a failed history again, with its story.
-fn fail(seed: u64) -> ! {
-    let told = run(seed, STORY)
+fn fail(seed: u64, mode: &Mode) -> ! {
+    let told = run(seed, mode, STORY)
         .err()
         .unwrap_or_else(|| "it did not fail again: it is not deterministic".to_owned());
-    panic!("{told}\nPULLCORD_SEED={seed} cargo test --test simulation replay -- --nocapture");
+    let modes = if *mode == Mode::classic() {
+        "classic".to_owned()
+    } else {
+        mode::enabled()
+    };
+    panic!(
+        "{told}\nPULLCORD_MODES='{modes}' PULLCORD_SEED={seed} cargo test --test simulation replay -- --nocapture"
+    );
 }
 
 #[test]
 fn histories_that_failed_once_pass() {
-    for (seed, what) in FOUND {
-        if run(*seed, 0).is_err() {
+    let found = FOUND
+        .iter()
+        .map(|(seed, what)| (*seed, Mode::drawn(*seed), what));
+    let classic = FOUND_CLASSIC
+        .iter()
+        .map(|(seed, what)| (*seed, Mode::classic(), what));
+    for (seed, mode, what) in found.chain(classic) {
+        if run(seed, &mode, 0).is_err() {
             eprintln!("again: {what}");
-            fail(*seed);
+            fail(seed, &mode);
         }
     }
 }
@@ -135,7 +155,7 @@ fn every_history_keeps_the_rules() {
             if seed >= first + histories || enough {
                 return;
             }
-            if let Err(told) = run(seed, 0) {
+            if let Err(told) = run(seed, &Mode::drawn(seed), 0) {
                 failed
                     .lock()
                     .expect("held for an instant")
@@ -157,7 +177,7 @@ fn every_history_keeps_the_rules() {
         }
     }
     if let Some(seed) = failed.keys().next() {
-        fail(*seed);
+        fail(*seed, &Mode::drawn(*seed));
     }
 }
 
@@ -171,8 +191,9 @@ fn replay() {
     };
     if let Some(seed) = number("PULLCORD_SEED") {
         let story = number("PULLCORD_STORY").map_or(STORY, |lines| lines as usize);
-        match run(seed, story) {
-            Ok(()) => println!("seed {seed} keeps the rules"),
+        let mode = Mode::drawn(seed);
+        match run(seed, &mode, story) {
+            Ok(()) => println!("seed {seed} keeps the rules, {mode:?}"),
             Err(told) => panic!("{told}"),
         }
     }
@@ -181,7 +202,7 @@ fn replay() {
 #[test]
 fn a_history_is_determined_by_its_seed() {
     let told = |seed| {
-        let mut world = World::new(seed, STORY);
+        let mut world = World::new(seed, Mode::drawn(seed), STORY);
         let outcome = world.run(60);
         (world.story.print(), outcome)
     };

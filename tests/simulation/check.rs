@@ -10,10 +10,11 @@ use pullcord::core::net::Request;
 use serde_json::Value;
 
 use super::device::Device;
-use super::facade::{Item, Local, Message, Shown, View};
+use super::facade::{Item, Local, Message, Shown, Start, View};
 use super::lies::LIE;
-use super::server::{ACCOUNT, Conversation, Post, Server};
-use super::stored;
+use super::mode::Scope;
+use super::server::{ACCOUNT, Conversation, Post, Server, position_in, position_of};
+use super::stored::{self, Positions};
 
 pub type Checked = Result<(), String>;
 
@@ -27,9 +28,9 @@ macro_rules! must {
 
 /// Everything that a device shows, against the model.
 pub fn device(device: &mut Device, server: &Server) -> Checked {
-    let position = device.position();
+    let positions = device.positions(server);
     must!(
-        position <= server.position(),
+        positions.least() <= server.position(),
         "the cursor is ahead of the server's log"
     );
     if stored::owed(&device.store) || !stored::suspects(&device.store).is_empty() {
@@ -39,12 +40,21 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
             device.paid_at = server.position();
         }
         // What moved while the pages were read, the pull after them brings.
-        if position >= device.paid_at {
-            device.states_at = position;
+        for id in server.conversations.keys() {
+            let position = positions.of(id);
+            if position >= device.paid_at {
+                device.states_at.insert(id.clone(), position);
+            }
         }
     }
     let pull = |pending: &super::device::Pending| {
-        !pending.aborted && matches!(pending.call, Request::Pull { .. })
+        // One that waits at the server for something to come is not shown as at work.
+        let pull = match pending.call {
+            Request::Pull { wait, .. } => wait.is_none(),
+            Request::PullConversations { .. } | Request::PullMailbox { .. } => true,
+            _ => false,
+        };
+        pull && !pending.aborted
     };
     let pulling = device
         .facade
@@ -55,7 +65,11 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
         pulling || !device.requests.values().any(pull),
         "a pull is under way, and the status does not say so"
     );
-    conversations(device, server, position)?;
+    if !pulling {
+        // What the last pull brought is committed, or it failed and said so.
+        device.pulled_at = device.pulled_before;
+    }
+    conversations(device, server, &positions)?;
     outbox(device, server)?;
     let mut timelines = std::mem::take(&mut device.facade.timelines);
     let mut checked = Ok(());
@@ -63,6 +77,7 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
         if view.released {
             continue;
         }
+        let position = positions.of(&view.conversation);
         checked = timeline(view, device, server, position).map_err(|error| {
             format!(
                 "timeline {id} of {}, as of {position}: {error}\n    shows {}",
@@ -103,7 +118,7 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
         }
     }
     device.facade.timelines = timelines;
-    device.checked_at = position;
+    device.checked_at = positions;
     checked
 }
 
@@ -219,6 +234,7 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
         return Ok(());
     };
     let ended = view.status != "ready" || !conversation.member_at(position);
+    let kept = stored::kept(&device.store, &view.conversation);
 
     // Walks the list once. `last`: the message before, and as of when it is known to be followed.
     let mut last: Option<(u64, usize)> = None;
@@ -231,9 +247,16 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
             Item::Gap { .. } => gap = true,
             Item::Message { message, fresh, .. } => {
                 messages += 1;
+                // One that is not fresh was true when it was shown as fresh, and as of its segment's
+                // own cursor.
+                let kept = kept
+                    .iter()
+                    .find(|(lo, hi, _)| (*lo..=*hi).contains(&message.seq))
+                    .map(|(_, _, since)| *since);
                 let since = view.trust.get(&message.id).copied();
                 let as_of = match (fresh, ended) {
                     (true, false) => position,
+                    (false, false) => since.max(kept).unwrap_or(0),
                     _ => since.unwrap_or(0),
                 };
                 is_true(message, conversation, as_of)?;
@@ -296,6 +319,118 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
         }
     }
     locals(view, device)
+}
+
+/// What a list shows after a jump: the item that it was asked for, else the next newer one.
+pub fn anchor(
+    view: &View,
+    to: Start,
+    read: &[Option<u64>],
+    device: &Device,
+    server: &Server,
+) -> Checked {
+    let Some(conversation) = server.conversations.get(&view.conversation) else {
+        return Ok(());
+    };
+    let position = device.positions(server).of(&view.conversation);
+    if view.status != "ready" || view.released || !conversation.member_at(position) {
+        return Ok(());
+    }
+    let checked = match to {
+        Start::Latest => {
+            must!(
+                view.anchor.key.is_none(),
+                "the latest was asked for, and the anchor is {:?}",
+                view.anchor.key
+            );
+            Ok(())
+        }
+        Start::Around(seq) => anchor_at(view, seq, &|_| true, conversation, position),
+        Start::At(time) => {
+            let wanted = |post: &Post| post.created_at >= time;
+            anchor_at(view, 0, &wanted, conversation, position)
+        }
+        Start::FirstUnread => {
+            // Whose own message is unread is the server's to say.
+            let mut checked = Ok(());
+            for read in read {
+                let from = read.map_or(0, |read| read.saturating_add(1));
+                let others = |post: &Post| post.sender != ACCOUNT;
+                checked = anchor_at(view, from, &|_| true, conversation, position)
+                    .or_else(|_| anchor_at(view, from, &others, conversation, position));
+                if checked.is_ok() {
+                    break;
+                }
+            }
+            checked
+        }
+    };
+    checked.map_err(|error| {
+        format!(
+            "anchor {:?}, asked for {to:?}: {error}\n    shows {}",
+            view.anchor.key,
+            draw(view)
+        )
+    })
+}
+
+/// The anchor is the first at or after `from` of those that are `wanted`.
+fn anchor_at(
+    view: &View,
+    from: u64,
+    wanted: &dyn Fn(&Post) -> bool,
+    conversation: &Conversation,
+    position: usize,
+) -> Checked {
+    let is_wanted = |seq: u64| {
+        let post = conversation.posts.get(&seq);
+        seq >= from && post.is_some_and(wanted)
+    };
+    let owed = |to: u64| {
+        let mut posts = conversation
+            .posts
+            .range(from..to.max(from))
+            .map(|(_, post)| post);
+        posts.find(|post| wanted(post) && post.is_owed_at(position))
+    };
+    let Some(key) = &view.anchor.key else {
+        let shown = view.messages().find(|(_, m, _)| is_wanted(m.seq));
+        must!(
+            shown.is_none(),
+            "{} is shown",
+            shown.map_or(0, |(_, m, _)| m.seq)
+        );
+        let fresh = view.messages().all(|(_, _, fresh)| fresh);
+        let post = owed(u64::MAX).filter(|_| fresh);
+        must!(post.is_none(), "{} is there", post.map_or(0, |p| p.seq));
+        return Ok(());
+    };
+    let item = view.items.iter().find(|item| item.key() == key);
+    let (seq, fresh) = match item.map(|item| &**item) {
+        Some(Item::Message { message, fresh, .. }) => (message.seq, *fresh),
+        Some(Item::Local(Local {
+            message: Some(message),
+            ..
+        })) => (message.seq, true),
+        Some(_) => return Err("it is no message".to_owned()),
+        None => return Err("it is no item".to_owned()),
+    };
+    must!(is_wanted(seq), "it is {seq}");
+    let nearer = view
+        .messages()
+        .find(|(_, m, _)| m.seq < seq && is_wanted(m.seq));
+    must!(
+        nearer.is_none(),
+        "it is {seq}, and {} is shown",
+        nearer.map_or(0, |(_, m, _)| m.seq)
+    );
+    let post = owed(seq).filter(|_| fresh);
+    must!(
+        post.is_none(),
+        "it is {seq}, and {} is there",
+        post.map_or(0, |p| p.seq)
+    );
+    Ok(())
 }
 
 /// R8: where the items stand that are not messages yet.
@@ -410,7 +545,8 @@ pub fn transition(before: &View, after: &View, device: &Device, server: &Server)
     if before.released || after.released || before.status != "ready" {
         return Ok(());
     }
-    let passed = device.checked_at + 1..=device.position();
+    let before_at = device.checked_at.of(&after.conversation);
+    let passed = before_at + 1..=device.positions(server).of(&after.conversation);
     let conversation = server.conversations.get(&after.conversation);
     if conversation.is_some_and(|c| {
         c.membership
@@ -504,7 +640,7 @@ pub fn transition(before: &View, after: &View, device: &Device, server: &Server)
 // ---------------------------------------------------------------- conversations
 
 /// R11: what is shown of each conversation, the server said; nothing of it is older than the cursor.
-fn conversations(device: &Device, server: &Server, position: usize) -> Checked {
+fn conversations(device: &Device, server: &Server, positions: &Positions) -> Checked {
     let list = &device.facade.conversations;
     for pair in list.windows(2) {
         let order = pair[1]
@@ -523,7 +659,8 @@ fn conversations(device: &Device, server: &Server, position: usize) -> Checked {
         let Some(conversation) = server.conversations.get(&shown.id) else {
             return Err(format!("the server has no conversation {}", shown.id));
         };
-        let since = device.states_at;
+        let since = device.states_at.get(&shown.id).copied().unwrap_or(0);
+        let position = positions.of(&shown.id);
         // A state with some fields only may be all that is known: of one that the list already
         // lacked, because the account is about to leave it.
         let leaves = conversation
@@ -534,12 +671,24 @@ fn conversations(device: &Device, server: &Server, position: usize) -> Checked {
         state(shown, conversation, since, owed)
             .map_err(|error| format!("R11: {}, as of {since}: {error}", shown.id))?;
     }
-    if device.facade.caught_up() && !device.owed && position >= device.paid_at {
+    if device.facade.caught_up() && !device.owed {
+        let cursors = match server.mode.scope {
+            Scope::Conversation => stored::cursors(&device.store),
+            _ => BTreeMap::new(),
+        };
         let decided = server
             .conversations
             .values()
             .filter(|c| !suspects.contains(&c.id));
         for conversation in decided {
+            // Of a conversation without a cursor, the last pull of all says what it says.
+            let position = match server.mode.scope {
+                Scope::Conversation if !cursors.contains_key(&conversation.id) => device.pulled_at,
+                _ => positions.of(&conversation.id),
+            };
+            if position < device.paid_at {
+                continue;
+            }
             let shown = list.iter().any(|shown| shown.id == conversation.id);
             must!(
                 conversation.member_since(position, shown),
@@ -654,11 +803,20 @@ pub fn delivered(server: &Server, client_id: &str, own: &super::device::Own) -> 
 
 // ---------------------------------------------------------------- segments, as inspect() tells them
 
-pub fn inspection(inspection: &Value, conversation: Option<&Conversation>) -> Checked {
-    let cursor = inspection["cursor"]
-        .as_str()
-        .and_then(super::server::position_of)
-        .unwrap_or(0);
+/// `position`: where the device is as to this conversation, where the inspection names no cursor.
+pub fn inspection(
+    inspection: &Value,
+    conversation: Option<&Conversation>,
+    position: usize,
+) -> Checked {
+    let text = inspection["cursor"].as_str();
+    let cursor = match conversation {
+        Some(conversation) => {
+            text.and_then(|text| position_of(text).or_else(|| position_in(text, &conversation.id)))
+        }
+        None => None,
+    };
+    let cursor = cursor.unwrap_or(position);
     let segments = inspection["segments"].as_array().ok_or("no segments")?;
     let number = |value: &Value| -> Result<u64, String> {
         value

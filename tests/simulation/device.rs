@@ -9,8 +9,9 @@ use pullcord::core::{Config, Effect, Engine, Input, Now};
 use pullcord::store::Memory;
 use serde_json::Value;
 
-use super::facade::Facade;
-use super::{server, stored};
+use super::facade::{Facade, Start};
+use super::server::Server;
+use super::stored::{self, Positions};
 
 /// A store operation that the engine issued. They are carried out strictly in order.
 pub enum Operation {
@@ -57,6 +58,14 @@ pub enum Call {
         limit: u64,
         alone: bool,
     },
+    Jump {
+        timeline: u64,
+        to: Start,
+        /// how often the list had been replaced when it was asked for
+        count: u64,
+        /// the account had read up to here, by conversation's state or by marks of its own
+        read: Vec<Option<u64>>,
+    },
     Send {
         client_id: String,
     },
@@ -82,6 +91,12 @@ pub enum Call {
 pub struct Channel {
     pub listen: u64,
     pub ready: bool,
+    /// the server has pushed, or notified of, what is before this position
+    pub told: usize,
+    /// what is pushed over one connection keeps its order: nothing arrives before this time
+    pub busy_until: u64,
+    /// it is dead, and nobody has noticed: nothing arrives any more
+    pub dead: bool,
 }
 
 pub struct Device {
@@ -105,16 +120,22 @@ pub struct Device {
     pub own: BTreeMap<String, Own>,
     /// accepted read marks, by conversation
     pub marks: BTreeMap<String, u64>,
-    /// the conversations' states are not older than this position
-    pub states_at: usize,
+    /// each conversation's state is not older than this position
+    pub states_at: BTreeMap<String, usize>,
     /// the list was owed when this was last looked at
     pub owed: bool,
     /// the list was paid by pages that were read when the server was here, at the latest
     pub paid_at: usize,
     pub promoted: bool,
     pub hidden: bool,
-    /// where the cursor was when the lists were last looked at
-    pub checked_at: usize,
+    /// where it was when the lists were last looked at
+    pub checked_at: Positions,
+    /// a whole pull has been applied that the server began to answer here (scope "conversation")
+    pub pulled_at: usize,
+    /// a whole pull has been answered that the server began to answer here
+    pub pulled_before: usize,
+    /// where the server was when the first request of the pull that is under way arrived
+    pub pulling_at: Option<usize>,
     /// the outbox of this life has been read and shown
     pub loaded: bool,
     next_call: u64,
@@ -139,10 +160,13 @@ impl Device {
             calls: BTreeMap::new(),
             own: BTreeMap::new(),
             marks: BTreeMap::new(),
-            states_at: 0,
+            states_at: BTreeMap::new(),
             owed: false,
             paid_at: 0,
-            checked_at: 0,
+            checked_at: Positions::default(),
+            pulled_at: 0,
+            pulled_before: 0,
+            pulling_at: None,
             promoted: false,
             hidden: false,
             loaded: false,
@@ -168,6 +192,7 @@ impl Device {
         self.operations.clear();
         self.requests.clear();
         self.channel = None;
+        self.pulling_at = None;
         self.calls.clear();
         self.promoted = false;
         self.hidden = false;
@@ -196,11 +221,9 @@ impl Device {
         Some(deadline.saturating_add(self.born).max(self.asleep_until))
     }
 
-    /// The position of the cursor that is stored.
-    pub fn position(&self) -> usize {
-        stored::cursor(&self.store)
-            .and_then(|cursor| server::position_of(&cursor))
-            .unwrap_or(0)
+    /// How far it has come by what is stored.
+    pub fn positions(&self, server: &Server) -> Positions {
+        stored::positions(&self.store, server)
     }
 
     pub fn new_call(&mut self, call: Call) -> u64 {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,6 +108,27 @@ pub struct Loading {
     pub older: bool,
     pub newer: bool,
     pub jump: bool,
+}
+
+/// Where a timeline begins, or jumps to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start {
+    Latest,
+    FirstUnread,
+    Around(u64),
+    At(u64),
+}
+
+impl Start {
+    /// As the commands say it.
+    pub fn to_json(self) -> Value {
+        match self {
+            Start::Latest => json!("latest"),
+            Start::FirstUnread => json!("first-unread"),
+            Start::Around(seq) => json!({ "around": seq.to_string() }),
+            Start::At(time) => json!({ "at": time }),
+        }
+    }
 }
 
 /// A timeline's snapshot.

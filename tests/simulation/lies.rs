@@ -27,6 +27,9 @@ pub fn lie(call: &Request, answer: &str, rng: &mut Rng) -> Option<String> {
     mark(&mut answer);
     let told = match call {
         Request::Pull { cursor, .. } => batch(&mut answer, cursor.as_deref(), rng),
+        Request::PullConversations { cursors, .. } => batches(&mut answer, cursors, rng),
+        Request::PullMailbox { .. } => mailbox(&mut answer, rng),
+        Request::Changes { from, .. } => changes(&mut answer, from.0, rng),
         Request::History {
             conversation,
             place,
@@ -82,6 +85,60 @@ fn batch(answer: &mut Value, cursor: Option<&str>, rng: &mut Rng) -> bool {
             };
             return message(&mut event["message"], rng);
         }
+    }
+    true
+}
+
+/// One conversation's batch, or all of them.
+fn batches(answer: &mut Value, cursors: &[(String, String)], rng: &mut Rng) -> bool {
+    if rng.chance(20) {
+        answer["conversations"] = json!([]);
+        return true;
+    }
+    let batches = answer["conversations"].as_object_mut();
+    let Some(batches) = batches.filter(|batches| !batches.is_empty()) else {
+        return false;
+    };
+    // Each is marked as a lie already: each has to be one.
+    let mut all = true;
+    for (id, one) in batches {
+        let cursor = cursors.iter().find(|(of, _)| of == id);
+        if one.get("error").is_none() {
+            all &= batch(one, cursor.map(|(_, cursor)| cursor.as_str()), rng);
+        }
+    }
+    all
+}
+
+fn mailbox(answer: &mut Value, rng: &mut Rng) -> bool {
+    match rng.below(3) {
+        0 => answer["hasMore"] = json!("no"),
+        1 => answer["events"] = json!({}),
+        _ => {
+            let events = answer["events"]
+                .as_array_mut()
+                .expect("a mailbox has events");
+            let told = events
+                .iter_mut()
+                .find(|event| event.get("message").is_some());
+            return told.is_some_and(|event| message(&mut event["message"], rng));
+        }
+    }
+    true
+}
+
+fn changes(answer: &mut Value, from: u64, rng: &mut Rng) -> bool {
+    let messages = answer["messages"]
+        .as_array_mut()
+        .expect("changes have messages");
+    let count = messages.len();
+    match rng.below(4) {
+        0 if count >= 2 => messages.reverse(),
+        1 if count >= 1 => return message(&mut messages[rng.below(count as u64) as usize], rng),
+        2 if count >= 1 && from > 0 => messages[0]["seq"] = json!((from - 1).to_string()),
+        // Moves nothing and claims more.
+        3 => *answer = json!({ "messages": [], "hasMore": true }),
+        _ => return false,
     }
     true
 }

@@ -4,6 +4,7 @@ pub mod check;
 pub mod device;
 pub mod facade;
 pub mod lies;
+pub mod mode;
 pub mod rng;
 pub mod server;
 pub mod stored;

@@ -5,12 +5,17 @@
 //! forgets: each copy of a message, each state of a conversation, each trim and each leaving stays,
 //! with the position at which the account's log came to say so. [`super::check`] reads all of that;
 //! a client only sees [`Server::answer`].
+//!
+//! The other scopes are other views of the same log. A conversation's cursor is a position too: of
+//! what is about other conversations, nothing is said. A mailbox delivers the log's events by their
+//! positions; who has applied some of them is "at" the first that is lacking.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pullcord::core::net::{Error, Place, Request};
 use serde_json::{Map, Value, json};
 
+use super::mode::{Mode, Scope};
 use super::rng::Rng;
 
 /// The account whose devices are watched; the others only write.
@@ -87,8 +92,8 @@ pub struct Conversation {
     sort: u64,
     meta: u64,
     next_seq: u64,
-    /// ids handed out whose commit is still to come
-    reserved: Vec<(u64, &'static str)>,
+    /// ids handed out whose commit is still to come, and when
+    reserved: Vec<(u64, &'static str, u64)>,
 }
 
 impl Conversation {
@@ -181,9 +186,38 @@ pub enum Forced {
     Some(Vec<String>),
 }
 
+/// What the mailbox has let go: too much was not acknowledged. It is said with each answer until its
+/// receipt, a delivery of its own, is acknowledged.
+struct Dropped {
+    receipt: String,
+    /// None: of all conversations
+    conversations: Option<Vec<String>>,
+    /// what of theirs is before this place of the log
+    upto: usize,
+}
+
 pub struct Server {
+    pub mode: Mode,
     pub conversations: BTreeMap<String, Conversation>,
     log: Vec<Entry>,
+    /// places in the log, by conversation
+    places: BTreeMap<String, Vec<usize>>,
+    /// places in the log that the mailbox has not to deliver any more
+    acknowledged: BTreeSet<usize>,
+    /// those that it has delivered; they may come again
+    delivered: BTreeSet<usize>,
+    dropped: Option<Dropped>,
+    receipts: u64,
+    /// most conversations in one answer
+    pub max_batches: usize,
+    /// how far back `changes` goes
+    pub changes_reach: usize,
+    /// conversations in a hundred that an answer says an error of
+    pub sick: u64,
+    /// a conversation of which every pull says an error
+    pub failing: Option<String>,
+    /// in a hundred mailbox answers, those that bring again what was acknowledged
+    pub again: u64,
     /// ms since the epoch
     pub wall: u64,
     /// a device that is further behind overflows
@@ -204,11 +238,36 @@ pub fn position_of(cursor: &str) -> Option<usize> {
     cursor.strip_prefix("at:")?.parse().ok()
 }
 
+/// A conversation's own cursor: it names the conversation, so that no other's can pass for it.
+pub fn cursor_in(id: &str, position: usize) -> String {
+    format!("{id}@{position}")
+}
+
+pub fn position_in(cursor: &str, id: &str) -> Option<usize> {
+    cursor.strip_prefix(id)?.strip_prefix('@')?.parse().ok()
+}
+
+/// The mailbox's name for what is at this place of the log.
+fn delivery(place: usize) -> String {
+    format!("d{place}")
+}
+
 impl Server {
-    pub fn new(rng: &mut Rng) -> Self {
+    pub fn new(mode: Mode, rng: &mut Rng) -> Self {
         let mut server = Server {
+            mode,
             conversations: BTreeMap::new(),
             log: Vec::new(),
+            places: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
+            delivered: BTreeSet::new(),
+            dropped: None,
+            receipts: 0,
+            max_batches: usize::MAX,
+            changes_reach: usize::MAX,
+            sick: 0,
+            failing: None,
+            again: 0,
             wall: 1_700_000_000_000,
             overflow_after: rng.between(15, 120) as usize,
             max_events: rng.between(1, 40) as usize,
@@ -221,6 +280,18 @@ impl Server {
             server.found(&id, rng);
             for _ in 0..rng.below(30) {
                 server.post(&id, rng);
+            }
+        }
+        if server.mode != Mode::classic() {
+            server.max_batches = rng.between(1, 6) as usize;
+            server.changes_reach = rng.between(10, 400) as usize;
+        }
+        if server.mode.scope == Scope::Mailbox {
+            // There was a device before, or the mailbox begins with an overflow.
+            let before = rng.below(server.position() as u64 + 1) as usize;
+            server.acknowledged = (0..before).collect();
+            if rng.chance(50) {
+                server.drop_deliveries(None);
             }
         }
         server
@@ -272,7 +343,42 @@ impl Server {
     }
 
     fn tell(&mut self, entry: Entry) {
+        if let Some(id) = entry.conversation() {
+            let places = self.places.entry(id.to_owned()).or_default();
+            places.push(self.log.len());
+        }
         self.log.push(entry);
+    }
+
+    /// Where a reader is that was told everything of a conversation up to `position`: nothing of it is
+    /// in the log up to there.
+    pub fn next_of(&self, id: &str, position: usize) -> usize {
+        let places = self.places.get(id).map_or(&[][..], |places| places);
+        let next = places.get(places.partition_point(|at| *at < position));
+        next.copied().unwrap_or(self.position())
+    }
+
+    /// Conversations of which the log says something after `position`.
+    pub fn moved_since(&self, position: usize) -> Vec<String> {
+        let moved = self
+            .places
+            .iter()
+            .filter(|(_, places)| places.last().is_some_and(|last| *last >= position));
+        moved.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Where a reader is, as to one conversation, that has applied these deliveries.
+    pub fn first_lacking(&self, id: &str, applied: &BTreeSet<String>) -> usize {
+        let places = self.places.get(id).map_or(&[][..], |places| places);
+        let overflowed = self
+            .dropped
+            .as_ref()
+            .is_some_and(|dropped| applied.contains(&dropped.receipt));
+        let lacking = places.iter().find(|at| {
+            let settled = self.acknowledged.contains(at) || applied.contains(&delivery(**at));
+            !settled && !(overflowed && self.is_dropped(**at))
+        });
+        lacking.copied().unwrap_or(self.position())
     }
 
     // ------------------------------------------------------------ commits
@@ -286,6 +392,7 @@ impl Server {
             seq,
             sender,
             None,
+            self.wall,
             json!(format!("{sender} {}", self.commits)),
             rng,
         );
@@ -309,7 +416,8 @@ impl Server {
     pub fn reserve(&mut self, id: &str, rng: &mut Rng) {
         let sender = OTHERS[rng.below(2) as usize];
         let seq = self.hand_out(id, rng);
-        self.conversation(id).reserved.push((seq, sender));
+        let wall = self.wall;
+        self.conversation(id).reserved.push((seq, sender, wall));
     }
 
     /// Commits one of the ids handed out earlier, if there is any.
@@ -318,7 +426,7 @@ impl Server {
         if count == 0 {
             return None;
         }
-        let (seq, sender) = self
+        let (seq, sender, created_at) = self
             .conversation(id)
             .reserved
             .swap_remove(rng.below(count) as usize);
@@ -332,11 +440,13 @@ impl Server {
         if trimmed_to.is_some_and(|to| seq < to) {
             return None; // history that is gone takes no more messages
         }
+        // Times are in the order of ids, as Snowflakes are: "the first at or after" is one message.
         self.commit(
             id,
             seq,
             sender,
             None,
+            created_at,
             json!(format!("{sender} {}, late", self.commits)),
             rng,
         );
@@ -349,11 +459,12 @@ impl Server {
         seq: u64,
         sender: &'static str,
         client_id: Option<String>,
+        created_at: u64,
         body: Value,
         rng: &mut Rng,
     ) {
         self.commits += 1;
-        let (wall, sort) = (self.wall, self.commits / 2);
+        let sort = self.commits / 2;
         // The state's event and the message's are independent of each other: either comes first,
         // or the state's comes some time later.
         let told = if self.prompt { 0 } else { rng.below(4) };
@@ -373,7 +484,7 @@ impl Server {
             id: format!("{id}/{seq}"),
             seq,
             sender,
-            created_at: wall,
+            created_at,
             client_id,
             copies: vec![Copy {
                 position,
@@ -618,9 +729,24 @@ impl Server {
                 self.tell_state(conversation, true);
                 return Ok(String::new());
             }
-            // Scopes and policies that the simulation does not drive yet.
-            #[allow(unreachable_patterns)]
-            _ => return Err(Error::from_status(404, "no such call", None)),
+            Request::PullConversations {
+                cursors,
+                limit,
+                only,
+            } => self.batches(cursors, *limit as usize, only.as_deref(), forced, rng),
+            Request::PullMailbox { limit } => self.mailbox(*limit as usize, forced, rng),
+            Request::Acknowledge { deliveries, .. } => {
+                self.acknowledge(deliveries);
+                return Ok(String::new());
+            }
+            Request::Changes {
+                conversation,
+                since,
+                from,
+                to,
+                limit,
+                ..
+            } => self.changes(conversation, since, (from.0, to.0), *limit as usize, rng)?,
         };
         Ok(value.to_string())
     }
@@ -688,6 +814,299 @@ impl Server {
         }
         batch["events"] = json!(events);
         batch
+    }
+
+    /// The answer to a pull with a cursor for each conversation.
+    fn batches(
+        &self,
+        cursors: &[(String, String)],
+        limit: usize,
+        only: Option<&[String]>,
+        forced: Option<Forced>,
+        rng: &mut Rng,
+    ) -> Value {
+        let limit = limit.min(self.max_events).max(1);
+        let cursors: BTreeMap<&String, &String> = cursors.iter().map(|(id, c)| (id, c)).collect();
+        let mut ids: Vec<&String> = match only {
+            Some(only) => only.iter().collect(),
+            None => {
+                let members = self.conversations.values().filter(|c| c.member);
+                let asked: BTreeSet<&String> = members
+                    .map(|c| &c.id)
+                    .chain(cursors.keys().copied())
+                    .collect();
+                asked.into_iter().collect()
+            }
+        };
+        // In any order: none has to wait for another.
+        for n in (1..ids.len()).rev() {
+            ids.swap(n, rng.below(n as u64 + 1) as usize);
+        }
+        let mut answers = Map::new();
+        let mut more = false;
+        for id in ids {
+            let cursor = cursors.get(id).map(|cursor| cursor.as_str());
+            let Some(conversation) = self.conversations.get(id) else {
+                continue;
+            };
+            let at = cursor.and_then(|cursor| position_in(cursor, id));
+            let fails = self.failing.as_ref() == Some(id) || rng.chance(self.sick);
+            let nothing =
+                conversation.member && at.is_some_and(|at| self.next_of(id, at) == self.position());
+            let full = answers.len() >= self.max_batches;
+            if full {
+                more |= !nothing && !fails;
+                continue;
+            }
+            if fails {
+                let mut error = json!({ "code": "unavailable", "message": "the simulation's" });
+                if rng.chance(30) && self.failing.is_none() {
+                    error["retryAfter"] = json!(rng.between(1, 20) * 1000);
+                }
+                answers.insert(id.clone(), json!({ "error": error }));
+                continue;
+            }
+            let overflows = match &forced {
+                Some(Forced::All) => true,
+                Some(Forced::Some(ids)) => ids.contains(id),
+                None => false,
+            };
+            if nothing && !overflows && rng.chance(70) {
+                continue;
+            }
+            let batch = if conversation.member {
+                self.batch_of(conversation, at, limit, overflows, rng)
+            } else if cursor.is_some() {
+                json!({
+                    "events": [{ "type": "removed", "conversation": id }],
+                    "cursor": cursor_in(id, self.position()), "hasMore": false,
+                })
+            } else {
+                json!({ "error": { "code": "forbidden", "message": "not a member", "status": 403 } })
+            };
+            answers.insert(id.clone(), batch);
+        }
+        let mut answer = json!({ "conversations": answers });
+        if more || rng.chance(20) {
+            answer["hasMore"] = json!(more);
+        }
+        answer
+    }
+
+    /// What one conversation's log says after its cursor. `at`: None where it has none that the
+    /// server can place.
+    fn batch_of(
+        &self,
+        conversation: &Conversation,
+        at: Option<usize>,
+        limit: usize,
+        overflows: bool,
+        rng: &mut Rng,
+    ) -> Value {
+        let id = &conversation.id;
+        let places = &self.places[id];
+        let after = |at: usize| &places[places.partition_point(|place| *place < at)..];
+        let behind = at.map(|at| after(at).len());
+        let overflows = overflows || behind.is_none_or(|behind| behind > self.overflow_after);
+        let mut rest = after(at.unwrap_or(0));
+        let mut events = Vec::new();
+        if overflows {
+            // Some of the newest may still be given; nothing of before the account came back.
+            let entered = conversation.membership.last().map_or(0, |(at, _)| *at);
+            let newest = rng.below(5).min(rest.len() as u64) as usize;
+            rest = &rest[rest.len() - newest..];
+            rest = &rest[rest.partition_point(|place| *place + 1 < entered)..];
+            if rng.chance(50) {
+                let fields = fields(conversation, &conversation.state(), None)
+                    .expect("a first state has all fields");
+                events.push(json!({ "type": "conversation", "conversation": fields }));
+            }
+        }
+        let (given, left) = rest.split_at(rest.len().min(limit));
+        for place in given {
+            if rng.chance(3) {
+                events.push(self.event(&Entry::Unknown, rng));
+            }
+            events.push(self.event(&self.log[*place], rng));
+        }
+        // A cursor may be anywhere before what is still to come.
+        let from = given.last().map_or(at.unwrap_or(0), |place| place + 1);
+        let to = match left.first() {
+            Some(next) => rng.between(from as u64, *next as u64) as usize,
+            None => self.position(),
+        };
+        let mut batch = json!({
+            "events": events, "cursor": cursor_in(id, to), "hasMore": !left.is_empty(),
+        });
+        if overflows {
+            batch["overflow"] = json!([id]);
+        }
+        batch
+    }
+
+    fn is_dropped(&self, place: usize) -> bool {
+        self.dropped.as_ref().is_some_and(|dropped| {
+            let of = self.log[place].conversation();
+            let concerned = match &dropped.conversations {
+                None => true,
+                Some(ids) => of.is_some_and(|of| ids.iter().any(|id| id == of)),
+            };
+            concerned && place < dropped.upto && !self.acknowledged.contains(&place)
+        })
+    }
+
+    /// The mailbox lets go of what it has not delivered: of these conversations, or of all.
+    fn drop_deliveries(&mut self, conversations: Option<Vec<String>>) {
+        if self.dropped.is_some() {
+            return;
+        }
+        self.receipts += 1;
+        self.dropped = Some(Dropped {
+            receipt: format!("o{}", self.receipts),
+            conversations,
+            upto: self.position(),
+        });
+    }
+
+    /// Places in the log that are to be delivered, from `from` on.
+    fn deliverable(&self, from: usize) -> Vec<usize> {
+        (from..self.log.len())
+            .filter(|place| !self.acknowledged.contains(place) && !self.is_dropped(*place))
+            .collect()
+    }
+
+    /// Whether the account has acknowledged everything.
+    pub fn mailbox_is_empty(&self) -> bool {
+        self.dropped.is_none() && self.deliverable(0).is_empty()
+    }
+
+    fn delivery_of(&self, place: usize, rng: &mut Rng) -> Value {
+        let mut event = self.event(&self.log[place], rng);
+        event["delivery"] = json!(delivery(place));
+        event
+    }
+
+    fn mailbox(&mut self, limit: usize, forced: Option<Forced>, rng: &mut Rng) -> Value {
+        let limit = limit.min(self.max_events).max(1);
+        match forced {
+            Some(Forced::All) => self.drop_deliveries(None),
+            Some(Forced::Some(ids)) if !ids.is_empty() => self.drop_deliveries(Some(ids)),
+            _ => {}
+        }
+        if self.deliverable(0).len() > self.overflow_after {
+            self.dropped = None;
+            self.drop_deliveries(None);
+        }
+        let mut events = Vec::new();
+        if rng.chance(self.again) {
+            let old = self.delivered.intersection(&self.acknowledged);
+            let old: Vec<usize> = old.copied().collect();
+            let from = rng.below(old.len() as u64 + 1) as usize;
+            let count = rng.between(1, 4) as usize;
+            for place in old.into_iter().skip(from).take(count) {
+                events.push(self.delivery_of(place, rng));
+            }
+        }
+        let mut answer = json!({});
+        if let Some(dropped) = &self.dropped {
+            answer["overflow"] = match &dropped.conversations {
+                None => json!("all"),
+                Some(ids) => json!(ids),
+            };
+            events.push(json!({ "type": "overflow", "delivery": dropped.receipt }));
+        }
+        let places = self.deliverable(0);
+        for place in places.iter().take(limit) {
+            events.push(self.delivery_of(*place, rng));
+            self.delivered.insert(*place);
+        }
+        answer["events"] = json!(events);
+        answer["hasMore"] = json!(places.len() > limit);
+        answer
+    }
+
+    fn acknowledge(&mut self, deliveries: &[String]) {
+        for name in deliveries {
+            if let Some(place) = name.strip_prefix('d').and_then(|place| place.parse().ok()) {
+                self.acknowledged.insert(place);
+            } else if let Some(dropped) = self.dropped.as_ref().filter(|d| d.receipt == *name) {
+                let gone: Vec<usize> = (0..dropped.upto)
+                    .filter(|at| self.is_dropped(*at))
+                    .collect();
+                self.acknowledged.extend(gone);
+                self.dropped = None;
+            }
+        }
+    }
+
+    /// Whether events can be told inline: while an overflow waits to be fetched, nothing is.
+    pub fn can_push(&self) -> bool {
+        self.dropped.is_none()
+    }
+
+    /// The frames that tell what came after `from`, of up to `size` events each.
+    pub fn pushes(&mut self, from: usize, size: usize, rng: &mut Rng) -> Vec<String> {
+        let end = self.position();
+        if self.mode.scope == Scope::Mailbox {
+            let places = self.deliverable(from);
+            self.delivered.extend(&places);
+            let frames = places.chunks(size.max(1)).map(|places| {
+                let events: Vec<Value> =
+                    places.iter().map(|at| self.delivery_of(*at, rng)).collect();
+                json!({ "type": "push", "events": events }).to_string()
+            });
+            return frames.collect();
+        }
+        let starts = (from..end).step_by(size.max(1));
+        let frames = starts.map(|at| {
+            let to = end.min(at + size.max(1));
+            let events: Vec<Value> = self.log[at..to]
+                .iter()
+                .map(|e| self.event(e, rng))
+                .collect();
+            let (prev, cursor) = (cursor_text(at), cursor_text(to));
+            json!({ "type": "push", "prev": prev, "cursor": cursor, "events": events }).to_string()
+        });
+        frames.collect()
+    }
+
+    /// What changed in a range of a conversation since a cursor.
+    fn changes(
+        &self,
+        id: &str,
+        since: &str,
+        (from, to): (u64, u64),
+        limit: usize,
+        rng: &mut Rng,
+    ) -> Result<Value, Error> {
+        let conversation = self.membership(id)?;
+        let gone = || Error::from_status(410, "the log does not reach back", None);
+        let since = match self.mode.scope {
+            Scope::Account => position_of(since),
+            Scope::Conversation => position_in(since, id),
+            Scope::Mailbox => None,
+        };
+        let since = since
+            .filter(|since| *since <= self.position())
+            .ok_or_else(gone)?;
+        let trimmed = self.log[since..].iter().any(|entry| {
+            matches!(entry, Entry::Trim { conversation, before } if conversation == id && *before > from)
+        });
+        let left = conversation.membership.iter().any(|(at, _)| *at > since);
+        if trimmed || left || self.position() - since > self.changes_reach {
+            return Err(gone());
+        }
+        let limit = limit.min(self.max_page).max(1);
+        let changed =
+            |post: &&Post| (from..=to).contains(&post.seq) && post.newest().position > since;
+        let mut posts: Vec<&Post> = conversation.living().filter(changed).collect();
+        let more = posts.len() > limit;
+        posts.truncate(limit);
+        let messages: Vec<Value> = posts
+            .into_iter()
+            .map(|post| message_value(id, post, post.newest(), rng))
+            .collect();
+        Ok(json!({ "messages": messages, "hasMore": more }))
     }
 
     fn event(&self, entry: &Entry, rng: &mut Rng) -> Value {
@@ -785,7 +1204,10 @@ impl Server {
                 (from, posts.len().min(from + limit))
             }
             Place::Around(seq) => middle(posts.partition_point(|post| post.seq < seq.0)),
-            Place::At(time) => middle(posts.partition_point(|post| post.created_at < time)),
+            Place::At(time) => {
+                let first = posts.iter().position(|post| post.created_at >= time);
+                middle(first.unwrap_or(posts.len()))
+            }
         };
         let messages: Vec<Value> = posts[from..to]
             .iter()
@@ -816,7 +1238,8 @@ impl Server {
             Some(post) => post.seq,
             None => {
                 let seq = self.hand_out(id, rng);
-                self.commit(id, seq, ACCOUNT, Some(client_id.to_owned()), body, rng);
+                let client_id = Some(client_id.to_owned());
+                self.commit(id, seq, ACCOUNT, client_id, self.wall, body, rng);
                 seq
             }
         };

@@ -1,7 +1,7 @@
 //! What is committed, read as the next start would read it, against the model: the cursor is never
 //! ahead of the data (R9), and every segment is true (DESIGN.md, "Segments").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pullcord::core::records::{self, Held, MetaRecord};
 use pullcord::core::storage::{Read, Table};
@@ -11,7 +11,8 @@ use pullcord::store::Memory;
 
 use super::check::{Checked, is_true};
 use super::facade::Message;
-use super::server::{Conversation, Server, position_of};
+use super::mode::Scope;
+use super::server::{Conversation, Server, position_in, position_of};
 
 fn meta(store: &Memory) -> Option<records::Meta> {
     let read = Read::Get {
@@ -25,9 +26,109 @@ fn meta(store: &Memory) -> Option<records::Meta> {
     }
 }
 
-/// The committed cursor.
-pub fn cursor(store: &Memory) -> Option<String> {
+/// The committed cursor of the account.
+fn cursor(store: &Memory) -> Option<String> {
     meta(store)?.cursor
+}
+
+fn all(store: &Memory, table: Table) -> Vec<Vec<u8>> {
+    let answers = store.read(&[Read::All { table }]);
+    let mut answers = answers.unwrap_or_default();
+    answers.pop().unwrap_or_default()
+}
+
+/// The committed cursors of the conversations (scope "conversation").
+pub fn cursors(store: &Memory) -> BTreeMap<String, String> {
+    let records = all(store, Table::Meta);
+    let cursors = records
+        .iter()
+        .filter_map(|value| match records::read_meta(value) {
+            Ok(MetaRecord::Cursor(id, cursor)) => Some((id.to_string(), cursor)),
+            _ => None,
+        });
+    cursors.collect()
+}
+
+/// The mailbox deliveries that are committed (R10).
+pub fn deliveries(store: &Memory) -> BTreeSet<String> {
+    let records = all(store, Table::Deliveries);
+    let records = records
+        .iter()
+        .filter_map(|value| records::read_deliveries(value).ok());
+    records
+        .flat_map(|(_, names)| names)
+        .map(|name| name.to_string())
+        .collect()
+}
+
+/// How far a device has come, as positions of the server's log.
+#[derive(Clone, Default)]
+pub struct Positions {
+    /// of a conversation that is not named
+    all: usize,
+    each: BTreeMap<String, usize>,
+}
+
+impl Positions {
+    pub fn of(&self, conversation: &str) -> usize {
+        self.each.get(conversation).copied().unwrap_or(self.all)
+    }
+
+    /// Where it has everything.
+    pub fn least(&self) -> usize {
+        self.each.values().min().copied().unwrap_or(self.all)
+    }
+}
+
+/// What is committed is true as of these positions: the cursor's, or, where there is none for the
+/// whole account, that of what is lacking first of each conversation.
+pub fn positions(store: &Memory, server: &Server) -> Positions {
+    let ids = server.conversations.keys();
+    let each = match server.mode.scope {
+        Scope::Account => BTreeMap::new(),
+        Scope::Conversation => {
+            let cursors = cursors(store);
+            let position = |id: &String| {
+                let cursor = cursors.get(id).and_then(|cursor| position_in(cursor, id));
+                server.next_of(id, cursor.unwrap_or(0))
+            };
+            ids.map(|id| (id.clone(), position(id))).collect()
+        }
+        Scope::Mailbox => {
+            let applied = deliveries(store);
+            ids.map(|id| (id.clone(), server.first_lacking(id, &applied)))
+                .collect()
+        }
+    };
+    Positions {
+        all: cursor(store)
+            .and_then(|cursor| position_of(&cursor))
+            .unwrap_or(0),
+        each,
+    }
+}
+
+/// The kept segments of a conversation: their ends, and the position as of which they are true.
+pub fn kept(store: &Memory, conversation: &str) -> Vec<(u64, u64, usize)> {
+    let read = Read::Get {
+        table: Table::Segments,
+        key: records::conversation_key(conversation),
+    };
+    let value = store.read(&[read]).ok();
+    let value = value.and_then(|mut answers| answers.pop()?.pop());
+    let Some(Ok((_, held))) = value.map(|value| records::read_held(&value)) else {
+        return Vec::new();
+    };
+    let segments = held.segments.iter();
+    segments
+        .filter_map(|s| Some((s.lo, s.hi, since(s.since.as_ref()?, conversation))))
+        .collect()
+}
+
+/// The position that a kept segment names. One that was kept without any cursor promises nothing.
+fn since(cursor: &str, conversation: &str) -> usize {
+    let position = position_of(cursor).or_else(|| position_in(cursor, conversation));
+    position.unwrap_or(0)
 }
 
 /// Whether the conversation list is owed: since an overflow its states were not read again (R4).
@@ -67,9 +168,7 @@ pub fn versions(store: &Memory, conversation: &str) -> BTreeMap<u64, u64> {
 
 /// Everything that a commit left behind.
 pub fn check(store: &Memory, server: &Server) -> Checked {
-    let position = cursor(store)
-        .and_then(|cursor| position_of(&cursor))
-        .unwrap_or(0);
+    let positions = positions(store, server);
     let reads = [Table::Segments, Table::Blocks].map(|table| Read::All { table });
     let mut answers = store.read(&reads).map_err(|error| format!("{error:?}"))?;
     let blocks = answers.pop().unwrap_or_default().len();
@@ -81,6 +180,7 @@ pub fn check(store: &Memory, server: &Server) -> Checked {
             return Err(format!("segments of {id}, which does not exist"));
         };
         indexed += held.blocks.len();
+        let position = positions.of(&id);
         segments(store, conversation, &held, position).map_err(|error| {
             format!(
                 "stored of {id}, as of {position}: {error}\n    {}",
@@ -162,9 +262,7 @@ fn segments(store: &Memory, conversation: &Conversation, held: &Held, position: 
         // What was true of a kept one, it says itself.
         let as_of = match &segment.since {
             None => position,
-            Some(since) => {
-                position_of(since).ok_or("a segment kept since no cursor of the server's")?
-            }
+            Some(cursor) => since(cursor, &conversation.id),
         };
         if !member {
             continue;

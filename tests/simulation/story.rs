@@ -55,7 +55,12 @@ pub fn answer(text: &str) -> String {
         return format!("{text:?}");
     };
     let mut line = String::new();
-    if let Some(events) = value["events"].as_array() {
+    if let Some(batches) = value["conversations"].as_object() {
+        line += "batches";
+        for (id, batch) in batches {
+            let _ = write!(line, " [{id}: {}]", answer(&batch.to_string()));
+        }
+    } else if let Some(events) = value["events"].as_array() {
         let _ = write!(line, "batch to {}", value["cursor"]);
         for event in events {
             line += " ";
@@ -95,7 +100,8 @@ pub fn answer(text: &str) -> String {
 }
 
 fn one_event(event: &Value) -> String {
-    match event["type"].as_str() {
+    let delivery = event["delivery"].as_str().map(|name| format!("{name}="));
+    let event = match event["type"].as_str() {
         Some("message") => format!(
             "{}{}",
             event["message"]["conversation"],
@@ -110,8 +116,8 @@ fn one_event(event: &Value) -> String {
         Some("removed") => format!("{} removed", event["conversation"]),
         Some("trim") => format!("{} trim<{}", event["conversation"], event["before"]),
         other => format!("{other:?}"),
-    }
-    .replace('"', "")
+    };
+    delivery.unwrap_or_default() + &event.replace('"', "")
 }
 
 fn message(message: &Value) -> String {

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::check::{self, Checked};
 use super::device::{Call, Channel, Device, Operation, Own, Pending};
-use super::facade::{Failure, Item};
+use super::facade::{Failure, Item, Start};
 use super::lies;
+use super::mode::{Mode, Scope};
 use super::rng::Rng;
-use super::server::{ACCOUNT, Forced, Server, position_of};
+use super::server::{ACCOUNT, Forced, Server, position_in, position_of};
 use super::stored;
 use super::story::{self, Story};
 
@@ -21,6 +22,8 @@ use super::story::{self, Story};
 const TIMEOUT: u64 = 15_000;
 /// Longest pause that an engine may make between two attempts, ms.
 const LONGEST_BACKOFF: u64 = 120_000;
+/// ms after which the server pushes again what is not acknowledged.
+const RESEND: u64 = 10_000;
 
 /// What becomes of a request that leaves.
 enum Fate {
@@ -29,6 +32,8 @@ enum Fate {
     AnswerLost,
     /// the answer is turned into one that breaks the protocol
     Lied,
+    /// over the notification channel nothing is answered
+    Unanswered,
 }
 
 enum Event {
@@ -52,6 +57,15 @@ enum Event {
         life: u32,
         listen: u64,
         notice: Notice,
+    },
+    /// the server looks whether what it pushed was acknowledged
+    Resend {
+        life: u32,
+        listen: u64,
+    },
+    /// what a waiting pull was held back for has not come
+    Expire {
+        request: u64,
     },
     Promote {
         life: u32,
@@ -89,8 +103,21 @@ struct Streak {
     failures: u64,
 }
 
+/// A pull that waits at the server for something to come.
+struct Held {
+    device: usize,
+    life: u32,
+    request: u64,
+    call: Request,
+    fate: Fate,
+}
+
 pub struct World {
     pub rng: Rng,
+    mode: Mode,
+    held: Vec<Held>,
+    /// the shortest time that a pull was to wait at the server
+    least_wait: Option<u64>,
     pub time: u64,
     pub server: Server,
     pub devices: Vec<Device>,
@@ -115,9 +142,9 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, story: usize) -> Self {
+    pub fn new(seed: u64, mode: Mode, story: usize) -> Self {
         let mut rng = Rng::new(seed);
-        let server = Server::new(&mut rng);
+        let mut server = Server::new(mode.clone(), &mut rng);
         let calm = rng.chance(20);
         let mut percent = |most: u64| {
             if calm || rng.chance(20) {
@@ -133,9 +160,18 @@ impl World {
             lies: percent(15),
             overflows: percent(12),
         };
+        let mut percent_more = |most: u64| {
+            if mode == Mode::classic() {
+                0
+            } else {
+                percent(most)
+            }
+        };
+        server.sick = percent_more(25);
+        server.again = percent_more(40);
         let page_size = rng.between(2, 12);
         let max_items = if rng.chance(50) { 1000 } else { page_size * 3 };
-        let config = json!({
+        let mut config = json!({
             "account": ACCOUNT,
             "transport": "http",
             "baseUrl": "https://chat.example",
@@ -156,10 +192,23 @@ impl World {
             "hidden": false,
             "storage": "memory",
         });
-        let devices = vec![Device::new("phone"), Device::new("laptop")];
+        config["scope"] = json!(mode.scope.name());
+        if mode.long_poll {
+            config["notify"] = json!("long-poll");
+        }
+        if mode.keep {
+            config["overflow"] = json!("keep");
+        }
+        config["canRevalidate"] = json!(mode.revalidates);
+        config["prefetch"] = json!(mode.prefetch);
+        let mut devices = vec![Device::new("phone"), Device::new("laptop")];
+        devices.truncate(mode.devices());
         let impatient = rng.chance(80);
         let mut world = World {
             rng,
+            mode,
+            held: Vec::new(),
+            least_wait: None,
             time: 0,
             server,
             story: Story::new(story),
@@ -257,7 +306,8 @@ impl World {
     fn happen(&mut self, device: usize, event: Event) -> Checked {
         let asleep = self.devices[device].asleep_until;
         // The server's side of a request goes on while a device sleeps.
-        if asleep > self.time && !matches!(event, Event::Arrive { .. }) {
+        let on_server = matches!(event, Event::Arrive { .. } | Event::Expire { .. });
+        if asleep > self.time && !on_server {
             self.schedule(asleep - self.time, device, event);
             return Ok(());
         }
@@ -269,7 +319,17 @@ impl World {
                 request,
                 call,
                 fate,
-            } => self.arrive(device, life, request, &call, &fate),
+            } => self.arrive(device, life, request, call, fate),
+            Event::Expire { request } => {
+                let expired = |held: &Held| held.device == device && held.request == request;
+                match self.held.iter().position(expired) {
+                    Some(at) => {
+                        let held = self.held.swap_remove(at);
+                        self.process(held)
+                    }
+                    None => Ok(()),
+                }
+            }
             Event::Answer {
                 life,
                 request,
@@ -281,6 +341,10 @@ impl World {
                 listen,
                 notice,
             } if life == alive => self.notice(device, listen, notice),
+            Event::Resend { life, listen } if life == alive => {
+                self.resend(device, listen);
+                Ok(())
+            }
             Event::Promote { life } if life == alive => {
                 self.devices[device].promoted = true;
                 self.tell(device, || "has the lock".to_owned());
@@ -474,6 +538,8 @@ impl World {
                     StoreError::Failed("the simulation's".to_owned())
                 };
                 self.tell(device, || format!("commit #{op} fails: {error:?}"));
+                let target = &mut self.devices[device];
+                target.pulled_before = target.pulled_at;
                 Input::Committed {
                     op,
                     result: Err(error),
@@ -481,7 +547,7 @@ impl World {
             }
             Operation::Commit(op, writes) => {
                 let result = target.store.commit(&writes);
-                let line = (op, target.position());
+                let line = (op, target.positions(&self.server).least());
                 stored::check(&target.store, &self.server)
                     .map_err(|error| format!("after commit #{op}: {error}"))?;
                 self.tell(device, || {
@@ -509,21 +575,24 @@ impl World {
         }
         // A page or a change may be the user's own wish; the rest waits as long as it was told to.
         let key = (device, format!("{kind} {own}"));
-        let obeys = matches!(kind, "pull" | "conversations" | "send" | "mark-read");
+        let obeys = matches!(
+            kind,
+            "pull" | "conversations" | "send" | "mark-read" | "ack"
+        );
         if let Some(not_before) = self.not_before.remove(&key).filter(|_| obeys)
             && self.time < not_before
         {
             let early = not_before - self.time;
             return Err(format!("Retry-After: a {kind} {early} ms too early"));
         }
-        if kind == "pull"
-            && self.devices[device]
-                .requests
-                .values()
-                .any(|p| !p.aborted && matches!(p.call, Request::Pull { .. }))
-        {
+        let under_way = self.devices[device]
+            .requests
+            .values()
+            .any(|p| !p.aborted && self::kind(&p.call).0 == "pull");
+        if kind == "pull" && under_way {
             return Err("a second pull beside one that is under way".to_owned());
         }
+        self.suits(&call)?;
         let life = self.devices[device].life;
         self.devices[device].requests.insert(
             request,
@@ -533,6 +602,9 @@ impl World {
                 aborted: false,
             },
         );
+        if self.acknowledges_over_channel(device, life, request, &call) {
+            return Ok(());
+        }
         if !self.devices[device].link {
             self.lose(device, life, request);
             return Ok(());
@@ -605,6 +677,74 @@ impl World {
         Ok(())
     }
 
+    /// What this mode never asks for.
+    fn suits(&mut self, call: &Request) -> Checked {
+        let scope = self.mode.scope;
+        let suits = match call {
+            Request::Pull { wait, .. } => {
+                if let Some(wait) = wait.map(u64::from) {
+                    let least = self.least_wait.unwrap_or(wait);
+                    self.least_wait = Some(least.min(wait));
+                }
+                scope == Scope::Account && (wait.is_none() || self.mode.long_poll)
+            }
+            Request::PullConversations { .. } => scope == Scope::Conversation,
+            Request::PullMailbox { .. } | Request::Acknowledge { .. } => scope == Scope::Mailbox,
+            Request::Changes { .. } => {
+                self.mode.keep && self.mode.revalidates && scope != Scope::Mailbox
+            }
+            _ => true,
+        };
+        if suits {
+            Ok(())
+        } else {
+            Err(format!("in this mode nobody asks for {call:?}"))
+        }
+    }
+
+    /// What came over an open channel is acknowledged over it; there is no answer, and it may be lost
+    /// with the channel.
+    fn acknowledges_over_channel(
+        &mut self,
+        device: usize,
+        life: u32,
+        request: u64,
+        call: &Request,
+    ) -> bool {
+        let Request::Acknowledge { pushed: true, .. } = call else {
+            return false;
+        };
+        let channel = self.devices[device].channel.as_ref();
+        let Some(channel) = channel.filter(|channel| channel.ready) else {
+            return false;
+        };
+        let lost = channel.dead || !self.devices[device].link;
+        let delay = self.rng.delay(30);
+        if !lost && !self.rng.chance(self.trouble.notices / 2) {
+            self.schedule(
+                delay,
+                device,
+                Event::Arrive {
+                    life,
+                    request,
+                    call: call.clone(),
+                    fate: Fate::Unanswered,
+                },
+            );
+        }
+        self.schedule(
+            0,
+            device,
+            Event::Answer {
+                life,
+                request,
+                result: Ok(String::new()),
+                lied: false,
+            },
+        );
+        true
+    }
+
     /// Nothing arrives; the net layer notices at once, or when it has waited long enough.
     fn lose(&mut self, device: usize, life: u32, request: u64) {
         let (delay, code) = match self.rng.below(10) {
@@ -631,25 +771,81 @@ impl World {
         device: usize,
         life: u32,
         request: u64,
-        call: &Request,
-        fate: &Fate,
+        call: Request,
+        fate: Fate,
     ) -> Checked {
-        if let (
-            Request::Pull {
-                cursor: Some(cursor),
-                ..
-            },
-            true,
-        ) = (call, life == self.devices[device].life)
+        self.promises_what_is_stored(device, life, &call)?;
+        if matches!(call, Request::PullConversations { only: None, .. }) {
+            let position = self.server.position();
+            let target = &mut self.devices[device];
+            target.pulling_at = target.pulling_at.or(Some(position));
+        }
+        let held = Held {
+            device,
+            life,
+            request,
+            call,
+            fate,
+        };
+        if let Request::Pull {
+            cursor: Some(cursor),
+            wait: Some(wait),
+            ..
+        } = &held.call
+            && position_of(cursor) == Some(self.server.position())
         {
-            let position = position_of(cursor);
-            let stored = self.devices[device].position();
-            if position.is_none_or(|position| position > stored) {
+            let wait = u64::from(*wait);
+            self.held.push(held);
+            self.schedule(wait, device, Event::Expire { request });
+            return Ok(());
+        }
+        self.process(held)
+    }
+
+    /// R9: nobody asks from, or acknowledges, what is not committed.
+    fn promises_what_is_stored(&self, device: usize, life: u32, call: &Request) -> Checked {
+        let target = &self.devices[device];
+        let stored = target.positions(&self.server);
+        let check = |cursor: &str, position: Option<usize>, stored: usize| {
+            if position.is_none_or(|position| position > stored) && life == target.life {
                 return Err(format!(
                     "R9: a pull from {cursor}, and {stored} is what is stored"
                 ));
             }
+            Ok(())
+        };
+        match call {
+            Request::Pull {
+                cursor: Some(cursor),
+                ..
+            } => check(cursor, position_of(cursor), stored.least()),
+            Request::PullConversations { cursors, .. } => {
+                for (id, cursor) in cursors {
+                    check(cursor, position_in(cursor, id), stored.of(id))?;
+                }
+                Ok(())
+            }
+            Request::Acknowledge { deliveries, .. } => {
+                let kept = stored::deliveries(&target.store);
+                match deliveries.iter().find(|name| !kept.contains(*name)) {
+                    Some(name) => Err(format!("R9: {name} is acknowledged, and not stored")),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// The server answers.
+    fn process(&mut self, held: Held) -> Checked {
+        let Held {
+            device,
+            life,
+            request,
+            call,
+            fate,
+        } = held;
+        let (call, fate) = (&call, &fate);
         let forced = self.rng.chance(self.trouble.overflows).then(|| {
             let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
             if self.rng.chance(40) {
@@ -664,8 +860,14 @@ impl World {
             Ok(text) => format!("answers {who} ({request}): {}", story::answer(text)),
             Err(error) => format!("answers {who} ({request}): {error}"),
         });
-        self.server_moved();
+        if matches!(call, Request::Acknowledge { .. }) {
+            // From here on the server counts on it.
+            stored::check(&self.devices[device].store, &self.server)
+                .map_err(|error| format!("R9: after an acknowledgement: {error}"))?;
+        }
+        self.server_moved()?;
         let (result, lied) = match (fate, result) {
+            (Fate::Unanswered, _) => return Ok(()),
             (Fate::AnswerLost, _) => {
                 self.lose(device, life, request);
                 return Ok(());
@@ -685,13 +887,19 @@ impl World {
             .get(&request)
             .map_or(self.time, |pending| pending.since);
         let delay = self.rng.delay(60);
+        let timeout = match call {
+            Request::Pull {
+                wait: Some(wait), ..
+            } => TIMEOUT + u64::from(*wait),
+            _ => TIMEOUT,
+        };
         if self.impatient
             && life == self.devices[device].life
-            && self.time + delay > since + TIMEOUT
+            && self.time + delay > since + timeout
         {
             let result = Err(Error::new(ErrorCode::Timeout, "the simulation's"));
             self.schedule(
-                (since + TIMEOUT).saturating_sub(self.time),
+                (since + timeout).saturating_sub(self.time),
                 device,
                 Event::Answer {
                     life,
@@ -759,6 +967,9 @@ impl World {
         } else {
             self.streaks.remove(&key);
         }
+        if let Request::PullConversations { only: None, .. } = &pending.call {
+            self.pulled_all(device, if lied { None } else { result.as_ref().ok() });
+        }
         self.tell(device, || match (&result, lied) {
             (Ok(text), true) => format!("gets ({request}) a lie: {text}"),
             (Ok(_), false) => format!("gets ({request})"),
@@ -767,12 +978,31 @@ impl World {
         self.input(device, Input::Answer { request, result })
     }
 
+    /// An answer about all conversations has come: if nothing more is to come, the pull is over.
+    fn pulled_all(&mut self, device: usize, answer: Option<&String>) {
+        let target = &mut self.devices[device];
+        let answer = answer.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let Some(answer) = answer else {
+            target.pulling_at = None;
+            return;
+        };
+        let mut batches = answer["conversations"].as_object().into_iter().flatten();
+        let more = answer["hasMore"] == true
+            || batches.any(|(_, batch)| batch["hasMore"] == true || !batch["error"].is_null());
+        if !more && let Some(at) = target.pulling_at.take() {
+            target.pulled_before = at;
+        }
+    }
+
     fn listen(&mut self, device: usize, listen: u64) {
         self.tell(device, || format!("listens ({listen})"));
         let life = self.devices[device].life;
         self.devices[device].channel = Some(Channel {
             listen,
             ready: false,
+            told: 0,
+            busy_until: 0,
+            dead: false,
         });
         let works = self.devices[device].link && !self.rng.chance(self.trouble.requests / 2);
         let (delay, notice) = if works {
@@ -802,22 +1032,30 @@ impl World {
         };
         let notice = match notice {
             Notice::Ready if !link => Notice::Closed(None),
-            Notice::Notify { .. } if !link || !channel.ready => return Ok(()),
+            Notice::Notify { .. } | Notice::Push(_) if !link || !channel.ready => return Ok(()),
+            Notice::Push(_) if channel.dead => return Ok(()),
             notice => notice,
         };
+        let ready = matches!(notice, Notice::Ready);
         match notice {
             Notice::Ready => channel.ready = true,
             Notice::Closed(_) => self.devices[device].channel = None,
             _ => {}
         }
-        self.tell(device, || format!("notice {notice:?}"));
+        if ready && self.mode.push > 0 {
+            self.opened(device, listen);
+        }
+        self.tell(device, || match &notice {
+            Notice::Push(text) => format!("notice: push {}", story::answer(text)),
+            notice => format!("notice {notice:?}"),
+        });
         self.input(device, Input::Notice { listen, notice })
     }
 
     /// Notifies the devices of what is new: perhaps, once or twice, now or later.
-    fn server_moved(&mut self) {
+    fn server_moved(&mut self) -> Checked {
         if self.notified == self.server.position() {
-            return;
+            return Ok(());
         }
         self.notified = self.server.position();
         for device in 0..self.devices.len() {
@@ -830,6 +1068,16 @@ impl World {
             else {
                 continue;
             };
+            if self.mode.push > 0 && self.server.can_push() && self.rng.chance(self.mode.push) {
+                self.push(device, listen);
+                continue;
+            }
+            let conversations = self.hint(device);
+            if let (Scope::Account, Some(channel)) =
+                (self.mode.scope, &mut self.devices[device].channel)
+            {
+                channel.told = self.notified;
+            }
             let bad = self.rng.chance(self.trouble.notices);
             let copies = if bad { self.rng.below(3) } else { 1 };
             for _ in 0..copies {
@@ -851,12 +1099,137 @@ impl World {
                         listen,
                         notice: Notice::Notify {
                             spread,
-                            conversations: Vec::new(),
+                            conversations: conversations.clone(),
                         },
                     },
                 );
             }
         }
+        // What pulls have waited for has come. One that was let go hears nothing.
+        for held in std::mem::take(&mut self.held) {
+            let target = &self.devices[held.device];
+            let waits = held.life == target.life && target.requests.contains_key(&held.request);
+            if waits {
+                self.process(held)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The conversations that a notification names: all that have something new, or none.
+    fn hint(&mut self, device: usize) -> Vec<String> {
+        if self.mode.scope != Scope::Conversation || self.rng.chance(40) {
+            return Vec::new();
+        }
+        let told = self.devices[device].channel.as_mut().map_or(0, |channel| {
+            std::mem::replace(&mut channel.told, self.notified)
+        });
+        self.server.moved_since(told)
+    }
+
+    /// The channel was opened: what is pushed begins here.
+    fn opened(&mut self, device: usize, listen: u64) {
+        let position = self.server.position();
+        let Some(channel) = &mut self.devices[device].channel else {
+            return;
+        };
+        if self.mode.scope == Scope::Mailbox {
+            // From the oldest that is not acknowledged, so that each connection has them in order.
+            channel.told = 0;
+            let life = self.devices[device].life;
+            self.schedule(RESEND, device, Event::Resend { life, listen });
+            if self.server.can_push() && self.rng.chance(50) {
+                self.push(device, listen);
+            }
+        } else {
+            channel.told = position;
+        }
+    }
+
+    /// The events themselves, inline. Of the account's, each may be lost, late or doubled; a
+    /// mailbox's keep their order, until the connection dies.
+    fn push(&mut self, device: usize, listen: u64) {
+        let position = self.server.position();
+        let Some(channel) = &mut self.devices[device].channel else {
+            return;
+        };
+        let from = std::mem::replace(&mut channel.told, position);
+        let size = if self.rng.chance(50) {
+            usize::MAX
+        } else {
+            self.rng.between(1, 5) as usize
+        };
+        let frames = self.server.pushes(from, size.min(1000), &mut self.rng);
+        self.deliver(device, listen, frames);
+    }
+
+    fn deliver(&mut self, device: usize, listen: u64, frames: Vec<String>) {
+        let life = self.devices[device].life;
+        let ordered = self.mode.scope == Scope::Mailbox;
+        for text in frames {
+            let bad = self.rng.chance(self.trouble.notices);
+            let mut copies = if bad { self.rng.below(3) } else { 1 };
+            if copies == 0 && ordered {
+                if self.rng.chance(30) {
+                    self.dies(device, listen);
+                }
+                copies = 1;
+            }
+            for _ in 0..copies {
+                let delay = if bad && self.rng.chance(50) {
+                    self.rng.below(20_000)
+                } else {
+                    self.rng.delay(50)
+                };
+                let mut at = self.time + delay;
+                if let (true, Some(channel)) = (ordered, &mut self.devices[device].channel) {
+                    at = at.max(channel.busy_until);
+                    channel.busy_until = at;
+                }
+                let notice = Notice::Push(text.clone());
+                self.schedule(
+                    at - self.time,
+                    device,
+                    Event::Notice {
+                        life,
+                        listen,
+                        notice,
+                    },
+                );
+            }
+        }
+    }
+
+    /// The connection is dead; the client hears of it some time later.
+    fn dies(&mut self, device: usize, listen: u64) {
+        let life = self.devices[device].life;
+        if let Some(channel) = &mut self.devices[device].channel {
+            channel.dead = true;
+        }
+        let delay = self.rng.below(40_000);
+        self.schedule(
+            delay,
+            device,
+            Event::Notice {
+                life,
+                listen,
+                notice: Notice::Closed(None),
+            },
+        );
+    }
+
+    /// The mailbox's timer: what was pushed over this connection and not acknowledged goes again.
+    fn resend(&mut self, device: usize, listen: u64) {
+        let channel = self.devices[device].channel.as_mut();
+        let Some(channel) = channel.filter(|channel| channel.listen == listen) else {
+            return;
+        };
+        if channel.ready && self.server.can_push() {
+            channel.told = 0;
+            self.push(device, listen);
+        }
+        let life = self.devices[device].life;
+        self.schedule(RESEND, device, Event::Resend { life, listen });
     }
 
     // ------------------------------------------------------------ lives
@@ -882,7 +1255,7 @@ impl World {
         self.told[device].clear();
         self.not_before.retain(|(of, _), _| *of != device);
         self.streaks.retain(|(of, _), _| *of != device);
-        let line = self.devices[device].position();
+        let line = self.devices[device].positions(&self.server).least();
         self.tell(device, || format!("starts, stored cursor {line}"));
         self.drain(device, None, false)?;
         let life = self.devices[device].life;
@@ -932,10 +1305,7 @@ impl World {
 
     fn step(&mut self) -> Checked {
         match self.rng.below(100) {
-            0..=34 => {
-                self.server_acts();
-                Ok(())
-            }
+            0..=34 => self.server_acts(),
             35..=64 => {
                 let device = self.rng.below(self.devices.len() as u64) as usize;
                 let awake = self.devices[device].engine.is_some()
@@ -965,10 +1335,10 @@ impl World {
         }
     }
 
-    fn server_acts(&mut self) {
+    fn server_acts(&mut self) -> Checked {
         let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
         let Some(id) = self.rng.pick(&ids).cloned() else {
-            return;
+            return Ok(());
         };
         let rng = &mut self.rng;
         let server = &mut self.server;
@@ -1007,7 +1377,7 @@ impl World {
         self.story.tell(self.time, "server", || {
             format!("{id}: {what} (log {position})")
         });
-        self.server_moved();
+        self.server_moved()
     }
 
     fn environment_acts(&mut self, device: usize) -> Checked {
@@ -1094,14 +1464,60 @@ impl World {
             self.config["pageSize"].as_u64().unwrap_or(30),
             self.config["maxItems"].clone(),
         );
+        let start = if self.mode.jumps {
+            self.place(conversation)
+        } else {
+            Start::Latest
+        };
         let target = &mut self.devices[device];
         let id = target.new_timeline();
         target.facade.open(id, conversation, page_size);
         let command = json!({
-            "op": "open", "timeline": id, "conversation": conversation, "start": "latest",
+            "op": "open", "timeline": id, "conversation": conversation, "start": start.to_json(),
             "pageSize": page_size, "maxItems": max_items,
         });
         self.command(device, command)
+    }
+
+    /// Some place of a conversation: of a message, or of none.
+    fn place(&mut self, conversation: &str) -> Start {
+        let posts = &self.server.conversations[conversation].posts;
+        let posts: Vec<(u64, u64)> = posts.values().map(|p| (p.seq, p.created_at)).collect();
+        let (seq, time) = self.rng.pick(&posts).copied().unwrap_or((1, 1));
+        match self.rng.below(20) {
+            0..=6 => Start::Latest,
+            7..=9 => Start::FirstUnread,
+            10..=13 => Start::Around(seq),
+            14 => Start::Around(seq.saturating_add(1)),
+            15 => Start::Around([0, u64::MAX][self.rng.below(2) as usize]),
+            16..=17 => Start::At(time),
+            18 => Start::At(time + self.rng.below(2_000)),
+            _ => Start::At([0, self.server.wall + 9_000_000][self.rng.below(2) as usize]),
+        }
+    }
+
+    fn jump(&mut self, device: usize, timeline: u64) -> Checked {
+        let view = &self.devices[device].facade.timelines[&timeline];
+        let (conversation, count) = (view.conversation.clone(), view.anchor.count);
+        let to = self.place(&conversation);
+        let target = &self.devices[device];
+        let shown = target
+            .facade
+            .conversations
+            .iter()
+            .find(|c| c.id == conversation);
+        let read = vec![shown.and_then(|shown| shown.read_seq)];
+        let call = self.devices[device].new_call(Call::Jump {
+            timeline,
+            to,
+            count,
+            read,
+        });
+        let to = to.to_json();
+        self.command(
+            device,
+            json!({ "op": "jump", "call": call, "timeline": timeline, "to": to }),
+        )
     }
 
     fn user_acts(&mut self, device: usize) -> Checked {
@@ -1113,6 +1529,11 @@ impl World {
             .map(|(id, _)| *id)
             .collect();
         let list = self.rng.pick(&open).copied();
+        if let (true, Some(id)) = (self.mode.jumps, list)
+            && self.rng.chance(12)
+        {
+            return self.jump(device, id);
+        }
         match self.rng.below(100) {
             0..=14 => {
                 let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
@@ -1205,7 +1626,9 @@ impl World {
                 let calls: Vec<u64> = self.devices[device]
                     .calls
                     .iter()
-                    .filter(|(_, c)| matches!(c, Call::Load { .. } | Call::Sync))
+                    .filter(|(_, c)| {
+                        matches!(c, Call::Load { .. } | Call::Jump { .. } | Call::Sync)
+                    })
                     .map(|(id, _)| *id)
                     .collect();
                 match self.rng.pick(&calls) {
@@ -1413,6 +1836,30 @@ impl World {
                     ));
                 }
             }
+            (
+                Call::Jump {
+                    timeline,
+                    to,
+                    count,
+                    mut read,
+                },
+                Ok(_),
+            ) => {
+                if let Some(view) = target.facade.timelines.get(&timeline) {
+                    if view.anchor.count <= count && view.status == "ready" && !view.released {
+                        return Err(format!("timeline {timeline} jumped, and was not replaced"));
+                    }
+                    // What was read is what some state of that time says, or the user's own mark.
+                    let states = &self.server.conversations[&view.conversation].states;
+                    let since = target.states_at.get(&view.conversation).unwrap_or(&0);
+                    let from = states.iter().rposition(|(at, _)| at <= since);
+                    let states = &states[from.unwrap_or(0)..];
+                    read.extend(states.iter().map(|(_, state)| state.read_seq));
+                    let marked = target.marks.get(&view.conversation);
+                    read.extend(marked.map(|mark| Some(*mark)));
+                    check::anchor(view, to, &read, target, &self.server)?;
+                }
+            }
             (Call::Send { client_id }, Ok(value)) => {
                 let own = target.own.get_mut(&client_id).expect("the send was noted");
                 own.accepted = true;
@@ -1490,7 +1937,11 @@ impl World {
             }
             (Call::Inspect { conversation }, Ok(value)) => {
                 let conversation = conversation.and_then(|id| self.server.conversations.get(&id));
-                check::inspection(&value, conversation)?;
+                let position = match (self.mode.scope, conversation) {
+                    (Scope::Account, _) | (_, None) => 0,
+                    (_, Some(conversation)) => target.positions(&self.server).of(&conversation.id),
+                };
+                check::inspection(&value, conversation, position)?;
             }
             _ => {}
         }
@@ -1511,7 +1962,9 @@ impl World {
         };
         self.server.tell_everything();
         self.server.prompt = true;
-        self.server_moved();
+        self.server.sick = 0;
+        self.server.again = 0;
+        self.server_moved()?;
         for device in &mut self.devices {
             device.link = true;
         }
@@ -1563,6 +2016,7 @@ impl World {
                 self.command(device, json!({ "op": "close-timeline", "timeline": id }))?;
             }
         }
+        self.failing_alone()?;
         self.pass(3 * LONGEST_BACKOFF)?;
         for device in 0..self.devices.len() {
             self.converged(device).map_err(|error| {
@@ -1576,7 +2030,9 @@ impl World {
         for (device, before) in before.iter().enumerate() {
             for (kind, count) in &self.requests[device] {
                 let made = count - before.get(kind).unwrap_or(&0);
-                let interval = if self.config["notify"] == "socket" {
+                let interval = if self.mode.long_poll {
+                    self.least_wait.unwrap_or(5_000).max(5_000)
+                } else if self.config["notify"] == "socket" {
                     30_000
                 } else {
                     5_000
@@ -1599,6 +2055,47 @@ impl World {
         Ok(())
     }
 
+    /// One conversation fails for ever; all others come right nevertheless.
+    fn failing_alone(&mut self) -> Checked {
+        if self.mode.scope != Scope::Conversation || self.rng.chance(50) {
+            return Ok(());
+        }
+        let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
+        let Some(failing) = self.rng.pick(&ids).cloned() else {
+            return Ok(());
+        };
+        self.story
+            .tell(self.time, "world", || format!("{failing} fails for ever"));
+        self.server.failing = Some(failing.clone());
+        for id in &ids {
+            self.server.post(id, &mut self.rng);
+        }
+        self.server_moved()?;
+        let before = self.requests.clone();
+        self.pass(3 * LONGEST_BACKOFF)?;
+        for (device, before) in before.iter().enumerate() {
+            let target = &self.devices[device];
+            let positions = target.positions(&self.server);
+            for id in ids.iter().filter(|id| **id != failing) {
+                if self.server.conversations[id].member
+                    && positions.of(id) != self.server.position()
+                {
+                    let name = target.name;
+                    return Err(format!("{failing} fails, and {id} of {name} waits for it"));
+                }
+            }
+            let made = self.requests[device].get("pull").unwrap_or(&0);
+            let made = made - before.get("pull").unwrap_or(&0);
+            if made > 3 * LONGEST_BACKOFF / 5_000 * 2 + 30 {
+                return Err(format!(
+                    "a storm: {made} pulls while one conversation fails"
+                ));
+            }
+        }
+        self.server.failing = None;
+        Ok(())
+    }
+
     fn converged(&self, device: usize) -> Checked {
         let device = &self.devices[device];
         let status = device.facade.status.as_ref().ok_or("no status")?;
@@ -1612,12 +2109,15 @@ impl World {
         if status.connection != "online" || !status.caught_up || !status.listed {
             return Err(format!("{status:?}"));
         }
-        if device.position() != self.server.position() {
+        let position = device.positions(&self.server).least();
+        if position != self.server.position() {
             return Err(format!(
-                "its cursor is at {} of {}",
-                device.position(),
+                "its cursor is at {position} of {}",
                 self.server.position()
             ));
+        }
+        if self.mode.scope == Scope::Mailbox && !self.server.mailbox_is_empty() {
+            return Err("the mailbox is not empty".to_owned());
         }
         if !device.calls.is_empty() {
             return Err(format!("calls that never settle: {:?}", device.calls));
@@ -1761,14 +2261,16 @@ impl World {
 /// A request's kind, and what it is about.
 fn kind(call: &Request) -> (&'static str, &str) {
     match call {
-        Request::Pull { .. } => ("pull", ""),
+        Request::Pull { .. } | Request::PullConversations { .. } | Request::PullMailbox { .. } => {
+            ("pull", "")
+        }
+        Request::Acknowledge { .. } => ("ack", ""),
+        Request::Changes { conversation, .. } => ("changes", conversation),
         Request::Conversations { .. } => ("conversations", ""),
         Request::History { conversation, .. } => ("history", conversation),
         Request::Send { conversation, .. } => ("send", conversation),
         Request::Edit { conversation, .. } => ("edit", conversation),
         Request::Recall { conversation, .. } => ("recall", conversation),
         Request::MarkRead { conversation, .. } => ("mark-read", conversation),
-        #[allow(unreachable_patterns)]
-        _ => ("other", ""),
     }
 }
