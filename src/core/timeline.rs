@@ -84,6 +84,8 @@ struct Reload {
 /// ahead of its use. One at a time.
 #[derive(Debug, Default)]
 struct Tend {
+    /// something is to be asked for
+    wanted: bool,
     fetch: Option<u64>,
     /// what was asked for last: it must have changed something
     asked: Option<Wants>,

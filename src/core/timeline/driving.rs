@@ -17,7 +17,7 @@ impl Engine {
         let waits = |t: &&Timeline| {
             let idle = match &t.reload {
                 Some(reload) => reload.fetch.is_none(),
-                None => t.tend.fetch.is_none(),
+                None => t.tend.wanted && t.tend.fetch.is_none(),
             };
             t.life == Life::Open && idle && !t.refused && !t.waiting && t.retry > 0
         };
@@ -37,7 +37,7 @@ impl Engine {
                 continue;
             };
             let read = t.waiting && self.wanted.is_empty();
-            let due = t.retry > 0 && t.retry <= now;
+            let due = t.retry > 0 && t.retry <= now && (t.reload.is_some() || t.tend.wanted);
             let due = due || (t.ahead_due && self.idle_since + IDLE <= now);
             if t.life == Life::Open && (t.wake || read || due) {
                 t.wake = false;
@@ -484,6 +484,10 @@ impl Engine {
 
     /// Runs between which nothing is missing any more become one.
     fn join_runs(&mut self, t: &mut Timeline) -> Result<(), Vec<BlockId>> {
+        // What an overflow has taken is replaced as a whole.
+        if !t.stands() {
+            return Ok(());
+        }
         let held = self.db.held(&t.conversation);
         let mut at = 1;
         while at < t.runs.len() {
@@ -542,6 +546,7 @@ impl Engine {
 
     /// What is shown and not fresh is revalidated (R12), a gap is filled: one page at a time.
     fn tend(&mut self, t: &mut Timeline) {
+        t.tend.wanted = false;
         if t.reload.is_some() || !t.opened || !t.stands() || t.tend.fetch.is_some() {
             return;
         }
@@ -550,7 +555,15 @@ impl Engine {
             t.tend.asked = None;
             return;
         };
-        if !self.may_request() || self.why_not().is_some() || self.now.mono < t.retry {
+        t.tend.wanted = true;
+        if !self.may_request() || self.why_not().is_some() {
+            // Not on a timer: it goes on when the server is reached again, and its backoff is over.
+            if t.retry <= self.now.mono {
+                t.retry = 0;
+            }
+            return;
+        }
+        if self.now.mono < t.retry {
             return;
         }
         t.retry = 0;
