@@ -9,6 +9,8 @@ import { flag } from "./session.js";
 
 const pulled = flag("offline");
 const realFetch = window.fetch.bind(window);
+/** For what others do elsewhere, whose network this device's cable is not. */
+export const fetchElsewhere = realFetch;
 const RealWebSocket = window.WebSocket;
 
 /** @type {Set<WebSocket>} */

@@ -201,7 +201,8 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
       online: status.connection === "online",
       empty: conversation === null ? "Open a conversation to see what this device has of it." : "This device has nothing of this conversation yet.",
     });
-    for (const { kind, text } of happened) log(text, kind === "revalidated" || kind === "filled" ? "good" : kind === "fetched" ? "quiet" : "");
+    // What is new is in the log already.
+    for (const { kind, text } of happened) if (kind !== "new") log(text, kind === "revalidated" || kind === "filled" ? "good" : kind === "fetched" ? "quiet" : "");
   }
 
   client.status.subscribe(watchStatus);

@@ -7,7 +7,7 @@ import { number } from "./format.js";
 /** @typedef {import("/pkg/index.js").Inspection["segments"][number]} Segment */
 /**
  * @typedef {object} Change
- * @property {"filled" | "fetched" | "revalidated" | "kept" | "dropped"} kind
+ * @property {"filled" | "fetched" | "new" | "revalidated" | "kept" | "dropped"} kind
  * @property {bigint} lo
  * @property {bigint} hi
  * @property {string} text
@@ -55,7 +55,7 @@ export function changesBetween(before, after) {
     if (grown <= 0) continue;
     if (parts.length === 0) changes.push({ kind: "fetched", ...is, text: `A new segment of ${messages(segment.count)}` });
     else if (is.lo < range(parts[0]).lo) changes.push({ kind: "fetched", lo: is.lo, hi: range(parts[0]).lo, text: `${messages(grown)} older fetched` });
-    else if (!segment.live || grown > 1) changes.push({ kind: "fetched", lo: range(parts[0]).hi, hi: is.hi, text: `${messages(grown)} newer` });
+    else if (is.hi > range(parts[0]).hi) changes.push({ kind: segment.live ? "new" : "fetched", lo: range(parts[0]).hi, hi: is.hi, text: segment.live ? `${number(grown)} new ${grown === 1 ? "message" : "messages"}` : `${messages(grown)} newer fetched` });
   }
   return changes;
 }

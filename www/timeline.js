@@ -29,7 +29,7 @@ const GROUP = 5 * 60_000;
 const RETRY = 4000;
 /** The message that a jump went to is marked for this long (ms). */
 const FOUND = 2200;
-/** How far (px) from either end of the list more is asked for, unless the screen is larger. */
+/** How far (px) from either end of the list more is asked for, at least. */
 const NEAR = 800;
 /** Messages arriving at once that are read out one by one; more are only counted. */
 const READ_OUT = 3;
@@ -88,10 +88,10 @@ export class TimelineView {
    * @param {(message: Message) => void} given.onRecall
    * @param {() => void} given.onEscape
    * @param {(first: string | null, last: string | null) => void} given.onRange what is on screen, as positions
-   * @param {number} [given.near] how far (px) from either end more is asked for, if the screen is not larger
+   * @param {number} [given.near] how far (px) from either end more is asked for (default: a screen and a half, at least 800)
    * @param {AbortSignal} given.life ends with this view
    */
-  constructor({ client, me, maxItems, onEdit, onRecall, onEscape, onRange, near = NEAR, life }) {
+  constructor({ client, me, maxItems, onEdit, onRecall, onEscape, onRange, near, life }) {
     this.#client = client;
     this.#me = me;
     this.#maxItems = maxItems;
@@ -576,7 +576,7 @@ export class TimelineView {
     // With nothing but a gap there is nothing to be older than; it fills by itself.
     if (!snapshot.items.some(({ kind }) => kind === "message")) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    const near = Math.max(this.#near, clientHeight * 1.5);
+    const near = this.#near ?? Math.max(NEAR, clientHeight * 1.5);
     if (snapshot.hasOlder && scrollTop < near) this.#load("older");
     if (snapshot.hasNewer && scrollHeight - scrollTop - clientHeight < near) this.#load("newer");
   }

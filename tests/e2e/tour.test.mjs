@@ -1,0 +1,198 @@
+// The guided tour: each of its scenes plays to its end, and what it promises is found on the page and on the server.
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { launchBrowser, openPage, startServer } from "./harness.mjs";
+import { TARGET } from "../../tools/build.mjs";
+
+/** Where pictures of the scenes go, for whoever wants to look at them. */
+const PICTURES = join(TARGET, "e2e");
+/** ms that a scene may take, from its setting on */
+const PATIENCE = 90_000;
+
+describe("tour", () => {
+  let server, browser;
+
+  before(async () => {
+    // As `npm run demo` starts it: with talk going on all the time.
+    server = await startServer({ args: ["--generate", "--simulate", "2"] });
+    browser = await launchBrowser();
+    mkdirSync(PICTURES, { recursive: true });
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  async function enter(scene, options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const page = await openPage(context, server, `/tour.html?debug&pace=150#/${scene}`);
+    page.setDefaultTimeout(PATIENCE);
+    return page;
+  }
+
+  const director = (page) => page.locator(".director");
+  const inState = (page, ...states) => page.waitForFunction((wanted) => wanted.includes(document.querySelector(".director")?.dataset.state), states);
+
+  /** What the server makes fail on purpose, and what the pulled cable does, is in the browser's console: that is the scene. */
+  const unexpected = (page) => page.problems.filter((text) => !/^Failed to load resource/.test(text));
+
+  /** Plays one step; looks at the page when it is done. */
+  async function step(page, number) {
+    await inState(page, "ready");
+    await page.getByRole("button", { name: number === 1 ? "Begin" : "Next step" }).click();
+    await page.waitForFunction((done) => Number(document.querySelector(".director")?.dataset.done) >= done || document.querySelector(".director")?.dataset.state === "broken", number);
+    assert.notEqual(await director(page).getAttribute("data-state"), "broken", await page.locator(".verdict").textContent());
+  }
+
+  /** To the end of the scene: what it found when it compared the list with the server. */
+  async function found(page, scene) {
+    await inState(page, "done", "broken");
+    const verdict = page.locator(".verdict");
+    assert.equal(await verdict.getAttribute("data-ok"), "true", await verdict.textContent());
+    await page.screenshot({ path: join(PICTURES, `tour-${scene}.png`) });
+    assert.deepEqual(unexpected(page), []);
+    return verdict.textContent();
+  }
+
+  /** What a device of the stage shows and has. */
+  const device = (page, index = 0) =>
+    page.evaluate(async (index) => {
+      const device = globalThis.pullcordTour.stage.devices[index];
+      const { segments, requests, cachedMessages } = await device.client.inspect(device.timeline.conversation);
+      const { items, hasNewer, unseen } = device.snapshot;
+      return {
+        segments: segments.map(({ count, live, fresh }) => ({ count, live, fresh })),
+        requests,
+        cachedMessages,
+        hasNewer,
+        unseen,
+        items: items.map((item) => (item.kind === "gap" ? { kind: "gap" } : { kind: item.kind, id: item.message?.id, seq: item.message?.seq, text: item.message?.body?.text ?? null, state: item.message?.state, sender: item.message?.sender, fresh: item.fresh })),
+      };
+    }, index);
+
+  test("a lost notification: the list lacks what it was not told of, until the timer", async () => {
+    const page = await enter("lost");
+    await step(page, 1);
+    assert.equal((await device(page)).items.length, 25);
+    await step(page, 2);
+    assert.equal((await device(page)).items.length, 25);
+    await page.locator(".device-has", { hasText: "25 of 28" }).waitFor();
+    await step(page, 3);
+    assert.match(await found(page, "lost"), /28 of 28/);
+    assert.equal((await device(page)).items.length, 28);
+    await page.context().close();
+  });
+
+  test("a week offline: cleared it starts anew, kept it is checked, and both are complete", async () => {
+    const page = await enter("week");
+    await step(page, 1);
+    for (const index of [0, 1]) assert.deepEqual((await device(page, index)).segments.map(({ live, fresh }) => [live, fresh]), [[true, true]]);
+    await step(page, 2);
+    const before = await device(page, 1);
+    await step(page, 3);
+    const [cleared, kept] = [await device(page, 0), await device(page, 1)];
+    assert.ok(cleared.segments.every(({ fresh }) => fresh));
+    assert.ok(cleared.cachedMessages < before.cachedMessages);
+    assert.ok(kept.cachedMessages > before.cachedMessages);
+    assert.ok(kept.segments.some(({ fresh }) => !fresh), JSON.stringify(kept.segments));
+    await page.locator(".device").nth(1).locator(".part.stale").first().waitFor();
+    await page.screenshot({ path: join(PICTURES, "tour-week-kept.png") });
+    await step(page, 4);
+    await found(page, "week");
+    for (const index of [0, 1]) {
+      const { items } = await device(page, index);
+      const recalled = items.filter(({ state }) => state === "recalled");
+      assert.equal(recalled.length, 1);
+      assert.deepEqual([recalled[0].text, recalled[0].fresh], [null, true]);
+    }
+    const counts = [(await device(page, 0)).requests.changes, (await device(page, 1)).requests.changes];
+    assert.equal(counts[0], 0);
+    assert.ok(counts[1] > 0);
+    await page.context().close();
+  });
+
+  test("two devices: both come to the same list", async () => {
+    const page = await enter("devices");
+    for (const number of [1, 2, 3]) await step(page, number);
+    await found(page, "devices");
+    const [phone, laptop] = [await device(page, 0), await device(page, 1)];
+    assert.deepEqual(phone.items, laptop.items);
+    const own = phone.items.slice(-7).map(({ text }) => text);
+    assert.equal(own[0], "Written on the phone, corrected on the laptop");
+    assert.deepEqual(own.slice(1).toSorted(), ["Laptop one", "Laptop three", "Laptop two", "Phone one", "Phone three", "Phone two"]);
+    await page.context().close();
+  });
+
+  test("a recall: what is on screen keeps its place, what is not here is never shown with its text", async () => {
+    const page = await enter("recall");
+    await inState(page, "ready");
+    const before = await device(page);
+    await step(page, 1);
+    const after = await device(page);
+    assert.deepEqual(after.items.map(({ id }) => id), before.items.map(({ id }) => id));
+    assert.equal(after.items.filter(({ state }) => state === "recalled").length, 1);
+    await step(page, 2);
+    assert.equal((await device(page)).requests.history, after.requests.history);
+    await step(page, 3);
+    await found(page, "recall");
+    assert.equal((await device(page)).segments.length, 2);
+    await page.context().close();
+  });
+
+  test("sending on a bad network: all six are there once, in the order in which they were written", async () => {
+    const page = await enter("send");
+    for (const number of [1, 2, 3]) await step(page, number);
+    await found(page, "send");
+    const { items } = await device(page);
+    assert.deepEqual(items.slice(-6).map(({ kind, text }) => [kind, text]), ["First of six", "Second of six", "Third of six", "Fourth of six", "Fifth of six", "Last of six"].map((text) => ["message", text]));
+    await page.context().close();
+  });
+
+  test("a jump into the past: segments grow until they meet, and the list is live again", async () => {
+    const page = await enter("jump");
+    await step(page, 1);
+    assert.equal((await device(page)).segments.length, 2);
+    await step(page, 2);
+    await step(page, 3);
+    assert.ok((await device(page)).unseen >= 2);
+    await step(page, 4);
+    await found(page, "jump");
+    const { segments, hasNewer } = await device(page);
+    assert.equal(hasNewer, false);
+    assert.deepEqual(segments.map(({ live, fresh }) => [live, fresh]), [[false, true], [true, true]]);
+    await page.context().close();
+  });
+
+  test("a scene plays by itself, is replayed, and left in the middle leaves nothing behind", async () => {
+    const page = await enter("devices", { viewport: { width: 390, height: 844 } });
+    await inState(page, "ready");
+    await page.getByRole("button", { name: "Play" }).click();
+    await found(page, "devices-narrow");
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    await page.getByRole("button", { name: "Replay" }).click();
+    await inState(page, "ready");
+    assert.equal(await director(page).getAttribute("data-done"), "0");
+
+    // Another scene, by its number; in the middle of it the tour is left.
+    await page.getByRole("button", { name: /^Scene 5/ }).click();
+    await step(page, 1);
+    await page.getByRole("button", { name: "Next step" }).click();
+    await page.locator('.device[data-connection="offline"]').waitFor();
+    await page.getByRole("link", { name: "Leave the tour" }).click();
+    await page.getByRole("button", { name: "ada" }).click();
+    await page.getByRole("option", { name: "Harbour office" }).first().click();
+    await page.locator(".row.message").first().waitFor();
+    await page.getByRole("button", { name: "Back to the conversations" }).click();
+    await page.locator('.status[data-connection="online"]').waitFor();
+    const left = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name).filter((name) => name?.includes("visitor")));
+    assert.deepEqual(left, []);
+    const { users } = await (await fetch(`${server.url}/demo`)).json();
+    assert.deepEqual(users, ["ada", "grace", "linus", "margaret"]);
+    assert.deepEqual(unexpected(page), []);
+    await page.context().close();
+  });
+});
