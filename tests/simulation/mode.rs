@@ -65,7 +65,7 @@ impl Mode {
     }
 
     fn within(seed: u64, enabled: &str) -> Self {
-        let mut rng = Rng::new(seed ^ 0x70_75_6c_6c_63_6f_72_64);
+        let mut rng = Rng::new(seed ^ 0x7075_6c6c_636f_7264);
         let has = |name: &str| enabled.split(',').any(|one| one == name || one == "all");
         let always = |name: &str| {
             enabled

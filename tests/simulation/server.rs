@@ -25,6 +25,14 @@ pub const OTHERS: [&str; 2] = ["bob", "cleo"];
 /// Not told to the account yet, because it is not a member just now.
 const UNTOLD: usize = usize::MAX;
 
+/// A message that is about to be committed.
+struct Draft {
+    sender: &'static str,
+    client_id: Option<String>,
+    created_at: u64,
+    body: Value,
+}
+
 /// One version of a message.
 pub struct Copy {
     pub position: usize,
@@ -376,7 +384,7 @@ impl Server {
             .is_some_and(|dropped| applied.contains(&dropped.receipt));
         let lacking = places.iter().find(|at| {
             let settled = self.acknowledged.contains(at) || applied.contains(&delivery(**at));
-            !settled && !(overflowed && self.is_dropped(**at))
+            !(settled || overflowed && self.is_dropped(**at))
         });
         lacking.copied().unwrap_or(self.position())
     }
@@ -387,15 +395,13 @@ impl Server {
     pub fn post(&mut self, id: &str, rng: &mut Rng) -> u64 {
         let sender = OTHERS[rng.below(2) as usize];
         let seq = self.hand_out(id, rng);
-        self.commit(
-            id,
-            seq,
+        let draft = Draft {
             sender,
-            None,
-            self.wall,
-            json!(format!("{sender} {}", self.commits)),
-            rng,
-        );
+            client_id: None,
+            created_at: self.wall,
+            body: json!(format!("{sender} {}", self.commits)),
+        };
+        self.commit(id, seq, draft, rng);
         seq
     }
 
@@ -441,28 +447,23 @@ impl Server {
             return None; // history that is gone takes no more messages
         }
         // Times are in the order of ids, as Snowflakes are: "the first at or after" is one message.
-        self.commit(
-            id,
-            seq,
+        let draft = Draft {
             sender,
-            None,
+            client_id: None,
             created_at,
-            json!(format!("{sender} {}, late", self.commits)),
-            rng,
-        );
+            body: json!(format!("{sender} {}, late", self.commits)),
+        };
+        self.commit(id, seq, draft, rng);
         Some(seq)
     }
 
-    fn commit(
-        &mut self,
-        id: &str,
-        seq: u64,
-        sender: &'static str,
-        client_id: Option<String>,
-        created_at: u64,
-        body: Value,
-        rng: &mut Rng,
-    ) {
+    fn commit(&mut self, id: &str, seq: u64, draft: Draft, rng: &mut Rng) {
+        let Draft {
+            sender,
+            client_id,
+            created_at,
+            body,
+        } = draft;
         self.commits += 1;
         let sort = self.commits / 2;
         // The state's event and the message's are independent of each other: either comes first,
@@ -1238,8 +1239,13 @@ impl Server {
             Some(post) => post.seq,
             None => {
                 let seq = self.hand_out(id, rng);
-                let client_id = Some(client_id.to_owned());
-                self.commit(id, seq, ACCOUNT, client_id, self.wall, body, rng);
+                let draft = Draft {
+                    sender: ACCOUNT,
+                    client_id: Some(client_id.to_owned()),
+                    created_at: self.wall,
+                    body,
+                };
+                self.commit(id, seq, draft, rng);
                 seq
             }
         };
