@@ -26,17 +26,27 @@ fn server() -> &'static str {
     }
 }
 
-async fn demo(call: &str, body: Value) {
+/// A call beside the protocol, by the user `NAME` where `name` is given; its answer.
+async fn demo_of(name: Option<&str>, call: &str, body: Value) -> Value {
+    let authorization = name.map_or(
+        json!({}),
+        |name| json!({ "authorization": format!("Bearer demo-{name}") }),
+    );
     let promise: Promise = js(&format!(
-        r#"fetch("{}/demo/{call}", {{ method: "POST", headers: {{ "content-type": "application/json" }}, body: {} }})
-            .then(async (answer) => {{ if (!answer.ok) throw await answer.text(); }})"#,
+        r#"fetch("{}/demo/{call}", {{ method: "POST", headers: {{ "content-type": "application/json", ...{authorization} }}, body: {} }})
+            .then(async (answer) => {{ const text = await answer.text(); if (!answer.ok) throw text; return text; }})"#,
         server(),
         json!(body.to_string()),
     ))
     .unchecked_into();
-    JsFuture::from(promise)
+    let answer = JsFuture::from(promise)
         .await
         .unwrap_or_else(|thrown| panic!("{call}: {thrown:?}"));
+    serde_json::from_str(&answer.as_string().unwrap()).unwrap_or_default()
+}
+
+async fn demo(call: &str, body: Value) -> Value {
+    demo_of(None, call, body).await
 }
 
 /// The facade's part, and what it has been told.
@@ -88,6 +98,52 @@ impl Facade {
         })
         .await
     }
+
+    async fn caught_up(&self) {
+        self.wait("caught up", |frame| {
+            (frame["status"]["connection"] == "online" && frame["status"]["caughtUp"] == true)
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// A message of this text in a timeline.
+    async fn item(&self, text: &str) -> Value {
+        self.wait(text, |frame| {
+            let timelines = frame["timelines"].as_array()?.iter();
+            timelines
+                .filter_map(|timeline| timeline["items"].as_array())
+                .flatten()
+                .filter_map(|splice| splice["ins"].as_array())
+                .flatten()
+                .find(|item| item["message"]["body"]["text"] == text)
+                .cloned()
+        })
+        .await
+    }
+
+    /// What `inspect` says of a conversation, once that holds.
+    async fn inspected(
+        &self,
+        host: &Host,
+        conversation: &str,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let mut said = Value::Null;
+        for call in 1_000..1_200 {
+            command(
+                host,
+                json!({ "op": "inspect", "call": call, "conversation": conversation }),
+            );
+            said = self.result(call).await["ok"].take();
+            if holds(&said) {
+                return said;
+            }
+            sleep(50).await;
+        }
+        panic!("never {what}: {said}");
+    }
 }
 
 /// A name that no other test has, with a conversation "c/NAME".
@@ -106,10 +162,18 @@ async fn account() -> String {
 }
 
 async fn open(name: &str, facade: &Facade, mode: &str) -> Host {
-    let config = json!({
+    open_with(name, facade, json!({ "mode": mode })).await
+}
+
+/// Opens a client with more options than it needs.
+async fn open_with(name: &str, facade: &Facade, more: Value) -> Host {
+    let mut config = json!({
         "account": name, "transport": "http", "baseUrl": server(), "scope": "account",
-        "notify": "socket", "mode": mode, "online": true, "hidden": false,
+        "notify": "socket", "mode": "memory", "online": true, "hidden": false,
     });
+    for (option, value) in more.as_object().unwrap() {
+        config[option] = value.clone();
+    }
     Host::open(config.to_string(), facade.0.clone().unchecked_into())
         .await
         .unwrap_or_else(|thrown| panic!("{thrown:?}"))
@@ -131,12 +195,7 @@ async fn a_client_signs_in_sends_and_is_wiped() {
             })
             .await;
         host.promote();
-        facade
-            .wait("caught up", |frame| {
-                (frame["status"]["connection"] == "online" && frame["status"]["caughtUp"] == true)
-                    .then_some(())
-            })
-            .await;
+        facade.caught_up().await;
         let send = json!({ "op": "send", "call": 1, "conversation": format!("c/{name}"), "body": "\"hi\"", "clientId": "one" });
         command(&host, send);
         assert_eq!(facade.result(1).await["ok"]["clientId"], "one");
@@ -211,6 +270,9 @@ async fn a_wrong_config_is_invalid() {
         r#"{"account":"a","transport":"http"}"#,
         r#"{"account":"a","transport":"http","baseUrl":"ftp://example.test"}"#,
         r#"{"account":"a","transport":"pigeon"}"#,
+        r#"{"account":"a","transport":"app","scope":"device"}"#,
+        r#"{"account":"a","transport":"app","notify":"pigeon"}"#,
+        r#"{"account":"a","transport":"app","overflow":"drop"}"#,
     ] {
         let facade = Facade::new("none");
         let error = Host::open(config.to_owned(), facade.0.clone().unchecked_into())
@@ -223,4 +285,390 @@ async fn a_wrong_config_is_invalid() {
             "{config}"
         );
     }
+}
+
+// ---------------------------------------------------------------- every scope, against the server
+
+#[wasm_bindgen_test]
+async fn every_scope_notification_and_policy_shows_what_others_send() {
+    for (scope, notify, overflow) in [
+        ("account", "socket", "clear"),
+        ("account", "long-poll", "keep"),
+        ("account", "poll", "clear"),
+        ("conversation", "socket", "keep"),
+        ("conversation", "poll", "clear"),
+        ("mailbox", "socket", "clear"),
+        ("mailbox", "poll", "keep"),
+    ] {
+        let name = account().await;
+        let conversation = format!("c/{name}");
+        let facade = Facade::new(&format!("demo-{name}"));
+        // No timer of the others is due within this test.
+        let interval = if notify == "poll" { 100 } else { 600_000 };
+        let more = json!({
+            "scope": scope, "notify": notify, "overflow": overflow, "promoted": true,
+            "pollInterval": interval, "fallbackPollInterval": interval,
+        });
+        let host = open_with(&name, &facade, more).await;
+        facade.caught_up().await;
+        command(
+            &host,
+            json!({ "op": "open", "timeline": 1, "conversation": conversation }),
+        );
+        let kind = format!("{scope} {notify}");
+        for round in ["first", "second"] {
+            let text = format!("{kind} {round}");
+            let bulk =
+                json!({ "conversation": conversation, "sender": "ann", "count": 2, "text": text });
+            demo("bulk", bulk).await;
+            facade.item(&format!("{text} 1")).await;
+            let item = facade.item(&format!("{text} 2")).await;
+            assert_eq!(item["fresh"], true, "{kind}");
+        }
+        let said = facade
+            .inspected(&host, &conversation, "acknowledged", |said| {
+                (said["requests"]["ack"] != 0) == (scope == "mailbox")
+            })
+            .await;
+        assert_eq!(said["cachedMessages"], 4, "{kind}");
+        assert_eq!(
+            said["segments"][0]["live"], true,
+            "{kind}: {}",
+            said["segments"]
+        );
+        drop(host);
+    }
+}
+
+#[wasm_bindgen_test]
+async fn an_overflow_keeps_and_revalidates_or_clears_and_reloads() {
+    for scope in ["account", "conversation", "mailbox"] {
+        for overflow in ["keep", "clear"] {
+            let kind = format!("{scope} {overflow}");
+            let name = account().await;
+            let conversation = format!("c/{name}");
+            let bulk = async |text: &str, count: u32| {
+                let more = json!({ "conversation": conversation, "sender": "ann", "count": count, "text": text });
+                demo("bulk", more).await;
+            };
+            bulk("before", 50).await;
+            let facade = Facade::new(&format!("demo-{name}"));
+            let more = json!({ "scope": scope, "overflow": overflow, "promoted": true });
+            let host = open_with(&name, &facade, more).await;
+            facade.caught_up().await;
+            // More than the page that follows the overflow brings.
+            for command_of in [
+                json!({ "op": "open", "timeline": 1, "conversation": conversation, "pageSize": 30 }),
+                json!({ "op": "load", "call": 1, "timeline": 1, "direction": "older" }),
+            ] {
+                command(&host, command_of);
+            }
+            assert_eq!(facade.result(1).await["ok"]["added"], 20, "{kind}");
+            let of = json!({ "conversations": [conversation] });
+            demo_of(Some(&name), "overflow", of).await;
+            bulk("after", 5).await;
+            command(&host, json!({ "op": "sync", "call": 2 }));
+            let synced = facade.result(2).await;
+            assert!(synced.get("ok").is_some(), "{kind}: {synced}");
+            facade.item("after 5").await;
+            let said = facade
+                .inspected(&host, &conversation, "whole again", |said| {
+                    let segments = said["segments"].as_array().unwrap();
+                    let all = overflow == "clear" || segments[0]["count"] == 55;
+                    segments.len() == 1
+                        && all
+                        && segments[0]["live"] == true
+                        && segments[0]["fresh"] == true
+                })
+                .await;
+            let changes = said["requests"]["changes"].as_u64().unwrap();
+            // A mailbox has no cursor that changes could be asked for since: it fetches again.
+            let revalidates = overflow == "keep" && scope != "mailbox";
+            assert_eq!(changes > 0, revalidates, "{kind}: {said}");
+            drop(host);
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_timeline_begins_and_jumps_where_it_is_told_to() {
+    let name = account().await;
+    let conversation = format!("c/{name}");
+    let bulk = json!({ "conversation": conversation, "sender": "ann", "count": 300, "text": "n" });
+    let seqs = demo("bulk", bulk).await;
+    let first = seqs["firstSeq"].as_u64().unwrap();
+    let facade = Facade::new(&format!("demo-{name}"));
+    let host = open_with(&name, &facade, json!({ "promoted": true })).await;
+    facade.caught_up().await;
+    let begin = json!({ "around": (first + 99).to_string() });
+    command(
+        &host,
+        json!({ "op": "open", "timeline": 1, "conversation": conversation, "start": begin, "pageSize": 10 }),
+    );
+    let anchored = async |count: u64| {
+        facade
+            .wait("anchor", |frame| {
+                let timeline = &frame["timelines"][0];
+                (timeline["anchor"]["count"].as_u64()? >= count && timeline["status"] == "ready")
+                    .then(|| timeline["anchor"].clone())
+            })
+            .await
+    };
+    let hundredth = facade.item("n 100").await;
+    let anchor = anchored(1).await;
+    assert_eq!(anchor["key"], hundredth["key"]);
+    let mut count = anchor["count"].as_u64().unwrap();
+    for (call, to, text) in [
+        (1, json!("latest"), "n 300"),
+        (2, json!({ "around": first + 49 }), "n 50"),
+        (3, json!({ "at": 0 }), "n 1"),
+        // Nothing of it was read.
+        (4, json!("first-unread"), "n 1"),
+    ] {
+        command(
+            &host,
+            json!({ "op": "jump", "call": call, "timeline": 1, "to": to }),
+        );
+        let result = facade.result(call).await;
+        assert!(result.get("ok").is_some(), "{to}: {result}");
+        let item = facade.item(text).await;
+        let anchor = anchored(count + 1).await;
+        count = anchor["count"].as_u64().unwrap();
+        if to != "latest" {
+            assert_eq!(anchor["key"], item["key"], "{to}");
+        }
+    }
+}
+
+// ---------------------------------------------------------------- every scope, on an app's transport
+
+/// The facade's part for an app's backend that answers each method from what `answers` gives by its
+/// name, the last one again and again, and keeps what it was asked.
+fn backend(answers: Value) -> Facade {
+    let facade = Facade::new("none");
+    Reflect::set(
+        &facade.0,
+        &"answers".into(),
+        &JSON::parse(&answers.to_string()).unwrap(),
+    )
+    .unwrap();
+    Reflect::set(
+        &facade.0,
+        &"calls".into(),
+        &js_sys::Array::new().unchecked_into(),
+    )
+    .unwrap();
+    js(r#"((facade) => Object.assign(facade, {
+        async call(method, request) {
+            this.calls.push([method, JSON.parse(request)]);
+            const left = this.answers[method];
+            if (!left) throw { code: "invalid", message: method };
+            const answer = left.length > 1 ? left.shift() : left[0];
+            return answer === "" ? "" : JSON.stringify(answer);
+        },
+        listen(sink) { this.sink = sink; sink.ready(); },
+    }))"#)
+    .unchecked_into::<js_sys::Function>()
+    .call1(&JsValue::NULL, &facade.0)
+    .unwrap();
+    facade
+}
+
+impl Facade {
+    /// The requests that a method got.
+    fn asked(&self, method: &str) -> Vec<Value> {
+        let calls = self.get("calls");
+        calls
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|call| call[0] == method)
+            .map(|call| call[1].clone())
+            .collect()
+    }
+
+    fn push(&self, batch: Value) {
+        let sink = Reflect::get(&self.0, &"sink".into()).unwrap();
+        let push: js_sys::Function = Reflect::get(&sink, &"push".into())
+            .unwrap()
+            .unchecked_into();
+        push.call1(&sink, &batch.to_string().into()).unwrap();
+    }
+
+    /// New messages were told of, with this one among them.
+    async fn told(&self, id: &str) {
+        self.wait(id, |frame| {
+            let events = frame["events"].as_array()?.iter();
+            events
+                .filter(|event| event["type"] == "messages")
+                .any(|event| {
+                    event["detail"]["messages"]
+                        .as_array()
+                        .is_some_and(|all| all.iter().any(|message| message["id"] == id))
+                })
+                .then_some(())
+        })
+        .await;
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Facade) -> bool) {
+        for _ in 0..300 {
+            if holds(self) {
+                return;
+            }
+            sleep(10).await;
+        }
+        panic!("never {what}: {}", self.get("calls"));
+    }
+}
+
+fn message_event(seq: u64, more: Value) -> Value {
+    let mut event = json!({
+        "type": "message", "prev": (seq > 1).then(|| seq - 1),
+        "message": {
+            "id": format!("m{seq}"), "conversation": "c1", "seq": seq, "sender": "ann", "createdAt": seq,
+            "version": 1, "state": "normal", "body": { "n": seq },
+        },
+    });
+    for (field, value) in more.as_object().unwrap() {
+        event[field] = value.clone();
+    }
+    event
+}
+
+async fn open_app(facade: &Facade, scope: &str) -> Host {
+    let name = js("crypto.randomUUID()").as_string().unwrap();
+    let more = json!({
+        "transport": "app", "scope": scope, "promoted": true, "canListen": true,
+        "pollInterval": 600_000, "fallbackPollInterval": 600_000,
+    });
+    let host = open_with(&name, facade, more).await;
+    command(&host, json!({ "op": "listening", "events": ["messages"] }));
+    host
+}
+
+const LIST: fn() -> Value =
+    || json!([{ "conversations": [{ "id": "c1", "lastSeq": null }], "next": null }]);
+
+#[wasm_bindgen_test]
+async fn an_apps_push_is_applied_where_it_follows_and_else_pulled() {
+    let facade = backend(json!({
+        "pull": [
+            { "events": [], "cursor": "1", "hasMore": false, "overflow": "all" },
+            { "events": [], "cursor": "1", "hasMore": false },
+        ],
+        "conversations": LIST(),
+    }));
+    let _host = open_app(&facade, "account").await;
+    facade.caught_up().await;
+    facade
+        .until("at rest", |facade| facade.asked("pull").len() >= 2)
+        .await;
+    sleep(300).await;
+    let pulls = facade.asked("pull").len();
+    facade.push(json!({ "prev": "1", "cursor": "2", "events": [message_event(1, json!({}))] }));
+    facade.told("m1").await;
+    facade.push(json!({ "prev": "2", "cursor": "3", "events": [message_event(2, json!({}))] }));
+    facade.told("m2").await;
+    assert_eq!(
+        facade.asked("pull").len(),
+        pulls,
+        "what follows is not pulled"
+    );
+    facade.push(json!({ "prev": "7", "cursor": "8", "events": [] }));
+    facade
+        .until("pulled", |facade| facade.asked("pull").len() > pulls)
+        .await;
+    assert_eq!(facade.asked("pull").last().unwrap()["cursor"], "3");
+}
+
+#[wasm_bindgen_test]
+async fn an_apps_mailbox_is_acknowledged_once_stored() {
+    let facade = backend(json!({
+        "pullMailbox": [
+            { "events": [message_event(1, json!({ "delivery": "d1" }))], "hasMore": false, "overflow": "all" },
+            { "events": [], "hasMore": false },
+        ],
+        "acknowledge": [""],
+        "conversations": LIST(),
+    }));
+    let _host = open_app(&facade, "mailbox").await;
+    facade
+        .until("acknowledged", |facade| {
+            facade.asked("acknowledge") == [json!(["d1"])]
+        })
+        .await;
+    facade.push(json!({ "events": [message_event(2, json!({ "delivery": "d2" })), { "type": "later", "delivery": "d3" }] }));
+    facade.told("m2").await;
+    facade
+        .until("both acknowledged", |facade| {
+            facade.asked("acknowledge").last() == Some(&json!(["d2", "d3"]))
+        })
+        .await;
+    assert!(
+        facade
+            .asked("pullMailbox")
+            .iter()
+            .all(|request| request.get("cursor").is_none())
+    );
+}
+
+#[wasm_bindgen_test]
+async fn an_apps_conversations_go_on_each_from_its_own_cursor_past_one_that_fails() {
+    let batch = |cursor: &str, events: Vec<Value>| json!({ "events": events, "cursor": cursor, "hasMore": false });
+    let mut first = batch("a1", Vec::new());
+    first["overflow"] = json!("all");
+    let failed = json!({ "error": { "code": "forbidden", "message": "no", "status": 403 } });
+    let facade = backend(json!({
+        "pullConversations": [
+            { "conversations": { "c1": first, "c2": failed }, "hasMore": false },
+            { "conversations": { "c1": batch("a2", vec![message_event(1, json!({}))]), "c2": failed } },
+            { "conversations": {} },
+        ],
+        "conversations": LIST(),
+    }));
+    let host = open_app(&facade, "conversation").await;
+    command(&host, json!({ "op": "sync", "call": 1 }));
+    facade.told("m1").await;
+    assert_eq!(facade.asked("pullConversations")[1]["cursors"]["c1"], "a1");
+    let sink = Reflect::get(&facade.0, &"sink".into()).unwrap();
+    let notify: js_sys::Function = Reflect::get(&sink, &"notify".into())
+        .unwrap()
+        .unchecked_into();
+    notify.call2(&sink, &0.into(), &js("['c1']")).unwrap();
+    facade
+        .until("asked for c1 alone", |facade| {
+            facade
+                .asked("pullConversations")
+                .iter()
+                .any(|request| request["only"] == json!(["c1"]) && request["cursors"]["c1"] == "a2")
+        })
+        .await;
+}
+
+#[wasm_bindgen_test]
+async fn frozen_a_client_is_silent_and_on_return_it_pulls_once() {
+    let facade = backend(json!({
+        "pull": [
+            { "events": [], "cursor": "1", "hasMore": false, "overflow": "all" },
+            { "events": [], "cursor": "1", "hasMore": false },
+        ],
+        "conversations": LIST(),
+    }));
+    let name = js("crypto.randomUUID()").as_string().unwrap();
+    let more = json!({ "transport": "app", "notify": "poll", "promoted": true, "fallbackPollInterval": 300 });
+    let host = open_with(&name, &facade, more).await;
+    let pulls = || facade.asked("pull").len();
+    facade.until("polling", |_| pulls() >= 4).await;
+    command(&host, json!({ "op": "freeze" }));
+    let frozen = pulls();
+    sleep(900).await;
+    assert_eq!(pulls(), frozen, "no timer of its own wakes it");
+    command(&host, json!({ "op": "resume" }));
+    command(&host, json!({ "op": "resume" }));
+    sleep(100).await;
+    assert_eq!(pulls(), frozen + 1);
+    facade
+        .until("polling again", |_| pulls() >= frozen + 2)
+        .await;
 }
