@@ -163,6 +163,11 @@ impl Pull {
         calls
     }
 
+    /// The account has left it.
+    pub fn forget(&mut self, conversation: &str) {
+        self.failing.remove(conversation);
+    }
+
     /// No backoff that only the client chose is waited out.
     fn forgive(&mut self) {
         self.not_before = 0;
@@ -357,7 +362,8 @@ impl Engine {
             .pull
             .began
             .saturating_add(self.config.min_pull_interval);
-        wanted.then(|| merged.max(self.pull.impatient).max(self.pull.not_before))
+        let spared = self.pull.not_before.max(self.pull.obey);
+        wanted.then(|| merged.max(self.pull.impatient).max(spared))
     }
 
     /// When the page has been hidden for long.
@@ -473,9 +479,10 @@ impl Engine {
         let rests = |id: &Rc<str>| self.pull.failing.get(id).is_some_and(|f| f.retry > now);
         let mut ids = match about {
             _ if timed => None,
-            About::All => None,
             About::Some(ids) => Some(ids),
-            About::Nothing => Some(Set::new()),
+            // The backoff of one that failed is over. Among all: alone, one that the account has
+            // left would be refused again, and not said to be left.
+            About::Nothing | About::All => None,
         };
         if ids.is_none() && self.pull.failing.keys().any(rests) {
             // The others, without those that are not known yet: they come when all may be asked.
@@ -483,9 +490,7 @@ impl Engine {
             known.add_all(self.db.cursors.keys().cloned());
             ids = Some(known);
         }
-        let mut ids = ids?;
-        ids.add_all(self.pull.failing.keys().cloned());
-        Some(ids.into_keys().filter(|id| !rests(id)).collect())
+        Some(ids?.into_keys().filter(|id| !rests(id)).collect())
     }
 
     /// The request that waits at the server is not waited for any more.

@@ -76,6 +76,8 @@ struct Reload {
     want: usize,
     fetch: Option<u64>,
     pages: u32,
+    /// what a page that was asked for by a time begins with there; `Some(None)`: nothing
+    found: Option<Option<u64>>,
     /// jumps that it answers
     calls: Vec<Call>,
 }
@@ -383,6 +385,7 @@ impl Timeline {
             Some(asked) if asked.asked => Reload {
                 fetch: None,
                 pages: 0,
+                found: None,
                 ..asked
             },
             reload => Reload {
@@ -429,6 +432,7 @@ impl Timeline {
             want: shown.len() + 2 * self.page_size,
             fetch: None,
             pages: 0,
+            found: None,
             calls: Vec::new(),
         }
     }
@@ -606,6 +610,7 @@ impl Reload {
             want,
             fetch: None,
             pages: 0,
+            found: None,
             calls: Vec::new(),
         }
     }

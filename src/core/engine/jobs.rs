@@ -350,6 +350,7 @@ impl Engine {
             }
             if change.removed && !self.db.list.contains_key(id) {
                 self.outbox.forget_marks(id);
+                self.pull.forget(id);
                 let mut detail = String::from("{\"conversation\":");
                 json::string(&mut detail, id);
                 detail.push('}');

@@ -292,7 +292,7 @@ impl Engine {
             };
             if let Target::At(ms) = reload.target {
                 let first = page.messages.iter().find(|m| m.created_at >= ms);
-                reload.target = first.map_or(Target::Latest, |m| Target::Around(m.seq.0));
+                reload.found = Some(first.map(|m| m.seq.0));
             }
         }
     }

@@ -191,13 +191,24 @@ impl Engine {
                     }
                     return self.drive_reload(t);
                 }
-                None if pages == 0 || busy => Place::At(ms),
-                None => return self.give_up(t),
+                None => match reload.found {
+                    Some(Some(seq)) => {
+                        if let Some(reload) = &mut t.reload {
+                            reload.target = Target::Around(seq);
+                        }
+                        return self.drive_reload(t);
+                    }
+                    Some(None) => return self.give_up(t),
+                    None => Place::At(ms),
+                },
             },
             Target::FirstUnread => {
                 let target = match self.db.list.get(&t.conversation) {
-                    // The list is on its way.
+                    // The list is on its way, or cannot be had.
                     None if !self.db.meta.listed && self.why_not().is_none() => return Ok(()),
+                    None if !self.db.meta.listed && self.promoted => {
+                        return self.request_reload(t, Place::Latest, want);
+                    }
                     Some(c) if c.unread > 0 => {
                         Target::Around(c.read_seq.map_or(0, |read| read.0.saturating_add(1)))
                     }
@@ -948,27 +959,18 @@ fn reach(held: &Held, seq: u64) -> (u64, u64, bool) {
     (lo, hi, live)
 }
 
-/// The next page of the newest gap that is on screen, or near it.
+/// The next page of a gap: of the one that is nearest to what is on screen.
 fn gap_wants(t: &Timeline, held: &Held) -> Option<Wants> {
-    let at = (1..t.runs.len()).rev().find(|at| {
-        let (below, above) = (&t.runs[at - 1], &t.runs[*at]);
+    let distance = |at: &usize| {
         let Some((first, last)) = t.visible else {
-            return true;
+            return 0;
         };
-        let over = below
-            .messages
-            .iter()
-            .rev()
-            .take_while(|m| m.seq.0 > last)
-            .count();
-        let under = above
-            .messages
-            .iter()
-            .take_while(|m| m.seq.0 < first)
-            .count();
-        let near = |beyond: usize| beyond < t.page_size;
-        near(over) && near(under)
-    })?;
+        let (below, above) = (&t.runs[at - 1], &t.runs[*at]);
+        let over = below.messages.iter().rev().take_while(|m| m.seq.0 > last);
+        let under = above.messages.iter().take_while(|m| m.seq.0 < first);
+        over.count().max(under.count())
+    };
+    let at = (1..t.runs.len()).rev().min_by_key(distance)?;
     let (lo, _, _) = reach(held, t.runs[at].lo);
     Some(Wants::Page(Place::Before(Seq(lo))))
 }
