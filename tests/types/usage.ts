@@ -18,6 +18,28 @@ const backend: Transport<Body> = {
   },
 };
 
+const mailbox: Transport<Body> = {
+  ...backend,
+  pull: undefined,
+  pullMailbox: async ({ limit }) => ({ events: [{ delivery: "d1", type: "trim", conversation: "c1", before: 5n }], hasMore: limit > 1 }),
+  acknowledge: async (deliveries) => void deliveries.length,
+};
+
+const conversations: Transport<Body> = {
+  ...backend,
+  pullConversations: async ({ cursors, only = Object.keys(cursors) }) => ({ conversations: Object.fromEntries(only.map((id) => [id, { error: new PullcordError("forbidden") }])) }),
+  changes: async ({ since }) => (since === "" ? "gone" : { messages: [], hasMore: false }),
+};
+
+/** Every scope, notification, policy and place. */
+export async function useAll(): Promise<void> {
+  await createClient<Body>({ account: "b", transport: mailbox, sync: { scope: "mailbox", notify: "poll" } });
+  await createClient<Body>({ account: "c", transport: backend, sync: { notify: "long-poll" }, prefetch: false });
+  const client = await createClient<Body>({ account: "d", transport: conversations, sync: { scope: "conversation" }, overflow: "keep" });
+  const timeline = client.timeline("c1", { start: { around: 5n } });
+  for (const place of ["latest", "first-unread", { around: "5" }, { at: Date.now() }] as const) await timeline.jump(place);
+}
+
 export async function use(): Promise<number> {
   const client: Client<Body> = await createClient<Body>({ account: "a", transport: backend, storage: { mode: "memory" } });
   const timeline: Timeline<Body> = client.timeline("c1", { pageSize: 50 });
