@@ -854,7 +854,17 @@ impl World {
                 Forced::Some(ids.into_iter().filter(|_| self.rng.chance(50)).collect())
             }
         });
+        let could_push = self.server.can_push();
         let result = self.server.answer(call, forced, &mut self.rng);
+        if could_push && !self.server.can_push() {
+            // What was pushed before an overflow and comes after it would be taken for new: the
+            // server that lets go of deliveries lets go of the connection too.
+            for device in 0..self.devices.len() {
+                if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
+                    self.dies(device, listen);
+                }
+            }
+        }
         let who = self.devices[device].name;
         self.story.tell(self.time, "server", || match &result {
             Ok(text) => format!("answers {who} ({request}): {}", story::answer(text)),
