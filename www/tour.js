@@ -63,7 +63,7 @@ root.replaceChildren(
     h("img", { src: "logo.svg", alt: "", width: 26, height: 26 }),
     h("h1", {}, "Guided tour"),
     h("nav", { "aria-label": "Scenes" }, h("ol", { class: "scenes" }, ...chips)),
-    h("a", { class: "leave", href: "./", on: { click: leave } }, icon("close"), h("span", {}, "Leave the tour")),
+    h("a", { class: "leave", href: "./", "aria-label": "Leave the tour", on: { click: leave } }, icon("close"), h("span", {}, "Leave the tour")),
   ),
   h("div", { class: "tour-body" }, director, h("section", { class: "stage", "aria-label": "Stage" }, devices, segmentLegend())),
 );

@@ -170,7 +170,7 @@ describe("tour", () => {
   test("a scene plays by itself, is replayed, and left in the middle leaves nothing behind", async () => {
     const page = await enter("devices", { viewport: { width: 390, height: 844 } });
     await inState(page, "ready");
-    await page.getByRole("button", { name: "Play" }).click();
+    await page.getByRole("button", { name: "Play", exact: true }).click();
     await found(page, "devices-narrow");
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
     await page.getByRole("button", { name: "Replay" }).click();
