@@ -250,7 +250,11 @@ fn segments(store: &Memory, conversation: &Conversation, held: &Held, position: 
         }
     }
     let member = conversation.member_at(position);
-    if !member && !conversation.member_since(position, true) && !messages.is_empty() {
+    // What is kept over an overflow stays until the list says that the account has left.
+    let mut holds = messages
+        .keys()
+        .filter_map(|seq| held.segments.containing(*seq));
+    if !member && !conversation.member_since(position, true) && holds.any(|s| s.fresh()) {
         return Err("messages of a conversation that was left".to_owned());
     }
     let mut last: Option<u64> = None;
@@ -302,11 +306,15 @@ fn segments(store: &Memory, conversation: &Conversation, held: &Held, position: 
         }
     }
     for (seq, message) in &messages {
-        if held.segments.containing(*seq).is_none() {
+        let Some(segment) = held.segments.containing(*seq) else {
             return Err(format!("{seq} is stored outside of all segments"));
-        }
+        };
+        let as_of = match &segment.since {
+            None => position,
+            Some(cursor) => since(cursor, &conversation.id),
+        };
         let trimmed = conversation.posts.get(seq).and_then(|post| post.trimmed);
-        if member && trimmed.is_some_and(|at| at <= position) {
+        if member && trimmed.is_some_and(|at| at <= as_of) {
             return Err(format!("R7: {seq} was trimmed"));
         }
         is_true(message, conversation, 0)?;

@@ -1951,7 +1951,7 @@ impl World {
                     (Scope::Account, _) | (_, None) => 0,
                     (_, Some(conversation)) => target.positions(&self.server).of(&conversation.id),
                 };
-                check::inspection(&value, conversation, position)?;
+                check::inspection(&value, conversation, position, self.mode.jumps)?;
             }
             _ => {}
         }
