@@ -103,18 +103,20 @@ const week = {
       },
     },
     {
-      say: "They are online again, and too far behind.",
-      look: "“Clear” has dropped everything and starts with the newest page. “Keep” has the newest page too, then a gap, then its old segment: striped, so not fresh.",
+      say: "They are online again, too far behind to be told what they missed. The network is slow, so that you can watch.",
+      look: "“Clear” drops all it had and starts with the newest page. “Keep” goes on showing its old segment, striped: not fresh. It asks what has changed in it, then fills the gap to the newest page.",
       async act(stage) {
+        await stage.trouble({ delayMs: 900 });
         stage.cable(true);
         await stage.until("both are up to date again", () => stage.devices.every((device) => device.caughtUp && device.segments.some(({ live, fresh }) => live && fresh)));
-        await stage.until("both show the newest message", () => stage.devices.every((device) => !device.snapshot.hasNewer && device.messages.at(-1)?.message.seq === device.lastSeq));
+        await stage.until("what was kept is checked, and the gap filled", () => stage.devices[1].segments.length === 1 && !stage.devices[1].snapshot.hasNewer);
+        await stage.trouble({});
         await stage.pause(800);
       },
     },
     {
       say: `Back to the message that ${FRIEND} took back meanwhile.`,
-      look: "“Clear” fetches that page again. “Keep” shows it at once from its own store, then asks only for what has changed (one “changes” request): the recall.",
+      look: "“Clear” fetches that part again. “Keep” has it still, and knows of the recall already: one “changes” request brought all that was new in what it kept.",
       async act(stage) {
         const message = takenIn(stage);
         await Promise.all(
@@ -134,8 +136,9 @@ const week = {
     const [cleared, kept] = stage.devices;
     await stage.until("“Keep” has asked for what changed", () => (kept.latest?.requests.changes ?? 0) > 0);
     for (const device of stage.devices) await device.compare();
-    const count = (/** @type {import("./stage.js").Device} */ { latest }) => `${latest?.requests.history} history and ${latest?.requests.changes} changes requests, ${number(latest?.cachedMessages ?? 0)} messages here`;
-    return `Both show exactly what the server has. Clear: ${count(cleared)}. Keep: ${count(kept)}.`;
+    const pages = (/** @type {import("./stage.js").Device} */ { latest }) => number(latest?.requests.history ?? 0);
+    const has = (/** @type {import("./stage.js").Device} */ { latest }) => number(latest?.cachedMessages ?? 0);
+    return `Both show exactly what the server has. “Clear” fetched ${pages(cleared)} pages and has ${has(cleared)} messages; “Keep” fetched ${pages(kept)} pages, asked for changes, and has ${has(kept)}.`;
   },
 };
 

@@ -322,7 +322,7 @@ export class Device {
     setText(this.status, text);
     const { cachedMessages, requests, segments } = this.latest;
     const { total } = this.#stage;
-    setText(this.has, total === null ? `${number(cachedMessages)} messages here` : `${number(cachedMessages)} of ${number(total)} messages here`);
+    setText(this.has, total === null ? `${number(cachedMessages)} messages` : `${number(cachedMessages)} of ${number(total)} messages`);
     setText(this.requests, `${requests.pull} pull, ${requests.history} history, ${requests.changes} changes`);
     this.picture.draw({
       of: this.#stage.conversation,

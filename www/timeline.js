@@ -577,8 +577,10 @@ export class TimelineView {
     if (!snapshot.items.some(({ kind }) => kind === "message")) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     const near = this.#near ?? Math.max(NEAR, clientHeight * 1.5);
-    if (snapshot.hasOlder && scrollTop < near) this.#load("older");
-    if (snapshot.hasNewer && scrollHeight - scrollTop - clientHeight < near) this.#load("newer");
+    // A gap at an end fills by itself, with what belongs there: after an overflow that is the newest page, and not the one after what was kept.
+    const gapAt = (/** @type {number} */ index) => snapshot.items.at(index)?.kind === "gap";
+    if (snapshot.hasOlder && scrollTop < near && !gapAt(0)) this.#load("older");
+    if (snapshot.hasNewer && scrollHeight - scrollTop - clientHeight < near && !gapAt(-1)) this.#load("newer");
   }
 
   /** @param {"older" | "newer"} end */

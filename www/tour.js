@@ -53,7 +53,7 @@ const playText = h("span", {});
 const play = h("button", { type: "button", class: "button small", title: "Goes on by itself, with time to look", on: { click: togglePlay } }, playIcon, playText);
 const nextText = h("span", {});
 const next = h("button", { type: "button", class: "button next", on: { click: goOn } }, nextText, icon("next"));
-const director = h("section", { class: "director", "aria-label": "What happens" }, heading, about, steps, verdict, h("div", { class: "controls" }, next, play, replay));
+const director = h("section", { class: "director", "aria-label": "What happens" }, h("div", { class: "director-text" }, heading, about, steps, verdict), h("div", { class: "controls" }, next, play, replay));
 const devices = h("div", { class: "devices" });
 
 root.replaceChildren(
@@ -81,7 +81,7 @@ function draw() {
   director.dataset.state = state;
   director.dataset.done = String(done);
   // Of a scene that has begun, the step that is done last or under way is the one to look at.
-  const current = state === "acting" ? done : done - 1;
+  const current = state === "acting" || state === "broken" ? done : done - 1;
   for (const [i, step] of [...steps.children].entries()) {
     const element = /** @type {HTMLElement} */ (step);
     element.dataset.state = i < current ? "done" : i === current ? "current" : "later";
