@@ -322,10 +322,11 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
 }
 
 /// What a list shows after a jump: the item that it was asked for, else the next newer one.
+/// `read`: up to where the account may have read; None: all.
 pub fn anchor(
     view: &View,
     to: Start,
-    read: &[Option<u64>],
+    read: &[Option<Option<u64>>],
     device: &Device,
     server: &Server,
 ) -> Checked {
@@ -354,6 +355,13 @@ pub fn anchor(
             // Whose own message is unread is the server's to say.
             let mut checked = Ok(());
             for read in read {
+                let Some(read) = read else {
+                    // Nothing was unread: the newest end.
+                    if view.anchor.key.is_none() {
+                        return Ok(());
+                    }
+                    continue;
+                };
                 let from = read.map_or(0, |read| read.saturating_add(1));
                 let others = |post: &Post| post.sender != ACCOUNT;
                 checked = anchor_at(view, from, &|_| true, conversation, position)
@@ -367,7 +375,7 @@ pub fn anchor(
     };
     checked.map_err(|error| {
         format!(
-            "anchor {:?}, asked for {to:?}: {error}\n    shows {}",
+            "anchor {:?}, asked for {to:?}, read to one of {read:?}: {error}\n    shows {}",
             view.anchor.key,
             draw(view)
         )

@@ -63,8 +63,8 @@ pub enum Call {
         to: Start,
         /// how often the list had been replaced when it was asked for
         count: u64,
-        /// the account had read up to here, by conversation's state or by marks of its own
-        read: Vec<Option<u64>>,
+        /// the account had read up to here, by what was shown of it; None: all
+        read: Vec<Option<Option<u64>>>,
     },
     Send {
         client_id: String,

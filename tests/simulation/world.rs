@@ -1516,7 +1516,9 @@ impl World {
             .conversations
             .iter()
             .find(|c| c.id == conversation);
-        let read = vec![shown.and_then(|shown| shown.read_seq)];
+        // None: nothing is known to be unread.
+        let read = shown.filter(|shown| shown.unread > 0);
+        let read = vec![read.map(|shown| shown.read_seq)];
         let call = self.devices[device].new_call(Call::Jump {
             timeline,
             to,
@@ -1864,9 +1866,12 @@ impl World {
                     let since = target.states_at.get(&view.conversation).unwrap_or(&0);
                     let from = states.iter().rposition(|(at, _)| at <= since);
                     let states = &states[from.unwrap_or(0)..];
-                    read.extend(states.iter().map(|(_, state)| state.read_seq));
+                    read.extend(states.iter().map(|(_, state)| {
+                        let unread = Some(state).filter(|state| state.unread > 0);
+                        unread.map(|state| state.read_seq)
+                    }));
                     let marked = target.marks.get(&view.conversation);
-                    read.extend(marked.map(|mark| Some(*mark)));
+                    read.extend(marked.map(|mark| Some(Some(*mark))));
                     check::anchor(view, to, &read, target, &self.server)?;
                 }
             }
