@@ -13,7 +13,7 @@ use super::device::Device;
 use super::facade::{Item, Local, Message, Shown, Start, View};
 use super::lies::LIE;
 use super::mode::Scope;
-use super::server::{ACCOUNT, Conversation, Post, Server, position_in, position_of};
+use super::server::{ACCOUNT, Conversation, Post, Server, UNTOLD, position_in, position_of};
 use super::stored::{self, Positions};
 
 pub type Checked = Result<(), String>;
@@ -275,6 +275,18 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
                 }
                 let (before, before_as_of) = last.unzip();
                 let as_of_both = before_as_of.map_or(as_of, |before| before.min(as_of));
+                // Whoever shows a message was told of all that was committed before it.
+                let told = |seq: u64| {
+                    let position = conversation.posts[&seq].copies[0].position;
+                    if position == UNTOLD { 0 } else { position }
+                };
+                let as_of_both = match (fresh, ended) {
+                    (true, false) if as_of_both == position => {
+                        let told = before.map_or(0, told).max(told(message.seq));
+                        told.max(as_of_both)
+                    }
+                    _ => as_of_both,
+                };
                 if !gap && (last.is_some() || !view.has_older) {
                     let hole = missing(conversation, before, Some(message.seq), as_of_both);
                     must!(

@@ -23,7 +23,7 @@ pub const ACCOUNT: &str = "ann";
 pub const OTHERS: [&str; 2] = ["bob", "cleo"];
 
 /// Not told to the account yet, because it is not a member just now.
-const UNTOLD: usize = usize::MAX;
+pub const UNTOLD: usize = usize::MAX;
 
 /// A message that is about to be committed.
 struct Draft {
