@@ -86,8 +86,9 @@ impl About {
 }
 
 /// A conversation that failed alone (scope "conversation").
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Failing {
+    error: Error,
     failures: u32,
     /// not before this
     retry: u64,
@@ -116,8 +117,10 @@ pub(super) struct Pull {
     began_linked: bool,
     /// the chain goes on
     more: bool,
-    /// why a conversation failed in this chain
-    trouble: Option<Error>,
+    /// the chain is about all conversations
+    full: bool,
+    /// conversations that were listed before it, and have no cursor
+    unnamed: Vec<Rc<str>>,
     /// a chain is under way
     pub running: bool,
     /// somebody asked during it
@@ -351,6 +354,11 @@ impl Engine {
         self.db.meta.owed && self.db.meta.begun && !self.list.asking
     }
 
+    /// Whether the owed list is on its way, and nothing has gone wrong with it.
+    pub(super) fn list_comes(&self) -> bool {
+        self.db.meta.owed && self.list.failures == 0
+    }
+
     /// When a pull is to wait at the server; `None`: not now.
     fn wait_at(&self) -> Option<u64> {
         let idle = !self.pull.running && self.pull.waiting.is_none() && self.pull.caught_up;
@@ -447,6 +455,7 @@ impl Engine {
         }
         self.stop_waiting();
         self.begin_chain();
+        self.pull.full = only.is_none();
         self.pull.only = only;
         self.pull.running = true;
         self.shown.status = true;
@@ -459,7 +468,13 @@ impl Engine {
         self.pull.began_linked = self.link.ready;
         self.pull.applied = 0;
         self.pull.empty = 0;
-        self.pull.trouble = None;
+        self.pull.full = true;
+        self.pull.unnamed.clear();
+        if self.config.scope == Scope::Conversation && self.db.meta.begun {
+            let named = |id: &&Rc<str>| self.db.cursors.contains_key(*id);
+            let unnamed = self.db.list.keys().filter(|id| !named(id));
+            self.pull.unnamed = unnamed.cloned().collect();
+        }
         self.pull.after_list = !self.db.meta.owed && !self.db.meta.suspects.is_empty();
     }
 
@@ -488,6 +503,7 @@ impl Engine {
             // The others, without those that are not known yet: they come when all may be asked.
             let mut known = Set::new();
             known.add_all(self.db.cursors.keys().cloned());
+            known.add_all(self.pull.failing.keys().cloned());
             ids = Some(known);
         }
         Some(ids?.into_keys().filter(|id| !rests(id)).collect())
@@ -598,10 +614,19 @@ impl Engine {
         for part in &parts {
             has_more |= part.batch.has_more;
             if let Feed::Conversation(id) = &part.feed {
-                self.pull.failing.remove(id);
                 on.extend(part.batch.has_more.then(|| id.clone()));
             }
         }
+        // What was asked for and did not fail is well again, also where there is nothing new in it.
+        let asked_for = |id: &Rc<str>| asked.only.as_ref().is_none_or(|only| only.contains(id));
+        let came = |id: &Rc<str>| {
+            parts
+                .iter()
+                .any(|p| p.feed == Feed::Conversation(id.clone()))
+        };
+        self.pull.failing.retain(|id, _| {
+            !came(id) && (more || !asked_for(id)) || failed.iter().any(|f| f.0 == *id)
+        });
         if !more && self.config.scope == Scope::Conversation {
             self.pull.only = Some(on);
         }
@@ -616,7 +641,16 @@ impl Engine {
             );
             return self.pull_failed(error);
         }
+        let resting = self.pull.failing.values().any(|f| f.retry > self.now.mono);
         for (id, error) in failed {
+            let refused = matches!(error.code, ErrorCode::Forbidden | ErrorCode::NotFound);
+            if refused && asked.only.is_some() && !resting {
+                // Perhaps the account has left it: that is said where all are asked for.
+                self.pull.only = None;
+                self.pull.full = true;
+                self.pull.more = true;
+                continue;
+            }
             self.conversation_failed(id, error);
         }
         self.push(Job::Batch {
@@ -631,12 +665,14 @@ impl Engine {
         let failures = self.pull.failing.get(&id).map_or(0, |f| f.failures);
         let wait = self.backoff(failures, base, cap);
         let obey = self.now.mono + error.retry_after.unwrap_or(0);
-        let failing = self.pull.failing.or_default(id);
-        failing.failures += 1;
-        failing.obey = obey;
-        failing.retry = obey.max(self.now.mono + wait);
         self.failure_event(&error);
-        self.pull.trouble = Some(error);
+        let failing = Failing {
+            error,
+            failures: failures + 1,
+            retry: obey.max(self.now.mono + wait),
+            obey,
+        };
+        self.pull.failing.insert(id, failing);
     }
 
     /// Batches are committed.
@@ -689,17 +725,24 @@ impl Engine {
             }
             return;
         }
+        self.shown.status = true;
         self.pull.running = false;
         self.pull.ended = self.now.mono;
         self.pull.not_before = 0;
-        let whole = self.pull.failing.is_empty();
+        let failing = self.pull.failing.values().next();
+        self.pull.error = failing.map(|failing| failing.error.clone());
+        let whole = self.pull.full && self.pull.error.is_none();
         self.pull.caught_up |= whole;
         self.pull.whole = self.pull.began_linked && self.link.ready;
         self.pull.last_synced = Some(self.now.wall);
-        self.pull.error = self.pull.trouble.take();
         let suspects = !self.db.meta.owed && !self.db.meta.suspects.is_empty();
-        if whole && self.pull.after_list && suspects {
-            self.push(Job::Suspects);
+        let paid = whole && self.pull.after_list && suspects;
+        let unnamed = std::mem::take(&mut self.pull.unnamed);
+        let left = |id: &&Rc<str>| !self.db.cursors.contains_key(*id);
+        let unnamed: Vec<Rc<str>> = unnamed.iter().filter(left).cloned().collect();
+        if paid || (whole && !unnamed.is_empty()) {
+            let unnamed = if whole { unnamed } else { Vec::new() };
+            self.push(Job::Suspects { paid, unnamed });
         }
         let calls = std::mem::take(&mut self.pull.calls);
         if let Some(error) = self.pull.error.clone() {
@@ -857,6 +900,7 @@ impl Engine {
             .named
             .add_all(page.conversations.into_iter().map(|patch| patch.id));
         self.shown.status = true;
+        self.timelines.values_mut().for_each(Timeline::wake);
         match page.next {
             Some(next) => self.list.after = Some(next),
             None => {
@@ -890,6 +934,7 @@ impl Engine {
         if !error.retryable() {
             self.list.restart();
         }
+        self.timelines.values_mut().for_each(Timeline::wake);
         for call in std::mem::take(&mut self.pull.listing) {
             self.reject(call, &error);
         }

@@ -78,6 +78,8 @@ struct Reload {
     pages: u32,
     /// what a page that was asked for by a time begins with there; `Some(None)`: nothing
     found: Option<Option<u64>>,
+    /// the position that a page was asked for around
+    tried: Option<u64>,
     /// jumps that it answers
     calls: Vec<Call>,
 }
@@ -386,6 +388,7 @@ impl Timeline {
                 fetch: None,
                 pages: 0,
                 found: None,
+                tried: None,
                 ..asked
             },
             reload => Reload {
@@ -433,6 +436,7 @@ impl Timeline {
             fetch: None,
             pages: 0,
             found: None,
+            tried: None,
             calls: Vec::new(),
         }
     }
@@ -611,6 +615,7 @@ impl Reload {
             fetch: None,
             pages: 0,
             found: None,
+            tried: None,
             calls: Vec::new(),
         }
     }

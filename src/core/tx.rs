@@ -493,13 +493,7 @@ impl<'a> Tx<'a> {
             }
             self.clear_suspicion(event.conversation());
         }
-        let meta = self.meta();
-        if !meta.begun {
-            // The first sign-in, also of a server that does not call it an overflow.
-            meta.begun = true;
-            meta.owed = true;
-            self.commit.cursors_cleared = true;
-        }
+        self.begin();
         match &part.feed {
             Feed::Account => self.meta().cursor.clone_from(&part.batch.cursor),
             Feed::Conversation(id) => {
@@ -512,6 +506,17 @@ impl<'a> Tx<'a> {
         }
         self.commit.changes.events.extend(events);
         Ok(())
+    }
+
+    /// The first sign-in, also of a server that does not call it an overflow, or of an account without
+    /// conversations: the list is owed.
+    pub fn begin(&mut self) {
+        if !self.db.meta.begun {
+            let meta = self.meta();
+            meta.begun = true;
+            meta.owed = true;
+            self.commit.cursors_cleared = true;
+        }
     }
 
     /// The events of a batch without the deliveries that were applied before (R10). What is left
@@ -546,11 +551,11 @@ impl<'a> Tx<'a> {
     fn overflow(&mut self, part: &Part, events: &[Event], policy: Policy) {
         // Where nothing was applied before, what is held is of another time, or another scope.
         let first = match part.feed {
-            Feed::Mailbox => !self.meta().begun,
+            Feed::Mailbox => !self.db.meta.begun,
             _ => part.asked.is_none(),
         };
         let implied = match &part.feed {
-            Feed::Conversation(id) if self.meta().begun => Overflow::Of(vec![id.clone()]),
+            Feed::Conversation(id) if self.db.meta.begun => Overflow::Of(vec![id.clone()]),
             _ => Overflow::All,
         };
         let said = match (&part.feed, &part.batch.overflow) {
@@ -832,6 +837,7 @@ impl<'a> Tx<'a> {
         held.seen = held.seen.max(messages.last().map(|m| m.seq.0));
         held.segments.page(cover);
         self.align(id)?;
+        self.change(id);
         // From the side where the segment goes on, so that blocks fill up.
         if matches!(place, Place::Before(_)) {
             for m in messages.iter().rev() {
@@ -890,6 +896,8 @@ impl<'a> Tx<'a> {
         self.need(&messages)?;
         self.held(id).segments.revalidate(from, hi, since);
         self.align(id)?;
+        // Also where nothing has changed: it is fresh now.
+        self.change(id);
         for m in &messages {
             self.hold(m)?;
             self.newer_elsewhere(m);
@@ -1008,7 +1016,11 @@ impl<'a> Tx<'a> {
             }
             Place::After(x) => {
                 let held = self.held(id).segments.containing(x.0)?;
-                let lo = held.hi.max(x.0);
+                // Of a kept one it says nothing: it begins above it.
+                let lo = match held.fresh() {
+                    true => held.hi.max(x.0),
+                    false => x.0.checked_add(1)?,
+                };
                 let end = !page.has_after;
                 Cover {
                     lo,
@@ -1055,9 +1067,11 @@ impl<'a> Tx<'a> {
         if page.next.is_some() {
             return;
         }
-        let lacking: Vec<String> = self
-            .db
-            .list
+        // Also what is held of one that is in no list.
+        let mut known = Set::new();
+        known.add_all(self.db.list.keys().cloned());
+        known.add_all(self.db.held.keys().cloned());
+        let lacking: Vec<String> = known
             .keys()
             .filter(|id| !named.contains(*id))
             .filter(|id| !page.conversations.iter().any(|patch| patch.id == **id))
@@ -1070,17 +1084,20 @@ impl<'a> Tx<'a> {
         meta.suspects = lacking;
     }
 
-    /// R11: a pull begun after the list's last page has caught up, and no event named these.
-    /// Answers which are gone.
-    pub fn remove_suspects(&mut self) -> Vec<Rc<str>> {
-        let gone: Vec<Rc<str>> = std::mem::take(&mut self.meta().suspects)
-            .into_iter()
-            .map(Rc::from)
-            .collect();
+    /// R11: a pull begun after the list's last page has caught up, and no event named these. Of
+    /// `unnamed`, a pull of all conversations has brought no batch either: those that still have no
+    /// cursor are gone too.
+    pub fn remove_suspects(&mut self, paid: bool, unnamed: &[Rc<str>]) {
+        let mut gone: Vec<Rc<str>> = Vec::new();
+        if paid {
+            let suspects = std::mem::take(&mut self.meta().suspects);
+            gone.extend(suspects.into_iter().map(Rc::from));
+        }
+        let left = |id: &&Rc<str>| !self.db.cursors.contains_key(*id);
+        gone.extend(unnamed.iter().filter(left).cloned());
         for id in &gone {
             self.removed(id);
         }
-        gone
     }
 
     // ------------------------------------------------------------ own messages

@@ -27,7 +27,12 @@ pub(in crate::core) enum Job {
         page: ListPage,
         epoch: u64,
     },
-    Suspects,
+    Suspects {
+        /// the list is paid, and a pull begun after that has caught up
+        paid: bool,
+        /// listed before that pull, and without a cursor (scope "conversation")
+        unnamed: Vec<Rc<str>>,
+    },
     Update {
         call: Call,
         message: Rc<Message>,
@@ -107,6 +112,7 @@ pub(super) fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), S
         Job::Batch { parts, pushed } => {
             // Each conversation by itself: one that is void is asked for again with the next pull.
             let mut applied = parts.is_empty();
+            tx.begin();
             for part in parts {
                 let whole = !pushed || part.feed != Feed::Mailbox;
                 match tx.batch(part, context.policy, whole) {
@@ -150,8 +156,8 @@ pub(super) fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), S
             tx.list_page(page, &context.list.named, &context.list.journal);
             Ok(())
         }
-        Job::Suspects => {
-            tx.remove_suspects();
+        Job::Suspects { paid, unnamed } => {
+            tx.remove_suspects(*paid, unnamed);
             Ok(())
         }
         Job::Update { message, .. } => tx.update(message).map(|replaced| {
@@ -406,7 +412,7 @@ impl Engine {
             }
             Job::Changes { fetch, .. } | Job::Gone { fetch } => self.fetch_done(fetch, None),
             Job::List { page, .. } => self.list_applied(page),
-            Job::Suspects | Job::Opened { .. } | Job::Restore { .. } => {}
+            Job::Suspects { .. } | Job::Opened { .. } | Job::Restore { .. } => {}
             Job::Update { call, message } => {
                 let mut text = String::new();
                 json::message(&mut text, &message);
@@ -485,7 +491,7 @@ impl Engine {
                 self.jobs.push_front(job);
                 self.rest_until = self.now.mono + RESTORE_AGAIN;
             }
-            Job::Suspects | Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
+            Job::Suspects { .. } | Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
             Job::Corrupt { conversation } => {
                 // It could not be dropped on disk: at least nothing of it is shown or built upon.
                 self.db.held.remove(&conversation);

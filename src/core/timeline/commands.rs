@@ -343,8 +343,9 @@ impl Engine {
         if let Some(reload) = t.reload.as_mut().filter(|r| r.fetch == Some(fetch)) {
             reload.fetch = None;
             t.wake = true;
-            if done.discarded {
+            if done.discarded || error.is_some() {
                 reload.pages = 0;
+                reload.tried = None;
             }
             if let Some(error) = error {
                 let calls = std::mem::take(&mut reload.calls);
@@ -375,6 +376,7 @@ impl Engine {
                 .backoff(t.failures - 1, RETRY.0, RETRY.1)
                 .max(error.retry_after.unwrap_or(0));
             t.retry = self.now.mono + wait;
+            t.refused = !error.retryable() && error.code != ErrorCode::Protocol;
         }
         for direction in [Direction::Older, Direction::Newer] {
             let load = match direction {

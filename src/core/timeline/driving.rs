@@ -23,7 +23,7 @@ impl Engine {
         };
         let retries = self.timelines.values().filter(waits).map(|t| t.retry);
         let ahead = |t: &&Timeline| t.life == Life::Open && !t.waiting && t.ahead_due;
-        let ahead = self.timelines.values().any(|t| ahead(&t));
+        let ahead = self.is_idle() && self.timelines.values().any(|t| ahead(&t));
         let ahead = ahead.then_some(self.idle_since + IDLE);
         retries.chain(ahead).min()
     }
@@ -38,7 +38,7 @@ impl Engine {
             };
             let read = t.waiting && self.wanted.is_empty();
             let due = t.retry > 0 && t.retry <= now && (t.reload.is_some() || t.tend.wanted);
-            let due = due || (t.ahead_due && self.idle_since + IDLE <= now);
+            let due = due || (t.ahead_due && self.is_idle() && self.idle_since + IDLE <= now);
             if t.life == Life::Open && (t.wake || read || due) {
                 t.wake = false;
                 t.waiting = false;
@@ -123,7 +123,24 @@ impl Engine {
         let Some(reload) = &t.reload else {
             return Ok(());
         };
-        let (target, want, pages) = (reload.target, reload.want, reload.pages);
+        let (mut target, want, pages) = (reload.target, reload.want, reload.pages);
+        if matches!(target, Target::FirstUnread) {
+            // Looked up each time: its state may come, or change, while pages do. An owed list is
+            // waited for as long as it comes: what is known is of before an overflow.
+            let known = self.db.list.contains_key(&t.conversation);
+            let waits = self.may_request() && self.list_comes() || !known && !self.db.meta.listed;
+            if waits && self.why_not().is_none() {
+                t.retry = 0;
+                return Ok(());
+            }
+            target = match self.db.list.get(&t.conversation) {
+                None if !self.db.meta.listed && self.promoted => target,
+                Some(c) if c.unread > 0 => {
+                    Target::Around(c.read_seq.map_or(0, |read| read.0.saturating_add(1)))
+                }
+                _ => Target::Latest,
+            };
+        }
         let busy = reload.fetch.is_some();
         let held = self.db.held(&t.conversation);
         let place = match target {
@@ -180,7 +197,7 @@ impl Engine {
             },
             Target::Around(seq) => match held.segments.containing(seq) {
                 Some(_) => return self.cover_around(t, seq),
-                None if pages == 0 || busy => Place::Around(Seq(seq)),
+                None if reload.tried != Some(seq) || busy => Place::Around(Seq(seq)),
                 // It is newer than the newest.
                 None => return self.give_up(t),
             },
@@ -195,6 +212,7 @@ impl Engine {
                     Some(Some(seq)) => {
                         if let Some(reload) = &mut t.reload {
                             reload.target = Target::Around(seq);
+                            reload.tried = None;
                         }
                         return self.drive_reload(t);
                     }
@@ -202,23 +220,8 @@ impl Engine {
                     None => Place::At(ms),
                 },
             },
-            Target::FirstUnread => {
-                let target = match self.db.list.get(&t.conversation) {
-                    // The list is on its way, or cannot be had.
-                    None if !self.db.meta.listed && self.why_not().is_none() => return Ok(()),
-                    None if !self.db.meta.listed && self.promoted => {
-                        return self.request_reload(t, Place::Latest, want);
-                    }
-                    Some(c) if c.unread > 0 => {
-                        Target::Around(c.read_seq.map_or(0, |read| read.0.saturating_add(1)))
-                    }
-                    _ => Target::Latest,
-                };
-                if let Some(reload) = &mut t.reload {
-                    reload.target = target;
-                }
-                return self.drive_reload(t);
-            }
+            // It has been looked up above.
+            Target::FirstUnread => Place::Latest,
         };
         if pages > MAX_PAGES {
             return self.give_up(t);
@@ -280,6 +283,9 @@ impl Engine {
         if let Some(reload) = &mut t.reload {
             reload.fetch = Some(fetch);
             reload.pages += 1;
+            if let Place::Around(seq) = place {
+                reload.tried = Some(seq.0);
+            }
         }
         if t.error.take().is_some() {
             t.dirty = true;
@@ -558,7 +564,7 @@ impl Engine {
     /// What is shown and not fresh is revalidated (R12), a gap is filled: one page at a time.
     fn tend(&mut self, t: &mut Timeline) {
         t.tend.wanted = false;
-        if t.reload.is_some() || !t.opened || !t.stands() || t.tend.fetch.is_some() {
+        if t.reload.is_some() || !t.opened || !t.stands() || t.tend.fetch.is_some() || t.refused {
             return;
         }
         let held = self.db.held(&t.conversation);
@@ -627,6 +633,11 @@ impl Engine {
         }))
     }
 
+    /// Nothing is on its way, but for what waits at the server.
+    fn is_idle(&self) -> bool {
+        self.requests.len() <= usize::from(self.pull.is_waiting())
+    }
+
     /// Within a screen of a segment's old end one page is fetched before it is asked for.
     fn look_ahead(&mut self, t: &mut Timeline) {
         t.ahead_due = false;
@@ -657,9 +668,8 @@ impl Engine {
         if ended || below + inside >= t.page_size || asked {
             return;
         }
-        let idle = self.requests.len() <= usize::from(self.pull.is_waiting());
-        if !idle || self.now.mono < self.idle_since + IDLE {
-            t.ahead_due = idle;
+        if !self.is_idle() || self.now.mono < self.idle_since + IDLE {
+            t.ahead_due = true;
             return;
         }
         t.ahead.asked = Some(wants.clone());
