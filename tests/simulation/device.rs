@@ -128,6 +128,7 @@ pub struct Device {
     pub paid_at: usize,
     pub promoted: bool,
     pub hidden: bool,
+    pub hidden_since: Option<u64>,
     /// where it was when the lists were last looked at
     pub checked_at: Positions,
     /// a whole pull has been applied that the server began to answer here (scope "conversation")
@@ -169,6 +170,7 @@ impl Device {
             pulling_at: None,
             promoted: false,
             hidden: false,
+            hidden_since: None,
             loaded: false,
             next_call: 1,
             next_timeline: 1,
@@ -196,6 +198,7 @@ impl Device {
         self.calls.clear();
         self.promoted = false;
         self.hidden = false;
+        self.hidden_since = None;
         self.loaded = false;
         self.asleep_until = 0;
     }

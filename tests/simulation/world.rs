@@ -22,6 +22,8 @@ use super::story::{self, Story};
 const TIMEOUT: u64 = 15_000;
 /// Longest pause that an engine may make between two attempts, ms.
 const LONGEST_BACKOFF: u64 = 120_000;
+/// ms after which nothing has to come at once to a page that is hidden.
+const HIDDEN_LONG: u64 = 120_000;
 /// ms after which the server pushes again what is not acknowledged.
 const RESEND: u64 = 10_000;
 
@@ -353,7 +355,11 @@ impl World {
             Event::Start { lists } => self.start(device, lists),
             Event::Tell { life } if life == alive => {
                 let online = self.devices[device].link;
-                self.command(device, json!({ "op": "network", "online": online }))
+                let mut command = json!({ "op": "network", "online": online });
+                if self.mode.prefetch && self.rng.chance(30) {
+                    command["metered"] = json!(self.rng.chance(50));
+                }
+                self.command(device, command)
             }
             Event::Resume { life } if life == alive => {
                 self.command(device, json!({ "op": "resume" }))
@@ -592,7 +598,7 @@ impl World {
         if kind == "pull" && under_way {
             return Err("a second pull beside one that is under way".to_owned());
         }
-        self.suits(&call)?;
+        self.suits(device, &call)?;
         let life = self.devices[device].life;
         self.devices[device].requests.insert(
             request,
@@ -678,8 +684,13 @@ impl World {
     }
 
     /// What this mode never asks for.
-    fn suits(&mut self, call: &Request) -> Checked {
+    fn suits(&mut self, device: usize, call: &Request) -> Checked {
         let scope = self.mode.scope;
+        let hidden = self.devices[device].hidden_since;
+        let long = hidden.is_some_and(|since| self.time > since + HIDDEN_LONG);
+        if long && matches!(call, Request::Pull { wait: Some(_), .. }) {
+            return Err("a pull is to wait for a page that has long been hidden".to_owned());
+        }
         let suits = match call {
             Request::Pull { wait, .. } => {
                 if let Some(wait) = wait.map(u64::from) {
@@ -1460,6 +1471,7 @@ impl World {
             6 if awake => {
                 let hidden = !self.devices[device].hidden;
                 self.devices[device].hidden = hidden;
+                self.devices[device].hidden_since = hidden.then_some(self.time);
                 self.command(device, json!({ "op": "visibility", "hidden": hidden }))
             }
             7..=9 if running => self.crash(device),
@@ -1995,6 +2007,7 @@ impl World {
         for device in 0..self.devices.len() {
             self.command(device, json!({ "op": "resume" }))?;
             self.devices[device].hidden = false;
+            self.devices[device].hidden_since = None;
             self.command(device, json!({ "op": "visibility", "hidden": false }))?;
             self.command(device, json!({ "op": "network", "online": true }))?;
             let needs_auth = self.devices[device]
