@@ -130,9 +130,7 @@ function showChat(client, me, choice, canPush, place) {
     statusLine(client, life.signal),
   );
 
-  /** What was unread when the conversation was opened: reading it makes it 0 at once. */
-  let unreadAtOpening = 0;
-  const jump = jumpMenu({ jump: (to) => (to === "latest" ? timeline.toNewest() : timeline.jump(to)), unread: () => unreadAtOpening, life: life.signal });
+  const jump = jumpMenu({ jump: (to) => (to === "latest" ? timeline.toNewest() : to === "first-unread" ? timeline.toFirstUnread() : timeline.jump(to)), unread: () => timeline.unreadAtOpening, life: life.signal });
   const heading = h("h1", { class: "chat-title", dir: "auto" });
   const subtitle = h("p", { class: "chat-subtitle" });
   const panelButton = h(
@@ -192,7 +190,6 @@ function showChat(client, me, choice, canPush, place) {
       timeline.close();
     } else {
       const store = client.conversation(id);
-      unreadAtOpening = store.getSnapshot()?.unread ?? 0;
       const draw = () => {
         const conversation = store.getSnapshot();
         const name = title(conversation ?? { id, meta: null });

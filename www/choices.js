@@ -202,8 +202,8 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
       { class: "choices" },
       ...questions,
       h("p", { class: "panel-lead" }, "Requests and bytes of each choice since it was made. Play the same burst under two of them, and compare."),
+      canPush && h("div", { class: "button-row burst" }, play, progress),
       table,
-      canPush && h("div", { class: "button-row" }, play, progress),
       !canPush && h("p", { class: "panel-note" }, "This server plays no traffic: start it with --allow-trouble."),
     ),
     /** @param {Requests} requests of the client, since it was opened */

@@ -50,6 +50,8 @@ export class TimelineView {
   #snapshot = null;
   /** @type {() => void} */
   #unsubscribe = () => {};
+  /** Ends the waiting for what was unread. @type {() => void} */
+  #unwatch = () => {};
 
   /** @type {Row[]} */
   #rows = [];
@@ -73,6 +75,8 @@ export class TimelineView {
   #marked = "";
   /** Up to where everything was read when the conversation was opened. @type {string | null} */
   #readUpTo = null;
+  /** How many messages were unread then. */
+  unreadAtOpening = 0;
   /** The row that Tab reaches. */
   #roving = "";
   #frame = 0;
@@ -163,8 +167,17 @@ export class TimelineView {
   /** @param {string} conversation its id */
   open(conversation) {
     this.close();
-    const state = this.#client.conversation(conversation).getSnapshot();
-    this.#readUpTo = state && state.unread > 0 ? (state.readSeq ?? "0") : null;
+    const store = this.#client.conversation(conversation);
+    const note = () => {
+      const state = store.getSnapshot();
+      if (!state) return false;
+      this.unreadAtOpening = state.unread;
+      this.#readUpTo = state.unread > 0 ? (state.readSeq ?? "0") : null;
+      this.#unwatch();
+      return true;
+    };
+    // On a device that has just signed in, the list of conversations is still on its way.
+    if (!note()) this.#unwatch = store.subscribe(note);
     this.#start(conversation);
   }
 
@@ -183,7 +196,9 @@ export class TimelineView {
     this.actions.remove();
     this.#timeline?.close();
     this.#clear();
+    this.#unwatch();
     this.#readUpTo = null;
+    this.unreadAtOpening = 0;
   }
 
   #clear() {
@@ -222,6 +237,16 @@ export class TimelineView {
     this.#atEnd = true;
     this.#scrollToEnd();
     return true;
+  }
+
+  /**
+   * Goes to what was unread first when the conversation was opened: looking at it may have marked it as read since.
+   * @returns {Promise<boolean>} whether it got there
+   */
+  toFirstUnread() {
+    const id = this.#timeline?.conversation;
+    const stillUnread = id !== undefined && (this.#client.conversation(id).getSnapshot()?.unread ?? 0) > 0;
+    return this.jump(stillUnread || this.#readUpTo === null ? "first-unread" : { around: BigInt(this.#readUpTo) + 1n });
   }
 
   /**

