@@ -725,25 +725,29 @@ impl Engine {
             }
             return;
         }
+        // R11: what it proves to be gone goes before anybody hears that all is caught up.
+        let whole = self.pull.full && self.pull.failing.is_empty();
+        let suspects = !self.db.meta.owed && !self.db.meta.suspects.is_empty();
+        let paid = whole && self.pull.after_list && suspects;
+        let mut unnamed = std::mem::take(&mut self.pull.unnamed);
+        unnamed.retain(|id| whole && !self.db.cursors.contains_key(id));
+        if paid || !unnamed.is_empty() {
+            return self.push(Job::Suspects { paid, unnamed });
+        }
+        self.end_chain();
+    }
+
+    /// All that the chain brings is committed.
+    pub(super) fn end_chain(&mut self) {
         self.shown.status = true;
         self.pull.running = false;
         self.pull.ended = self.now.mono;
         self.pull.not_before = 0;
         let failing = self.pull.failing.values().next();
         self.pull.error = failing.map(|failing| failing.error.clone());
-        let whole = self.pull.full && self.pull.error.is_none();
-        self.pull.caught_up |= whole;
+        self.pull.caught_up |= self.pull.full && self.pull.error.is_none();
         self.pull.whole = self.pull.began_linked && self.link.ready;
         self.pull.last_synced = Some(self.now.wall);
-        let suspects = !self.db.meta.owed && !self.db.meta.suspects.is_empty();
-        let paid = whole && self.pull.after_list && suspects;
-        let unnamed = std::mem::take(&mut self.pull.unnamed);
-        let left = |id: &&Rc<str>| !self.db.cursors.contains_key(*id);
-        let unnamed: Vec<Rc<str>> = unnamed.iter().filter(left).cloned().collect();
-        if paid || (whole && !unnamed.is_empty()) {
-            let unnamed = if whole { unnamed } else { Vec::new() };
-            self.push(Job::Suspects { paid, unnamed });
-        }
         let calls = std::mem::take(&mut self.pull.calls);
         if let Some(error) = self.pull.error.clone() {
             for call in calls {

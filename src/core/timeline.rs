@@ -244,8 +244,11 @@ impl Timeline {
         if self.life != Life::Open {
             return None;
         }
-        let shown = self.runs.iter().find(|run| run.held);
-        let shown = shown.and_then(|run| run.messages.first()).map(|m| m.seq.0);
+        let held_runs = self.runs.iter().filter(|run| run.held);
+        let shown = held_runs
+            .flat_map(|run| &run.messages)
+            .next()
+            .map(|m| m.seq.0);
         let awaited = self.reload.as_ref().and_then(|reload| match reload.target {
             Target::Latest => held.newest_from(reload.want),
             Target::Range { lo, .. } | Target::Around(lo) => Some(lo),
@@ -569,6 +572,11 @@ impl Timeline {
             run.messages.retain(|m| !change.gone.contains(&m.seq.0));
         }
         // After that: one batch may bring a message and its update.
+        self.take_versions(change);
+    }
+
+    /// R3: newer versions of what it shows, or showed when it was let go.
+    fn take_versions(&mut self, change: &Change) {
         for m in change.updated.iter().chain(&change.inserted) {
             for run in &mut self.runs {
                 if let Ok(i) = run.messages.binary_search_by_key(&m.seq, |shown| shown.seq) {

@@ -412,7 +412,8 @@ impl Engine {
             }
             Job::Changes { fetch, .. } | Job::Gone { fetch } => self.fetch_done(fetch, None),
             Job::List { page, .. } => self.list_applied(page),
-            Job::Suspects { .. } | Job::Opened { .. } | Job::Restore { .. } => {}
+            Job::Suspects { .. } => self.end_chain(),
+            Job::Opened { .. } | Job::Restore { .. } => {}
             Job::Update { call, message } => {
                 let mut text = String::new();
                 json::message(&mut text, &message);
@@ -491,7 +492,8 @@ impl Engine {
                 self.jobs.push_front(job);
                 self.rest_until = self.now.mono + RESTORE_AGAIN;
             }
-            Job::Suspects { .. } | Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
+            Job::Suspects { .. } => self.pull_failed(error.clone()),
+            Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
             Job::Corrupt { conversation } => {
                 // It could not be dropped on disk: at least nothing of it is shown or built upon.
                 self.db.held.remove(&conversation);

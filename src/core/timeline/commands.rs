@@ -490,10 +490,11 @@ impl Engine {
             {
                 t.life = Life::ReleasedRemoved;
             }
-            if let Some(change) = changes.conversations.get(&t.conversation)
-                && matches!(t.life, Life::Open)
-            {
-                self.refresh(&mut t, change, changes);
+            if let Some(change) = changes.conversations.get(&t.conversation) {
+                match t.life {
+                    Life::Open => self.refresh(&mut t, change, changes),
+                    _ => t.take_versions(change),
+                }
             }
             self.timelines.insert(id, t);
         }

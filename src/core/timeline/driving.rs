@@ -442,6 +442,13 @@ impl Engine {
 
     /// Goes on with the newest end, as far as the window follows it.
     pub(super) fn extend(&mut self, t: &mut Timeline) -> Result<(), Vec<BlockId>> {
+        // It may have come to the newest end by pages, or by that having been said of its segment.
+        let idle = t.newer.is_none() && t.reload.is_none();
+        if !t.follow && idle && !t.has_newer(&self.db.held(&t.conversation)) {
+            t.follow = true;
+            t.beyond = 0;
+            t.dirty = true;
+        }
         // A load on its way to the newest end shows what lies between: nothing is skipped.
         if !t.follow || t.newer.is_some() {
             return Ok(());
