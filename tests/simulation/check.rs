@@ -65,8 +65,8 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
         pulling || !device.requests.values().any(pull),
         "a pull is under way, and the status does not say so"
     );
-    if !pulling {
-        // What the last pull brought is committed, or it failed and said so.
+    if !pulling && device.operations.is_empty() {
+        // What the last pull brought, and what follows from it, is committed, or it failed.
         device.pulled_at = device.pulled_before;
     }
     conversations(device, server, &positions)?;
@@ -251,6 +251,7 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
                 // own cursor.
                 let kept = kept
                     .iter()
+                    .filter(|_| !view.attached)
                     .find(|(lo, hi, _)| (*lo..=*hi).contains(&message.seq))
                     .map(|(_, _, since)| *since);
                 let since = view.trust.get(&message.id).copied();

@@ -147,6 +147,8 @@ pub struct View {
     pub page_size: u64,
     /// let go: what it shows is not kept up to date
     pub released: bool,
+    /// it was let go once: it may show what it had then, as not fresh
+    pub attached: bool,
     /// where the device's cursor was when an item was last shown as fresh, by message id
     pub trust: BTreeMap<String, usize>,
 }
@@ -272,6 +274,7 @@ impl Facade {
             error: None,
             page_size,
             released: false,
+            attached: false,
             trust: BTreeMap::new(),
         };
         self.timelines.insert(id, view);

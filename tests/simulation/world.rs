@@ -1586,6 +1586,7 @@ impl World {
                 };
                 if view.released {
                     view.released = false;
+                    view.attached = true;
                     self.command(device, json!({ "op": "attach", "timeline": id }))
                 } else {
                     view.released = true;
@@ -2098,6 +2099,10 @@ impl World {
         for id in &ids {
             self.server.post(id, &mut self.rng);
         }
+        // Also one that nobody knows yet.
+        let new = format!("c{}", ids.len() + 1);
+        self.server.found(&new, &mut self.rng);
+        let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
         self.server_moved()?;
         let before = self.requests.clone();
         self.pass(3 * LONGEST_BACKOFF)?;
