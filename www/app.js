@@ -12,7 +12,7 @@ import { errorText, hue, initial, number, readBody, title } from "./format.js";
 import { icon } from "./icons.js";
 import { jumpMenu } from "./jump.js";
 import { reliabilityPanel } from "./panel.js";
-import { aboutServer, choiceFromAddress, choiceToAddress, clientOptions, currentUser, debug, device, embedded, forgetUser, maxItems, rememberUser, takeOver } from "./session.js";
+import { aboutServer, choiceFromAddress, choiceToAddress, clientOptions, consistent, currentUser, debug, device, embedded, forgetUser, maxItems, rememberUser, takeOver } from "./session.js";
 import { showSignIn } from "./sign-in.js";
 import { statusLine } from "./status.js";
 import { TimelineView } from "./timeline.js";
@@ -36,8 +36,21 @@ async function start() {
   const user = currentUser() ?? (await showSignIn(root));
   rememberUser(user);
   root.replaceChildren(h("div", { class: "boot", role: "status" }, h("img", { src: "logo.svg", alt: "", width: 48, height: 48 }), "Opening…"));
-  const { allowTrouble } = await aboutServer();
-  await enter(user, choiceFromAddress(), allowTrouble !== false, null);
+  const canPush = (await aboutServer()).allowTrouble !== false;
+  const choice = choiceFromAddress();
+  // Where the address does not say it, the server does: it may push anyway, or have been asked to by another device.
+  if (canPush && !choice.push) choice.push = await pushes();
+  await enter(user, consistent(choice), canPush, null);
+}
+
+/** @returns {Promise<boolean>} whether the server pushes to this account; one that cannot say so does not */
+async function pushes() {
+  try {
+    const response = await askDemo("/demo/push");
+    return response.ok && (await response.json()).inline === true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -248,7 +261,8 @@ function showChat(client, me, choice, canPush, place) {
     shell.inert = true;
     life.abort();
     unwatch();
-    await client.close();
+    // Whatever it was about: the next one takes the account over, or says what is wrong.
+    await client.close().catch(() => {});
     choiceToAddress(next);
     await enter(me, next, canPush, { control, scrolled });
   }

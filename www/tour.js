@@ -54,7 +54,11 @@ const play = h("button", { type: "button", class: "button small", title: "Goes o
 const nextText = h("span", {});
 const next = h("button", { type: "button", class: "button next", on: { click: goOn } }, nextText, icon("next"));
 const director = h("section", { class: "director", "aria-label": "What happens" }, h("div", { class: "director-text" }, heading, about, steps, verdict), h("div", { class: "controls" }, next, play, replay));
+/** Reads out which step is played. */
+const announcer = h("p", { class: "visually-hidden", role: "status" });
 const devices = h("div", { class: "devices" });
+// Where there is room it is simply there.
+const colours = h("details", { class: "colours", open: matchMedia("(min-width: 1000px)").matches }, h("summary", {}, "What the colours mean"), segmentLegend());
 
 root.replaceChildren(
   h(
@@ -63,9 +67,10 @@ root.replaceChildren(
     h("img", { src: "logo.svg", alt: "", width: 26, height: 26 }),
     h("h1", {}, "Guided tour"),
     h("nav", { "aria-label": "Scenes" }, h("ol", { class: "scenes" }, ...chips)),
+    announcer,
     h("a", { class: "leave", href: "./", "aria-label": "Leave the tour", on: { click: leave } }, icon("close"), h("span", {}, "Leave the tour")),
   ),
-  h("div", { class: "tour-body" }, director, h("section", { class: "stage", "aria-label": "Stage" }, devices, segmentLegend())),
+  h("div", { class: "tour-body" }, director, h("section", { class: "stage", "aria-label": "Stage" }, devices, colours)),
 );
 
 function draw() {
@@ -166,6 +171,7 @@ async function step() {
   clearTimeout(timer);
   const mine = run;
   state = "acting";
+  setText(announcer, `Step ${done + 1} of ${scene.steps.length}. ${doing.say} Look: ${doing.look}`);
   draw();
   steps.children[done].scrollIntoView({ block: "nearest" });
   await attempt(mine, async () => {
