@@ -641,10 +641,16 @@ impl Engine {
             );
             return self.pull_failed(error);
         }
-        let resting = self.pull.failing.values().any(|f| f.retry > self.now.mono);
+        let spared = self.pull.failing.values().any(|f| f.obey > self.now.mono);
         for (id, error) in failed {
             let refused = matches!(error.code, ErrorCode::Forbidden | ErrorCode::NotFound);
-            if refused && asked.only.is_some() && !resting {
+            let refused = refused && asked.only.is_some();
+            if refused && !self.db.cursors.contains_key(&id) && !self.db.list.contains_key(&id) {
+                // A notification has named what is not, or not any more, the account's.
+                self.pull.failing.remove(&id);
+                continue;
+            }
+            if refused && !spared {
                 // Perhaps the account has left it: that is said where all are asked for.
                 self.pull.only = None;
                 self.pull.full = true;
