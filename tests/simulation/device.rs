@@ -139,6 +139,8 @@ pub struct Device {
     pub pulling_at: Option<usize>,
     /// the outbox of this life has been read and shown
     pub loaded: bool,
+    /// commits that were made
+    pub commits: u64,
     next_call: u64,
     next_timeline: u64,
     next_own: usize,
@@ -172,6 +174,7 @@ impl Device {
             hidden: false,
             hidden_since: None,
             loaded: false,
+            commits: 0,
             next_call: 1,
             next_timeline: 1,
             next_own: 0,

@@ -235,6 +235,8 @@ pub struct Server {
     pub max_page: usize,
     /// every state is told with what changed it
     pub prompt: bool,
+    /// every new message says what it follows
+    pub tells_prev: bool,
     commits: u64,
 }
 
@@ -281,6 +283,7 @@ impl Server {
             max_events: rng.between(1, 40) as usize,
             max_page: rng.between(2, 20) as usize,
             prompt: false,
+            tells_prev: false,
             commits: 0,
         };
         for n in 1..=rng.between(1, 5) {
@@ -501,7 +504,8 @@ impl Server {
             // What moves in the list is told at once: a reader of its pages might miss it.
             conversation.sort = conversation.sort.max(sort);
         }
-        let prev = (!rng.chance(20)).then_some(prev);
+        let silent = rng.chance(20) && !self.tells_prev;
+        let prev = (!silent).then_some(prev);
         if state_first {
             self.tell_state(id, true);
             // The log must have grown by exactly the state; `position` above counts on it.

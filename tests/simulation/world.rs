@@ -553,6 +553,7 @@ impl World {
             }
             Operation::Commit(op, writes) => {
                 let result = target.store.commit(&writes);
+                target.commits += 1;
                 let line = (op, target.positions(&self.server).least());
                 stored::check(&target.store, &self.server)
                     .map_err(|error| format!("after commit #{op}: {error}"))?;
@@ -599,6 +600,11 @@ impl World {
             return Err("a second pull beside one that is under way".to_owned());
         }
         self.suits(device, &call)?;
+        let shared =
+            |p: &Pending| !p.aborted && p.call == call && matches!(call, Request::History { .. });
+        if self.devices[device].requests.values().any(shared) {
+            return Err(format!("asked for twice at the same time: {call:?}"));
+        }
         let life = self.devices[device].life;
         self.devices[device].requests.insert(
             request,
@@ -2052,6 +2058,9 @@ impl World {
                 format!("{} has not come right: {error}", self.devices[device].name)
             })?;
         }
+        for device in 0..self.devices.len() {
+            self.burst(device)?;
+        }
         // Then nothing happens any more but the slow timer.
         let before = self.requests.clone();
         let quiet = 600_000;
@@ -2126,6 +2135,73 @@ impl World {
             }
         }
         self.server.failing = None;
+        Ok(())
+    }
+
+    /// Fifty messages one after the other, told by their events inline: no pull, and few commits.
+    fn burst(&mut self, device: usize) -> Checked {
+        let pushed = self.mode.push > 0 && self.config["minPullInterval"] == 0;
+        let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
+        let id = self.rng.pick(&ids).cloned().unwrap_or_default();
+        let position = self.server.position();
+        let Some(channel) = &mut self.devices[device].channel else {
+            return Ok(());
+        };
+        if !pushed || !channel.ready || channel.dead || !self.server.conversations[&id].member {
+            return Ok(());
+        }
+        let listen = channel.listen;
+        channel.told = position + 200; // by hand, and in order
+        channel.busy_until = 0;
+        let life = self.devices[device].life;
+        let before = (self.requests[device].clone(), self.devices[device].commits);
+        let mut from = position;
+        self.server.tells_prev = true;
+        for n in 0..50 {
+            self.server.post(&id, &mut self.rng);
+            for text in self.server.pushes(from, 1000, &mut self.rng) {
+                let notice = Notice::Push(text);
+                self.schedule(
+                    30 + n * 2,
+                    device,
+                    Event::Notice {
+                        life,
+                        listen,
+                        notice,
+                    },
+                );
+            }
+            from = self.server.position();
+        }
+        self.story
+            .tell(self.time, "server", || format!("{id}: a burst"));
+        self.notified = from;
+        self.pass(5_000)?;
+        if let Some(channel) = &mut self.devices[device].channel {
+            channel.told = from;
+        }
+        let made = |kind: &str| {
+            let before = before.0.get(kind).unwrap_or(&0);
+            self.requests[device].get(kind).unwrap_or(&0) - before
+        };
+        let commits = self.devices[device].commits - before.1;
+        // The timer's pull may fall into it.
+        if made("pull") > 1 || made("ack") > 30 || commits > 30 {
+            return Err(format!(
+                "a burst of 50 made {} pulls, {} acknowledgements, {commits} commits",
+                made("pull"),
+                made("ack")
+            ));
+        }
+        // The others hear of it by a notification.
+        self.notified = 0;
+        self.server_moved()?;
+        self.pass(LONGEST_BACKOFF)?;
+        for device in 0..self.devices.len() {
+            self.converged(device).map_err(|error| {
+                format!("{}, after a burst: {error}", self.devices[device].name)
+            })?;
+        }
         Ok(())
     }
 
@@ -2206,7 +2282,7 @@ impl World {
         }
         for (id, view) in &device.facade.timelines {
             let conversation = &self.server.conversations[&view.conversation];
-            if !conversation.member || view.status == "removed" {
+            if !conversation.member {
                 continue;
             }
             let whole = view.status == "ready"
