@@ -211,6 +211,15 @@ impl Segments {
         }
     }
 
+    /// Where in `[lo, hi]` it is not fresh.
+    pub fn kept(&self, lo: u64, hi: u64) -> Vec<(u64, u64)> {
+        let kept = self
+            .0
+            .iter()
+            .filter(|s| !s.fresh() && s.lo <= hi && lo <= s.hi);
+        kept.map(|s| (s.lo.max(lo), s.hi.min(hi))).collect()
+    }
+
     /// Drops the kept segments in `[lo, hi]` that are true as of `since` only.
     pub fn drop_kept(&mut self, lo: u64, hi: u64, since: &str) {
         let kept = |s: &Segment| s.since.as_deref() == Some(since) && s.lo <= hi && lo <= s.hi;

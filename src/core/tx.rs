@@ -618,10 +618,12 @@ impl<'a> Tx<'a> {
             .last_known
             .is_some_and(|last| last.is_none_or(|last| seq > last));
         held.seen = held.seen.max(Some(seq));
-        if held
+        let kept = held.segments.kept(0, u64::MAX);
+        let placed = held
             .segments
-            .new_message(seq, prev, newest_seen && after_state)
-        {
+            .new_message(seq, prev, newest_seen && after_state);
+        if placed {
+            self.swallow_kept(m, &kept)?;
             let before = self.change(&m.conversation).inserted.len();
             let synced = self.commit.changes.synced.len();
             self.hold(m)?;
@@ -830,7 +832,8 @@ impl<'a> Tx<'a> {
                 cover.hi = before - 1;
             }
         }
-        self.drop_unlisted(id, (cover.lo, cover.hi), &messages)?;
+        let kept = self.held(id).segments.kept(cover.lo, cover.hi);
+        self.drop_unlisted(id, &kept, &messages)?;
         let messages: Vec<Rc<Message>> = messages.into_values().collect();
         self.need(&messages)?;
         let held = self.held(id);
@@ -915,21 +918,33 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// R2: a new message says what is next to it. What was kept there, and is not it, is gone.
+    fn swallow_kept(&mut self, m: &Rc<Message>, kept: &[(u64, u64)]) -> Result<()> {
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let id = m.conversation.clone();
+        let segments = &self.held(&id).segments;
+        let Some(s) = segments.containing(m.seq.0).filter(|s| s.fresh()) else {
+            return Ok(());
+        };
+        let (lo, hi) = (s.lo, s.hi);
+        let inside = kept.iter().filter(|(a, b)| *a <= hi && lo <= *b);
+        let inside: Vec<(u64, u64)> = inside.map(|(a, b)| (*a.max(&lo), *b.min(&hi))).collect();
+        let mut listed = Map::new();
+        listed.insert(m.seq.0, m.clone());
+        self.drop_unlisted(&id, &inside, &listed)?;
+        self.align(&id)
+    }
+
     /// R5: of what was kept, a page leaves nothing that it does not have itself.
     fn drop_unlisted(
         &mut self,
         id: &Rc<str>,
-        (lo, hi): (u64, u64),
+        kept: &[(u64, u64)],
         listed: &Map<u64, Rc<Message>>,
     ) -> Result<()> {
-        let kept: Vec<(u64, u64)> = self
-            .held(id)
-            .segments
-            .iter()
-            .filter(|s| !s.fresh() && s.lo <= hi && lo <= s.hi)
-            .map(|s| (s.lo.max(lo), s.hi.min(hi)))
-            .collect();
-        for (a, b) in kept {
+        for (a, b) in kept.iter().copied() {
             let mut at = self.held(id).blocks.partition_point(|block| block.hi < a);
             while let Some(entry) = self.held(id).blocks.get(at).copied() {
                 if entry.lo > b {
