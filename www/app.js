@@ -115,7 +115,7 @@ function showChat(client, me, choice, canPush, place) {
     onEdit: (message) => write.edit(message),
     onRecall: recall,
     onEscape: () => write.focus(),
-    onRange: (first, last) => panel.onScreen(first, last),
+    onRange: (first, last, gap) => panel.onScreen(first, last, gap),
     life: life.signal,
   });
   const write = composer({ timeline: () => timeline.timeline, lastOwn: () => timeline.lastOwn(), onSent: () => timeline.toNewest() });

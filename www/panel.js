@@ -46,6 +46,7 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
   let conversation = null;
   /** @type {readonly [string, string] | null} */
   let screen = null;
+  let gapOnScreen = false;
   /** @type {Inspection | null} */
   let latest = null;
   /** @type {Partial<Record<RequestKind, number>>} */
@@ -198,6 +199,7 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
       segments: latest.segments,
       lastSeq: conversation === null ? null : (client.conversation(conversation).getSnapshot()?.lastSeq ?? null),
       screen,
+      gapOnScreen,
       online: status.connection === "online",
       empty: conversation === null ? "Open a conversation to see what this device has of it." : "This device has nothing of this conversation yet.",
     });
@@ -239,6 +241,7 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
     open(id) {
       conversation = id;
       screen = null;
+      gapOnScreen = false;
       trouble.conversationOpen(id !== null);
       if (latest) latest = { ...latest, segments: [] };
       draw();
@@ -248,8 +251,10 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
      * The positions on screen.
      * @param {string | null} first
      * @param {string | null} last
+     * @param {boolean} gap a gap is on screen
      */
-    onScreen(first, last) {
+    onScreen(first, last, gap) {
+      gapOnScreen = gap;
       screen = first !== null && last !== null ? [first, last] : null;
       look();
     },

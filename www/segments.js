@@ -35,6 +35,7 @@ export function segmentLegend() {
       ["stale", "kept, not fresh: there may be news"],
       ["stale checking", "being checked just now"],
       ["gap", "gap: not on this device"],
+      ["gap filling", "gap being filled"],
       ["start", "nothing is older"],
       ["screen", "on screen"],
     ].map(([name, text]) => h("li", {}, h("i", { class: `swatch ${name}`, "aria-hidden": "true" }), text)),
@@ -85,12 +86,14 @@ export function segmentPicture({ compact = false } = {}) {
    * What just happened; else how it stands.
    * @param {readonly Segment[]} segments
    * @param {boolean} checking
+   * @param {boolean} filling
    * @param {boolean} online
    */
-  function say(segments, checking, online) {
+  function say(segments, checking, filling, online) {
     const stale = segments.filter(({ fresh }) => !fresh).reduce((sum, { count }) => sum + count, 0);
     const latest = happened.at(-1);
     if (checking) setText(activity, "Asking the server what has changed in what is on screen…");
+    else if (filling) setText(activity, "Fetching what is missing on screen…");
     else if (latest) setText(activity, `${latest.text}.`);
     else if (stale > 0) setText(activity, `${number(stale)} kept ${stale === 1 ? "message is" : "messages are"} not fresh: ${online ? "checked with the server once on screen" : "checked once you are online and they are on screen"}.`);
     else setText(activity, segments.length > 1 ? "Each is complete in itself. Between two there is a gap: scroll there and it fills." : "What this device has without a gap. Scroll back and watch it grow.");
@@ -104,17 +107,19 @@ export function segmentPicture({ compact = false } = {}) {
      * @param {readonly Segment[]} what.segments oldest first
      * @param {string | null} what.lastSeq the conversation's newest position, as far as it is known
      * @param {readonly [string, string] | null} what.screen the positions on screen
+     * @param {boolean} what.gapOnScreen
      * @param {boolean} what.online
      * @param {string} what.empty what to say when there is none
      * @returns {Happened[]} what has happened since it was drawn last
      */
-    draw({ of, segments, lastSeq, screen, online, empty }) {
+    draw({ of, segments, lastSeq, screen, gapOnScreen, online, empty }) {
       const found = compare(of, segments);
       const onScreen = (/** @type {Segment} */ { lo, hi }) => screen !== null && within(screen, BigInt(lo), BigInt(hi)) !== null;
       const checking = new Set(online ? segments.filter((segment) => !segment.fresh && onScreen(segment)) : []);
-      say(segments, checking.size > 0, online);
+      const filling = online && gapOnScreen;
+      say(segments, checking.size > 0, filling, online);
       // It is asked for often and changes seldom.
-      const now = JSON.stringify([of, segments, lastSeq, screen, online, empty]);
+      const now = JSON.stringify([of, segments, lastSeq, screen, filling, online, empty]);
       if (now === drawn) return found;
       drawn = now;
 
@@ -124,7 +129,7 @@ export function segmentPicture({ compact = false } = {}) {
       for (const part of [picture, axis, legend, table]) part.hidden = !any;
       if (!any) return found;
 
-      drawStrip(strip, { segments, lastSeq, screen, checking, happened });
+      drawStrip(strip, { segments, lastSeq, screen, checking, filling, happened });
       const span = spanOf(segments, lastSeq);
       drawScale(scaled, segments, screen, span);
       setText(low, String(span.low));
@@ -155,14 +160,18 @@ export function segmentPicture({ compact = false } = {}) {
  * @param {string | null} what.lastSeq
  * @param {readonly [string, string] | null} what.screen
  * @param {Set<Segment>} what.checking
+ * @param {boolean} what.filling the gap that is on screen is being filled
  * @param {readonly Happened[]} what.happened
  */
-function drawStrip(strip, { segments, lastSeq, screen, checking, happened }) {
+function drawStrip(strip, { segments, lastSeq, screen, checking, filling, happened }) {
   const parts = [];
-  const gap = (/** @type {string} */ title) => h("div", { class: "part gap", title });
+  const gap = (/** @type {string} */ title, /** @type {boolean} */ now = false) => h("div", { class: now ? "part gap filling" : "part gap", title });
+  /** Whether what is on screen reaches from one side of a gap to it, or over it. */
+  const reaches = (/** @type {Segment | undefined} */ older, /** @type {Segment | undefined} */ newer) =>
+    filling && screen !== null && (older ? BigInt(screen[1]) >= BigInt(older.hi) : true) && (newer ? BigInt(screen[0]) <= BigInt(newer.lo) : true) && (older !== undefined || newer !== undefined);
   if (!segments[0].start) parts.push(gap(`Older than ${segments[0].lo}: not fetched`));
   for (const [i, segment] of segments.entries()) {
-    if (i > 0) parts.push(gap(`Between ${segments[i - 1].hi} and ${segment.lo}: messages may be missing`));
+    if (i > 0) parts.push(gap(`Between ${segments[i - 1].hi} and ${segment.lo}: messages may be missing`, reaches(segments[i - 1], segment)));
     const bar = h(
       "div",
       { class: `part bar ${kindOf(segment)}${checking.has(segment) ? " checking" : ""}${segment.start ? " start" : ""}`, title: `${segment.lo} – ${segment.hi}\n${number(segment.count)} messages, ${SAYS[kindOf(segment)]}` },
@@ -180,7 +189,7 @@ function drawStrip(strip, { segments, lastSeq, screen, checking, happened }) {
     parts.push(bar);
   }
   const last = segments[segments.length - 1];
-  if (!last.live && (lastSeq === null || BigInt(lastSeq) > BigInt(last.hi))) parts.push(gap(`Newer than ${last.hi}: not fetched`));
+  if (!last.live && (lastSeq === null || BigInt(lastSeq) > BigInt(last.hi))) parts.push(gap(`Newer than ${last.hi}: not fetched`, reaches(last, undefined)));
   strip.replaceChildren(...parts);
 }
 

@@ -47,11 +47,30 @@ function leftBehind() {
 /** @param {string[]} names */
 const leaveBehind = (names) => localStorage.setItem(LEFT_BEHIND, JSON.stringify(names));
 
+/** Held as long as a scene has that database: the tour of another tab leaves it alone. @param {string} account */
+const lockOf = (account) => `pullcord-demo:tour:${account}`;
+
 /** Deletes what scenes have left behind that did not end: a tab that was closed. */
 export async function sweep() {
-  const names = leftBehind();
-  leaveBehind([]);
-  await Promise.allSettled(names.map((name) => wipe(name)));
+  /** @type {string[]} */
+  const kept = [];
+  const sweepOne = (/** @type {string} */ name) =>
+    navigator.locks.request(lockOf(name), { ifAvailable: true }, async (lock) => {
+      if (lock) await wipe(name);
+      else kept.push(name);
+    });
+  await Promise.allSettled(leftBehind().map(sweepOne));
+  leaveBehind(kept);
+}
+
+/**
+ * @param {string} account
+ * @param {AbortSignal} until
+ */
+function holdLock(account, until) {
+  const held = () => new Promise((resolve) => until.addEventListener("abort", resolve, { once: true }));
+  // Nobody else asks for it in this way; should the page go, the lock goes with it.
+  navigator.locks.request(lockOf(account), held).catch(() => {});
 }
 
 /** What a scene had promised did not come true. */
@@ -105,7 +124,7 @@ export class Stage {
    * @param {AbortSignal} signal aborts when the scene is left
    */
   constructor(element, signal) {
-    const name = crypto.randomUUID().slice(0, 8);
+    const name = Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("");
     this.element = element;
     this.signal = signal;
     this.visitor = `visitor-${name}`;
@@ -232,6 +251,7 @@ export class Device {
   account = "";
   /** @type {readonly [string, string] | null} */
   #screen = null;
+  #gapOnScreen = false;
 
   /**
    * @param {Stage} stage
@@ -264,6 +284,7 @@ export class Device {
    */
   async open(account, token, options) {
     this.account = account;
+    holdLock(account, this.#life.signal);
     this.#client = /** @type {Client} */ (
       await createClient({
         ...options,
@@ -286,7 +307,8 @@ export class Device {
       onEdit: () => {},
       onRecall: () => {},
       onEscape: () => {},
-      onRange: (first, last) => {
+      onRange: (first, last, gap) => {
+        this.#gapOnScreen = gap;
         this.#screen = first !== null && last !== null ? [first, last] : null;
       },
     });
@@ -329,6 +351,7 @@ export class Device {
       segments,
       lastSeq: this.lastSeq,
       screen: this.#screen,
+      gapOnScreen: this.#gapOnScreen,
       online: status.connection === "online",
       empty: "Nothing of this conversation is on this device yet.",
     });

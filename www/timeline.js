@@ -91,7 +91,7 @@ export class TimelineView {
    * @param {(message: Message) => void} given.onEdit
    * @param {(message: Message) => void} given.onRecall
    * @param {() => void} given.onEscape
-   * @param {(first: string | null, last: string | null) => void} given.onRange what is on screen, as positions
+   * @param {(first: string | null, last: string | null, gap: boolean) => void} given.onRange what is on screen, as positions, and whether a gap is
    * @param {number} [given.near] how far (px) from either end more is asked for (default: a screen and a half, at least 800)
    * @param {AbortSignal} given.life ends with this view
    */
@@ -219,7 +219,7 @@ export class TimelineView {
     this.#jumpFailed = "";
     this.notice.hidden = true;
     this.toEnd.hidden = true;
-    this.#onRange(null, null);
+    this.#onRange(null, null, false);
   }
 
   /** @returns {Timeline | null} */
@@ -558,6 +558,7 @@ export class TimelineView {
     let from = null;
     /** @type {string | null} */
     let to = null;
+    let gap = false;
     for (let i = this.#firstOnScreen(); i < this.#rows.length; i++) {
       const row = this.#rows[i];
       if (row.element.offsetTop >= bottom) break;
@@ -568,15 +569,17 @@ export class TimelineView {
       if (item.kind === "message") {
         from ??= item.message.seq;
         to = item.message.seq;
+      } else if (item.kind === "gap") {
+        gap = true;
       }
     }
     if (!first || !last) return;
     this.#place = { key: first.key, offset: this.#offset(first) };
-    const report = JSON.stringify([first.key, last.key]);
+    const report = JSON.stringify([first.key, last.key, gap]);
     if (report !== this.#reported) {
       this.#reported = report;
       this.#timeline?.visible(first.key, last.key);
-      this.#onRange(from, to);
+      this.#onRange(from, to, gap);
     }
   }
 

@@ -177,6 +177,35 @@ describe("demo", () => {
     await page.context().close();
   });
 
+  test("kept over an overflow: shown as not fresh, checked, and the gap after it filled, while the panel tells it", async () => {
+    const page = await enter({}, "/?user=ada&overflow=keep#/ada-grace");
+    await page.locator(".row.message").first().waitFor();
+    await page.locator('.status[data-connection="online"]', { hasText: "Up to date" }).waitFor();
+    const network = page.getByLabel("Network", { exact: true });
+    await network.uncheck();
+    await page.locator('.status[data-connection="offline"]').waitFor();
+    const top = await page.locator(".row.message").evaluateAll((rows) => rows.at(-1).dataset.key);
+    await at.bulk("ada-grace", 90, "While it was away");
+    await at.overflow("ada");
+    await at.trouble({ delayMs: 500 }, "ada");
+    await network.check();
+    await page.locator(".part.stale.checking").waitFor();
+    await page.locator(".row.message.stale").first().waitFor();
+    await page.locator(".activity", { hasText: "Asking the server" }).waitFor();
+    await picture(page, "kept");
+    await page.locator(".part.gap.filling").waitFor();
+    await page.locator(".log-lines li", { hasText: "checked with the server" }).waitFor();
+    await page.locator(".log-lines li", { hasText: "A gap is filled" }).first().waitFor();
+    await at.trouble({}, "ada");
+    assert.equal(await page.locator(".row.stale, .row.gap").count(), 0);
+    // Nothing has moved: what was the newest is on screen still, and what is new is below it.
+    const box = await page.locator(`[data-key="${top}"]`).boundingBox();
+    assert.ok(box && box.y > 0 && box.y < 800);
+    await page.locator(".to-end .badge", { hasText: /\d/ }).waitFor();
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
   test("jumping to a day, to what was unread first, and to the newest", async () => {
     const page = await enter({}, "/?user=grace#/harbour");
     await page.locator(".row.message").first().waitFor();
