@@ -744,15 +744,18 @@ impl<'a> Tx<'a> {
                     )),
                     ..Local::clone(&local)
                 }),
-                LocalState::Sent => {
-                    // If the conversation comes back, with the message, it is known by its key.
-                    let sent = local.message.as_ref().map(|m| (local.key(), m.clone()));
-                    self.commit.changes.synced.extend(sent);
-                    self.drop_local(local.order);
-                }
+                LocalState::Sent => self.passed(&local),
                 LocalState::Failed => {}
             }
         }
+    }
+
+    /// What was sent is gone with what was before it, or with its conversation. If an older batch, or
+    /// the conversation's return, brings it all the same, it is known by its key.
+    fn passed(&mut self, local: &Local) {
+        let sent = local.message.as_ref().map(|m| (local.key(), m.clone()));
+        self.commit.changes.synced.extend(sent);
+        self.drop_local(local.order);
     }
 
     fn trim(&mut self, id: &Rc<str>, before: u64) -> Result<()> {
@@ -770,7 +773,7 @@ impl<'a> Tx<'a> {
                 .as_ref()
                 .is_some_and(|sent| sent.seq.0 < before);
             if local.conversation == *id && local.state == LocalState::Sent && passed {
-                self.drop_local(local.order);
+                self.passed(&local);
             }
         }
         Ok(())
@@ -1159,7 +1162,7 @@ impl<'a> Tx<'a> {
             let start = held.segments.containing(m.seq.0).is_some_and(|s| s.start);
             let first = held.blocks.first().map(|b| b.lo);
             if start && first.is_none_or(|first| m.seq.0 < first) {
-                self.drop_local(local.order);
+                self.passed(&local);
             }
         }
     }
