@@ -93,6 +93,8 @@ pub struct Channel {
     pub ready: bool,
     /// the server has pushed, or notified of, what is before this position
     pub told: usize,
+    /// what is before this position is pushed again, if it is not acknowledged
+    pub resent: usize,
     /// what is pushed over one connection keeps its order: nothing arrives before this time
     pub busy_until: u64,
     /// it is dead, and nobody has noticed: nothing arrives any more

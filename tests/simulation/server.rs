@@ -1049,11 +1049,11 @@ impl Server {
         self.dropped.is_none()
     }
 
-    /// The frames that tell what came after `from`, of up to `size` events each.
-    pub fn pushes(&mut self, from: usize, size: usize, rng: &mut Rng) -> Vec<String> {
-        let end = self.position();
+    /// The frames that tell a range of the log, of up to `size` events each.
+    pub fn pushes(&self, (from, end): (usize, usize), size: usize, rng: &mut Rng) -> Vec<String> {
         if self.mode.scope == Scope::Mailbox {
-            let places = self.deliverable(from);
+            let mut places = self.deliverable(from);
+            places.retain(|place| *place < end);
             let frames = places.chunks(size.max(1)).map(|places| {
                 let events: Vec<Value> =
                     places.iter().map(|at| self.delivery_of(*at, rng)).collect();

@@ -1028,6 +1028,7 @@ impl World {
             listen,
             ready: false,
             told: 0,
+            resent: 0,
             busy_until: 0,
             dead: false,
         });
@@ -1186,7 +1187,9 @@ impl World {
         } else {
             self.rng.between(1, 5) as usize
         };
-        let frames = self.server.pushes(from, size.min(1000), &mut self.rng);
+        let frames = self
+            .server
+            .pushes((from, position), size.min(1000), &mut self.rng);
         self.deliver(device, listen, frames);
     }
 
@@ -1252,8 +1255,11 @@ impl World {
             return;
         };
         if channel.ready && self.server.can_push() {
-            channel.told = 0;
-            self.push(device, listen);
+            // Only what was told before the timer went off the last time.
+            let upto = std::mem::replace(&mut channel.resent, channel.told);
+            let size = self.rng.between(1, 50) as usize;
+            let frames = self.server.pushes((0, upto), size, &mut self.rng);
+            self.deliver(device, listen, frames);
         }
         let life = self.devices[device].life;
         self.schedule(RESEND, device, Event::Resend { life, listen });
@@ -2151,7 +2157,7 @@ impl World {
             return Ok(());
         }
         let listen = channel.listen;
-        channel.told = position + 200; // by hand, and in order
+        channel.told = position;
         channel.busy_until = 0;
         let life = self.devices[device].life;
         let before = (self.requests[device].clone(), self.devices[device].commits);
@@ -2159,7 +2165,8 @@ impl World {
         self.server.tells_prev = true;
         for n in 0..50 {
             self.server.post(&id, &mut self.rng);
-            for text in self.server.pushes(from, 1000, &mut self.rng) {
+            let to = self.server.position();
+            for text in self.server.pushes((from, to), 1000, &mut self.rng) {
                 let notice = Notice::Push(text);
                 self.schedule(
                     30 + n * 2,
