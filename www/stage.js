@@ -59,7 +59,8 @@ export async function sweep() {
       if (lock) await wipe(name);
       else kept.push(name);
     });
-  await Promise.allSettled(leftBehind().map(sweepOne));
+  // Without locks (a page that is not from a secure origin) there is no telling whose they are.
+  await Promise.allSettled(leftBehind().map("locks" in navigator ? sweepOne : (name) => wipe(name)));
   leaveBehind(kept);
 }
 
@@ -69,6 +70,7 @@ export async function sweep() {
  */
 function holdLock(account, until) {
   const held = () => new Promise((resolve) => until.addEventListener("abort", resolve, { once: true }));
+  if (!("locks" in navigator)) return;
   // Nobody else asks for it in this way; should the page go, the lock goes with it.
   navigator.locks.request(lockOf(account), held).catch(() => {});
 }
