@@ -355,7 +355,7 @@ export class Device {
       screen: this.#screen,
       gapOnScreen: this.#gapOnScreen,
       online: status.connection === "online",
-      empty: "Nothing of this conversation is on this device yet.",
+      empty: "Nothing of this conversation is stored here.",
     });
   }
 
