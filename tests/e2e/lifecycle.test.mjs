@@ -1,0 +1,343 @@
+// What happens to a page: hidden, frozen, put away and brought back, cut off; and to an account: its token ends, another one signs in.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { demo, device, importPackage, launchBrowser, openPage, signIn, startServer } from "./harness.mjs";
+import { SEQS, goOffline, goOnline, nothingWrong, requestsFromNow, requestsOf, serversList, shownList, showing, wholeList } from "./lists.mjs";
+
+describe("lifecycle", () => {
+  let server, browser, at;
+
+  before(async () => {
+    server = await startServer({ args: SEQS });
+    browser = await launchBrowser();
+    at = demo(server);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  /** As when the user goes to another tab, and back. @param {import("playwright-core").Page} page */
+  const setHidden = (page, hidden) => page.evaluate((hidden) => {
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (hidden ? "hidden" : "visible") });
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+
+  /** As the browser says it of a page that it keeps. */
+  const pageTransition = (page, type) => page.evaluate((type) => {
+    window.dispatchEvent(new PageTransitionEvent(type, { persisted: true }));
+  }, type);
+
+  const pulls = (requests) => requests.filter((request) => request.startsWith("GET /v1/sync?"));
+  const waiting = (request) => /\/v1\/sync\?.*wait=/.test(request.url());
+
+  const sawLast = (page, text) => page.evaluate((text) => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === text), text);
+
+  test("a long poll ends when the page has been hidden for long, and one pull comes with its return", async () => {
+    const [ann, bob] = await at.users("ann", "bob");
+    const talk = await at.conversation([ann, bob], 10);
+    const page = await openPage(await browser.newContext(), server);
+    // its clock is the test's: a minute need not be waited for
+    await page.clock.install();
+    await page.reload();
+    await importPackage(page);
+    const open = new Set();
+    page.on("request", (request) => waiting(request) && open.add(request));
+    for (const end of ["requestfailed", "requestfinished"]) page.on(/** @type {any} */ (end), (request) => open.delete(request));
+    await signIn(page, ann, { sync: { notify: "long-poll", pollInterval: 600_000 } });
+    await showing(page, talk);
+    await at.send(bob, talk, "one");
+    await sawLast(page, "one");
+    await setHidden(page, true);
+    // shortly hidden it goes on
+    await at.send(bob, talk, "while hidden");
+    await sawLast(page, "while hidden");
+    assert.equal(open.size, 1);
+    await page.clock.runFor(50_000);
+    await page.waitForTimeout(500);
+    assert.equal(open.size, 1);
+    await page.clock.runFor(12_000);
+    await page.waitForTimeout(500);
+    assert.equal(open.size, 0);
+    await at.send(bob, talk, "unheard");
+    const requests = requestsFromNow(page);
+    await setHidden(page, false);
+    await sawLast(page, "unheard");
+    const patience = Date.now() + 10_000;
+    while (!open.size && Date.now() < patience) await page.waitForTimeout(50);
+    assert.deepEqual(pulls(requests).map((request) => request.includes("wait=")), [false, true]);
+    await at.send(bob, talk, "heard again");
+    await sawLast(page, "heard again");
+    await nothingWrong(page);
+  });
+
+  for (const notify of ["socket", "long-poll"]) {
+    test(`${notify}: put away and brought back by the back button: silent meanwhile, one pull on return${notify === "socket" ? ", and one when the socket is ready" : ""}`, async () => {
+      const [ann, bob] = await at.users("ann", "bob");
+      const talk = await at.conversation([ann, bob], 10);
+      const page = await openPage(await browser.newContext(), server);
+      const sockets = new Set();
+      page.on("websocket", (socket) => {
+        sockets.add(socket);
+        socket.on("close", () => sockets.delete(socket));
+      });
+      await signIn(page, ann, { sync: { notify }, prefetch: false });
+      await showing(page, talk);
+      await page.waitForTimeout(500);
+      await pageTransition(page, "pagehide");
+      const patience = Date.now() + 10_000;
+      while (sockets.size && Date.now() < patience) await page.waitForTimeout(20);
+      assert.equal(sockets.size, 0);
+      const requests = requestsFromNow(page);
+      await at.bulk(talk, 20, "put away");
+      await page.waitForTimeout(1500);
+      assert.deepEqual(requests, []);
+      await pageTransition(page, "pageshow");
+      await sawLast(page, "put away 20");
+      await page.waitForTimeout(500);
+      // waking up makes one, and the socket's being ready again another: nothing told it what came between
+      const most = notify === "socket" ? 2 : 1;
+      const made = pulls(requests).filter((request) => !request.includes("wait=")).length;
+      assert.ok(made >= 1 && made <= most, requests.join());
+      await at.send(bob, talk, "live again");
+      await sawLast(page, "live again");
+      assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+      await nothingWrong(page);
+    });
+  }
+
+  test("frozen by the browser, and resumed: nothing is sent meanwhile, and it goes on", async () => {
+    const [ann, bob] = await at.users("ann", "bob");
+    const talk = await at.conversation([ann, bob], 10);
+    const page = await device(browser, server, ann, { prefetch: false, sync: { pollInterval: 500 } });
+    await showing(page, talk);
+    const tell = (type) => page.evaluate((type) => document.dispatchEvent(new Event(type)), type);
+    await tell("freeze");
+    await page.waitForTimeout(300);
+    const requests = requestsFromNow(page);
+    await at.bulk(talk, 20, "frozen");
+    await page.waitForTimeout(2000);
+    assert.deepEqual(requests, []);
+    await tell("resume");
+    await sawLast(page, "frozen 20");
+    assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+    await at.send(bob, talk, "live again");
+    await sawLast(page, "live again");
+    await nothingWrong(page);
+  });
+
+  test("in the browser's own back/forward cache: the client lets it be kept, and goes on with its list", async () => {
+    const keeping = await launchBrowser({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+    try {
+      const [ann, bob] = await at.users("ann", "bob");
+      const talk = await at.conversation([ann, bob], 10);
+      const page = await device(keeping, server, ann, { prefetch: false });
+      await showing(page, talk);
+      await page.evaluate(() => timeline.send({ text: "before leaving" }));
+      await page.goto(`${server.url}/demo`);
+      await at.bulk(talk, 20, "elsewhere");
+      // a page that was kept is not loaded again, so there is no "load" to wait for
+      await page.goBack({ waitUntil: "commit" });
+      assert.ok(await page.evaluate(() => "client" in globalThis), "the page was kept");
+      await sawLast(page, "elsewhere 20");
+      await at.send(bob, talk, "live again");
+      await sawLast(page, "live again");
+      assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+      await nothingWrong(page);
+    } finally {
+      await keeping.close();
+    }
+  });
+
+  test("offline and online: nothing is tried meanwhile, one pull on return, and what was written then is delivered", async () => {
+    const [ann, bob] = await at.users("ann", "bob");
+    const talk = await at.conversation([ann, bob], 10);
+    const page = await device(browser, server, ann, { prefetch: false });
+    await showing(page, talk);
+    await goOffline(page);
+    const requests = requestsFromNow(page);
+    await at.bulk(talk, 20, "missed");
+    const key = await page.evaluate(async () => (await timeline.send({ text: "written offline" })).key);
+    await page.waitForTimeout(1500);
+    assert.deepEqual(requests, []);
+    await goOnline(page);
+    await page.evaluate((key) => e2e.until(timeline, (now) => now.items.at(-1).key === key && now.items.at(-1).kind === "message"), key);
+    await page.waitForTimeout(300);
+    // one for the return, and one each at most for the socket that is ready again and the own message
+    const first = pulls(requests);
+    assert.ok(first.length >= 1 && first.length <= 3, requests.join());
+    assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+    await nothingWrong(page);
+  });
+
+  test("a clock that jumps by hours, both ways, changes nothing", async () => {
+    const [ann, bob] = await at.users("ann", "bob");
+    const talk = await at.conversation([ann, bob], 10);
+    const context = await browser.newContext();
+    await context.addInitScript(() => {
+      const { now } = Date;
+      globalThis.clockOff = 0;
+      Date.now = () => now.call(Date) + globalThis.clockOff;
+    });
+    const page = await openPage(context, server);
+    await signIn(page, ann, { sync: { pollInterval: 500 } });
+    await showing(page, talk);
+    for (const hours of [5, -7, 0]) {
+      await page.evaluate((hours) => {
+        globalThis.clockOff = hours * 3_600_000;
+      }, hours);
+      await page.evaluate((text) => timeline.send({ text }), `mine at ${hours}`);
+      await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0));
+      await at.send(bob, talk, `Bob at ${hours}`);
+      await sawLast(page, `Bob at ${hours}`);
+    }
+    assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+    await nothingWrong(page);
+  });
+
+  describe("token", () => {
+    /** Tokens of the app's own, that end when the test says so: `valid` is the only one that is let in, and is taken for the user's. */
+    async function guarded(user, state) {
+      const page = await openPage(await browser.newContext(), server);
+      const letIn = (token) => token === state.valid;
+      await page.route("**/v1/**", async (route) => {
+        const token = route.request().headers().authorization?.slice("Bearer ".length);
+        if (!letIn(token)) {
+          state.refused += 1;
+          await route.fulfill({ status: 401, contentType: "application/json", body: JSON.stringify({ error: { code: "unauthorized", message: "expired" } }) });
+          return;
+        }
+        await route.continue({ headers: { ...route.request().headers(), authorization: `Bearer demo-${user}` } }).catch(() => {});
+      });
+      await page.routeWebSocket(/\/v1\/notify/, (socket) => {
+        const upstream = socket.connectToServer();
+        state.sockets.push(socket);
+        socket.onMessage((text) => {
+          const frame = JSON.parse(String(text));
+          if (frame.type === "auth" && !letIn(frame.token)) {
+            state.refused += 1;
+            void socket.close({ code: 4401, reason: "expired" });
+            return;
+          }
+          upstream.send(frame.type === "auth" ? JSON.stringify({ ...frame, token: `demo-${user}` }) : text);
+        });
+        upstream.onMessage((text) => socket.send(text));
+      });
+      await page.goto(`${server.url}/blank/`);
+      await importPackage(page);
+      await page.exposeFunction("giveToken", () => {
+        state.asked += 1;
+        return state.given;
+      });
+      return page;
+    }
+
+    const openWithToken = (page, user, options = {}) => page.evaluate(async ({ user, options }) => {
+      globalThis.client = await e2e.open(user, { ...options, transport: { baseUrl: location.origin, token: () => globalThis.giveToken() } });
+      await e2e.caughtUp(client);
+    }, { user, options });
+
+    for (const scope of ["account", "conversation", "mailbox"]) {
+      test(`${scope}: it expires in the middle of catching up, paging and sending; the next one goes on with all of it`, async () => {
+        const [ann, bob] = await at.users("ann", "bob");
+        const talk = await at.conversation([ann, bob], 200);
+        const state = { valid: "first", given: "first", refused: 0, asked: 0, sockets: [] };
+        const page = await guarded(ann, state);
+        await openWithToken(page, ann, { prefetch: false, sync: { scope, pullLimit: 20 } });
+        await showing(page, talk, { maxItems: 1000 });
+        await goOffline(page);
+        await at.bulk(talk, 300, "missed");
+        const asked = state.asked;
+        await page.context().setOffline(false);
+        await page.evaluate(() => e2e.until(client.status, (status) => status.progress?.applied >= 40 || status.caughtUp));
+        state.valid = "second";
+        state.given = "second";
+        for (const socket of state.sockets.splice(0)) await socket.close({ code: 4401, reason: "expired" }).catch(() => {});
+        const key = await page.evaluate(async () => {
+          void timeline.loadOlder();
+          return (await timeline.send({ text: "with the next one" })).key;
+        });
+        await page.evaluate((key) => e2e.until(timeline, (now) => now.items.at(-1).key === key && now.items.at(-1).kind === "message"), key);
+        await page.evaluate(() => e2e.caughtUp(client));
+        assert.ok(state.refused > 0);
+        assert.ok(state.asked - asked <= 10, `asked ${state.asked - asked} times`);
+        assert.equal(await page.evaluate(() => client.status.getSnapshot().error), null);
+        assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+        await at.send(bob, talk, "live");
+        await sawLast(page, "live");
+        await nothingWrong(page);
+      });
+    }
+
+    test("it expires and there is no other: the client waits, keeps what is written, and asks nobody until the app says so", async () => {
+      const [ann, bob] = await at.users("ann", "bob");
+      const talk = await at.conversation([ann, bob], 10);
+      const state = { valid: "first", given: "first", refused: 0, asked: 0, sockets: [] };
+      const page = await guarded(ann, state);
+      await openWithToken(page, ann, { prefetch: false, sync: { pollInterval: 300, fallbackPollInterval: 300 } });
+      await showing(page, talk);
+      state.valid = "second";
+      await page.evaluate(() => e2e.until(client.status, (status) => status.connection === "needs-auth"));
+      const key = await page.evaluate(async () => (await timeline.send({ text: "written meanwhile" })).key);
+      await at.send(bob, talk, "missed");
+      await page.waitForTimeout(500);
+      const { asked, refused } = state;
+      await page.waitForTimeout(2500);
+      assert.deepEqual([state.asked, state.refused], [asked, refused]);
+      state.given = "second";
+      await page.evaluate(() => client.sync());
+      await page.evaluate((key) => e2e.until(timeline, (now) => now.items.at(-1).key === key && now.items.at(-1).kind === "message"), key);
+      assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+      await nothingWrong(page);
+    });
+  });
+
+  test("another account while the first is open: each has its own, and one's sign-out leaves the other", async () => {
+    const [ann, bob] = await at.users("ann", "bob");
+    const both = await at.conversation([ann, bob], 30);
+    const [anns, bobs] = [await at.conversation([ann], 10), await at.conversation([bob], 10)];
+    const page = await device(browser, server, ann);
+    await showing(page, both);
+    const listed = await page.evaluate(async ({ bob, both }) => {
+      globalThis.second = await e2e.open(bob, { sync: { scope: "conversation" }, overflow: "keep" });
+      await e2e.caughtUp(second);
+      globalThis.bobsList = await e2e.show(second, both);
+      await bobsList.send({ text: "from Bob" });
+      await e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "from Bob");
+      await timeline.send({ text: "from Ann" });
+      await e2e.until(bobsList, (now) => e2e.textOf(now.items.at(-1)) === "from Ann");
+      return [client, second].map((one) => one.conversations.getSnapshot().map((conversation) => conversation.id).sort());
+    }, { bob, both });
+    assert.deepEqual(listed, [[both, anns].sort(), [both, bobs].sort()]);
+    await page.evaluate(() => second.wipe());
+    assert.deepEqual(await page.evaluate(() => [bobsList.getSnapshot().status, client.status.getSnapshot().connection]), ["closed", "online"]);
+    await at.send(bob, both, "Bob elsewhere");
+    await sawLast(page, "Bob elsewhere");
+    assert.deepEqual(await wholeList(page), await serversList(at, ann, both));
+    await nothingWrong(page);
+  });
+
+  test("a page that is hidden slows its timer down, and pulls at once when it is seen again", async () => {
+    const [ann, bob] = await at.users("ann", "bob");
+    const talk = await at.conversation([ann, bob], 10);
+    const page = await device(browser, server, ann, { prefetch: false, sync: { notify: "poll", pollInterval: 500, fallbackPollInterval: 500 } });
+    await showing(page, talk);
+    const requests = requestsFromNow(page);
+    await page.waitForTimeout(4000);
+    const seen = pulls(requests).length;
+    await setHidden(page, true);
+    requests.length = 0;
+    await page.waitForTimeout(4000);
+    const hidden = pulls(requests).length;
+    assert.ok(hidden >= 1 && hidden <= seen / 2, `${seen} pulls in 4 s, ${hidden} while hidden`);
+    await at.send(bob, talk, "meanwhile");
+    await setHidden(page, false);
+    await sawLast(page, "meanwhile");
+    assert.deepEqual(await shownList(page), await serversList(at, ann, talk));
+    assert.ok((await requestsOf(page)).pull > 0);
+    await nothingWrong(page);
+  });
+});
