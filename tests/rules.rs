@@ -5,6 +5,8 @@
 
 #[path = "rules/bench.rs"]
 mod bench;
+#[path = "rules/ways.rs"]
+mod ways;
 
 use bench::{Bench, after, message, new, state, update, version};
 use pullcord::core::net::{Error, ErrorCode, Notice, Place, Request};

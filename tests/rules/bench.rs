@@ -29,6 +29,10 @@ pub struct Bench {
     results: BTreeMap<u64, Result<Value, Value>>,
     calls: u64,
     pub stopped: Option<bool>,
+    /// commits are not done before [`Bench::finish_commits`]
+    pub store_is_slow: bool,
+    unfinished: VecDeque<u64>,
+    commits: usize,
     /// commits that fail, in turn
     pub failing: VecDeque<pullcord::core::storage::StoreError>,
 }
@@ -96,6 +100,9 @@ impl Bench {
             results: BTreeMap::new(),
             calls: 0,
             stopped: None,
+            store_is_slow: false,
+            unfinished: VecDeque::new(),
+            commits: 0,
             failing: VecDeque::new(),
         };
         bench.input(Input::Timer);
@@ -120,6 +127,14 @@ impl Bench {
         Bench::on(self.store, self.config)
     }
 
+    /// The same, with other options.
+    pub fn restart_with(mut self, more: Value) -> Bench {
+        for (name, value) in more.as_object().expect("options are an object") {
+            self.config[name] = value.clone();
+        }
+        self.restart()
+    }
+
     // ------------------------------------------------------------ driving
 
     pub fn input(&mut self, input: Input) {
@@ -134,7 +149,12 @@ impl Bench {
                     let result = self.store.read(&reads);
                     self.engine.handle(now, Input::Read { op, result });
                 }
+                Effect::Commit { op, writes, .. } if self.store_is_slow => {
+                    self.store.commit(&writes).expect("memory takes it");
+                    self.unfinished.push_back(op);
+                }
                 Effect::Commit { op, writes, .. } => {
+                    self.commits += 1;
                     let result = match self.failing.pop_front() {
                         Some(error) => Err(error),
                         None => self.store.commit(&writes),
@@ -153,6 +173,17 @@ impl Bench {
                 Effect::Stopped { wipe } => self.stopped = Some(wipe),
             }
         }
+    }
+
+    /// The slow commits are done. Gives how many there were, with those that followed.
+    pub fn finish_commits(&mut self) -> usize {
+        let before = self.commits;
+        let mut count = 0;
+        while let Some(op) = self.unfinished.pop_front() {
+            count += 1;
+            self.input(Input::Committed { op, result: Ok(()) });
+        }
+        count + self.commits - before
     }
 
     pub fn wait(&mut self, ms: u64) {
@@ -256,6 +287,18 @@ impl Bench {
             Request::History { place, .. } => place,
             _ => unreachable!("it is a page"),
         }
+    }
+
+    /// Answers the first request of this kind, and gives it.
+    pub fn reply(&mut self, is: impl Fn(&Request) -> bool, answer: Value) -> Request {
+        let (request, call) = self.take("such request", is);
+        self.answer(request, answer);
+        call
+    }
+
+    /// Something is pushed over the notification channel.
+    pub fn pushed(&mut self, push: Value) {
+        self.notice(Notice::Push(push.to_string()));
     }
 
     /// The next request of this kind fails.

@@ -1,0 +1,495 @@
+//! The other ways to sync: a cursor for each conversation, a mailbox, inline delivery, long polling.
+
+use pullcord::core::net::{Error, ErrorCode, Notice, Request};
+use pullcord::core::storage::StoreError;
+use serde_json::{Value, json};
+
+use super::bench::{Bench, after, new, state, update};
+
+fn is_pull(call: &Request) -> bool {
+    matches!(
+        call,
+        Request::Pull { .. } | Request::PullConversations { .. } | Request::PullMailbox { .. }
+    )
+}
+
+fn is_ack(call: &Request) -> bool {
+    matches!(call, Request::Acknowledge { .. })
+}
+
+fn list(b: &mut Bench) {
+    b.answer_list(
+        json!({"conversations": [{"id": "c", "unread": 0, "lastSeq": 9, "sort": 9}], "next": null}),
+    );
+}
+
+fn latest(b: &mut Bench) {
+    b.command(json!({"op": "open", "timeline": 1, "conversation": "c"}));
+    b.answer_page(&[7, 8, 9], true, false);
+    assert_eq!(b.shown(), "7 8 9");
+}
+
+// ---------------------------------------------------------------- scope "conversation"
+
+fn batch(events: Value, cursor: &str) -> Value {
+    json!({"events": events, "cursor": cursor, "hasMore": false})
+}
+
+/// Answers a pull of conversations. Gives the cursors, and what it was about.
+fn answer(b: &mut Bench, answer: Value) -> (Vec<(String, String)>, Option<Vec<String>>) {
+    match b.reply(is_pull, answer) {
+        Request::PullConversations { cursors, only, .. } => (cursors, only),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Signed in: "c" at cursor "c1", "d" at "d1", the list read, "c" open.
+fn by_conversation() -> Bench {
+    let mut b = Bench::with(json!({"scope": "conversation", "notify": "socket"}));
+    let mut c = batch(json!([]), "c1");
+    let mut d = batch(json!([]), "d1");
+    c["overflow"] = json!("all");
+    d["overflow"] = json!("all");
+    let (cursors, only) = answer(&mut b, json!({"conversations": {"c": c, "d": d}}));
+    assert_eq!(
+        (cursors.len(), only),
+        (0, None),
+        "a first sign-in names none"
+    );
+    b.answer_list(json!({"conversations": [{"id": "c", "unread": 0, "lastSeq": 9, "sort": 9}, {"id": "d", "sort": 1}], "next": null}));
+    latest(&mut b);
+    b.notice(Notice::Ready);
+    answer(&mut b, json!({"conversations": {}}));
+    assert_eq!(b.status["caughtUp"], json!(true));
+    b.events.clear();
+    b
+}
+
+fn pairs(cursors: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(id, cursor): &(&str, &str)| (id.to_string(), cursor.to_string());
+    cursors.iter().map(owned).collect()
+}
+
+fn notified(conversations: &[&str]) -> Notice {
+    Notice::Notify {
+        spread: 0,
+        conversations: conversations.iter().map(|id| id.to_string()).collect(),
+    }
+}
+
+#[test]
+fn each_conversation_has_its_own_cursor() {
+    let mut b = by_conversation();
+    b.call(json!({"op": "sync"}));
+    let (cursors, _) = answer(
+        &mut b,
+        json!({"conversations": {"c": batch(json!([after(9, 10)]), "c2")}}),
+    );
+    assert_eq!(cursors, pairs(&[("c", "c1"), ("d", "d1")]));
+    assert_eq!(b.shown(), "7 8 9 10");
+    let mut b = b.restart();
+    let (cursors, _) = answer(&mut b, json!({"conversations": {}}));
+    assert_eq!(cursors, pairs(&[("c", "c2"), ("d", "d1")]));
+}
+
+#[test]
+fn a_notification_that_names_conversations_pulls_those_only() {
+    let mut b = by_conversation();
+    b.notice(notified(&["d"]));
+    let (cursors, only) = answer(&mut b, json!({"conversations": {}}));
+    assert_eq!(
+        (cursors, only),
+        (pairs(&[("d", "d1")]), Some(vec!["d".into()]))
+    );
+    b.notice(notified(&[]));
+    assert_eq!(answer(&mut b, json!({"conversations": {}})).1, None);
+}
+
+#[test]
+fn one_that_has_more_goes_on_alone() {
+    let mut b = by_conversation();
+    b.call(json!({"op": "sync"}));
+    let mut c = batch(json!([after(9, 10)]), "c2");
+    c["hasMore"] = json!(true);
+    answer(
+        &mut b,
+        json!({"conversations": {"c": c, "d": batch(json!([]), "d2")}}),
+    );
+    let (cursors, only) = answer(
+        &mut b,
+        json!({"conversations": {"c": batch(json!([after(10, 11)]), "c3")}}),
+    );
+    assert_eq!(
+        (cursors, only),
+        (pairs(&[("c", "c2")]), Some(vec!["c".into()]))
+    );
+    assert_eq!(b.shown(), "7 8 9 10 11");
+    assert!(!b.is_asked(is_pull));
+}
+
+#[test]
+fn one_that_fails_does_not_hold_up_the_rest_and_is_backed_off_from_alone() {
+    let mut b = by_conversation();
+    let call = b.call(json!({"op": "sync"}));
+    let broken = json!({"error": {"code": "network", "message": "a shard is down"}});
+    answer(
+        &mut b,
+        json!({"conversations": {"d": broken, "c": batch(json!([after(9, 10)]), "c2")}}),
+    );
+    assert_eq!(b.shown(), "7 8 9 10");
+    assert_eq!(b.result(call), Some(Err("network".into())));
+    b.notice(notified(&["c"]));
+    let (cursors, _) = answer(&mut b, json!({"conversations": {}}));
+    assert_eq!(cursors, pairs(&[("c", "c2")]));
+    b.wait(2_000);
+    let (cursors, _) = answer(
+        &mut b,
+        json!({"conversations": {"d": batch(json!([]), "d2")}}),
+    );
+    assert!(cursors.contains(&("d".into(), "d1".into())), "{cursors:?}");
+    assert_eq!(b.status["error"], Value::Null);
+}
+
+#[test]
+fn an_overflow_is_its_conversations_alone() {
+    let mut b = by_conversation();
+    b.call(json!({"op": "sync"}));
+    let mut d = batch(json!([]), "d9");
+    d["overflow"] = json!("all");
+    answer(&mut b, json!({"conversations": {"d": d}}));
+    assert_eq!(
+        (b.shown().as_str(), b.segments().as_str()),
+        ("7 8 9", "[7 9]>")
+    );
+    assert!(
+        b.events
+            .iter()
+            .any(|e| e["detail"] == json!({"conversations": ["d"]}))
+    );
+}
+
+#[test]
+fn a_batch_about_another_conversation_fails_alone_and_applies_nothing() {
+    let mut b = by_conversation();
+    b.call(json!({"op": "sync"}));
+    answer(
+        &mut b,
+        json!({"conversations": {"d": batch(json!([after(9, 10)]), "d2")}}),
+    );
+    assert_eq!(b.shown(), "7 8 9");
+    assert_eq!(b.status["error"]["code"], json!("protocol"));
+}
+
+#[test]
+fn a_conversation_that_was_left_comes_as_removed_and_has_no_cursor() {
+    let mut b = by_conversation();
+    b.call(json!({"op": "sync"}));
+    answer(
+        &mut b,
+        json!({"conversations": {"c": batch(json!([{"type": "removed", "conversation": "c"}]), "c9")}}),
+    );
+    assert_eq!(b.view()["status"], json!("removed"));
+    b.call(json!({"op": "sync"}));
+    let (cursors, _) = answer(&mut b, json!({"conversations": {}}));
+    assert_eq!(cursors, pairs(&[("d", "d1")]));
+}
+
+#[test]
+fn another_scope_is_a_first_sign_in() {
+    let b = by_conversation();
+    let mut b = b.restart_with(json!({"scope": "account", "notify": "poll"}));
+    assert_eq!(
+        b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"})),
+        None
+    );
+    let mut b = b.restart_with(json!({"scope": "conversation", "notify": "poll"}));
+    assert_eq!(answer(&mut b, json!({"conversations": {}})).0.len(), 0);
+}
+
+// ---------------------------------------------------------------- scope "mailbox"
+
+fn delivered(name: &str, event: Value) -> Value {
+    let mut event = event;
+    event["delivery"] = json!(name);
+    event
+}
+
+fn mail(b: &mut Bench, events: Value, has_more: bool) {
+    b.reply(is_pull, json!({"events": events, "hasMore": has_more}));
+}
+
+/// Acknowledges as the server. Gives the deliveries, and whether over the channel.
+fn acknowledge(b: &mut Bench) -> (Vec<String>, bool) {
+    match b.reply(is_ack, json!(null)) {
+        Request::Acknowledge { deliveries, pushed } => (deliveries, pushed),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Signed in, the list read, "c" open, the channel up and all caught up.
+fn mailbox() -> Bench {
+    let mut b = Bench::with(json!({"scope": "mailbox", "notify": "socket"}));
+    mail(&mut b, json!([]), false);
+    list(&mut b);
+    latest(&mut b);
+    b.notice(Notice::Ready);
+    mail(&mut b, json!([]), false);
+    b
+}
+
+#[test]
+fn deliveries_are_acknowledged_after_their_commit_and_before_the_next_are_asked_for() {
+    let mut b = mailbox();
+    let call = b.call(json!({"op": "sync"}));
+    b.failing.push_back(StoreError::Failed("the disk".into()));
+    mail(&mut b, json!([delivered("a", after(9, 10))]), true);
+    assert!(!b.is_asked(is_ack), "nothing is stored");
+    assert_eq!(b.result(call), Some(Err("storage".into())));
+    let call = b.call(json!({"op": "sync"}));
+    mail(&mut b, json!([delivered("a", after(9, 10))]), true);
+    assert_eq!(b.shown(), "7 8 9 10");
+    assert!(!b.is_asked(is_pull), "first the acknowledgement");
+    assert_eq!(acknowledge(&mut b), (vec!["a".into()], false));
+    mail(&mut b, json!([delivered("b", after(10, 11))]), false);
+    assert_eq!(b.result(call), None);
+    acknowledge(&mut b);
+    assert_eq!(b.result(call), Some(Ok(Value::Null)));
+    assert_eq!(b.shown(), "7 8 9 10 11");
+}
+
+#[test]
+fn an_old_delivery_that_comes_again_is_only_acknowledged_also_after_a_restart() {
+    let mut b = mailbox();
+    b.call(json!({"op": "sync"}));
+    mail(
+        &mut b,
+        json!([delivered("old", state(5, 9)), delivered("new", state(0, 9))]),
+        false,
+    );
+    b.fail(Error::new(ErrorCode::Network, "lost"), is_ack);
+    let mut b = b.restart();
+    mail(&mut b, json!([delivered("old", state(5, 9))]), false);
+    assert_eq!(acknowledge(&mut b).0, ["old"]);
+    assert_eq!(
+        b.conversations[0]["unread"],
+        json!(0),
+        "the newer state stays"
+    );
+}
+
+#[test]
+fn a_delivery_of_unknown_type_is_acknowledged_and_ignored() {
+    let mut b = mailbox();
+    b.call(json!({"op": "sync"}));
+    mail(&mut b, json!([{"type": "typing", "delivery": "t"}]), false);
+    assert_eq!(acknowledge(&mut b).0, ["t"]);
+}
+
+#[test]
+fn a_delivery_without_a_name_breaks_the_protocol() {
+    let mut b = mailbox();
+    let call = b.call(json!({"op": "sync"}));
+    mail(&mut b, json!([new(10)]), false);
+    assert_eq!(b.result(call), Some(Err("protocol".into())));
+    assert_eq!(b.shown(), "7 8 9");
+}
+
+#[test]
+fn what_is_pushed_into_a_mailbox_is_stored_then_acknowledged_over_the_channel() {
+    let mut b = mailbox();
+    b.pushed(json!({"events": [delivered("p", after(9, 10))]}));
+    assert_eq!(b.shown(), "7 8 9 10");
+    assert_eq!(acknowledge(&mut b), (vec!["p".into()], true));
+    assert!(!b.is_asked(is_pull));
+    // The server's timer sends it again.
+    b.pushed(json!({"events": [delivered("p", after(9, 10))]}));
+    assert_eq!(acknowledge(&mut b), (vec!["p".into()], true));
+    assert_eq!(b.shown(), "7 8 9 10");
+}
+
+#[test]
+fn a_pushed_message_that_does_not_follow_the_live_end_makes_a_pull() {
+    let mut b = mailbox();
+    b.pushed(json!({"events": [delivered("q", after(10, 11))]}));
+    assert_eq!(b.shown(), "7 8 9", "10 may be between");
+    assert!(!b.is_asked(is_ack));
+    // Nor is what is pushed before that pull has come: it would be out of order.
+    b.pushed(json!({"events": [delivered("s", state(9, 9))]}));
+    mail(
+        &mut b,
+        json!([
+            delivered("p", after(9, 10)),
+            delivered("q", after(10, 11)),
+            delivered("s", state(9, 9))
+        ]),
+        false,
+    );
+    assert_eq!(b.shown(), "7 8 9 10 11");
+    assert_eq!(acknowledge(&mut b).0, ["p", "q", "s"]);
+}
+
+#[test]
+fn a_mailbox_that_never_empties_is_a_protocol_error_and_no_loop() {
+    let mut b = mailbox();
+    let call = b.call(json!({"op": "sync"}));
+    for _ in 0..60 {
+        if b.result(call).is_some() {
+            break;
+        }
+        mail(&mut b, json!([delivered("x", state(1, 9))]), true);
+        if b.is_asked(is_ack) {
+            acknowledge(&mut b);
+        }
+    }
+    assert_eq!(b.result(call), Some(Err("protocol".into())));
+    assert!(!b.is_asked(is_pull));
+}
+
+// ---------------------------------------------------------------- inline push, scope "account"
+
+/// Signed in at cursor "2", "c" open, the channel up.
+fn pushing() -> Bench {
+    let mut b = Bench::with(json!({"notify": "socket"}));
+    b.sign_in(9);
+    latest(&mut b);
+    b.notice(Notice::Ready);
+    b.answer_pull(json!({"events": [], "cursor": "2", "hasMore": false}));
+    b
+}
+
+#[test]
+fn a_push_that_follows_the_cursor_is_applied_without_a_pull() {
+    let mut b = pushing();
+    b.pushed(json!({"prev": "2", "cursor": "3", "events": [after(9, 10)]}));
+    assert_eq!((b.shown().as_str(), b.cursor()), ("7 8 9 10", json!("3")));
+    assert!(!b.is_asked(is_pull));
+}
+
+#[test]
+fn a_push_that_does_not_follow_is_a_notification() {
+    let mut b = pushing();
+    b.pushed(json!({"prev": "3", "cursor": "4", "events": [after(10, 11)]}));
+    assert_eq!(b.shown(), "7 8 9");
+    let asked = b.answer_pull(
+        json!({"events": [after(9, 10), after(10, 11)], "cursor": "4", "hasMore": false}),
+    );
+    assert_eq!(
+        (asked.as_deref(), b.shown().as_str()),
+        (Some("2"), "7 8 9 10 11")
+    );
+    // During a pull it is one too, whatever it follows.
+    b.call(json!({"op": "sync"}));
+    b.pushed(json!({"prev": "4", "cursor": "5", "events": [after(11, 12)]}));
+    b.answer_pull(json!({"events": [after(11, 12)], "cursor": "5", "hasMore": false}));
+    assert!(b.is_asked(is_pull), "exactly one more");
+    b.answer_pull(json!({"events": [], "cursor": "5", "hasMore": false}));
+    assert_eq!(b.shown(), "7 8 9 10 11 12");
+}
+
+#[test]
+fn a_burst_of_pushes_makes_no_pull_and_few_commits() {
+    let mut b = pushing();
+    b.store_is_slow = true;
+    for n in 0..50u64 {
+        let (prev, cursor) = ((n + 2).to_string(), (n + 3).to_string());
+        b.pushed(json!({"prev": prev, "cursor": cursor, "events": [after(n + 9, n + 10)]}));
+    }
+    b.store_is_slow = false;
+    let commits = b.finish_commits();
+    assert!(commits <= 3, "{commits} commits");
+    assert!(!b.is_asked(is_pull));
+    assert_eq!(b.cursor(), json!("52"));
+    assert!(b.shown().ends_with("58 59"), "{}", b.shown());
+}
+
+#[test]
+fn a_push_that_cannot_be_stored_is_pulled() {
+    let mut b = pushing();
+    b.failing.push_back(StoreError::Failed("the disk".into()));
+    b.pushed(json!({"prev": "2", "cursor": "3", "events": [after(9, 10)]}));
+    assert_eq!((b.shown().as_str(), b.cursor()), ("7 8 9", json!("2")));
+    assert!(b.is_asked(is_pull));
+}
+
+// ---------------------------------------------------------------- notify "long-poll"
+
+fn waits(call: &Request) -> bool {
+    matches!(call, Request::Pull { wait: Some(_), .. })
+}
+
+/// Signed in, one pull waiting at the server.
+fn long_polling() -> Bench {
+    let mut b = Bench::with(
+        json!({"notify": "long-poll", "pollInterval": 30_000, "fallbackPollInterval": 5_000}),
+    );
+    b.sign_in(9);
+    latest(&mut b);
+    assert!(b.is_asked(waits));
+    assert_eq!(b.asked.len(), 1);
+    b
+}
+
+#[test]
+fn one_pull_waits_at_the_server_and_the_next_follows_its_answer() {
+    let mut b = long_polling();
+    b.now += 20_000;
+    b.answer_pull(json!({"events": [after(9, 10)], "cursor": "2", "hasMore": false}));
+    assert_eq!(b.shown(), "7 8 9 10");
+    assert!(b.is_asked(waits));
+    assert_eq!(b.asked.len(), 1);
+    assert_eq!(b.status["pulling"], json!(false), "waiting is no pulling");
+}
+
+#[test]
+fn who_asks_while_a_pull_waits_is_answered_at_once() {
+    let mut b = long_polling();
+    let call = b.call(json!({"op": "sync"}));
+    assert!(!b.is_asked(waits), "the waiting one is given up");
+    b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
+    assert_eq!(b.result(call), Some(Ok(Value::Null)));
+    assert!(b.is_asked(waits));
+}
+
+#[test]
+fn a_server_that_does_not_hold_answers_back_is_not_asked_in_a_loop() {
+    let mut b = long_polling();
+    b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
+    assert!(!b.is_asked(is_pull));
+    b.wait(5_000);
+    assert!(b.is_asked(is_pull));
+}
+
+#[test]
+fn a_hidden_page_stops_waiting_after_a_while_and_pulls_when_it_is_shown() {
+    let mut b = long_polling();
+    b.command(json!({"op": "visibility", "hidden": true}));
+    b.wait(20_000);
+    assert!(b.is_asked(waits));
+    b.wait(45_000);
+    assert!(!b.is_asked(waits));
+    b.asked.clear();
+    b.command(json!({"op": "visibility", "hidden": false}));
+    b.answer_pull(json!({"events": [update(9, 2)], "cursor": "2", "hasMore": false}));
+    assert_eq!(b.shown(), "7 8 9'");
+    assert!(b.is_asked(waits));
+}
+
+#[test]
+fn nothing_waits_while_frozen_or_offline_or_after_the_end() {
+    for command in [
+        json!({"op": "freeze"}),
+        json!({"op": "network", "online": false}),
+        json!({"op": "close"}),
+    ] {
+        let mut b = long_polling();
+        b.command(command);
+        assert!(b.asked.is_empty(), "{:?}", b.asked);
+    }
+    let mut b = long_polling();
+    b.command(json!({"op": "freeze"}));
+    b.wait(600_000);
+    assert!(b.asked.is_empty(), "nothing is sent when frozen");
+    b.command(json!({"op": "resume"}));
+    assert_eq!(b.asked.len(), 1, "one pull on return");
+    assert!(b.is_asked(is_pull) && !b.is_asked(waits));
+}
