@@ -45,7 +45,7 @@ pub struct Mode {
 }
 
 /// What is drawn where the environment does not say.
-const ENABLED: &str = "classic";
+const ENABLED: &str = "all";
 
 impl Mode {
     pub fn classic() -> Self {
