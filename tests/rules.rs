@@ -7,6 +7,8 @@
 mod bench;
 #[path = "rules/ways.rs"]
 mod ways;
+#[path = "rules/windows.rs"]
+mod windows;
 
 use bench::{Bench, after, message, new, state, update, version};
 use pullcord::core::net::{Error, ErrorCode, Notice, Place, Request};

@@ -1123,6 +1123,8 @@ impl Engine {
         .into_iter()
         .flatten()
         .min()
+        // What became due by this very input is not late: nobody slept.
+        .map(|due| due.max(self.now.mono))
     }
 
     /// A timer that fires much too late, or a wall clock that leapt: the machine slept.

@@ -5,6 +5,8 @@ use super::*;
 
 /// ms without a request before a page is fetched that nobody has asked for.
 const IDLE: u64 = 500;
+/// Times that a timeline goes on with what it wishes itself, for one input.
+const MAX_TURNS: usize = 4;
 
 impl Engine {
     // ------------------------------------------------------------ driving
@@ -40,9 +42,15 @@ impl Engine {
             let due = t.retry > 0 && t.retry <= now && (t.reload.is_some() || t.tend.wanted);
             let due = due || (t.ahead_due && self.is_idle() && self.idle_since + IDLE <= now);
             if t.life == Life::Open && (t.wake || read || due) {
-                t.wake = false;
                 t.waiting = false;
-                self.drive_timeline(&mut t);
+                // A wish that it makes by itself is gone on with at once.
+                for _ in 0..MAX_TURNS {
+                    t.wake = false;
+                    self.drive_timeline(&mut t);
+                    if !t.wake || t.waiting {
+                        break;
+                    }
+                }
             }
             self.timelines.insert(id, t);
         }
@@ -663,8 +671,12 @@ impl Engine {
         let below: usize = held
             .blocks
             .iter()
-            .filter(|b| from <= b.lo && b.hi < run.lo)
-            .map(|b| b.count as usize)
+            .filter(|b| from <= b.lo && b.lo < run.lo)
+            .map(|b| match self.db.peek(&(t.conversation.clone(), b.lo)) {
+                // The window begins inside it: it was just read.
+                Some(block) if b.hi >= run.lo => block.partition_point(|m| m.seq.0 < run.lo),
+                _ => b.count as usize,
+            })
             .sum();
         let inside = match t.visible {
             Some((first, _)) => t.messages().take_while(|m| m.seq.0 < first).count(),
