@@ -44,6 +44,8 @@ const HIDDEN_FACTOR: u64 = 4;
 const MAX_MERGED: usize = 1_000;
 /// ms that a waiting pull is held back at the server, at most: proxies end what is silent for longer.
 const WAIT: u64 = 25_000;
+/// ms that a pull on return waits for the notification channel.
+const READY_SOON: u64 = 1_000;
 /// ms after which a hidden page's pull does not wait at the server any more.
 const HIDDEN_LONG: u64 = 60_000;
 
@@ -1136,7 +1138,9 @@ impl Engine {
         self.pull.forgive();
         self.link.retry = 0;
         self.list.retry = self.list.obey;
-        self.ask_pull(0);
+        // The channel makes a pull when it is ready: on return one is enough, if that is soon.
+        let soon = self.link_wanted() && self.link.open.is_none();
+        self.ask_pull(if soon { READY_SOON } else { 0 });
         self.try_again();
     }
 
