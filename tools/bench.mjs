@@ -1,6 +1,7 @@
-// `npm run bench`: Pullcord beside Dexie and plain IndexedDB, in Chromium, on the real messages. Prints tables and
-// writes them as JSON (`-- --out FILE`; else target/bench.json). `-- --pkg FOLDER` measures a package that is built
-// already, `-- --rounds N` more or fewer rounds.
+// `npm run bench`: Pullcord beside Dexie and plain IndexedDB, in Chromium, on the real messages; then what each scope and
+// notification costs against the real server, and each overflow policy. Prints tables and writes them as JSON
+// (`-- --out FILE`; else target/bench.json). `-- --pkg FOLDER` measures a package that is built already, `-- --rounds N`
+// more or fewer rounds.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
@@ -11,10 +12,13 @@ import { chromium } from "playwright-core";
 import { messages } from "../tests/bench/data.mjs";
 import { figure, median, quantile, table } from "../tests/bench/numbers.mjs";
 import { profile } from "../tests/bench/profile.mjs";
+import { measureRevalidation } from "../tests/bench/revalidate.mjs";
 import { serve } from "../tests/bench/server.mjs";
+import { measureTraffic } from "../tests/bench/traffic.mjs";
 import { packPackage, temporaryFolder } from "../tests/e2e/harness.mjs";
 import { TARGET, buildPackage } from "./build.mjs";
 import { Problem, ROOT, main } from "./run.mjs";
+import { buildServer } from "./server.mjs";
 import { findBrowser, setUpBuild } from "./setup.mjs";
 
 const CATCH_UP = 100_000;
@@ -201,6 +205,36 @@ function print({ contenders, catchUp, paging, coldOpen, memory, profiles }, targ
   for (const { name, why } of targets.filter(({ met }) => !met)) say(`  Missed, ${name}: ${why}`);
 }
 
+/** bytes, as KB */
+const kilo = (bytes) => `${figure(bytes / 1000)} KB`;
+
+function printTraffic({ messages, bytes, conversations, speed, ways }) {
+  say(`\nAn hour of traffic: ${messages} messages (${kilo(bytes)} of text) in ${conversations} conversations, played ${figure(speed)} times as fast against the real server, timers likewise; all at once, a device each`);
+  say(table([
+    ["", "pulls", "acks", "frames in", "frames out", "up", "down"],
+    ...ways.map(({ name, requests, frames, up, down }) => [name, ...[requests.pull ?? 0, requests.ack ?? 0, frames.received, frames.sent].map(String), kilo(up), kilo(down)]),
+  ]));
+  say("  Bytes are TCP's: HTTP/1.1 with Chromium's headers, uncompressed, and WebSocket frames. \"poll\" asks every 5 s; the others also on their timer, every 30 s.");
+}
+
+/** What was measured in several rounds, as medians. */
+function typical(rounds) {
+  const middle = (of) => median(rounds.map(of));
+  return { ms: middle(({ ms }) => ms), up: middle(({ up }) => up), down: middle(({ down }) => down), requests: middle(({ requests }) => Object.values(requests).reduce((sum, count) => sum + count, 0)) };
+}
+
+function printRevalidation({ messages, changed, ways }) {
+  const [keep, clear] = [typical(ways.keep), typical(ways.clear)];
+  say(`\nAfter an overflow: a conversation of ${messages.toLocaleString("en-US")} messages, ${changed} of them changed, until all of it is fresh again (median of ${ways.keep.length})`);
+  const row = (name, { requests, up, down, ms }) => [name, String(requests), kilo(up), kilo(down), figure(ms)];
+  say(table([
+    ["", "requests", "up", "down", "ms"],
+    row("keep: revalidated", keep),
+    row("clear: fetched again, 1,000 at a time", clear),
+    ["clear : keep", ...["requests", "up", "down", "ms"].map((of) => `${figure(clear[of] / keep[of])} ×`)],
+  ]));
+}
+
 await main(import.meta.url, async (args) => {
   const { values: options } = parseArgs({ args, options: { out: { type: "string" }, pkg: { type: "string" }, rounds: { type: "string", default: "5" } } });
   const rounds = Number(options.rounds);
@@ -209,6 +243,7 @@ await main(import.meta.url, async (args) => {
   if (!options.pkg) await buildPackage({ quiet: true });
   const found = findBrowser();
   if (!found) throw new Problem("Chromium is missing: `npm run setup` installs it, or says what to do");
+  await buildServer();
   // packed, it is a copy: a build that runs meanwhile does not matter
   const pkg = options.pkg ? resolve(options.pkg) : await packPackage();
   const { text, real } = messages();
@@ -225,9 +260,14 @@ await main(import.meta.url, async (args) => {
     const contenders = await measureContenders(context, server.url, rounds);
     const memory = await measureMemory(context, server.url);
     const coldOpen = await measureColdOpen(context, server.url, rounds, memory.all);
-    const measured = { ...contenders, coldOpen, download, memory };
+    say("");
+    const revalidation = await measureRevalidation(context, { text, pkg, rounds, say });
+    const traffic = await measureTraffic(context, { text, pkg, say });
+    const measured = { ...contenders, coldOpen, download, memory, revalidation, traffic };
     const targets = judge(measured);
     print(measured, targets);
+    printRevalidation(revalidation);
+    printTraffic(traffic);
     const out = resolve(options.out ?? join(TARGET, "bench.json"));
     await mkdir(dirname(out), { recursive: true });
     await writeFile(out, `${JSON.stringify({ environment, real, targets, ...measured }, null, 2)}\n`);

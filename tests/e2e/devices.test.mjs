@@ -168,7 +168,7 @@ describe("devices", () => {
   test("subscribing, unsubscribing and subscribing again, as React's StrictMode does, opens once and follows on", async () => {
     const [ann] = await at.users("ann");
     const talk = await at.conversation([ann], 40);
-    const page = await device(browser, server, ann);
+    const page = await device(browser, server, ann, { prefetch: false });
     const seen = await page.evaluate(async (talk) => {
       const before = (await client.inspect()).requests.history;
       const timeline = client.timeline(talk);

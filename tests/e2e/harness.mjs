@@ -48,14 +48,14 @@ export function packPackage() {
 
 /**
  * The server, with the packed package at /pkg/, an empty page at /blank/, and the demo page at /.
- * @param {{ args?: string[], port?: number }} [options] `port`: for one that comes back at the same address after it was killed
+ * @param {{ args?: string[], port?: number, pkg?: string }} [options] `port`: for one that comes back at the same address after it was killed; `pkg`: another package
  * @returns {ReturnType<typeof startProcess>}
  */
-export async function startServer({ args = [], port = 0 } = {}) {
+export async function startServer({ args = [], port = 0, pkg = "" } = {}) {
   const blank = temporaryFolder();
   writeFileSync(join(blank, "index.html"), BLANK);
   for (const name of ["page.js", "backend.js"]) copyFileSync(join(import.meta.dirname, name), join(blank, name));
-  const mounts = [`/=${join(ROOT, "www")}`, `/pkg=${await packPackage()}`, `/blank=${blank}`].flatMap((mount) => ["--static", mount]);
+  const mounts = [`/=${join(ROOT, "www")}`, `/pkg=${pkg || (await packPackage())}`, `/blank=${blank}`].flatMap((mount) => ["--static", mount]);
   return startProcess({ args: ["--demo", "--allow-trouble", "--port", String(port), ...mounts, ...args] });
 }
 

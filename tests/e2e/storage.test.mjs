@@ -101,7 +101,7 @@ describe("storage", () => {
       const first = await device(browser, server, ann);
       await showing(first, talk);
       const second = await openPage(first.context(), server);
-      await signIn(second, ann, { ifOpen: "take-over" });
+      await signIn(second, ann, { ifOpen: "take-over", prefetch: false });
       await connection(first, "closed");
       const closed = await first.evaluate(async () => ({
         timeline: timeline.getSnapshot().status,

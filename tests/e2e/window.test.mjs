@@ -79,7 +79,7 @@ describe("window", () => {
   test("calls at the same time share the request; an abort rejects its own call only", async () => {
     const [other] = await at.users("ann");
     const fresh = await at.conversation([other], 300);
-    const own = await device(browser, server, other);
+    const own = await device(browser, server, other, { prefetch: false });
     const seen = await own.evaluate(async (talk) => {
       const timeline = await e2e.show(client, talk);
       const before = (await client.inspect()).requests.history;
