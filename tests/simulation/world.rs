@@ -1060,7 +1060,11 @@ impl World {
         };
         let notice = match notice {
             Notice::Ready if !link => Notice::Closed(None),
-            Notice::Notify { .. } | Notice::Push(_) if !link || !channel.ready => return Ok(()),
+            Notice::Notify { .. } | Notice::Push(_) if !link || !channel.ready => {
+                // What is lost on a connection that keeps its order ends it.
+                channel.dead |= self.mode.scope == Scope::Mailbox;
+                return Ok(());
+            }
             Notice::Push(_) if channel.dead => return Ok(()),
             notice => notice,
         };
