@@ -407,6 +407,15 @@ impl Engine {
         self.jobs.iter().any(pushed)
     }
 
+    /// The pushed events whose transaction has not begun count as notifications.
+    pub(super) fn drop_pushes(&mut self) {
+        let mut begun = matches!(self.op, Some((_, Op::Commit(_))));
+        self.jobs.retain(|job| {
+            let committing = std::mem::take(&mut begun);
+            committing || !matches!(job, Job::Batch { pushed: true, .. })
+        });
+    }
+
     /// The newest of the pushed events that wait for their commit.
     pub(super) fn last_push(&mut self) -> Option<&mut Part> {
         self.jobs.iter_mut().rev().find_map(|job| match job {

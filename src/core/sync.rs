@@ -791,8 +791,10 @@ impl Engine {
         }
     }
 
-    /// What was pushed is pulled; what is pushed before that has come does not follow it.
-    fn push_missed(&mut self) {
+    /// What was pushed is pulled; what is pushed before that has come, or waits behind it already,
+    /// does not follow it.
+    pub(super) fn push_missed(&mut self) {
+        self.drop_pushes();
         self.pull.whole = false;
         self.pull.began_linked = false;
         self.ask_pull(0);

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use pullcord::core::net::{Error, Notice, Place, Request};
+use pullcord::core::storage::{StoreError, Write};
 use pullcord::core::{Config, Effect, Engine, Input, Now};
 use pullcord::store::Memory;
 use serde_json::{Value, json};
@@ -31,10 +32,10 @@ pub struct Bench {
     pub stopped: Option<bool>,
     /// commits are not done before [`Bench::finish_commits`]
     pub store_is_slow: bool,
-    unfinished: VecDeque<u64>,
+    unfinished: VecDeque<(u64, Vec<Write>)>,
     commits: usize,
     /// commits that fail, in turn
-    pub failing: VecDeque<pullcord::core::storage::StoreError>,
+    pub failing: VecDeque<StoreError>,
 }
 
 /// A message of conversation "c"; the body says its seq and version.
@@ -150,8 +151,7 @@ impl Bench {
                     self.engine.handle(now, Input::Read { op, result });
                 }
                 Effect::Commit { op, writes, .. } if self.store_is_slow => {
-                    self.store.commit(&writes).expect("memory takes it");
-                    self.unfinished.push_back(op);
+                    self.unfinished.push_back((op, writes));
                 }
                 Effect::Commit { op, writes, .. } => {
                     self.commits += 1;
@@ -179,11 +179,19 @@ impl Bench {
     pub fn finish_commits(&mut self) -> usize {
         let before = self.commits;
         let mut count = 0;
-        while let Some(op) = self.unfinished.pop_front() {
+        while let Some((op, writes)) = self.unfinished.pop_front() {
             count += 1;
-            self.input(Input::Committed { op, result: Ok(()) });
+            let result = self.store.commit(&writes);
+            self.input(Input::Committed { op, result });
         }
         count + self.commits - before
+    }
+
+    /// The slow commit fails.
+    pub fn fail_commit(&mut self, error: StoreError) {
+        let (op, _) = self.unfinished.pop_front().expect("a commit is under way");
+        let result = Err(error);
+        self.input(Input::Committed { op, result });
     }
 
     pub fn wait(&mut self, ms: u64) {

@@ -411,6 +411,25 @@ fn a_push_that_cannot_be_stored_is_pulled() {
     assert!(b.is_asked(is_pull));
 }
 
+#[test]
+fn what_waits_behind_a_push_that_could_not_be_stored_is_pulled_too() {
+    let mut b = mailbox();
+    b.store_is_slow = true;
+    b.pushed(json!({"events": [delivered("a", state(1, 9))]}));
+    b.pushed(json!({"events": [delivered("b", state(2, 9))]}));
+    b.store_is_slow = false;
+    b.fail_commit(StoreError::Failed("the disk".into()));
+    assert!(!b.is_asked(is_ack), "neither is stored");
+    b.wait(60_000);
+    mail(
+        &mut b,
+        json!([delivered("a", state(1, 9)), delivered("b", state(2, 9))]),
+        false,
+    );
+    assert_eq!(acknowledge(&mut b).0, ["a", "b"]);
+    assert_eq!(b.conversations[0]["unread"], json!(2), "in their order");
+}
+
 // ---------------------------------------------------------------- notify "long-poll"
 
 fn waits(call: &Request) -> bool {

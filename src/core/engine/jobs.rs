@@ -439,7 +439,7 @@ impl Engine {
         match job {
             Job::Batch { pushed: false, .. } => self.pull_again(),
             // It does not follow what is here: the pull brings what is between.
-            Job::Batch { .. } => self.ask_pull(0),
+            Job::Batch { .. } => self.push_missed(),
             Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
                 self.fetch_done(fetch, None);
             }
@@ -477,7 +477,7 @@ impl Engine {
         match job {
             Job::Batch { pushed: false, .. } => self.pull_failed(error.clone()),
             // Not acknowledged, and the cursor stays: it comes again.
-            Job::Batch { .. } => self.ask_pull(0),
+            Job::Batch { .. } => self.push_missed(),
             Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
                 self.fetch_done(fetch, Some(error.clone()));
             }

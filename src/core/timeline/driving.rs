@@ -611,7 +611,11 @@ impl Engine {
             return;
         }
         t.tend.asked = Some(wants.clone());
-        t.tend.fetch = Some(self.fetch(&t.conversation.clone(), wants, MAX_PAGE));
+        let limit = match wants {
+            Wants::Page(_) => t.page_size,
+            Wants::Changes { .. } => MAX_PAGE,
+        };
+        t.tend.fetch = Some(self.fetch(&t.conversation.clone(), wants, limit));
     }
 
     /// What makes the newest kept segment of the window fresh.
