@@ -239,6 +239,20 @@ describe("jumps", () => {
       return (await requestsOf(page)).history;
     };
 
+    test("one page is fetched ahead by itself, and the next call has it", async () => {
+      const [ann] = await at.users("ann");
+      const talk = await longTalk([ann]);
+      const page = await device(browser, server, ann);
+      await showing(page, talk);
+      await page.evaluate(() => e2e.poll(async () => (await client.inspect()).requests.history === 2));
+      assert.equal(await historyAfter(page, 2000), 2);
+      assert.deepEqual(await page.evaluate(() => timeline.getSnapshot().items.length), 30);
+      assert.deepEqual(await page.evaluate(() => timeline.loadOlder()), { added: 30, end: false, source: "cache" });
+      await page.evaluate(() => e2e.poll(async () => (await client.inspect()).requests.history === 3));
+      assert.equal(await historyAfter(page, 1500), 3);
+      await nothingWrong(page);
+    });
+
     test("not ahead with `prefetch: false`, and not where data is to be saved", async () => {
       for (const saveData of [false, true]) {
         const [ann] = await at.users("ann");
