@@ -16,6 +16,8 @@ pub struct Bench {
     pub engine: Engine,
     pub store: Memory,
     pub now: u64,
+    /// ms that the device's clock is off
+    pub clock: i64,
     config: Value,
     /// requests that were not answered yet
     pub asked: VecDeque<(u64, Request)>,
@@ -88,6 +90,7 @@ impl Bench {
             engine: Engine::new(parsed, 1),
             store,
             now: 1_000,
+            clock: 0,
             config,
             asked: VecDeque::new(),
             aborted: Vec::new(),
@@ -141,7 +144,7 @@ impl Bench {
     pub fn input(&mut self, input: Input) {
         let now = Now {
             mono: self.now,
-            wall: 1_700_000_000_000 + self.now,
+            wall: (1_700_000_000_000 + self.now).saturating_add_signed(self.clock),
         };
         self.engine.handle(now, input);
         while let Some(effect) = self.engine.poll() {

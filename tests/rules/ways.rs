@@ -512,3 +512,56 @@ fn nothing_waits_while_frozen_or_offline_or_after_the_end() {
     assert_eq!(b.asked.len(), 1, "one pull on return");
     assert!(b.is_asked(is_pull) && !b.is_asked(waits));
 }
+
+// ---------------------------------------------------------------- clocks
+
+const HOURS: i64 = 5 * 3_600_000;
+
+#[test]
+fn a_clock_that_is_hours_off_changes_nothing_but_what_it_stamps() {
+    let mut b = pushing();
+    for clock in [-HOURS, 0, HOURS, -3 * HOURS] {
+        b.clock = clock;
+        b.asked.clear();
+        // A leap ahead may have been a sleep: then the channel is opened anew.
+        b.wait(1);
+        b.notice(Notice::Ready);
+        let cursor = format!("c{clock}");
+        b.answer_pull(json!({"events": [], "cursor": cursor, "hasMore": false}));
+        let at = b.status["lastSyncedAt"].as_u64().map(|at| at.cast_signed());
+        assert_eq!(at, Some(1_700_000_000_000 + b.now.cast_signed() + clock));
+    }
+    b.send("late");
+    assert_eq!(b.shown(), "7 8 9 (late sending)", "its place is no clock's");
+}
+
+#[test]
+fn a_clock_that_jumps_shortens_no_backoff() {
+    for clock in [-HOURS, HOURS] {
+        let mut b = pushing();
+        b.call(json!({"op": "sync"}));
+        let busy = Error::from_status(429, "busy", Some(60_000));
+        b.fail(busy, is_pull);
+        b.clock = clock;
+        b.notice(Notice::Notify {
+            spread: 0,
+            conversations: Vec::new(),
+        });
+        b.wait(59_000);
+        assert!(!b.is_asked(is_pull), "clock {clock}");
+        b.wait(1_000);
+        assert!(b.is_asked(is_pull));
+    }
+}
+
+#[test]
+fn a_clock_that_leaps_ahead_may_have_been_a_sleep_and_makes_one_pull() {
+    let mut b = Bench::signed_in(9);
+    b.clock = HOURS;
+    b.wait(1);
+    assert_eq!(b.asked.len(), 1);
+    b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
+    b.clock = -HOURS;
+    b.wait(1);
+    assert!(b.asked.is_empty(), "back is no sleep");
+}
