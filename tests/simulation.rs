@@ -38,7 +38,23 @@ const STORY: usize = 70;
 const HISTORIES: u64 = 800;
 
 /// Seeds that failed once, and what they found. They are run first, in the mode drawn from them.
-const FOUND: &[(u64, &str)] = &[];
+const FOUND: &[(u64, &str)] = &[
+    (
+        396,
+        "a notification that names a conversation which was left, asked for again and again",
+    ),
+    (1419, "the same, never caught up"),
+    (
+        200_395,
+        "a kept segment whose revalidation could not be stored, and was not tried again",
+    ),
+    (200_406, "the same, refused with 404"),
+    (
+        201_792,
+        "deliveries pushed behind one that was not applied, applied before it",
+    ),
+    (202_276, "the same"),
+];
 
 /// Those that were found while there was one mode only, and are histories of it.
 const FOUND_CLASSIC: &[(u64, &str)] = &[
