@@ -542,4 +542,98 @@ mod tests {
             }
         }
     }
+
+    #[derive(Clone, Debug)]
+    enum Keeping {
+        Page(u64, u64, bool),
+        Message(u64, Option<u64>),
+        Keep(u8),
+        Revalidate(u64, u64, u8),
+        Gone(u64, u64, u8),
+        Evict(u64),
+    }
+
+    fn keeping() -> impl Strategy<Value = Keeping> {
+        prop_oneof![
+            6 => (0..60u64, 0..12u64, any::<bool>()).prop_map(|(lo, n, end)| Keeping::Page(lo, lo + n, end)),
+            5 => (0..70u64, proptest::option::of(0..70u64)).prop_map(|(seq, prev)| Keeping::Message(seq, prev)),
+            2 => (1..4u8).prop_map(Keeping::Keep),
+            3 => (0..60u64, 0..30u64, 1..4u8).prop_map(|(lo, n, since)| Keeping::Revalidate(lo, lo + n, since)),
+            1 => (0..60u64, 0..30u64, 1..4u8).prop_map(|(lo, n, since)| Keeping::Gone(lo, lo + n, since)),
+            1 => (0..60u64).prop_map(Keeping::Evict),
+        ]
+    }
+
+    proptest! {
+        /// R4, R5, R12: against a plain map from each position to what it is true as of; `None`: fresh.
+        #[test]
+        fn kept_segments_are_what_a_naive_map_says(ops in proptest::collection::vec(keeping(), 1..40)) {
+            let mut s = Segments::default();
+            let mut map = std::collections::BTreeMap::<u64, Option<u8>>::new();
+            for op in ops {
+                match op {
+                    Keeping::Page(lo, hi, end) => {
+                        s.page(Cover { lo, hi, start: false, end });
+                        map.extend((lo..=hi).map(|p| (p, None)));
+                    }
+                    Keeping::Message(seq, prev) => {
+                        let prev = prev.filter(|p| *p < seq);
+                        let live = s.live().map(|l| l.hi);
+                        let joined = prev.filter(|p| s.iter().any(|x| x.hi == *p && x.fresh()));
+                        let held = map.contains_key(&seq);
+                        let placed = s.new_message(seq, prev.map_or(Prev::Unknown, Prev::At), false);
+                        let from = match live {
+                            Some(hi) if seq > hi => Some(hi),
+                            Some(_) => None,
+                            None => Some(joined.unwrap_or(seq)),
+                        };
+                        prop_assert_eq!(placed, held || from.is_some());
+                        // Inside a segment, fresh or not, it is inserted: that makes nothing fresh.
+                        if let Some(from) = from.filter(|_| !held || live.is_some()) {
+                            map.extend((from..=seq).map(|p| (p, None)));
+                        }
+                    }
+                    Keeping::Keep(since) => {
+                        s.keep(&since.to_string());
+                        map.values_mut().for_each(|known| _ = known.get_or_insert(since));
+                    }
+                    Keeping::Revalidate(lo, hi, since) => {
+                        s.revalidate(lo, hi, &since.to_string());
+                        for (_, known) in map.range_mut(lo..=hi) {
+                            *known = known.filter(|known| *known != since);
+                        }
+                    }
+                    Keeping::Gone(lo, hi, since) => {
+                        let kept = |x: &&Segment| x.since == Some(since.to_string()) && x.lo <= hi && lo <= x.hi;
+                        let gone: Vec<Segment> = s.iter().filter(kept).cloned().collect();
+                        s.drop_kept(lo, hi, &since.to_string());
+                        map.retain(|p, _| !gone.iter().any(|x| x.contains(*p)));
+                    }
+                    Keeping::Evict(lo) => {
+                        if let Some(x) = s.containing(lo).cloned() {
+                            map.retain(|p, _| !(x.lo <= *p && *p < lo));
+                        }
+                        s.evict_below(lo);
+                    }
+                }
+                let flat: std::collections::BTreeMap<u64, Option<u8>> = s
+                    .iter()
+                    .flat_map(|x| (x.lo..=x.hi).map(|p| (p, x.since.as_ref().map(|c| c.parse().unwrap()))))
+                    .collect();
+                prop_assert_eq!(&flat, &map, "{}", s);
+                prop_assert!(s.iter().filter(|x| x.live).count() <= 1);
+                prop_assert!(s.iter().all(|x| !x.live || x.fresh()), "what is kept is not live: {}", s);
+                prop_assert!(s.0.windows(2).all(|w| w[0].hi < w[1].lo));
+                let touch = |w: &[Segment]| w[0].hi + 1 == w[1].lo && w[0].fresh() && w[1].fresh();
+                prop_assert!(!s.0.windows(2).any(touch), "fresh neighbours are one: {}", s);
+                for x in s.iter() {
+                    let (lo, hi) = (s.reach_lo(x.lo).unwrap(), s.reach_hi(x.lo).unwrap());
+                    prop_assert!((lo..=hi).all(|p| map.contains_key(&p)));
+                    prop_assert!(lo == 0 || !map.contains_key(&(lo - 1)));
+                    prop_assert!(!map.contains_key(&(hi + 1)));
+                }
+                prop_assert!(Segments::restore(s.0.clone()).is_some());
+            }
+        }
+    }
 }
