@@ -1,7 +1,7 @@
 //! The other ways to sync: a cursor for each conversation, a mailbox, inline delivery, long polling.
 
 use pullcord::core::net::{Error, ErrorCode, Notice, Request};
-use pullcord::core::storage::StoreError;
+use pullcord::core::storage::{Read, StoreError, Table};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, after, new, state, update};
@@ -275,6 +275,29 @@ fn an_old_delivery_that_comes_again_is_only_acknowledged_also_after_a_restart() 
         json!(0),
         "the newer state stays"
     );
+}
+
+#[test]
+fn the_last_ten_thousand_deliveries_are_remembered_and_not_more() {
+    let mut b = mailbox();
+    b.call(json!({"op": "sync"}));
+    for batch in 0..25 {
+        let events: Vec<Value> = (0..500)
+            .map(|n| delivered(&format!("d{}", batch * 500 + n), state(batch, 9)))
+            .collect();
+        mail(&mut b, json!(events), batch < 24);
+        acknowledge(&mut b);
+    }
+    let mut b = b.restart();
+    mail(&mut b, json!([delivered("d2500", state(99, 9))]), true);
+    acknowledge(&mut b);
+    assert_eq!(b.conversations[0]["unread"], json!(24), "known");
+    mail(&mut b, json!([delivered("d0", state(99, 9))]), false);
+    acknowledge(&mut b);
+    assert_eq!(b.conversations[0]["unread"], json!(99), "forgotten");
+    let table = Table::Deliveries;
+    let records = b.store.read(&[Read::All { table }]).expect("memory reads");
+    assert!(records[0].len() <= 21, "{} records", records[0].len());
 }
 
 #[test]
