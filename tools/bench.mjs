@@ -209,12 +209,12 @@ function print({ contenders, catchUp, paging, coldOpen, memory, profiles }, targ
 const kilo = (bytes) => `${figure(bytes / 1000)} KB`;
 
 function printTraffic({ messages, bytes, conversations, speed, ways }) {
-  say(`\nAn hour of traffic: ${messages} messages (${kilo(bytes)} of text) in ${conversations} conversations, played ${figure(speed)} times as fast against the real server, timers likewise; all at once, a device each`);
+  say(`\nAn hour of traffic: ${messages.toLocaleString("en-US")} messages (${kilo(bytes)} of text) in ${conversations} conversations, played ${figure(speed)} times as fast against the real server, timers likewise; all at once, a device each`);
   say(table([
     ["", "pulls", "acks", "frames in", "frames out", "up", "down"],
     ...ways.map(({ name, requests, frames, up, down }) => [name, ...[requests.pull ?? 0, requests.ack ?? 0, frames.received, frames.sent].map(String), kilo(up), kilo(down)]),
   ]));
-  say("  Bytes are TCP's: HTTP/1.1 with Chromium's headers, uncompressed, and WebSocket frames. \"poll\" asks every 5 s; the others also on their timer, every 30 s.");
+  say("  Bytes are TCP's: HTTP/1.1 with Chromium's headers, uncompressed, and WebSocket frames. \"poll\" asks every 5 s; a socket is backed by a pull every 30 s, a long poll waits up to 30 s.");
 }
 
 /** What was measured in several rounds, as medians. */
