@@ -280,6 +280,15 @@ impl Error {
         )
     }
 
+    /// Whether the server refuses for good: the same request will not succeed, until something else
+    /// changes.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self.code,
+            ErrorCode::Forbidden | ErrorCode::NotFound | ErrorCode::Rejected | ErrorCode::Invalid
+        )
+    }
+
     /// Whether no server was found: nobody answered, not even with a status.
     pub fn is_no_answer(&self) -> bool {
         self.retryable() && self.status.is_none()

@@ -291,17 +291,7 @@ impl Engine {
         match result.and_then(|text| protocol::answer(&text, &conversation)) {
             Ok(message) => self.push(Job::Sent { order, message }),
             // A final refusal. What breaks the protocol, or the token, says nothing of the message.
-            Err(error)
-                if matches!(
-                    error.code,
-                    ErrorCode::Forbidden
-                        | ErrorCode::NotFound
-                        | ErrorCode::Rejected
-                        | ErrorCode::Invalid
-                ) =>
-            {
-                self.push(Job::Failed { order, error });
-            }
+            Err(error) if error.is_refusal() => self.push(Job::Failed { order, error }),
             Err(error) => {
                 self.later(&conversation, &error);
                 self.lane_free(&conversation);

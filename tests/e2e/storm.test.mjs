@@ -1,5 +1,6 @@
-// Everything at once: four devices of two users write, edit and recall while notifications get lost and doubled, requests fail, cursors overflow, networks
-// go and come, and pages are killed. When it is over, every device shows what the server has. PULLCORD_STORM=seed repeats one, PULLCORD_STORM_MS is its length.
+// Everything at once: five devices of three users, each with a scope, a notification and a policy that the seed draws, write, edit, recall and jump about while
+// notifications get lost and doubled, requests fail, cursors overflow, networks go and come, and pages are killed. When it is over, every device shows what the
+// server has. PULLCORD_STORM=seed repeats one, PULLCORD_STORM_MS is its length.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -38,25 +39,32 @@ describe("storm", () => {
   });
 
   /** Opens the client and its list, without waiting for the network. */
-  async function open({ page, user, talk }) {
-    await page.evaluate(async ({ user, talk }) => {
-      globalThis.client = await e2e.open(user, { sync: { pollInterval: 2000, fallbackPollInterval: 1000, pullLimit: 50 }, logLevel: "silent" });
+  async function open({ page, user, talk, way: { overflow, scope, notify } }) {
+    await page.evaluate(async ({ user, talk, overflow, scope, notify }) => {
+      globalThis.client = await e2e.open(user, { sync: { scope, notify, pollInterval: 2000, fallbackPollInterval: 1000, pullLimit: 50 }, overflow, logLevel: "silent" });
       globalThis.timeline = client.timeline(talk, { maxItems: 2000 });
       e2e.watch(timeline);
-    }, { user, talk });
+    }, { user, talk, overflow, scope, notify });
   }
 
   test("after a storm every device shows what the server has, each message once", { timeout: 120_000 }, async (t) => {
     t.diagnostic(`PULLCORD_STORM=${SEED}`);
     const next = random(SEED);
     const users = await at.users("ann", "bob");
+    // a mailbox knows one device only
+    const [cat] = await at.users("cat");
     // who has no trouble: for the test's own questions
     const [witness] = await at.users("eve");
-    const talk = await at.conversation([...users, witness], 120);
+    const talk = await at.conversation([...users, cat, witness], 120);
     const devices = [];
-    for (const user of [...users, ...users]) {
+    for (const user of [...users, ...users, cat]) {
       const context = await browser.newContext();
-      const one = { user, talk, context, page: await openPage(context, server), written: 0 };
+      const scope = user === cat ? "mailbox" : ["account", "conversation"][next(2)];
+      const notify = ["socket", "poll", ...(scope === "account" ? ["long-poll"] : [])][next(scope === "account" ? 3 : 2)];
+      const way = { scope, notify, overflow: ["clear", "keep"][next(2)] };
+      t.diagnostic(`${user}: ${JSON.stringify(way)}`);
+      if (next(2)) await at.post("/demo/push", { inline: true }, user);
+      const one = { user, talk, way, context, page: await openPage(context, server), written: 0 };
       await open(one);
       devices.push(one);
     }
@@ -100,10 +108,15 @@ describe("storm", () => {
         const from = pick % (items.length - 9);
         timeline.visible(items[from].key, items[from + 9].key);
       }, next(1000)),
+      async jump(one) {
+        const [{ seq, createdAt }] = (await at.history(witness, talk, `limit=${1 + next(400)}`));
+        await one.page.evaluate((to) => void timeline.jump(to), [{ around: String(seq) }, { at: createdAt }, "latest", "first-unread"][next(4)]);
+      },
       read: (one) => one.page.evaluate(() => void timeline.markRead()),
       others: () => at.bulk(talk, 1 + next(30), `Mara ${next(1e6)}`),
       flood: () => at.bulk(talk, 250, `flood ${next(1e6)}`),
       overflow: (one) => at.overflow(one.user, next(2) ? [talk] : undefined),
+      forget: (one) => at.post("/demo/forget", {}, one.user),
       async late() {
         const [last] = await at.history(witness, talk, "limit=1");
         const seq = Number(last.seq) - 10 * next(20) - 1 - next(9);
@@ -135,8 +148,8 @@ describe("storm", () => {
         await open(one);
       },
     };
-    const often = ["write", "write", "write", "edit", "recall", "older", "look", "read", "others", "trouble", "online"];
-    const seldom = ["flood", "overflow", "late", "calm", "offline", "killed", "trim", "leave"];
+    const often = ["write", "write", "write", "edit", "recall", "older", "look", "jump", "read", "others", "trouble", "online"];
+    const seldom = ["flood", "overflow", "forget", "late", "calm", "offline", "killed", "trim", "leave"];
     const done = {};
     for (const end = Date.now() + LENGTH; Date.now() < end; ) {
       const names = next(3) ? often : seldom;

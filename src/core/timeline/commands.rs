@@ -376,7 +376,7 @@ impl Engine {
                 .backoff(t.failures - 1, RETRY.0, RETRY.1)
                 .max(error.retry_after.unwrap_or(0));
             t.retry = self.now.mono + wait;
-            t.refused = !error.retryable() && error.code != ErrorCode::Protocol;
+            t.refused = error.is_refusal();
         }
         for direction in [Direction::Older, Direction::Newer] {
             let load = match direction {
@@ -413,7 +413,7 @@ impl Engine {
         t.opened = true;
         t.failures += 1;
         // A refusal is final until something else changes; the rest is tried again by itself.
-        t.refused = !error.retryable() && error.code != ErrorCode::Protocol;
+        t.refused = error.is_refusal();
         let wait = self
             .backoff(t.failures - 1, RETRY.0, RETRY.1)
             .max(error.retry_after.unwrap_or(0));
