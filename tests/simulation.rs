@@ -54,6 +54,15 @@ const FOUND: &[(u64, &str)] = &[
         "deliveries pushed behind one that was not applied, applied before it",
     ),
     (202_276, "the same"),
+    (
+        376,
+        "a kept segment that was not made fresh any more after a page could not be stored",
+    ),
+    (202_673, "the same, with a gap"),
+    (
+        200_328,
+        "a window of kept messages that the server does not have any more, left empty",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

@@ -800,6 +800,16 @@ impl Engine {
         self.ask_pull(0);
     }
 
+    /// A mailbox has overflowed: what was pushed before that, and is still on its way, is of before.
+    /// Only what comes over a new channel follows.
+    pub(super) fn forget_pushes(&mut self) {
+        if self.config.scope == Scope::Mailbox && self.link.ready {
+            self.drop_pushes();
+            self.unlink();
+            self.link.retry = 0;
+        }
+    }
+
     fn usable(&mut self, push: &Push) -> bool {
         if self.pull.running || !self.may_request() {
             return false;

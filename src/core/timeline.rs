@@ -568,8 +568,18 @@ impl Timeline {
             }
         }
         // R5: kept, and not there any more.
-        for run in &mut self.runs {
-            run.messages.retain(|m| !change.gone.contains(&m.seq.0));
+        if let Some(first) = change.gone.first() {
+            for run in &mut self.runs {
+                run.messages.retain(|m| !change.gone.contains(&m.seq.0));
+            }
+            self.runs.retain(|run| !run.messages.is_empty());
+            if self.runs.is_empty() && self.reload.is_none() {
+                // Nothing of it is left: what is nearest.
+                self.reload = Some(Reload {
+                    target: Target::Around(*first),
+                    ..Reload::latest(self.page_size)
+                });
+            }
         }
         // After that: one batch may bring a message and its update.
         self.take_versions(change);

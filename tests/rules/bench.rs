@@ -23,6 +23,8 @@ pub struct Bench {
     pub asked: VecDeque<(u64, Request)>,
     pub aborted: Vec<u64>,
     listen: Option<u64>,
+    /// channels that were opened
+    pub listened: u64,
     pub status: Value,
     pub conversations: Vec<Value>,
     pub outbox: Vec<Value>,
@@ -95,6 +97,7 @@ impl Bench {
             asked: VecDeque::new(),
             aborted: Vec::new(),
             listen: None,
+            listened: 0,
             status: Value::Null,
             conversations: Vec::new(),
             outbox: Vec::new(),
@@ -169,7 +172,10 @@ impl Bench {
                     self.asked.retain(|(asked, _)| *asked != request);
                     self.aborted.push(request);
                 }
-                Effect::Listen { listen } => self.listen = Some(listen),
+                Effect::Listen { listen } => {
+                    self.listen = Some(listen);
+                    self.listened += 1;
+                }
                 Effect::Unlisten => self.listen = None,
                 Effect::ForgetToken => {}
                 Effect::Frame(text) => self.frame(&text),

@@ -352,6 +352,23 @@ fn a_pushed_message_that_does_not_follow_the_live_end_makes_a_pull() {
 }
 
 #[test]
+fn what_was_pushed_before_a_mailbox_overflowed_is_not_applied_after_it() {
+    let mut b = mailbox();
+    b.call(json!({"op": "sync"}));
+    b.reply(
+        is_pull,
+        json!({"events": [], "hasMore": false, "overflow": "all"}),
+    );
+    list(&mut b);
+    // The old channel is given up, with all that is still on its way over it.
+    b.notice(Notice::Ready);
+    mail(&mut b, json!([]), false);
+    b.pushed(json!({"events": [delivered("n", state(3, 9))]}));
+    assert_eq!(acknowledge(&mut b).0, ["n"]);
+    assert_eq!(b.listened, 2);
+}
+
+#[test]
 fn a_mailbox_that_never_empties_is_a_protocol_error_and_no_loop() {
     let mut b = mailbox();
     let call = b.call(json!({"op": "sync"}));

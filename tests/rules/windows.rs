@@ -195,6 +195,23 @@ fn of_what_was_kept_a_page_leaves_nothing_that_the_server_does_not_have() {
 }
 
 #[test]
+fn a_window_of_which_nothing_is_left_shows_what_is_nearest() {
+    let mut b = scrolled_back();
+    jump(&mut b, json!({"around": "2"}));
+    b.command(json!({"op": "visible", "timeline": 1, "first": "m:m1", "last": "m:m2"}));
+    b.overflow(json!("all"), json!([]), "50");
+    assert_eq!(b.shown(), "1~ 2~ 3~");
+    b.fail(Error::from_status(500, "busy", None), is_changes);
+    // Another list of the conversation brings the page: 1 to 6 were trimmed meanwhile.
+    b.command(json!({"op": "open", "timeline": 2, "conversation": "c"}));
+    b.answer_page(&[7, 8, 9], false, false);
+    assert_eq!(
+        (b.shown().as_str(), b.view()["hasOlder"].clone()),
+        ("7 8 9", json!(false))
+    );
+}
+
+#[test]
 fn a_first_message_of_all_leaves_nothing_kept_below_it() {
     let mut b = scrolled_back();
     go(&mut b, false);

@@ -331,6 +331,7 @@ impl Engine {
         self.shown.outbox |= changes.outbox || !changes.synced.is_empty();
         if let Some(overflow) = &changes.overflow {
             self.list.restart();
+            self.forget_pushes();
             let mut detail = String::from("{\"conversations\":");
             match overflow {
                 Overflow::All => {
