@@ -85,46 +85,27 @@ impl Engine {
         self.db.collect(&t.conversation, range, limit, direction)
     }
 
-    /// The newest messages of `[lo, hi]`, as a run: nothing is missing between them.
+    /// The newest (`Older`) or oldest (`Newer`) messages of `[lo, hi]`, as a run: nothing is missing
+    /// between them.
+    pub(super) fn end_of(
+        &mut self,
+        t: &Timeline,
+        range: (u64, u64),
+        want: usize,
+        direction: Direction,
+    ) -> Result<Run, Vec<BlockId>> {
+        let messages = self.collect(t, range, want, direction)?;
+        Ok(self.run_of(t, range, messages))
+    }
+
+    /// The same, at the newest end.
     pub(super) fn tail(
         &mut self,
         t: &Timeline,
-        (lo, hi): (u64, u64),
+        range: (u64, u64),
         want: usize,
     ) -> Result<Run, Vec<BlockId>> {
-        let messages = self.collect(t, (lo, hi), want, Direction::Older)?;
-        let held = self.db.held(&t.conversation);
-        let lo = match messages.first() {
-            Some(m) if !nothing_older(&held, lo, m.seq.0) => m.seq.0,
-            _ => lo,
-        };
-        Ok(Run {
-            lo,
-            hi,
-            messages,
-            held: true,
-        })
-    }
-
-    /// The oldest messages of `[lo, hi]`, as a run.
-    pub(super) fn head(
-        &mut self,
-        t: &Timeline,
-        (lo, hi): (u64, u64),
-        want: usize,
-    ) -> Result<Run, Vec<BlockId>> {
-        let messages = self.collect(t, (lo, hi), want, Direction::Newer)?;
-        let held = self.db.held(&t.conversation);
-        let hi = match messages.last() {
-            Some(m) if !nothing_newer(&held, hi, m.seq.0) => m.seq.0,
-            _ => hi,
-        };
-        Ok(Run {
-            lo,
-            hi,
-            messages,
-            held: true,
-        })
+        self.end_of(t, range, want, Direction::Older)
     }
 
     pub(super) fn drive_reload(&mut self, t: &mut Timeline) -> Result<(), Vec<BlockId>> {
@@ -897,10 +878,7 @@ impl Engine {
         };
         let Some(next) = next else { return Ok(false) };
         let (from, to, _) = reach(&held, next);
-        let run = match direction {
-            Direction::Older => self.tail(t, (from, to), left)?,
-            Direction::Newer => self.head(t, (from, to), left)?,
-        };
+        let run = self.end_of(t, (from, to), left, direction)?;
         let added = run.messages.len();
         let load = match direction {
             Direction::Older => {
