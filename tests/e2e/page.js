@@ -88,6 +88,9 @@ export function textOf(item) {
 
 export const texts = (timeline) => timeline.getSnapshot().items.map(textOf);
 
+/** All that an item says: of an error JSON leaves out the message. */
+const told = (item) => `${JSON.stringify(item)} ${item.error?.message ?? ""}`;
+
 /** The position of an item in its conversation, or null. */
 const seqOf = (item) => item.message?.seq ?? null;
 
@@ -120,7 +123,7 @@ export function watch(timeline) {
     }
     for (const [key, item] of now) {
       const old = before.get(key);
-      if (old && old !== item && JSON.stringify(old) === JSON.stringify(item)) wrong(`${key} is another object, and the same in everything`);
+      if (old && old !== item && told(old) === told(item)) wrong(`${key} is another object, and the same in everything: ${told(item)}`);
       if (old?.message && item.message && item.message.version < old.message.version) wrong(`${key} is older than it was`);
     }
     before = now;
