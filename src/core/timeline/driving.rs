@@ -653,16 +653,18 @@ impl Engine {
         let Some(run) = t.runs.first() else { return };
         let (from, _, _) = reach(&held, run.lo);
         let ended = held.segments.containing(from).is_none_or(|s| s.start);
-        let below: usize = held
-            .blocks
-            .iter()
-            .filter(|b| from <= b.lo && b.lo < run.lo)
-            .map(|b| match self.db.peek(&(t.conversation.clone(), b.lo)) {
+        let upto = held.blocks.partition_point(|b| b.lo < run.lo);
+        let mut below = 0;
+        for b in held.blocks[..upto].iter().rev() {
+            if b.lo < from || below >= t.page_size {
+                break;
+            }
+            below += match self.db.peek(&(t.conversation.clone(), b.lo)) {
                 // The window begins inside it: it was just read.
                 Some(block) if b.hi >= run.lo => block.partition_point(|m| m.seq.0 < run.lo),
                 _ => b.count as usize,
-            })
-            .sum();
+            };
+        }
         let inside = match t.visible {
             Some((first, _)) => t.messages().take_while(|m| m.seq.0 < first).count(),
             None => 0,
