@@ -284,6 +284,29 @@ fn offline_a_timeline_goes_past_a_gap_and_online_again_it_fills_without_a_jump()
     );
 }
 
+#[test]
+fn what_was_shown_of_less_than_a_screen_becomes_one() {
+    let mut b = Bench::signed_in(9);
+    b.sync(json!([new(10)]), "2");
+    b.open();
+    assert_eq!(
+        (b.shown().as_str(), b.segments().as_str()),
+        ("10", "[10 10]>")
+    );
+    assert_eq!(b.answer_page(&[8, 9], true, true), Place::Before(Seq(10)));
+    assert_eq!(b.shown(), "8 9 10");
+    // The same, where nothing proves that it is the newest.
+    let mut b = Bench::signed_in(9);
+    b.overflow(json!("all"), json!([new(10)]), "2");
+    b.open();
+    assert_eq!(
+        (b.shown().as_str(), b.segments().as_str()),
+        ("10 …", "[10 10]")
+    );
+    assert_eq!(b.answer_page(&[8, 9, 10], true, false), Place::Latest);
+    assert_eq!(b.shown(), "8 9 10");
+}
+
 // ---------------------------------------------------------------- jumps
 
 fn jump(b: &mut Bench, to: Value) -> u64 {

@@ -141,6 +141,11 @@ impl Engine {
                     t.failures = 0;
                     t.retry = 0;
                     t.dirty = true;
+                    // What was held before was less than a screen, perhaps.
+                    let short = t.page_size.saturating_sub(t.count());
+                    if short > 0 && t.older.is_none() && t.has_older(&held) {
+                        t.older = Some(Load::of(short, Vec::new()));
+                    }
                     return Ok(());
                 }
                 Some(live) => {
