@@ -283,9 +283,9 @@ describe("overflow \"keep\"", () => {
     const page = await device(browser, server, ann, KEEP);
     await showing(page, talk);
     await page.evaluate(() => timeline.close());
-    const overflowed = page.evaluate(() => new Promise((resolve) => client.on("overflow", resolve)));
+    await expectOverflow(page);
     await at.overflow(ann);
-    await overflowed;
+    await page.evaluate(() => overflowed);
     await goOffline(page);
     const shown = await page.evaluate(async (talk) => {
       globalThis.timeline = client.timeline(talk);
