@@ -63,6 +63,10 @@ const FOUND: &[(u64, &str)] = &[
         200_328,
         "a window of kept messages that the server does not have any more, left empty",
     ),
+    (
+        301_293,
+        "an own message that was not shown while a window around what was on screen came again",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

@@ -706,7 +706,7 @@ fn place_locals(
     let newest = rows.iter().rev().find_map(Row::seq);
     let all_older = !t.has_older(held);
     // The newest end is in the window, as far as anything is known.
-    let at_end = t.follow;
+    let at_end = t.follow || !t.has_newer(held);
     let shown = |local: &Local, key: &str| {
         let sent = local.message.as_ref();
         rows.iter().any(|row| match row {
