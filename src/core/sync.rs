@@ -599,7 +599,9 @@ impl Engine {
             let message = format!("{unknown} events of unknown type were ignored");
             self.log("debug", &message);
         }
-        let nothing = parts.iter().all(|part| part.batch.events.is_empty());
+        // Events of unknown type are nothing that moves.
+        let known = |part: &Part| part.batch.events.len() > part.batch.unknown();
+        let nothing = !parts.iter().any(known);
         if nothing && let Some(since) = asked.waits {
             // A server that does not hold answers back is not asked in a loop.
             let soon = self.now.mono < since + self.config.poll_interval.min(WAIT) / 2;
@@ -633,7 +635,8 @@ impl Engine {
             self.pull.only = Some(on);
         }
         self.pull.more = has_more;
-        if nothing && has_more {
+        // A mailbox's deliveries may all be known: they are counted after their commit.
+        if nothing && has_more && self.config.scope != Scope::Mailbox {
             self.pull.empty += 1;
         }
         if self.pull.empty > MAX_EMPTY {
@@ -687,8 +690,6 @@ impl Engine {
     pub(super) fn applied(&mut self, parts: &[Part], changes: &Changes) {
         let events: usize = parts.iter().map(|part| part.batch.events.len()).sum();
         self.pull.applied += events as u64;
-        self.pull.failures = 0;
-        self.pull.error = None;
         self.shown.status = true;
         if changes.events.is_empty() && self.pull.more && self.config.scope == Scope::Mailbox {
             self.pull.empty += 1;
@@ -722,8 +723,10 @@ impl Engine {
         }
     }
 
-    /// The chain goes on, or has ended.
+    /// The chain goes on, or has ended. Only now, acknowledged where that is needed, has it not failed.
     fn go_on(&mut self) {
+        self.pull.failures = 0;
+        self.pull.error = None;
         if self.pull.more {
             if self.may_request() {
                 self.request_pull(None);

@@ -352,6 +352,37 @@ fn a_pushed_message_that_does_not_follow_the_live_end_makes_a_pull() {
 }
 
 #[test]
+fn acknowledgements_that_fail_are_backed_off_from_more_and_more() {
+    let mut b = mailbox();
+    b.notice(Notice::Closed(None));
+    let mut pulls = 0;
+    b.call(json!({"op": "sync"}));
+    for _ in 0..300 {
+        if b.is_asked(is_pull) {
+            pulls += 1;
+            mail(&mut b, json!([delivered("x", state(1, 9))]), false);
+            b.fail(Error::from_status(500, "broken", None), is_ack);
+        }
+        b.wait(1_000);
+    }
+    assert!(pulls < 40, "{pulls} pulls in five minutes");
+}
+
+#[test]
+fn batches_without_end_of_unknown_events_are_a_protocol_error() {
+    let mut b = pushing();
+    let call = b.call(json!({"op": "sync"}));
+    for n in 0..60 {
+        if b.result(call).is_some() {
+            break;
+        }
+        let cursor = format!("u{n}");
+        b.answer_pull(json!({"events": [{"type": "poke"}], "cursor": cursor, "hasMore": true}));
+    }
+    assert_eq!(b.result(call), Some(Err("protocol".into())));
+}
+
+#[test]
 fn what_was_pushed_before_a_mailbox_overflowed_is_not_applied_after_it() {
     let mut b = mailbox();
     b.call(json!({"op": "sync"}));
