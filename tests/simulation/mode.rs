@@ -7,25 +7,9 @@
 //! or `all`, or `classic` for none. One with `!` after it is so in every history
 //! (`PULLCORD_MODES='mailbox!,push,keep'`).
 
+pub use pullcord::core::command::Scope;
+
 use super::rng::Rng;
-
-/// Whose the cursor is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
-    Account,
-    Conversation,
-    Mailbox,
-}
-
-impl Scope {
-    pub fn name(self) -> &'static str {
-        match self {
-            Scope::Account => "account",
-            Scope::Conversation => "conversation",
-            Scope::Mailbox => "mailbox",
-        }
-    }
-}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mode {
