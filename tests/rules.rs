@@ -494,6 +494,28 @@ fn leaving_a_conversation_fails_what_was_not_sent() {
 }
 
 #[test]
+fn a_failed_message_that_was_delivered_meanwhile_can_be_retried_and_nothing_is_sent() {
+    let mut b = opened();
+    b.send("a");
+    b.sync(json!([{"type": "removed", "conversation": "c"}]), "2");
+    assert_eq!(b.outbox[0]["state"], json!("failed"));
+    // The request that had left reached the server after the account had come back.
+    b.accept(10);
+    b.sync(
+        json!([{"type": "conversation", "conversation": "c", "state": state(0, 10)}]),
+        "3",
+    );
+    b.send("other");
+    let retry = b.call(json!({"op": "retry", "clientId": "a"}));
+    assert_eq!(b.result(retry), Some(Ok(json!(null))));
+    let unknown = b.call(json!({"op": "retry", "clientId": "never sent"}));
+    assert_eq!(b.result(unknown), Some(Err("not-found".into())));
+    let named =
+        |request: &Request| matches!(request, Request::Send { client_id, .. } if client_id == "a");
+    assert!(!b.is_asked(named), "it was delivered");
+}
+
+#[test]
 fn an_edit_is_shown_before_it_resolves_and_refused_offline() {
     let mut b = opened();
     let edit = json!({"op": "edit", "conversation": "c", "messageId": "m8", "body": "{}", "clientId": "e"});

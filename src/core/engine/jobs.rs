@@ -392,6 +392,12 @@ impl Engine {
         }
     }
 
+    fn was_delivered(&self, conversation: Option<&str>, client_id: &str) -> bool {
+        self.delivered.keys().any(|(of, id)| {
+            id == client_id && conversation.is_none_or(|conversation| **of == *conversation)
+        })
+    }
+
     /// Whether this client wrote it.
     pub(super) fn is_echo(&self, m: &Message) -> bool {
         m.client_id.as_ref().is_some_and(|client_id| {
@@ -447,6 +453,14 @@ impl Engine {
             Job::List { .. } => {}
             Job::Evict { .. } => self.no_room(),
             Job::Attempt { order } => self.settled(order),
+            // A try that was still under way when the message failed has delivered it.
+            Job::Retry {
+                conversation,
+                client_id,
+                call,
+            } if self.was_delivered(conversation.as_deref(), &client_id) => {
+                self.resolve(call, "null");
+            }
             job => {
                 if let Some(call) = job.call() {
                     let error = match job {
