@@ -501,10 +501,13 @@ fn a_failed_message_that_was_delivered_meanwhile_can_be_retried_and_nothing_is_s
     assert_eq!(b.outbox[0]["state"], json!("failed"));
     // The request that had left reached the server after the account had come back.
     b.accept(10);
+    let mut own = message(10);
+    own["clientId"] = json!("a");
     b.sync(
-        json!([{"type": "conversation", "conversation": "c", "state": state(0, 10)}]),
+        json!([state(0, 10), {"type": "message", "message": own}]),
         "3",
     );
+    assert_eq!(b.segments(), "[10 10]");
     b.send("other");
     let retry = b.call(json!({"op": "retry", "clientId": "a"}));
     assert_eq!(b.result(retry), Some(Ok(json!(null))));
