@@ -29,7 +29,7 @@ export function freePort(wanted, host = "127.0.0.1") {
 /**
  * Starts the server and resolves once it listens.
  * @param {{ args?: string[], quiet?: boolean }} [options] `quiet`: what it says is only shown if it fails
- * @returns `url` (no slash at its end), `stop` (orderly), `kill` (as a crash), `ended` (its exit code)
+ * @returns `url` (no slash at its end), `pid`, `stop` (orderly), `kill` (as a crash), `ended` (its exit code)
  */
 export async function startServer({ args = [], quiet = true } = {}) {
   if (!existsSync(SERVER)) throw new Problem(`${SERVER} is missing: \`cargo build --profile server -p pullcord-server\``);
@@ -59,6 +59,7 @@ export async function startServer({ args = [], quiet = true } = {}) {
   });
   return {
     url,
+    pid: child.pid,
     ended,
     async stop() {
       const patience = setTimeout(() => child.kill("SIGKILL"), STOP_PATIENCE);

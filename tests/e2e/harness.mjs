@@ -54,7 +54,7 @@ export function packPackage() {
 export async function startServer({ args = [], port = 0, pkg = "" } = {}) {
   const blank = temporaryFolder();
   writeFileSync(join(blank, "index.html"), BLANK);
-  for (const name of ["page.js", "backend.js"]) copyFileSync(join(import.meta.dirname, name), join(blank, name));
+  for (const name of readdirSync(import.meta.dirname).filter((one) => one.endsWith(".js"))) copyFileSync(join(import.meta.dirname, name), join(blank, name));
   const mounts = [`/=${join(ROOT, "www")}`, `/pkg=${pkg || (await packPackage())}`, `/blank=${blank}`].flatMap((mount) => ["--static", mount]);
   return startProcess({ args: ["--demo", "--allow-trouble", "--port", String(port), ...mounts, ...args] });
 }
