@@ -68,7 +68,8 @@ export async function write(messages) {
   const running = [];
   for (const { talk, text, wait } of messages) {
     report("writing", text);
-    running.push(client.send(talk, { text }, { clientId: text }).then(() => report("accepted", text), (error) => report("wrong", `send: ${error.code}: ${error.message}`)));
+    const sending = client.send(talk, { text }, { clientId: text });
+    running.push(sending.then(() => report("accepted", text), (error) => report("wrong", `send: ${error.code}: ${error.message}`)));
     if (wait) await new Promise((resolve) => setTimeout(resolve, wait));
   }
   await Promise.all(running);
@@ -127,8 +128,8 @@ export async function look(user, options, talks) {
   // it has tried: what it asked with is on record, and from here on it knows that it is offline
   await until(client.status, (status) => status.connection === "offline");
   await poll(async () => asked.some(({ url }) => /\/v1\/(sync|mailbox)/.test(url)));
-  const { cursor, outbox, cachedMessages } = await client.inspect();
-  const seen = { cursor, outboxCount: outbox, cachedMessages, outbox: client.outbox.getSnapshot().map(plain), listed: client.conversations.getSnapshot().map((one) => one.id), talks: {} };
+  const { cursor } = await client.inspect();
+  const seen = { cursor, outbox: client.outbox.getSnapshot().map(plain), talks: {} };
   for (const talk of talks) {
     const { segments } = await client.inspect(talk);
     const timeline = client.timeline(talk, { maxItems: 100_000, pageSize: 200 });
@@ -170,5 +171,3 @@ export async function whole(talk) {
   const { segments } = await client.inspect(talk);
   return { messages: items.map((item) => item.message), unread, lastSeq, segments };
 }
-
-export const inspect = () => client.inspect();

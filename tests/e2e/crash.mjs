@@ -1,13 +1,13 @@
 // The browser is killed, again and again, in the middle of its work: `npm run crash-test` a hundred times, crash.test.mjs five times.
 //
 // A life is one profile on the disk and one account, with a scope and an overflow policy. Its browser catches up with thousands of messages in small batches, pages
-// through a history, writes messages, or all of that at once, while others write, edit, recall, and force overflows; at a moment drawn from the seed every one of its
-// processes gets SIGKILL. Then it is started again on the same profile:
+// through a history, writes messages, or all of that at once, while others write, edit, recall, and force overflows; at a moment drawn from the seed every one of
+// its processes gets SIGKILL. Then it is started again on the same profile:
 //
-// 1. With no server in reach, what it has must be true (`checkWreck`). The truth is the server's: a second account, a member of the same conversations whose log never
-//    overflows, is asked what was committed after the cursor that the client would ask with. Only that may be missing or be held in an older version.
-// 2. Online again, each list must become the server's, and every message whose `send` had resolved must have arrived exactly once, every other at most once, all in the
-//    order written. What has resolved is told to this process as it happens, so it is known whatever becomes of the browser.
+// 1. With no server in reach, what it has must be true (`checkWreck`). The truth is the server's: a second account, a member of the same conversations whose log
+//    never overflows, is asked what was committed after the cursor that the client would ask with. Only that may be missing, or held in an older version.
+// 2. Online again (`checkRecovery`), each list must become the server's, and every message whose `send` had resolved must have arrived exactly once, every other at
+//    most once, all in the order written. What has resolved is told to this process as it happens, so it is known whatever becomes of the browser.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -22,6 +22,11 @@ import { call, edit, everything, line, pause, random, recall } from "./world.mjs
 const SCOPES = ["account", "conversation", "mailbox"];
 const POLICIES = ["clear", "keep"];
 const PHASES = ["catch-up", "paging", "sending", "everything"];
+
+const ARGUMENTS = [
+  ...["--headless", "--remote-debugging-port=0", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-breakpad"],
+  ...["--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+];
 
 /** about how many pages it takes to read a conversation as `paging` does */
 const PAGES = 60;
@@ -55,6 +60,7 @@ function processesOf({ pid, profile }) {
 class Killable {
   #child;
   #browser;
+  #seen = new Set();
 
   /** @param {string} profile a folder */
   static async launch(profile) {
@@ -64,7 +70,7 @@ class Killable {
     self.profile = profile;
     self.#child = start(
       found.chrome,
-      ["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"],
+      [...ARGUMENTS, `--user-data-dir=${profile}`, "about:blank"],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
     self.pid = self.#child.pid;
@@ -85,20 +91,21 @@ class Killable {
     return self;
   }
 
-  /** SIGKILL to all of its processes at once. @returns {Promise<number>} how many there were */
+  /** Looks which processes it has, so that `kill` need not. */
+  look() {
+    for (const { pid } of processesOf(this)) this.#seen.add(pid);
+  }
+
+  /** SIGKILL to all of its processes at once. @returns {Promise<number>} how many are known that it had, none of which is left */
   async kill() {
-    const before = processesOf(this);
     process.kill(-this.pid, "SIGKILL");
-    for (let left = before, end = Date.now() + PATIENCE; left.length; ) {
-      const pids = new Set(before.map((one) => one.pid));
-      left = [...processesOf(this), ...processes().filter((one) => pids.has(one.pid))];
-      if (!left.length) break;
-      // one that has left the group: the crash handler
-      for (const { pid } of left) if (pids.has(pid)) kill(pid);
-      if (Date.now() > end) throw new Error(`still there after SIGKILL: ${left.map(({ pid, args }) => `${pid} ${args.slice(0, 100)}`).join("; ")}`);
-      await pause(20);
+    for (const end = Date.now() + PATIENCE; ; await pause(20)) {
+      const left = [...processesOf(this), ...processes().filter((one) => this.#seen.has(one.pid))];
+      if (!left.length) return this.#seen.size;
+      assert.ok(Date.now() < end, `still there after SIGKILL: ${left.map(({ pid, args }) => `${pid} ${args.slice(0, 100)}`).join("; ")}`);
+      // whatever has left the group
+      for (const { pid } of left) kill(pid);
     }
-    return before.length;
   }
 }
 
@@ -290,8 +297,9 @@ class Life {
   async run(phase, seed) {
     const { next, page } = this;
     const told = { applied: 0, page: 0, accepted: 0 };
-    const wanted = { "catch-up": ["caught-up"], paging: ["read"], sending: ["written"], everything: ["caught-up", "read", "written"] }[phase];
-    let ended = 0;
+    const all = phase === "everything";
+    const wanted = { "catch-up": ["caught-up"], paging: ["read"], sending: ["written"] }[phase] ?? ["caught-up", "read", "written"];
+    const ended = new Set();
     let look = () => {};
     this.heard = (what, detail) => {
       if (what === "writing") this.sent.find((one) => one.text === detail).called = true;
@@ -299,10 +307,9 @@ class Life {
       if (what === "wrong") this.wrong.push(detail);
       if (what === "applied") told.applied = detail;
       else if (what in told) told[what] += 1;
-      if (wanted.includes(what)) ended += 1;
+      if (wanted.includes(what)) ended.add(what);
       look();
     };
-    const all = phase === "everything";
     const paged = phase === "paging" || all ? await this.#talk(1500 + next(1500)) : null;
     this.pullLimit = 10 + next(50);
     let missed = 0;
@@ -315,7 +322,8 @@ class Life {
       }
     }
     if (!next(5)) await this.#forceOverflow(next(2) ? [this.aTalk()] : undefined);
-    if (!next(3)) await this.at.trouble({ errorRate: next(4) / 10, delayMs: next(30), dropNotifications: next(4) / 10 }, this.user);
+    const trouble = { errorRate: next(4) / 10, delayMs: next(30), dropNotifications: next(4) / 10 };
+    if (!next(3)) await this.at.trouble(trouble, this.user);
     const writing = phase === "sending" || all ? this.#toWrite(20 + next(60)) : [];
     const seqs = paged ? await this.#places(paged, 12) : [];
 
@@ -329,10 +337,11 @@ class Life {
       sending: () => told.accepted >= share * writing.length,
     }[work];
 
+    this.browser.look();
     const stopOthers = this.#others(seed, next(3) === 0);
     const moment = new Promise((resolve) => {
       look = () => {
-        if (due() || ended === wanted.length) resolve();
+        if (due() || ended.size === wanted.length) resolve();
       };
       setTimeout(resolve, PATIENCE).unref();
     });
@@ -344,7 +353,7 @@ class Life {
     }, { user: this.user, options: this.options, paged, seqs, limit: 20 + next(60), writing, catchUp: phase === "catch-up" || all });
     await moment;
     await pause(delay);
-    const complete = ended === wanted.length;
+    const complete = ended.size === wanted.length;
     const killed = await this.browser.kill();
     await stopOthers();
     await this.at.trouble({}, this.user);
@@ -410,7 +419,10 @@ class Life {
   async checkWreck({ phase, told, complete, paged }) {
     const { page, server, witness, talks } = this;
     const nowhere = `http://127.0.0.1:${await freePort()}`;
-    const seen = await page.evaluate(({ user, options, nowhere, talks }) => crash.look(user, { ...options, transport: { baseUrl: nowhere, token: () => "nobody's" } }, talks), { user: this.user, options: this.options, nowhere, talks });
+    const seen = await page.evaluate(({ user, options, nowhere, talks }) => {
+      const transport = { baseUrl: nowhere, token: () => "nobody's" };
+      return crash.look(user, { ...options, transport }, talks);
+    }, { user: this.user, options: this.options, nowhere, talks });
 
     let cursors = null;
     if (this.scope !== "mailbox") {
@@ -440,15 +452,16 @@ class Life {
         const { required, version } = fresh ? asOfCursor : asOfRight;
         checkMessages(where, messages, truth, version);
         messages.forEach((message) => held.add(message.id));
-        const from = start ? 0n : BigInt(lo);
-        const lacking = server.filter((message) => seqOf(message) >= from && (seqOf(message) <= BigInt(hi) || live) && !held.has(message.id) && required(message));
+        const claimed = (seq) => (start || seq >= BigInt(lo)) && (live || seq <= BigInt(hi));
+        const lacking = server.filter((message) => claimed(seqOf(message)) && !held.has(message.id) && required(message));
         assert.deepEqual(lacking.map(line), [], `${where}${live ? ", live" : ""}: it lacks messages that the cursor is past`);
         figures.held += messages.length;
       }
       // what came with the log was stored with the cursor that is past it
       if (!this.overflown && this.right?.talks.includes(talk) && unknown.get(talk)) {
-        const passed = sinceRight.filter(({ type, message }) => type === "message" && message.conversation === talk && asOfCursor.required(message) && !held.has(message.id));
-        assert.deepEqual(passed.map(({ message }) => line(message)), [], `${talk}: the cursor is ahead of the data`);
+        const came = sinceRight.filter(({ type, message }) => type === "message" && message.conversation === talk).map(({ message }) => message);
+        const passed = came.filter((message) => asOfCursor.required(message) && !held.has(message.id));
+        assert.deepEqual(passed.map(line), [], `${talk}: the cursor is ahead of the data`);
       }
       this.#checkShown(talk, shown, server, truth, asOfCursor, asOfRight);
       figures.shown += shown.items.length;
@@ -473,7 +486,8 @@ class Life {
       if (!item.message || item.kind !== "message") continue;
       const { required } = item.fresh && last?.fresh !== false ? asOfCursor : asOfRight;
       while (next < server.length && seqOf(server[next]) < seqOf(item.message)) {
-        if (last && seqOf(server[next]) > seqOf(last.message)) assert.ok(!required(server[next]), `${talk}: ${line(server[next])} is missing in the list, and nothing says so`);
+        const between = last && seqOf(server[next]) > seqOf(last.message);
+        assert.ok(!between || !required(server[next]), `${talk}: ${line(server[next])} is missing in the list, and nothing says so`);
         next += 1;
       }
       last = item;
@@ -488,9 +502,12 @@ class Life {
     assert.equal(new Set(waiting).size, waiting.length, "something is in the outbox twice");
     const texts = new Set([...truth.byId.values()].map((message) => message.body?.text));
     for (const { text, talk, called } of this.sent) {
-      if (this.accepted.has(text)) assert.ok(texts.has(text) || waiting.includes(text), `${text} was accepted, and is neither in the outbox nor on the server`);
-      if (!called) assert.ok(!waiting.includes(text) && !texts.has(text), `${text} was never written`);
-      if (waiting.includes(text)) assert.equal(seen.talks[talk].shown.items.filter((item) => item.text === text || item.message?.body?.text === text).length, 1, `${text} waits, and is in its list`);
+      const waits = waiting.includes(text);
+      if (this.accepted.has(text)) assert.ok(waits || texts.has(text), `${text} was accepted, and is neither in the outbox nor on the server`);
+      if (!called) assert.ok(!waits && !texts.has(text), `${text} was never written`);
+      if (!waits) continue;
+      const items = seen.talks[talk].shown.items.filter((item) => item.text === text || item.message?.body?.text === text);
+      assert.equal(items.length, 1, `${text} waits, and is in its list`);
     }
     assert.ok(waiting.every((text) => this.sent.some((one) => one.text === text)), "something is in the outbox that nobody wrote");
     const order = this.sent.map(({ text }) => text).filter((text) => waiting.includes(text));
@@ -509,7 +526,8 @@ class Life {
       const { messages, unread, lastSeq, segments } = await page.evaluate((talk) => crash.whole(talk), talk);
       const wanted = truth.lists.get(talk);
       assert.deepEqual(messages.map(line), wanted.map(line), `${talk}: the list is the server's`);
-      assert.deepEqual(segments.map(({ count, live, start, fresh }) => ({ count, live, start, fresh })), [{ count: wanted.length, live: true, start: true, fresh: true }], `${talk}: its segments`);
+      const whole = { count: wanted.length, live: true, start: true, fresh: true };
+      assert.deepEqual(segments.map(({ count, live, start, fresh }) => ({ count, live, start, fresh })), [whole], `${talk}: its segments`);
       const state = conversations.find((one) => one.id === talk);
       assert.deepEqual([unread, lastSeq], [state.unread, String(state.lastSeq)], `${talk}: its state`);
       compared += wanted.length;
@@ -543,7 +561,7 @@ class Life {
     this.right = { cursor: await head(server, witness), talks: [...talks] };
     this.overflown = false;
     this.beforeOverflow = null;
-    return { compared, arrived: own.flat().length, unresolvedArrived: own.flat().filter((text) => !this.accepted.has(text)).length };
+    return { compared, arrived: arrived.size, unresolvedArrived: [...arrived.keys()].filter((text) => !this.accepted.has(text)).length };
   }
 
   async end() {
@@ -559,7 +577,9 @@ function checkMessages(where, messages, truth, version) {
     before = seqOf(message);
     const newest = truth.byId.get(message.id);
     assert.ok(newest, `${where}: the server has no ${line(message)}`);
-    assert.ok(message.version >= version(message) && message.version <= newest.version, `${where}: ${line(message)} is of version ${message.version}, the cursor is past ${version(message)}, the newest is ${newest.version}`);
+    const least = version(message);
+    const known = message.version >= least && message.version <= newest.version;
+    assert.ok(known, `${where}: ${line(message)} is of version ${message.version}, the cursor is past ${least}, the newest is ${newest.version}`);
     if (message.version === newest.version) assert.equal(line(message), line(newest), where);
     assert.equal(String(message.seq), String(newest.seq), where);
   }
@@ -578,9 +598,15 @@ function checkMessages(where, messages, truth, version) {
  */
 export async function crashTest({ kills, seed, perLife = 4, say = () => {} }) {
   const next = random(seed);
-  const server = await startServer({ args: [...SEQS, "--db", join(temporaryFolder(), "chat.sqlite"), "--overflow-after", "200000", "--notify-interval", "20", "--resend-after", "1000"] });
+  const file = join(temporaryFolder(), "chat.sqlite");
+  const server = await startServer({ args: [...SEQS, "--db", file, "--overflow-after", "200000", "--notify-interval", "20", "--resend-after", "1000"] });
   const at = demo(server);
-  const sum = { kills: 0, processes: 0, lives: 0, phases: {}, ways: {}, middle: 0, cursor: 0, history: 0, outbox: 0, twice: 0, held: 0, shown: 0, compared: 0, accepted: 0, undecided: 0, arrived: 0, unresolvedArrived: 0, answersLost: 0 };
+  const sum = {
+    ...{ kills: 0, lives: 0, processes: 0, again: 0, phases: {}, ways: {} },
+    ...{ middle: 0, cursor: 0, history: 0, outbox: 0 },
+    ...{ held: 0, shown: 0, compared: 0 },
+    ...{ accepted: 0, undecided: 0, unresolvedArrived: 0, answersLost: 0 },
+  };
   const offset = next(SCOPES.length * POLICIES.length);
   try {
     for (let number = 0; sum.kills < kills; number++) {
@@ -609,14 +635,13 @@ export async function crashTest({ kills, seed, perLife = 4, say = () => {} }) {
           for (const what of ["held", "shown", "answersLost"]) sum[what] += wreck[what];
           // some are killed again before they have recovered
           const again = i < many && !next(4);
-          sum.twice += Number(again);
+          sum.again += Number(again);
           const recovery = again ? null : await life.checkRecovery();
-          if (recovery) sum.compared += recovery.compared;
-          if (i === many && recovery) {
-            sum.arrived += recovery.arrived;
-            sum.unresolvedArrived += recovery.unresolvedArrived;
-          }
-          say(`kill ${sum.kills} of ${kills}: ${scope}, ${overflow}, ${phase}: ${JSON.stringify(run.told)} when ${run.killed} processes were killed; ${JSON.stringify(wreck)}${again ? ", not recovered" : `; ${JSON.stringify(recovery)}`}`);
+          sum.compared += recovery?.compared ?? 0;
+          // of the whole life
+          if (i === many) sum.unresolvedArrived += recovery.unresolvedArrived;
+          const then = again ? "killed again before it recovered" : JSON.stringify(recovery);
+          say(`kill ${sum.kills} of ${kills}: ${scope}, ${overflow}, ${phase}: ${JSON.stringify(run.told)}, ${run.killed} processes; ${JSON.stringify(wreck)}; ${then}`);
         }
         sum.accepted += life.accepted.size;
         sum.undecided += life.sent.filter(({ text, called }) => called && !life.accepted.has(text)).length;
@@ -624,16 +649,20 @@ export async function crashTest({ kills, seed, perLife = 4, say = () => {} }) {
       } catch (error) {
         const state = { right: life.right, overflown: life.overflown, sent: life.sent.length, accepted: life.accepted.size, wrong: life.wrong };
         await life.end().catch(() => {});
-        throw new Error(`seed ${seed}, kill ${sum.kills}: ${scope}, ${overflow}, after ${JSON.stringify(run)}:\n${error.message}\n${JSON.stringify(state)}`, { cause: error });
+        const what = `seed ${seed}, kill ${sum.kills}: ${scope}, ${overflow}, after ${JSON.stringify(run)}`;
+        throw new Error(`${what}:\n${error.message}\n${JSON.stringify(state)}`, { cause: error });
       }
     }
   } finally {
     await server.stop();
   }
+  const each = (counts) => Object.entries(counts).map(([what, count]) => `${what} ${count}`).join("; ");
   return [
-    `${sum.kills} kills (${Object.entries(sum.phases).map(([phase, count]) => `${phase} ${count}`).join(", ")}) of ${sum.processes} processes, on ${sum.lives} profiles (${Object.entries(sum.ways).map(([way, count]) => `${way}: ${count}`).join("; ")})`,
-    `${sum.middle} hit in the middle of something: ${sum.cursor} with the cursor partly through a catch-up, ${sum.history} with a history partly read, ${sum.outbox} with messages written and not delivered; ${sum.twice} were killed again before they had recovered`,
-    `offline after the kill, ${sum.held} messages in segments and ${sum.shown} items in lists were checked; online, ${sum.compared} messages were compared with the server's`,
-    `${sum.accepted} sends had resolved, and each arrived once; of ${sum.undecided} that had not, ${sum.unresolvedArrived} arrived, once; ${sum.answersLost} were on the server while the outbox still had them`,
+    `${sum.kills} kills (${each(sum.phases)}) of ${sum.processes} processes, on ${sum.lives} profiles (${each(sum.ways)})`,
+    `${sum.middle} hit in the middle of something: ${sum.cursor} with the cursor partly through a catch-up, ${sum.history} with a history partly read, ` +
+      `${sum.outbox} with messages written and not delivered; ${sum.again} were killed again before they had recovered`,
+    `offline after the kill, ${sum.held} messages in segments and ${sum.shown} items in lists were checked; online, ${sum.compared} messages were compared`,
+    `${sum.accepted} sends had resolved, and each arrived once; of ${sum.undecided} that had not, ${sum.unresolvedArrived} arrived, once; ` +
+      `${sum.answersLost} were on the server while the outbox still had them`,
   ];
 }

@@ -25,8 +25,8 @@ const PATIENCE = 20_000;
 const MB = 1_000_000;
 
 /**
- * What is measured at each rest, and how much more of it the last third of the samples may have than the middle third, in the median: a share, and bytes on top for
- * what does not depend on how much is held. The first third is for warming up.
+ * What is measured at each rest, and how much more of it the last third of the samples may have than the middle third, in the median: a share, and bytes on top
+ * for what does not depend on how much is held. The first third is for warming up.
  */
 const SIZES = {
   heap: { title: "JS heap", share: 0.04, most: 0.4 * MB },
@@ -38,7 +38,8 @@ const SIZES = {
   server: { title: "server, resident", share: 0.1, most: 6 * MB },
 };
 /** What is counted, and must be back at what it was. */
-const COUNTS = ["timers", "sockets", "databases", "channels", "requests", "locks", "nodes", "listeners"];
+const HANDLES = ["timers", "sockets", "databases", "channels", "requests", "locks"];
+const COUNTS = [...HANDLES, "nodes", "listeners"];
 
 /** The middle one, or between the middle two. */
 export function median(numbers) {
@@ -150,7 +151,11 @@ class World {
     recall: async () => {
       await recall(this.#server, this.#bob, await this.#ownMessage()).catch(gone);
     },
-    trouble: () => this.#at.trouble({ dropNotifications: this.#next(5) / 10, duplicateNotifications: this.#next(5) / 10, errorRate: this.#next(3) / 10, delayMs: this.#next(40) }, this.#user),
+    trouble: () => {
+      const tenths = (below) => this.#next(below) / 10;
+      const trouble = { dropNotifications: tenths(5), duplicateNotifications: tenths(5), errorRate: tenths(3), delayMs: this.#next(40) };
+      return this.#at.trouble(trouble, this.#user);
+    },
     calm: () => this.#at.trouble({}, this.#user),
     overflow: () => this.#at.overflow(this.#user, this.#next(2) ? [this.#talk()] : undefined),
     cut: async () => {
@@ -223,7 +228,8 @@ export async function soak({ length, rests, seed, rate = 40, say = () => {}, lea
   const found = findBrowser();
   if (!found) throw new Error("no Chromium: `node tools/setup.mjs` says what to do");
   // a profile on the disk: what Chromium keeps in memory for a context would be measured as a leak of the page's
-  const context = await chromium.launchPersistentContext(temporaryFolder(), { executablePath: found.chrome, headless: true, args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
+  const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
+  const context = await chromium.launchPersistentContext(temporaryFolder(), { executablePath: found.chrome, headless: true, args });
   try {
     await context.addInitScript({ content: readFileSync(join(import.meta.dirname, "counting.js"), "utf8") });
     const at = demo(server);
@@ -231,11 +237,14 @@ export async function soak({ length, rests, seed, rate = 40, say = () => {}, lea
     const talks = [];
     for (let i = 0; i < TALKS; i++) talks.push(await at.conversation([user, bob], KEPT));
     const page = await openPage(context, server);
+    const options = { storage: { maxMessages: MAX_MESSAGES }, sync: { pollInterval: 2000, fallbackPollInterval: 500 }, logLevel: "error" };
+    // the client is opened anew some twenty times: seldom enough that what it holds on to would add up
+    const reopening = Math.max(8, Math.round(length / 20_000));
     await page.evaluate(async ({ life, seed }) => {
       // @ts-ignore: the address is the page's
       globalThis.traffic = await import("/blank/traffic.js");
       await traffic.begin(life, seed);
-    }, { life: { user, talks, leak, reopening: Math.max(8, Math.round(length / 20_000)), options: { storage: { maxMessages: MAX_MESSAGES }, sync: { pollInterval: 2000, fallbackPollInterval: 500 }, logLevel: "error" } }, seed });
+    }, { life: { user, talks, leak, reopening, options }, seed });
     const devtools = await context.newCDPSession(page);
     await devtools.send("Performance.enable");
     const world = new World({ server, next: random(seed), user, bob, talks, context, rate });
@@ -249,8 +258,8 @@ export async function soak({ length, rests, seed, rate = 40, say = () => {}, lea
         await devtools.send("HeapProfiler.collectGarbage");
         await pause(300);
       }
-      const [base] = samples;
-      const counts = await page.evaluate(({ most, patience }) => traffic.given(most, patience), { most: base ? pick(base, ["timers", "sockets", "databases", "channels", "requests", "locks"]) : { requests: 0 }, patience: PATIENCE });
+      const most = samples.length ? Object.fromEntries(HANDLES.map((what) => [what, samples[0][what]])) : { requests: 0 };
+      const counts = await page.evaluate(({ most, patience }) => traffic.given(most, patience), { most, patience: PATIENCE });
       await devtools.send("HeapProfiler.collectGarbage");
       const { metrics } = await devtools.send("Performance.getMetrics");
       const metric = (name) => metrics.find((one) => one.name === name).value;
@@ -286,10 +295,12 @@ export async function soak({ length, rests, seed, rate = 40, say = () => {}, lea
     wrong.push(...violations.slice(0, 20));
     wrong.push(...page.problems.filter((text) => !text.startsWith("Failed to load resource") && !text.startsWith("WebSocket connection")).slice(0, 20));
     await page.evaluate(() => traffic.end());
-    const closed = await page.evaluate((patience) => traffic.given({ timers: 0, sockets: 0, databases: 0, channels: 0, requests: 0, locks: 0 }, patience), PATIENCE);
+    const none = Object.fromEntries(HANDLES.map((what) => [what, 0]));
+    const closed = await page.evaluate(({ none, patience }) => traffic.given(none, patience), { none, patience: PATIENCE });
     for (const [what, count] of Object.entries(closed)) if (count > 0) wrong.push(`${what}: ${count} are left after the client was closed`);
+    const seconds = (Date.now() - began) / 1000;
     const lines = [
-      `${world.messages} messages of others, ${Math.round(world.messages / ((Date.now() - began) / 1000))} a second; in the page ${JSON.stringify(done)}; around it ${JSON.stringify(world.done)}; ${connects} sockets were opened`,
+      `${world.messages} messages of others in ${Math.round(seconds)} s, and ${connects} sockets; in the page ${JSON.stringify(done)}; around it ${JSON.stringify(world.done)}`,
       ...figures(samples),
       `  after the client was closed: ${Object.entries(closed).map(([what, count]) => `${what} ${count}`).join(", ")}`,
     ];
@@ -299,8 +310,6 @@ export async function soak({ length, rests, seed, rate = 40, say = () => {}, lea
     await server.stop();
   }
 }
-
-const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
 
 function told(sample) {
   const sizes = Object.keys(SIZES).map((what) => `${what} ${mb(sample[what])}`);

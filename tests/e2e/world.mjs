@@ -43,7 +43,9 @@ export async function everything(server, user, talk) {
 }
 
 /** @param {{ url: string }} server @param {{ conversation: string, id: string }} message of this user's */
-export const edit = (server, user, { conversation, id }, text) => call(server, user, "PATCH", `/v1/conversations/${conversation}/messages/${id}`, { clientId: randomUUID(), body: { text } });
+export function edit(server, user, { conversation, id }, text) {
+  return call(server, user, "PATCH", `/v1/conversations/${conversation}/messages/${id}`, { clientId: randomUUID(), body: { text } });
+}
 export const recall = (server, user, { conversation, id }) => call(server, user, "POST", `/v1/conversations/${conversation}/messages/${id}/recall`, {});
 
 /** A message as it is compared: all that can differ between two versions of it, and its place. */
