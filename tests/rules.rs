@@ -343,6 +343,21 @@ fn a_message_that_overtakes_the_latest_page_continues_it() {
     );
 }
 
+/// Found by the simulation (seed 908): the segment that the page goes on from has moved over it.
+#[test]
+fn a_page_that_a_trim_has_passed_leaves_nothing_below_it() {
+    let mut b = Bench::signed_in(20);
+    b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "start": {"around": "2"}, "pageSize": 3, "maxItems": 100}));
+    b.answer_page(&[1, 2, 3], false, true);
+    b.load("newer");
+    b.sync(
+        json!([after(20, 21), {"type": "trim", "conversation": "c", "before": 21}]),
+        "2",
+    );
+    b.answer_page(&[4, 5, 6], true, true);
+    assert_eq!(b.inspect()["cachedMessages"], json!(1));
+}
+
 #[test]
 fn an_overflow_discards_the_page_that_was_asked_for_before_it() {
     let mut b = Bench::signed_in(9);

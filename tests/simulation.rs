@@ -4,14 +4,14 @@
 //! After every step what the app shows and what the store holds is compared with the model, by the
 //! rules of DESIGN.md; at the end the trouble stops, and everything must come right.
 //!
-//! A history is a seed: also its scope, how it is notified, its overflow policy and whether it jumps
-//! are drawn from it ([`simulation::mode`]). A failing one prints its seed and its story, and is run
-//! again by
+//! A history is a seed: also its scope, how it is notified, its overflow policy, whether it jumps, and
+//! what else goes wrong are drawn from it ([`simulation::mode`]). One that fails is shrunk
+//! ([`simulation::history`]), told, and run again by its seed.
 //!
 //! ```text
-//! PULLCORD_SEED=123 cargo test --test simulation replay -- --nocapture
-//! PULLCORD_HISTORIES=100000 cargo test --test simulation -- --nocapture
-//! PULLCORD_MODES='mailbox!,push,keep' cargo test --test simulation -- --nocapture
+//! npm run simulate -- --histories 100000 --seed 1
+//! npm run simulate -- --replay 123
+//! PULLCORD_MODES='mailbox!,push,keep' npm run simulate
 //! ```
 
 #![cfg(not(target_arch = "wasm32"))]
@@ -22,22 +22,24 @@
 mod simulation;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use simulation::history::{CommitFate, Failure, History, STEPS};
 use simulation::mode::{self, Mode};
-use simulation::world::World;
 
-/// Steps of a history before the trouble stops.
-const STEPS: u64 = 200;
 /// Last events of a failing history that are told; PULLCORD_STORY: another number.
-const STORY: usize = 70;
+const STORY: usize = 200;
 /// Histories run where PULLCORD_HISTORIES does not say.
-const HISTORIES: u64 = 800;
+const HISTORIES: u64 = 20_000;
+/// Runs that shrinking a failing history may take.
+const SHRINKING: u32 = 1_500;
+/// Histories of which every single commit goes wrong in every way, and their steps.
+const SWEPT: (u64, u64) = (8, 60);
 
-/// Seeds that failed once, and what they found. They are run first, in the mode drawn from them.
+/// Seeds that failed once, and what they found, in the mode that was drawn from them then.
 const FOUND: &[(u64, &str)] = &[
     (
         396,
@@ -109,86 +111,79 @@ const FOUND_CLASSIC: &[(u64, &str)] = &[
     (31_256, "likewise"),
 ];
 
-/// Runs one history; the story is told only where it is wanted.
-fn run(seed: u64, mode: &Mode, story: usize) -> Result<(), String> {
-    let mut world = World::new(seed, mode.clone(), story);
-    let outcome = catch_unwind(AssertUnwindSafe(|| world.run(STEPS)));
-    let error = match outcome {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => error,
-        Err(panic) => {
-            let message = panic.downcast_ref::<String>().map(String::as_str);
-            let message = message
-                .or(panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            format!("a panic: {message}")
-        }
-    };
-    Err(format!(
-        "{}\n  {error}\n  at {:.3} s, seed {seed}, {mode:?}\n",
-        world.story.print(),
-        world.time as f64 / 1000.0
-    ))
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs a failed history again, with its story.
-fn fail(seed: u64, mode: &Mode) -> ! {
-    let told = run(seed, mode, STORY)
-        .err()
-        .unwrap_or_else(|| "it did not fail again: it is not deterministic".to_owned());
-    let modes = if *mode == Mode::classic() {
-        "classic".to_owned()
-    } else {
-        mode::enabled()
+fn story() -> usize {
+    number("PULLCORD_STORY").map_or(STORY, |lines| lines as usize)
+}
+
+/// Shrinks a failed history, and tells it.
+fn tell(failure: Failure) -> String {
+    let (seed, steps) = (failure.history.seed, failure.history.length());
+    let modes = match mode::enabled().as_str() {
+        "all" => String::new(),
+        modes => format!("PULLCORD_MODES='{modes}' "),
     };
-    panic!(
-        "{told}\nPULLCORD_MODES='{modes}' PULLCORD_SEED={seed} cargo test --test simulation replay -- --nocapture"
-    );
+    let again = format!("{modes}npm run simulate -- --replay {seed}");
+    let chained = failure.history.chained;
+    let shrunk = failure.shrink(SHRINKING);
+    let from = if chained {
+        String::new()
+    } else {
+        format!(" (shrunk from {steps})")
+    };
+    format!(
+        "A history breaks the rules{from}\n{}",
+        shrunk.tell(story(), &again)
+    )
 }
 
 #[test]
 fn histories_that_failed_once_pass() {
     let found = FOUND
         .iter()
-        .map(|(seed, what)| (*seed, Mode::drawn(*seed), what));
+        .map(|(seed, what)| (History::chained(*seed, Mode::drawn_at_first(*seed)), what));
     let classic = FOUND_CLASSIC
         .iter()
-        .map(|(seed, what)| (*seed, Mode::classic(), what));
-    for (seed, mode, what) in found.chain(classic) {
-        if run(seed, &mode, 0).is_err() {
-            eprintln!("again: {what}");
-            fail(seed, &mode);
+        .map(|(seed, what)| (History::chained(*seed, Mode::classic()), what));
+    for (history, what) in found.chain(classic) {
+        if let Err(failure) = history.run(0) {
+            panic!("again: {what}\n{}", tell(*failure));
         }
     }
 }
 
-#[test]
-fn every_history_keeps_the_rules() {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
-    let histories = number("PULLCORD_HISTORIES").unwrap_or(HISTORIES);
-    let first = number("PULLCORD_FIRST").unwrap_or(1);
-    // A survey goes on after a failure, and says of each in a line what it found.
-    let survey = std::env::var_os("PULLCORD_SURVEY").is_some();
+/// Runs these histories on all cores. Answers those that fail; `all`: goes on after the first.
+fn run(count: u64, all: bool, history: impl Fn(u64) -> History + Sync) -> BTreeMap<u64, Failure> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicU64::new(first);
-    let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
-    let started = Instant::now();
+    let next = AtomicU64::new(0);
+    let failed: Mutex<BTreeMap<u64, Failure>> = Mutex::default();
+    let (started, told) = (Instant::now(), Mutex::new(Instant::now()));
     let work = || {
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            let enough = !survey && !failed.lock().expect("held for an instant").is_empty();
-            if seed >= first + histories || enough {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            let failures = failed.lock().expect("held for an instant").len();
+            if n >= count || (failures > 0 && !all) {
                 return;
             }
-            if let Err(told) = run(seed, &Mode::drawn(seed), 0) {
+            if let Err(failure) = history(n).run(0) {
                 failed
                     .lock()
                     .expect("held for an instant")
-                    .insert(seed, told);
+                    .insert(n, *failure);
+            }
+            let mut told = told.lock().expect("held for an instant");
+            if told.elapsed() > Duration::from_secs(10) {
+                *told = Instant::now();
+                let rate = (n + 1) as f64 / started.elapsed().as_secs_f64();
+                println!(
+                    "{} of {count}, {rate:.0} a second, {failures} failed",
+                    n + 1
+                );
+                // A test's output is not a terminal's.
+                let _ = std::io::stdout().flush();
             }
         }
     };
@@ -197,33 +192,71 @@ fn every_history_keeps_the_rules() {
             scope.spawn(work);
         }
     });
+    failed.into_inner().expect("all threads have ended")
+}
+
+#[test]
+fn every_history_keeps_the_rules() {
+    let count = number("PULLCORD_HISTORIES").unwrap_or(HISTORIES);
+    let first = number("PULLCORD_FIRST").unwrap_or(1);
+    // A survey goes on after a failure, and says of each in a line what it found.
+    let survey = std::env::var_os("PULLCORD_SURVEY").is_some();
+    let started = Instant::now();
+    let mut failed = run(count, survey, |n| History::drawn(first + n));
     let seconds = started.elapsed().as_secs_f64();
-    println!("{histories} histories of {STEPS} steps from seed {first} on, in {seconds:.1} s");
-    let failed = failed.into_inner().expect("all threads have ended");
-    if survey {
-        for told in failed.values() {
-            println!("{}", told.trim());
+    println!(
+        "{count} histories of {STEPS} steps from seed {first} on, in {seconds:.0} s: {:.0} a second",
+        count as f64 / seconds
+    );
+    for failure in failed.values().filter(|_| survey) {
+        println!("seed {}: {}", failure.history.seed, failure.error);
+    }
+    if let Some((_, failure)) = failed.pop_first() {
+        panic!("{} failed\n{}", failed.len() + 1, tell(failure));
+    }
+}
+
+/// Every single commit of a device fails, finds the disk full, is the last before the tab is killed,
+/// or the last before the power fails.
+#[test]
+fn every_single_commit_can_go_wrong() {
+    let (histories, steps) = SWEPT;
+    let mut swept = 0;
+    for seed in 1..=histories {
+        let mut history = History::drawn(seed);
+        history.steps = steps;
+        let commits = match history.commits() {
+            Ok(commits) => commits,
+            Err(failure) => panic!("{}", tell(*failure)),
+        };
+        let fates = CommitFate::ALL.len() as u64;
+        let mut failed = run(commits * fates, false, |n| {
+            let fate = CommitFate::ALL[(n % fates) as usize];
+            History {
+                commit: Some((n / fates + 1, fate)),
+                ..history.clone()
+            }
+        });
+        if let Some((_, failure)) = failed.pop_first() {
+            let fate = failure.history.commit;
+            panic!("{fate:?}\n{}", tell(failure));
         }
+        swept += commits;
     }
-    if let Some(seed) = failed.keys().next() {
-        fail(*seed, &Mode::drawn(*seed));
-    }
+    println!(
+        "{swept} commits went wrong, each in {} ways",
+        CommitFate::ALL.len()
+    );
+    assert!(swept > 100, "there was hardly anything to go wrong");
 }
 
 /// One history, by its seed: for looking into a failure.
 #[test]
 fn replay() {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
     if let Some(seed) = number("PULLCORD_SEED") {
-        let story = number("PULLCORD_STORY").map_or(STORY, |lines| lines as usize);
-        let mode = Mode::drawn(seed);
-        match run(seed, &mode, story) {
-            Ok(()) => println!("seed {seed} keeps the rules, {mode:?}"),
-            Err(told) => panic!("{told}"),
+        match History::drawn(seed).run(0) {
+            Ok(()) => println!("seed {seed} keeps the rules"),
+            Err(failure) => panic!("{}", tell(*failure)),
         }
     }
 }
@@ -231,9 +264,9 @@ fn replay() {
 #[test]
 fn a_history_is_determined_by_its_seed() {
     let told = |seed| {
-        let mut world = World::new(seed, Mode::drawn(seed), STORY);
-        let outcome = world.run(60);
-        (world.story.print(), outcome)
+        let mut history = History::drawn(seed);
+        history.steps = 60;
+        history.told(STORY)
     };
     assert_eq!(told(7), told(7));
 }

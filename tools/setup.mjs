@@ -107,6 +107,11 @@ async function browser() {
   );
 }
 
+/** What native code needs: the simulation. */
+export async function setUpNative() {
+  await rust();
+}
+
 /** What `npm run build` and `npm run demo` need. */
 export async function setUpBuild() {
   await rust();

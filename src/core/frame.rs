@@ -424,6 +424,7 @@ impl Engine {
         let mut changed = false;
         if !matches!(t.life, Life::Removed | Life::Closed) {
             let rows = self.rows(t);
+            self.keep_keys(&rows);
             t.first_index = first_index(t, &rows);
             if let Some(at) = t.anchor_at.take() {
                 let newer = rows
@@ -564,6 +565,24 @@ impl Engine {
             }
         }
         place_locals(t, &held, rows, locals)
+    }
+
+    /// One message delivered twice stands under its key and another: each keeps its own, also when
+    /// the other one goes.
+    fn keep_keys(&mut self, rows: &[Row]) {
+        if self.own_keys.is_empty() {
+            return;
+        }
+        for row in rows {
+            if let Row::Message { key, message, .. } = row
+                && key.starts_with("s:")
+            {
+                let id = (message.conversation.clone(), message.id.clone());
+                if let Some(own) = self.own_keys.get_mut(&id) {
+                    *own = key.clone();
+                }
+            }
+        }
     }
 
     /// The items of a conversation that the account has left: those there were, with what became of

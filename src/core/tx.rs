@@ -824,8 +824,10 @@ impl<'a> Tx<'a> {
                 Event::Conversation(_) | Event::Removed(_) => {}
             }
         }
-        if let Some(before) = trimmed.filter(|before| *before > cover.lo) {
+        if let Some(before) = trimmed {
             messages = messages.split_off(&before);
+        }
+        if let Some(before) = trimmed.filter(|before| *before > cover.lo) {
             cover.lo = 0;
             cover.start = true;
             if cover.hi < before {

@@ -14,7 +14,7 @@ use super::facade::{Item, Local, Message, Shown, Start, View};
 use super::lies::LIE;
 use super::mode::Scope;
 use super::server::{ACCOUNT, Conversation, Post, Server, UNTOLD, position_in, position_of};
-use super::stored::{self, Positions};
+use super::stored::Positions;
 
 pub type Checked = Result<(), String>;
 
@@ -33,7 +33,7 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
         positions.least() <= server.position(),
         "the cursor is ahead of the server's log"
     );
-    if stored::owed(&device.store) || !stored::suspects(&device.store).is_empty() {
+    if device.store.owed() || !device.store.suspects().is_empty() {
         device.owed = true;
     } else {
         if std::mem::take(&mut device.owed) {
@@ -89,11 +89,10 @@ pub fn device(device: &mut Device, server: &Server) -> Checked {
             break;
         }
         if view.status == "ready" {
-            let stored = stored::versions(&device.store, &view.conversation);
             for (_, message, _) in view.messages().filter(|(_, _, fresh)| *fresh) {
-                let version = stored.get(&message.seq);
+                let version = device.store.version(&view.conversation, message.seq);
                 must!(
-                    version.is_some_and(|version| *version >= message.version),
+                    version.is_some_and(|version| version >= message.version),
                     "R9: timeline {id} shows {} v{}, and {version:?} is committed\n    shows {}",
                     message.seq,
                     message.version,
@@ -148,7 +147,13 @@ pub fn draw(view: &View) -> String {
 // ---------------------------------------------------------------- messages
 
 /// A copy that is shown or stored is one that the server made, and not older than `position`.
-pub fn is_true(message: &Message, conversation: &Conversation, position: usize) -> Checked {
+fn is_true(message: &Message, conversation: &Conversation, position: usize) -> Checked {
+    is_copy(message, conversation)?;
+    is_new_enough(message, &conversation.posts[&message.seq], position)
+}
+
+/// A copy is one that the server made.
+pub fn is_copy(message: &Message, conversation: &Conversation) -> Checked {
     must!(
         !message.id.starts_with(LIE),
         "{} comes from an answer that breaks the protocol",
@@ -187,6 +192,11 @@ pub fn is_true(message: &Message, conversation: &Conversation, position: usize) 
         "{} is not as the server has it: {message:?}",
         message.id
     );
+    Ok(())
+}
+
+/// A copy is not older than `position`.
+pub fn is_new_enough(message: &Message, post: &Post, position: usize) -> Checked {
     let newest = post.version_at(position);
     must!(
         newest.is_none_or(|newest| message.version >= newest),
@@ -234,7 +244,7 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
         return Ok(());
     };
     let ended = view.status != "ready" || !conversation.member_at(position);
-    let kept = stored::kept(&device.store, &view.conversation);
+    let kept = device.store.kept(&view.conversation);
 
     // Walks the list once. `last`: the message before, and as of when it is known to be followed.
     let mut last: Option<(u64, usize)> = None;
@@ -276,13 +286,14 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
                 }
                 let (before, before_as_of) = last.unzip();
                 let as_of_both = before_as_of.map_or(as_of, |before| before.min(as_of));
-                // Whoever shows a message was told of all that was committed before it.
+                // Whoever shows a message was told of all that was committed before it; but not by
+                // replicas, of which one may lag behind the other: then it is so as of the cursor.
                 let told = |seq: u64| {
                     let position = conversation.posts[&seq].copies[0].position;
                     if position == UNTOLD { 0 } else { position }
                 };
                 let as_of_both = match (fresh, ended) {
-                    (true, false) if as_of_both == position => {
+                    (true, false) if as_of_both == position && !server.mode.replicas => {
                         let told = before.map_or(0, told).max(told(message.seq));
                         told.max(as_of_both)
                     }
@@ -675,7 +686,7 @@ fn conversations(device: &Device, server: &Server, positions: &Positions) -> Che
             pair[1].id
         );
     }
-    let suspects = stored::suspects(&device.store);
+    let suspects = device.store.suspects();
     for shown in list.iter().filter(|shown| !suspects.contains(&shown.id)) {
         let Some(conversation) = server.conversations.get(&shown.id) else {
             return Err(format!("the server has no conversation {}", shown.id));
@@ -694,7 +705,7 @@ fn conversations(device: &Device, server: &Server, positions: &Positions) -> Che
     }
     if device.facade.caught_up() && !device.owed {
         let cursors = match server.mode.scope {
-            Scope::Conversation => stored::cursors(&device.store),
+            Scope::Conversation => device.store.cursors(),
             _ => BTreeMap::new(),
         };
         let decided = server
@@ -704,7 +715,9 @@ fn conversations(device: &Device, server: &Server, positions: &Positions) -> Che
         for conversation in decided {
             // Of a conversation without a cursor, the last pull of all says what it says.
             let position = match server.mode.scope {
-                Scope::Conversation if !cursors.contains_key(&conversation.id) => device.pulled_at,
+                Scope::Conversation if !cursors.contains_key(conversation.id.as_str()) => {
+                    device.pulled_at
+                }
                 _ => positions.of(&conversation.id),
             };
             if position < device.paid_at {

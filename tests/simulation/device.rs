@@ -4,19 +4,18 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use pullcord::core::net::Request;
-use pullcord::core::storage::{Read, Write};
+use pullcord::core::storage::{Durability, Read, Write};
 use pullcord::core::{Config, Effect, Engine, Input, Now};
-use pullcord::store::Memory;
 use serde_json::Value;
 
 use super::facade::{Facade, Start};
 use super::server::Server;
-use super::stored::{self, Positions};
+use super::stored::{Disk, Positions};
 
 /// A store operation that the engine issued. They are carried out strictly in order.
 pub enum Operation {
     Read(u64, Vec<Read>),
-    Commit(u64, Vec<Write>),
+    Commit(u64, Vec<Write>, Durability),
 }
 
 /// A request that the engine waits for.
@@ -103,7 +102,7 @@ pub struct Channel {
 
 pub struct Device {
     pub name: &'static str,
-    pub store: Memory,
+    pub store: Disk,
     /// None: the tab is closed, or crashed
     pub engine: Option<Engine>,
     pub facade: Facade,
@@ -143,6 +142,10 @@ pub struct Device {
     pub loaded: bool,
     /// commits that were made
     pub commits: u64,
+    /// commits that were asked for, over all lives
+    pub asked_commits: u64,
+    /// its clock, beside the server's, ms
+    pub clock: i64,
     next_call: u64,
     next_timeline: u64,
     next_own: usize,
@@ -152,7 +155,7 @@ impl Device {
     pub fn new(name: &'static str) -> Self {
         Device {
             name,
-            store: Memory::new(),
+            store: Disk::default(),
             engine: None,
             facade: Facade::default(),
             life: 0,
@@ -177,6 +180,8 @@ impl Device {
             hidden_since: None,
             loaded: false,
             commits: 0,
+            asked_commits: 0,
+            clock: 0,
             next_call: 1,
             next_timeline: 1,
             next_own: 0,
@@ -208,11 +213,19 @@ impl Device {
         self.asleep_until = 0;
     }
 
+    /// The disk has gone back in time: what followed from what it held is not known any more.
+    pub fn forget(&mut self) {
+        self.states_at.clear();
+        self.pulled_at = 0;
+        self.pulled_before = 0;
+        self.checked_at = Positions::default();
+    }
+
     /// One input, and everything that it caused.
     pub fn handle(&mut self, time: u64, wall: u64, input: Option<Input>) -> Vec<Effect> {
         let now = Now {
             mono: time - self.born,
-            wall,
+            wall: wall.saturating_add_signed(self.clock),
         };
         let Some(engine) = &mut self.engine else {
             return Vec::new();
@@ -231,7 +244,7 @@ impl Device {
 
     /// How far it has come by what is stored.
     pub fn positions(&self, server: &Server) -> Positions {
-        stored::positions(&self.store, server)
+        self.store.positions(server)
     }
 
     pub fn new_call(&mut self, call: Call) -> u64 {

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod device;
 pub mod facade;
+pub mod history;
 pub mod lies;
 pub mod mode;
 pub mod rng;

@@ -4,7 +4,7 @@
 //! Seeds that were found while there was one kind only are run as [`Mode::classic`]: their histories
 //! stay what they were. Where the environment's PULLCORD_MODES lists dimensions, the others stay
 //! classic: `conversation`, `mailbox`, `push`, `long-poll`, `keep`, `no-changes`, `jumps`, `prefetch`,
-//! or `all`, or `classic` for none. One with `!` after it is so in every history
+//! `power-cuts`, `replicas`, `restarts`, `clocks`, or `all`, or `classic` for none. One with `!` after it is so in every history
 //! (`PULLCORD_MODES='mailbox!,push,keep'`).
 
 pub use pullcord::core::command::Scope;
@@ -26,10 +26,21 @@ pub struct Mode {
     pub jumps: bool,
     /// a page is fetched before it is asked for
     pub prefetch: bool,
+    /// the power fails: what was not flushed to the disk is lost
+    pub power_cuts: bool,
+    /// pages and changes are read from replicas that lag behind, as far as the protocol lets them
+    pub replicas: bool,
+    /// the server restarts
+    pub restarts: bool,
+    /// the devices' clocks are off, and jump
+    pub clocks: bool,
 }
 
 /// What is drawn where the environment does not say.
 const ENABLED: &str = "all";
+
+/// The dimensions that there were at first.
+const FIRST: &str = "conversation,mailbox,push,long-poll,keep,no-changes,jumps,prefetch";
 
 impl Mode {
     pub fn classic() -> Self {
@@ -41,7 +52,16 @@ impl Mode {
             revalidates: true,
             jumps: false,
             prefetch: false,
+            power_cuts: false,
+            replicas: false,
+            restarts: false,
+            clocks: false,
         }
+    }
+
+    /// As modes were drawn before the disk, the clocks and the servers had their own troubles.
+    pub fn drawn_at_first(seed: u64) -> Self {
+        Self::within(seed, FIRST)
     }
 
     pub fn drawn(seed: u64) -> Self {
@@ -71,6 +91,14 @@ impl Mode {
         let jumps = drawn("jumps", 80);
         let prefetch = drawn("prefetch", 50);
         let most = 10 + rng.below(90);
+        let mut drawn = |name: &str, percent: u64| {
+            let drawn = rng.chance(percent);
+            always(name) || (drawn && has(name))
+        };
+        let power_cuts = drawn("power-cuts", 50);
+        let replicas = drawn("replicas", 50);
+        let restarts = drawn("restarts", 40);
+        let clocks = drawn("clocks", 40);
         if plain {
             return Self::classic();
         }
@@ -91,6 +119,10 @@ impl Mode {
             revalidates: !no_changes,
             jumps,
             prefetch,
+            power_cuts,
+            replicas,
+            restarts,
+            clocks,
         }
     }
 

@@ -70,6 +70,13 @@ impl Post {
     }
 
     /// A client that is at `position`, or anywhere after it, must have it.
+    /// The copy that a replica at `position` has of it, if there it is one of the messages.
+    fn copy_at(&self, position: usize) -> Option<&Copy> {
+        let living = self.trimmed.is_none_or(|at| at > position);
+        let mut copies = self.copies.iter().rev().filter(|_| living);
+        copies.find(|copy| copy.position <= position)
+    }
+
     pub fn is_owed_at(&self, position: usize) -> bool {
         self.copies[0].position <= position && self.trimmed.is_none()
     }
@@ -124,6 +131,12 @@ impl Conversation {
 
     pub fn living(&self) -> impl DoubleEndedIterator<Item = &Post> {
         self.posts.values().filter(|post| post.trimmed.is_none())
+    }
+
+    /// The messages as a replica at `position` has them.
+    fn copies_at(&self, position: usize) -> impl Iterator<Item = (&Post, &Copy)> {
+        let posts = self.posts.values();
+        posts.filter_map(move |post| Some((post, post.copy_at(position)?)))
     }
 
     fn state(&self) -> State {
@@ -703,8 +716,11 @@ impl Server {
                 conversation,
                 limit,
                 place,
-                ..
-            } => self.page(conversation, *limit as usize, *place, rng)?,
+                cursor,
+            } => {
+                let as_of = self.replica(conversation, cursor.as_deref(), rng);
+                self.page(conversation, *limit as usize, *place, as_of, rng)?
+            }
             Request::Send {
                 conversation,
                 client_id,
@@ -750,10 +766,36 @@ impl Server {
                 from,
                 to,
                 limit,
-                ..
-            } => self.changes(conversation, since, (from.0, to.0), *limit as usize, rng)?,
+                cursor,
+            } => {
+                let as_of = self.replica(conversation, cursor.as_deref(), rng);
+                let range = (from.0, to.0);
+                self.changes(conversation, since, range, *limit as usize, as_of, rng)?
+            }
         };
         Ok(value.to_string())
+    }
+
+    /// The position of the replica that answers: at least the client's cursor; without one, always
+    /// the primary.
+    fn replica(&self, conversation: &str, cursor: Option<&str>, rng: &mut Rng) -> usize {
+        let primary = self.position();
+        if !self.mode.replicas {
+            return primary;
+        }
+        let at = cursor
+            .and_then(|cursor| position_of(cursor).or_else(|| position_in(cursor, conversation)));
+        match at.filter(|at| *at <= primary) {
+            Some(at) if rng.chance(70) => {
+                // Whether the account is a member, and what it finds when it comes back, is as it
+                // is now.
+                let membership = &self.conversations.get(conversation);
+                let entered = membership.and_then(|c| Some(c.membership.last()?.0));
+                let at = at.max(entered.unwrap_or(0));
+                rng.between(at as u64, primary as u64) as usize
+            }
+            _ => primary,
+        }
     }
 
     fn membership(&self, id: &str) -> Result<&Conversation, Error> {
@@ -1081,6 +1123,7 @@ impl Server {
         since: &str,
         (from, to): (u64, u64),
         limit: usize,
+        as_of: usize,
         rng: &mut Rng,
     ) -> Result<Value, Error> {
         let conversation = self.membership(id)?;
@@ -1093,7 +1136,7 @@ impl Server {
         let since = since
             .filter(|since| *since <= self.position())
             .ok_or_else(gone)?;
-        let trimmed = self.log[since..].iter().any(|entry| {
+        let trimmed = self.log[since..as_of.max(since)].iter().any(|entry| {
             matches!(entry, Entry::Trim { conversation, before } if conversation == id && *before > from)
         });
         let left = conversation.membership.iter().any(|(at, _)| *at > since);
@@ -1101,14 +1144,15 @@ impl Server {
             return Err(gone());
         }
         let limit = limit.min(self.max_page).max(1);
-        let changed =
-            |post: &&Post| (from..=to).contains(&post.seq) && post.newest().position > since;
-        let mut posts: Vec<&Post> = conversation.living().filter(changed).collect();
-        let more = posts.len() > limit;
-        posts.truncate(limit);
-        let messages: Vec<Value> = posts
+        let mut copies: Vec<(&Post, &Copy)> = conversation
+            .copies_at(as_of)
+            .filter(|(post, copy)| (from..=to).contains(&post.seq) && copy.position > since)
+            .collect();
+        let more = copies.len() > limit;
+        copies.truncate(limit);
+        let messages: Vec<Value> = copies
             .into_iter()
-            .map(|post| message_value(id, post, post.newest(), rng))
+            .map(|(post, copy)| message_value(id, post, copy, rng))
             .collect();
         Ok(json!({ "messages": messages, "hasMore": more }))
     }
@@ -1187,9 +1231,16 @@ impl Server {
         json!({ "conversations": conversations, "next": next })
     }
 
-    fn page(&self, id: &str, limit: usize, place: Place, rng: &mut Rng) -> Result<Value, Error> {
+    fn page(
+        &self,
+        id: &str,
+        limit: usize,
+        place: Place,
+        as_of: usize,
+        rng: &mut Rng,
+    ) -> Result<Value, Error> {
         let conversation = self.membership(id)?;
-        let posts: Vec<&Post> = conversation.living().collect();
+        let posts: Vec<(&Post, &Copy)> = conversation.copies_at(as_of).collect();
         let limit = limit.min(self.max_page).max(1);
         let middle = |at: usize| {
             let from = at
@@ -1200,22 +1251,22 @@ impl Server {
         let (from, to) = match place {
             Place::Latest => (posts.len().saturating_sub(limit), posts.len()),
             Place::Before(seq) => {
-                let to = posts.partition_point(|post| post.seq < seq.0);
+                let to = posts.partition_point(|(post, _)| post.seq < seq.0);
                 (to.saturating_sub(limit), to)
             }
             Place::After(seq) => {
-                let from = posts.partition_point(|post| post.seq <= seq.0);
+                let from = posts.partition_point(|(post, _)| post.seq <= seq.0);
                 (from, posts.len().min(from + limit))
             }
-            Place::Around(seq) => middle(posts.partition_point(|post| post.seq < seq.0)),
+            Place::Around(seq) => middle(posts.partition_point(|(post, _)| post.seq < seq.0)),
             Place::At(time) => {
-                let first = posts.iter().position(|post| post.created_at >= time);
+                let first = posts.iter().position(|(post, _)| post.created_at >= time);
                 middle(first.unwrap_or(posts.len()))
             }
         };
         let messages: Vec<Value> = posts[from..to]
             .iter()
-            .map(|post| message_value(id, post, post.newest(), rng))
+            .map(|(post, copy)| message_value(id, post, copy, rng))
             .collect();
         Ok(json!({ "messages": messages, "hasBefore": from > 0, "hasAfter": to < posts.len() }))
     }

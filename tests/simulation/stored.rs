@@ -1,64 +1,441 @@
 //! What is committed, read as the next start would read it, against the model: the cursor is never
 //! ahead of the data (R9), and every segment is true (DESIGN.md, "Segments").
+//!
+//! [`Disk`] keeps beside the bytes what they mean, so that looking at it after every step costs
+//! little; at the end of a history everything is read from the bytes again, and must be the same.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use pullcord::core::records::{self, Held, MetaRecord};
-use pullcord::core::storage::{Read, Table};
+use pullcord::core::records::{self, Held, Meta, MetaRecord};
+use pullcord::core::storage::{Durability, Key, Read, StoreError, Table, Value, Write};
 use pullcord::core::types::MessageState;
 use pullcord::core::{block, types};
 use pullcord::store::Memory;
 
-use super::check::{Checked, is_true};
+use super::check::{Checked, is_copy, is_new_enough};
 use super::facade::Message;
 use super::mode::Scope;
+use super::rng::Rng;
 use super::server::{Conversation, Server, position_in, position_of};
 
-fn meta(store: &Memory) -> Option<records::Meta> {
-    let read = Read::Get {
-        table: Table::Meta,
-        key: records::meta_key(),
-    };
-    let value = store.read(&[read]).ok()?.pop()?.pop()?;
-    match records::read_meta(&value) {
-        Ok(MetaRecord::Meta(meta)) => Some(meta),
-        _ => None,
+/// What a record means.
+#[derive(Debug)]
+enum Record {
+    Meta(Meta),
+    /// a conversation's cursor
+    Cursor(String, String),
+    Held(String, Held),
+    Block(Block),
+    Deliveries(Vec<String>),
+    /// what the app is shown of it is checked there
+    Other,
+}
+
+#[derive(Debug)]
+struct Block {
+    messages: Vec<Message>,
+    bytes: usize,
+    /// its messages were compared with the server's
+    compared: Cell<bool>,
+}
+
+impl Record {
+    fn read(table: Table, value: &[u8]) -> Result<Record, String> {
+        let unread = |_| format!("a record of {} that cannot be read", table.name());
+        let text = |name: &Rc<str>| name.to_string();
+        Ok(match table {
+            Table::Meta => match records::read_meta(value).map_err(unread)? {
+                MetaRecord::Meta(meta) => Record::Meta(meta),
+                MetaRecord::Cursor(id, cursor) => Record::Cursor(text(&id), cursor),
+                _ => Record::Other,
+            },
+            Table::Segments => {
+                let (id, held) = records::read_held(value).map_err(unread)?;
+                Record::Held(text(&id), held)
+            }
+            Table::Deliveries => {
+                let (_, names) = records::read_deliveries(value).map_err(unread)?;
+                Record::Deliveries(names.iter().map(text).collect())
+            }
+            Table::Blocks | Table::Conversations | Table::Outbox => Record::Other,
+        })
+    }
+
+    /// A block does not say by itself whose it is; its key does.
+    fn read_block(key: &[u8], value: &[u8]) -> Result<Record, String> {
+        let id = key
+            .get(4..key.len().saturating_sub(8))
+            .and_then(|id| std::str::from_utf8(id).ok())
+            .ok_or("a block's key that cannot be read")?;
+        let block = block::decode(&id.into(), value)
+            .map_err(|_| format!("a block of {id} that cannot be read"))?;
+        let messages: Result<Vec<Message>, String> =
+            block.iter().map(|message| plain(message)).collect();
+        Ok(Record::Block(Block {
+            messages: messages?,
+            bytes: value.len(),
+            compared: Cell::new(false),
+        }))
     }
 }
 
-/// The committed cursor of the account.
-fn cursor(store: &Memory) -> Option<String> {
-    meta(store)?.cursor
+type Records = BTreeMap<(Table, Key), Rc<Record>>;
+
+/// A device's disk. It outlives the tab, and with the power it loses what was not flushed.
+#[derive(Default)]
+pub struct Disk {
+    memory: Memory,
+    records: Records,
+    deliveries: OnceCell<BTreeSet<String>>,
+    /// what a power cut may leave, oldest first: as of the last strict commit, and each relaxed one
+    /// since but the last. Kept where power cuts are to come only.
+    unflushed: Vec<(Memory, Records)>,
+    pub has_power_cuts: bool,
 }
 
-fn all(store: &Memory, table: Table) -> Vec<Vec<u8>> {
-    let answers = store.read(&[Read::All { table }]);
-    let mut answers = answers.unwrap_or_default();
-    answers.pop().unwrap_or_default()
-}
+impl Disk {
+    pub fn read(&self, reads: &[Read]) -> Result<Vec<Vec<Value>>, StoreError> {
+        self.memory.read(reads)
+    }
 
-/// The committed cursors of the conversations (scope "conversation").
-pub fn cursors(store: &Memory) -> BTreeMap<String, String> {
-    let records = all(store, Table::Meta);
-    let cursors = records
-        .iter()
-        .filter_map(|value| match records::read_meta(value) {
-            Ok(MetaRecord::Cursor(id, cursor)) => Some((id.to_string(), cursor)),
+    /// Commits, and reads what was written. The disk is never full.
+    pub fn commit(&mut self, writes: &[Write], durability: Durability) -> Checked {
+        if durability == Durability::Strict {
+            self.unflushed.clear();
+        } else if self.has_power_cuts {
+            self.unflushed
+                .push((self.memory.clone(), self.records.clone()));
+        }
+        self.memory
+            .commit(writes)
+            .map_err(|error| format!("{error:?}"))?;
+        for write in writes {
+            match write {
+                Write::Put { table, key, value } => {
+                    let record = match table {
+                        Table::Blocks => Record::read_block(key, value)?,
+                        _ => Record::read(*table, value)?,
+                    };
+                    self.records.insert((*table, key.clone()), Rc::new(record));
+                }
+                Write::Delete { table, key } => {
+                    self.records.remove(&(*table, key.clone()));
+                }
+                Write::DeleteRange { table, lo, hi } => {
+                    self.records
+                        .retain(|(of, key), _| of != table || key < lo || key > hi);
+                }
+                Write::Clear { table } => self.records.retain(|(of, _), _| of != table),
+            }
+        }
+        self.deliveries.take();
+        Ok(())
+    }
+
+    /// The power fails: of the commits since the last strict one, the newest are lost. Answers how
+    /// many.
+    pub fn power_cut(&mut self, rng: &mut Rng) -> usize {
+        let lost = rng.below(self.unflushed.len() as u64 + 1) as usize;
+        let left = self.unflushed.len() - lost;
+        if let Some((memory, records)) = self.unflushed.drain(left..).next() {
+            self.memory = memory;
+            self.records = records;
+        }
+        self.unflushed.clear();
+        self.deliveries.take();
+        lost
+    }
+
+    /// Reads everything from its bytes, as the next start would: it is what was written.
+    pub fn reread(&self) -> Checked {
+        for table in Table::ALL {
+            let mut answers = self
+                .memory
+                .read(&[Read::All { table }])
+                .map_err(|error| format!("{error:?}"))?;
+            let values = answers.pop().unwrap_or_default();
+            let kept = self.records.iter().filter(|((of, _), _)| *of == table);
+            let again: Result<Vec<Record>, String> = kept
+                .clone()
+                .zip(&values)
+                .map(|(((_, key), _), value)| match table {
+                    Table::Blocks => Record::read_block(key, value),
+                    _ => Record::read(table, value),
+                })
+                .collect();
+            let (kept, again) = (kept.map(|(_, record)| record), again?);
+            let same = |(kept, again): (&Rc<Record>, &Record)| match (&**kept, again) {
+                (Record::Block(kept), Record::Block(again)) => {
+                    (&kept.messages, kept.bytes) == (&again.messages, again.bytes)
+                }
+                (kept, again) => format!("{kept:?}") == format!("{again:?}"),
+            };
+            if kept.clone().count() != values.len() || !kept.zip(&again).all(same) {
+                return Err(format!("{} is not what was written", table.name()));
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&self, table: Table) -> impl Iterator<Item = &Record> {
+        let records = self.records.range((table, Key::new())..);
+        records
+            .take_while(move |((of, _), _)| *of == table)
+            .map(|(_, record)| &**record)
+    }
+
+    fn get(&self, table: Table, key: Key) -> Option<&Record> {
+        self.records.get(&(table, key)).map(|record| &**record)
+    }
+
+    fn meta(&self) -> Option<&Meta> {
+        match self.get(Table::Meta, records::meta_key()) {
+            Some(Record::Meta(meta)) => Some(meta),
+            _ => None,
+        }
+    }
+
+    fn held(&self, conversation: &str) -> Option<&Held> {
+        match self.get(Table::Segments, records::conversation_key(conversation)) {
+            Some(Record::Held(_, held)) => Some(held),
+            _ => None,
+        }
+    }
+
+    fn block(&self, conversation: &str, lo: u64) -> Option<&Block> {
+        match self.get(Table::Blocks, records::block_key(conversation, lo)) {
+            Some(Record::Block(block)) => Some(block),
+            _ => None,
+        }
+    }
+
+    /// The committed cursors of the conversations (scope "conversation").
+    pub fn cursors(&self) -> BTreeMap<&str, &str> {
+        let cursors = self.of(Table::Meta).filter_map(|record| match record {
+            Record::Cursor(id, cursor) => Some((id.as_str(), cursor.as_str())),
             _ => None,
         });
-    cursors.collect()
-}
+        cursors.collect()
+    }
 
-/// The mailbox deliveries that are committed (R10).
-pub fn deliveries(store: &Memory) -> BTreeSet<String> {
-    let records = all(store, Table::Deliveries);
-    let records = records
-        .iter()
-        .filter_map(|value| records::read_deliveries(value).ok());
-    records
-        .flat_map(|(_, names)| names)
-        .map(|name| name.to_string())
-        .collect()
+    /// The mailbox deliveries that are committed (R10).
+    pub fn deliveries(&self) -> &BTreeSet<String> {
+        self.deliveries.get_or_init(|| {
+            let records = self
+                .of(Table::Deliveries)
+                .filter_map(|record| match record {
+                    Record::Deliveries(names) => Some(names),
+                    _ => None,
+                });
+            records.flatten().cloned().collect()
+        })
+    }
+
+    /// What is committed is true as of these positions: the cursor's, or, where there is none for the
+    /// whole account, that of what is lacking first of each conversation.
+    pub fn positions(&self, server: &Server) -> Positions {
+        let ids = server.conversations.keys();
+        let each = match server.mode.scope {
+            Scope::Account => BTreeMap::new(),
+            Scope::Conversation => {
+                let cursors = self.cursors();
+                let position = |id: &String| {
+                    let cursor = cursors.get(id.as_str());
+                    let cursor = cursor.and_then(|cursor| position_in(cursor, id));
+                    server.next_of(id, cursor.unwrap_or(0))
+                };
+                ids.map(|id| (id.clone(), position(id))).collect()
+            }
+            Scope::Mailbox => {
+                let applied = self.deliveries();
+                ids.map(|id| (id.clone(), server.first_lacking(id, applied)))
+                    .collect()
+            }
+        };
+        let cursor = self.meta().and_then(|meta| meta.cursor.as_deref());
+        Positions {
+            all: cursor.and_then(position_of).unwrap_or(0),
+            each,
+        }
+    }
+
+    /// The kept segments of a conversation: their ends, and the position as of which they are true.
+    pub fn kept(&self, conversation: &str) -> Vec<(u64, u64, usize)> {
+        let segments = self.held(conversation).map(|held| held.segments.iter());
+        segments
+            .into_iter()
+            .flatten()
+            .filter_map(|s| Some((s.lo, s.hi, since(s.since.as_ref()?, conversation))))
+            .collect()
+    }
+
+    /// Whether the conversation list is owed: since an overflow its states were not read again (R4).
+    pub fn owed(&self) -> bool {
+        self.meta().is_some_and(|meta| meta.owed)
+    }
+
+    /// Conversations that the list lacked, and of which the next pull is to decide (R11).
+    pub fn suspects(&self) -> &[String] {
+        self.meta().map_or(&[], |meta| &meta.suspects)
+    }
+
+    /// The version of a message that is committed.
+    pub fn version(&self, conversation: &str, seq: u64) -> Option<u64> {
+        let entries = &self.held(conversation)?.blocks;
+        let entry = entries.get(entries.partition_point(|entry| entry.hi < seq))?;
+        let messages = &self.block(conversation, entry.lo)?.messages;
+        let at = messages.binary_search_by_key(&seq, |message| message.seq);
+        Some(messages[at.ok()?].version)
+    }
+
+    /// Everything that a commit left behind.
+    pub fn check(&self, server: &Server) -> Checked {
+        let positions = self.positions(server);
+        let mut indexed = 0;
+        for record in self.of(Table::Segments) {
+            let Record::Held(id, held) = record else {
+                return Err("a record of segments that is none".to_owned());
+            };
+            let Some(conversation) = server.conversations.get(id) else {
+                return Err(format!("segments of {id}, which does not exist"));
+            };
+            indexed += held.blocks.len();
+            let position = positions.of(id);
+            self.segments(conversation, held, position)
+                .map_err(|error| {
+                    format!(
+                        "stored of {id}, as of {position}: {error}\n    {}",
+                        draw(held)
+                    )
+                })?;
+        }
+        let blocks = self.of(Table::Blocks).count();
+        if blocks != indexed {
+            return Err(format!(
+                "{blocks} blocks are stored, {indexed} are in an index"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is held of each conversation, as lines.
+    pub fn draw(&self) -> String {
+        let held = self.of(Table::Segments).filter_map(|record| match record {
+            Record::Held(id, held) => Some(format!("  {id}: {}\n", draw(held))),
+            _ => None,
+        });
+        held.collect()
+    }
+
+    fn segments(&self, conversation: &Conversation, held: &Held, position: usize) -> Checked {
+        let mut messages: BTreeMap<u64, &Message> = BTreeMap::new();
+        for entry in &held.blocks {
+            let block = self
+                .block(&conversation.id, entry.lo)
+                .filter(|block| !block.messages.is_empty())
+                .ok_or_else(|| format!("the block at {} is missing", entry.lo))?;
+            let (first, last) = (
+                block.messages[0].seq,
+                block.messages[block.messages.len() - 1].seq,
+            );
+            let described = (
+                entry.lo,
+                entry.hi,
+                entry.count as usize,
+                entry.bytes as usize,
+            ) == (first, last, block.messages.len(), block.bytes);
+            if !described {
+                return Err(format!(
+                    "{entry:?} describes a block of {} from {first} to {last}, {} bytes",
+                    block.messages.len(),
+                    block.bytes
+                ));
+            }
+            for message in &block.messages {
+                if !block.compared.get() {
+                    is_copy(message, conversation)?;
+                }
+                if messages.insert(message.seq, message).is_some() {
+                    return Err(format!("{} is stored twice", message.seq));
+                }
+            }
+            block.compared.set(true);
+        }
+        let member = conversation.member_at(position);
+        // What is kept over an overflow stays until the list says that the account has left.
+        let mut holds = messages
+            .keys()
+            .filter_map(|seq| held.segments.containing(*seq));
+        if !member && !conversation.member_since(position, true) && holds.any(|s| s.fresh()) {
+            return Err("messages of a conversation that was left".to_owned());
+        }
+        let mut last: Option<u64> = None;
+        for segment in held.segments.iter() {
+            if segment.lo > segment.hi || last.is_some_and(|last| last >= segment.lo) {
+                return Err("segments are not disjoint and sorted".to_owned());
+            }
+            last = Some(segment.hi);
+            // What was true of a kept one, it says itself.
+            let as_of = match &segment.since {
+                None => position,
+                Some(cursor) => since(cursor, &conversation.id),
+            };
+            if !member {
+                continue;
+            }
+            for post in conversation
+                .posts
+                .range(segment.lo..=segment.hi)
+                .map(|(_, post)| post)
+            {
+                match messages.get(&post.seq) {
+                    Some(message) => is_new_enough(message, post, as_of)?,
+                    None if post.is_owed_at(as_of) => {
+                        return Err(format!(
+                            "{} is missing in [{}, {}]",
+                            post.seq, segment.lo, segment.hi
+                        ));
+                    }
+                    None => {}
+                }
+            }
+            let owed = |mut posts: std::collections::btree_map::Range<u64, super::server::Post>| {
+                posts
+                    .find(|(_, post)| post.is_owed_at(as_of))
+                    .map(|(seq, _)| *seq)
+            };
+            if let (true, Some(newer)) = (
+                segment.live,
+                segment
+                    .hi
+                    .checked_add(1)
+                    .and_then(|from| owed(conversation.posts.range(from..))),
+            ) {
+                return Err(format!("R2: live to {}, and {newer} is newer", segment.hi));
+            }
+            if let (true, Some(older)) =
+                (segment.start, owed(conversation.posts.range(..segment.lo)))
+            {
+                return Err(format!("R5: start at {}, and {older} is older", segment.lo));
+            }
+        }
+        for seq in messages.keys() {
+            let Some(segment) = held.segments.containing(*seq) else {
+                return Err(format!("{seq} is stored outside of all segments"));
+            };
+            let as_of = match &segment.since {
+                None => position,
+                Some(cursor) => since(cursor, &conversation.id),
+            };
+            let trimmed = conversation.posts.get(seq).and_then(|post| post.trimmed);
+            if member && trimmed.is_some_and(|at| at <= as_of) {
+                return Err(format!("R7: {seq} was trimmed"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How far a device has come, as positions of the server's log.
@@ -80,120 +457,10 @@ impl Positions {
     }
 }
 
-/// What is committed is true as of these positions: the cursor's, or, where there is none for the
-/// whole account, that of what is lacking first of each conversation.
-pub fn positions(store: &Memory, server: &Server) -> Positions {
-    let ids = server.conversations.keys();
-    let each = match server.mode.scope {
-        Scope::Account => BTreeMap::new(),
-        Scope::Conversation => {
-            let cursors = cursors(store);
-            let position = |id: &String| {
-                let cursor = cursors.get(id).and_then(|cursor| position_in(cursor, id));
-                server.next_of(id, cursor.unwrap_or(0))
-            };
-            ids.map(|id| (id.clone(), position(id))).collect()
-        }
-        Scope::Mailbox => {
-            let applied = deliveries(store);
-            ids.map(|id| (id.clone(), server.first_lacking(id, &applied)))
-                .collect()
-        }
-    };
-    Positions {
-        all: cursor(store)
-            .and_then(|cursor| position_of(&cursor))
-            .unwrap_or(0),
-        each,
-    }
-}
-
-/// The kept segments of a conversation: their ends, and the position as of which they are true.
-pub fn kept(store: &Memory, conversation: &str) -> Vec<(u64, u64, usize)> {
-    let read = Read::Get {
-        table: Table::Segments,
-        key: records::conversation_key(conversation),
-    };
-    let value = store.read(&[read]).ok();
-    let value = value.and_then(|mut answers| answers.pop()?.pop());
-    let Some(Ok((_, held))) = value.map(|value| records::read_held(&value)) else {
-        return Vec::new();
-    };
-    let segments = held.segments.iter();
-    segments
-        .filter_map(|s| Some((s.lo, s.hi, since(s.since.as_ref()?, conversation))))
-        .collect()
-}
-
 /// The position that a kept segment names. One that was kept without any cursor promises nothing.
 fn since(cursor: &str, conversation: &str) -> usize {
     let position = position_of(cursor).or_else(|| position_in(cursor, conversation));
     position.unwrap_or(0)
-}
-
-/// Whether the conversation list is owed: since an overflow its states were not read again (R4).
-pub fn owed(store: &Memory) -> bool {
-    meta(store).is_some_and(|meta| meta.owed)
-}
-
-/// Conversations that the list lacked, and of which the next pull is to decide (R11).
-pub fn suspects(store: &Memory) -> Vec<String> {
-    meta(store).map(|meta| meta.suspects).unwrap_or_default()
-}
-
-/// The versions of the messages that are committed of a conversation, by seq.
-pub fn versions(store: &Memory, conversation: &str) -> BTreeMap<u64, u64> {
-    let (lo, hi) = (
-        records::block_key(conversation, 0),
-        records::block_key(conversation, u64::MAX),
-    );
-    let read = Read::Range {
-        table: Table::Blocks,
-        lo,
-        hi,
-    };
-    let values = store
-        .read(&[read])
-        .ok()
-        .and_then(|mut answers| answers.pop())
-        .unwrap_or_default();
-    let blocks = values
-        .iter()
-        .filter_map(|value| block::decode(&conversation.into(), value).ok());
-    blocks
-        .flatten()
-        .map(|message| (message.seq.0, message.version))
-        .collect()
-}
-
-/// Everything that a commit left behind.
-pub fn check(store: &Memory, server: &Server) -> Checked {
-    let positions = positions(store, server);
-    let reads = [Table::Segments, Table::Blocks].map(|table| Read::All { table });
-    let mut answers = store.read(&reads).map_err(|error| format!("{error:?}"))?;
-    let blocks = answers.pop().unwrap_or_default().len();
-    let mut indexed = 0;
-    for value in answers.pop().unwrap_or_default() {
-        let (id, held) =
-            records::read_held(&value).map_err(|_| "a record of segments that cannot be read")?;
-        let Some(conversation) = server.conversations.get(&*id) else {
-            return Err(format!("segments of {id}, which does not exist"));
-        };
-        indexed += held.blocks.len();
-        let position = positions.of(&id);
-        segments(store, conversation, &held, position).map_err(|error| {
-            format!(
-                "stored of {id}, as of {position}: {error}\n    {}",
-                draw(&held)
-            )
-        })?;
-    }
-    if blocks != indexed {
-        return Err(format!(
-            "{blocks} blocks are stored, {indexed} are in an index"
-        ));
-    }
-    Ok(())
 }
 
 /// Segments as a line: `[1 9] · [12 30]>`.
@@ -211,115 +478,6 @@ pub fn draw(held: &Held) -> String {
         })
         .collect();
     segments.join(" · ")
-}
-
-fn segments(store: &Memory, conversation: &Conversation, held: &Held, position: usize) -> Checked {
-    let mut messages: BTreeMap<u64, Message> = BTreeMap::new();
-    for entry in &held.blocks {
-        let key = records::block_key(&conversation.id, entry.lo);
-        let read = Read::Get {
-            table: Table::Blocks,
-            key,
-        };
-        let value = store
-            .read(&[read])
-            .map_err(|error| format!("{error:?}"))?
-            .pop()
-            .and_then(|mut values| values.pop());
-        let value = value.ok_or_else(|| format!("the block at {} is missing", entry.lo))?;
-        let block = block::decode(&conversation.id.as_str().into(), &value)
-            .map_err(|_| "a block that cannot be read")?;
-        let (first, last) = (block[0].seq.0, block[block.len() - 1].seq.0);
-        let described = (
-            entry.lo,
-            entry.hi,
-            entry.count as usize,
-            entry.bytes as usize,
-        ) == (first, last, block.len(), value.len());
-        if !described {
-            return Err(format!(
-                "{entry:?} describes a block of {} from {first} to {last}, {} bytes",
-                block.len(),
-                value.len()
-            ));
-        }
-        for message in block {
-            if messages.insert(message.seq.0, plain(&message)?).is_some() {
-                return Err(format!("{} is stored twice", message.seq.0));
-            }
-        }
-    }
-    let member = conversation.member_at(position);
-    // What is kept over an overflow stays until the list says that the account has left.
-    let mut holds = messages
-        .keys()
-        .filter_map(|seq| held.segments.containing(*seq));
-    if !member && !conversation.member_since(position, true) && holds.any(|s| s.fresh()) {
-        return Err("messages of a conversation that was left".to_owned());
-    }
-    let mut last: Option<u64> = None;
-    for segment in held.segments.iter() {
-        if segment.lo > segment.hi || last.is_some_and(|last| last >= segment.lo) {
-            return Err("segments are not disjoint and sorted".to_owned());
-        }
-        last = Some(segment.hi);
-        // What was true of a kept one, it says itself.
-        let as_of = match &segment.since {
-            None => position,
-            Some(cursor) => since(cursor, &conversation.id),
-        };
-        if !member {
-            continue;
-        }
-        for post in conversation
-            .posts
-            .range(segment.lo..=segment.hi)
-            .map(|(_, post)| post)
-        {
-            match messages.get(&post.seq) {
-                Some(message) => is_true(message, conversation, as_of)?,
-                None if post.is_owed_at(as_of) => {
-                    return Err(format!(
-                        "{} is missing in [{}, {}]",
-                        post.seq, segment.lo, segment.hi
-                    ));
-                }
-                None => {}
-            }
-        }
-        let owed = |mut posts: std::collections::btree_map::Range<u64, super::server::Post>| {
-            posts
-                .find(|(_, post)| post.is_owed_at(as_of))
-                .map(|(seq, _)| *seq)
-        };
-        if let (true, Some(newer)) = (
-            segment.live,
-            segment
-                .hi
-                .checked_add(1)
-                .and_then(|from| owed(conversation.posts.range(from..))),
-        ) {
-            return Err(format!("R2: live to {}, and {newer} is newer", segment.hi));
-        }
-        if let (true, Some(older)) = (segment.start, owed(conversation.posts.range(..segment.lo))) {
-            return Err(format!("R5: start at {}, and {older} is older", segment.lo));
-        }
-    }
-    for (seq, message) in &messages {
-        let Some(segment) = held.segments.containing(*seq) else {
-            return Err(format!("{seq} is stored outside of all segments"));
-        };
-        let as_of = match &segment.since {
-            None => position,
-            Some(cursor) => since(cursor, &conversation.id),
-        };
-        let trimmed = conversation.posts.get(seq).and_then(|post| post.trimmed);
-        if member && trimmed.is_some_and(|at| at <= as_of) {
-            return Err(format!("R7: {seq} was trimmed"));
-        }
-        is_true(message, conversation, 0)?;
-    }
-    Ok(())
 }
 
 /// A stored message, as the lists show it.

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::check::{self, Checked};
 use super::device::{Call, Channel, Device, Operation, Own, Pending};
 use super::facade::{Failure, Item, Start};
+use super::history::{CommitFate, History};
 use super::lies;
 use super::mode::{Mode, Scope};
 use super::rng::Rng;
 use super::server::{ACCOUNT, Forced, Server, position_in, position_of};
-use super::stored;
 use super::story::{self, Story};
 
 /// ms after which the net layer gives a request up.
@@ -86,7 +86,7 @@ enum Event {
 }
 
 /// How bad this history is, in percent.
-struct Trouble {
+pub struct Trouble {
     /// requests that fail, one way or another
     requests: u64,
     /// commits that fail
@@ -97,6 +97,29 @@ struct Trouble {
     lies: u64,
     /// pulls that are answered with an overflow for no reason
     overflows: u64,
+}
+
+impl Trouble {
+    pub const KINDS: [&str; 5] = [
+        "failing requests",
+        "failing commits",
+        "bad notifications",
+        "lies",
+        "overflows for no reason",
+    ];
+
+    fn spare(&mut self, kind: usize) {
+        let kinds = [
+            &mut self.requests,
+            &mut self.commits,
+            &mut self.notices,
+            &mut self.lies,
+            &mut self.overflows,
+        ];
+        if let Some(percent) = kinds.into_iter().nth(kind) {
+            *percent = 0;
+        }
+    }
 }
 
 /// Failed requests of one kind, one after the other, without anybody asking for them.
@@ -141,11 +164,18 @@ pub struct World {
     told: Vec<Vec<String>>,
     /// timer calls without time passing
     spins: u64,
+    /// what becomes of one commit of the first device
+    commit: Option<(u64, CommitFate)>,
+    /// the server is restarting until then
+    down_until: u64,
+    /// the step under way; None: all are over
+    pub step: Option<u64>,
 }
 
 impl World {
-    pub fn new(seed: u64, mode: Mode, story: usize) -> Self {
-        let mut rng = Rng::new(seed);
+    pub fn new(history: &History, story: usize) -> Self {
+        let mode = history.mode.clone();
+        let mut rng = Rng::new(history.seed);
         let mut server = Server::new(mode.clone(), &mut rng);
         let calm = rng.chance(20);
         let mut percent = |most: u64| {
@@ -155,13 +185,14 @@ impl World {
                 rng.below(most + 1)
             }
         };
-        let trouble = Trouble {
+        let mut trouble = Trouble {
             requests: percent(40),
             commits: percent(20),
             notices: percent(60),
             lies: percent(15),
             overflows: percent(12),
         };
+        history.spared.iter().for_each(|kind| trouble.spare(*kind));
         let mut percent_more = |most: u64| {
             if mode == Mode::classic() {
                 0
@@ -205,6 +236,9 @@ impl World {
         config["prefetch"] = json!(mode.prefetch);
         let mut devices = vec![Device::new("phone"), Device::new("laptop")];
         devices.truncate(mode.devices());
+        for device in &mut devices {
+            device.store.has_power_cuts = mode.power_cuts || history.commit.is_some();
+        }
         let impatient = rng.chance(80);
         let mut world = World {
             rng,
@@ -226,19 +260,36 @@ impl World {
             told: vec![Vec::new(); devices.len()],
             devices,
             spins: 0,
+            commit: history.commit,
+            down_until: 0,
+            step: None,
         };
         world.notified = world.server.position();
         world
     }
 
     /// One whole history: trouble, then calm, in which everything must come right.
-    pub fn run(&mut self, steps: u64) -> Checked {
+    pub fn run(&mut self, history: &History) -> Checked {
         for device in 0..self.devices.len() {
             let at = self.rng.below(5_000);
             self.schedule(at, device, Event::Start { lists: Vec::new() });
         }
-        for _ in 0..steps {
-            self.step()?;
+        // Each step has a chance of its own: what it draws does not depend on what is left out
+        // before it.
+        let chance = |step: u64| Rng::new(Rng::new(history.seed).next() ^ Rng::new(step).next());
+        for step in 0..history.steps {
+            if history.skipped.contains(&step) {
+                continue;
+            }
+            if !history.chained {
+                self.rng = chance(step);
+            }
+            self.step = Some(step);
+            self.act()?;
+        }
+        self.step = None;
+        if !history.chained {
+            self.rng = chance(u64::MAX);
         }
         self.calm()
     }
@@ -407,12 +458,12 @@ impl World {
             Effect::Commit {
                 op,
                 writes,
-                durability: _,
+                durability,
             } => {
                 self.tell(device, || {
                     format!("commits #{op} ({} writes)", writes.len())
                 });
-                self.operate(device, Operation::Commit(op, writes));
+                self.operate(device, Operation::Commit(op, writes, durability));
             }
             Effect::Request { request, call } => return self.request(device, request, call),
             Effect::Abort { request } => {
@@ -526,8 +577,23 @@ impl World {
     }
 
     fn store(&mut self, device: usize) -> Checked {
-        let fails = self.rng.chance(self.trouble.commits);
-        let full = self.rng.chance(30);
+        let mut fails = self.rng.chance(self.trouble.commits);
+        let mut full = self.rng.chance(30);
+        let target = &mut self.devices[device];
+        if let Some(Operation::Commit(..)) = target.operations.front() {
+            target.asked_commits += 1;
+            let asked = target.asked_commits;
+            match self.commit {
+                Some((at, fate)) if device == 0 && at == asked => match fate {
+                    CommitFate::Fails => (fails, full) = (true, false),
+                    CommitFate::Full => (fails, full) = (true, true),
+                    CommitFate::KilledBefore => return self.killed(device, false, false),
+                    CommitFate::KilledAfter => return self.killed(device, true, false),
+                    CommitFate::PowerCut => return self.killed(device, true, true),
+                },
+                _ => {}
+            }
+        }
         let target = &mut self.devices[device];
         let Some(operation) = target.operations.pop_front() else {
             return Ok(());
@@ -537,7 +603,7 @@ impl World {
                 op,
                 result: target.store.read(&reads),
             },
-            Operation::Commit(op, _) if fails => {
+            Operation::Commit(op, ..) if fails => {
                 let error = if full {
                     StoreError::Quota
                 } else {
@@ -551,16 +617,18 @@ impl World {
                     result: Err(error),
                 }
             }
-            Operation::Commit(op, writes) => {
-                let result = target.store.commit(&writes);
+            Operation::Commit(op, writes, durability) => {
+                target
+                    .store
+                    .commit(&writes, durability)
+                    .and_then(|()| target.store.check(&self.server))
+                    .map_err(|error| format!("after commit #{op}: {error}"))?;
                 target.commits += 1;
                 let line = (op, target.positions(&self.server).least());
-                stored::check(&target.store, &self.server)
-                    .map_err(|error| format!("after commit #{op}: {error}"))?;
                 self.tell(device, || {
                     format!("commit #{} is done, cursor {}", line.0, line.1)
                 });
-                Input::Committed { op, result }
+                Input::Committed { op, result: Ok(()) }
             }
         };
         if !self.devices[device].operations.is_empty() {
@@ -792,6 +860,10 @@ impl World {
         fate: Fate,
     ) -> Checked {
         self.promises_what_is_stored(device, life, &call)?;
+        if self.time < self.down_until {
+            self.lose(device, life, request);
+            return Ok(());
+        }
         if matches!(call, Request::PullConversations { only: None, .. }) {
             let position = self.server.position();
             let target = &mut self.devices[device];
@@ -843,7 +915,7 @@ impl World {
                 Ok(())
             }
             Request::Acknowledge { deliveries, .. } => {
-                let kept = stored::deliveries(&target.store);
+                let kept = target.store.deliveries();
                 match deliveries.iter().find(|name| !kept.contains(*name)) {
                     Some(name) => Err(format!("R9: {name} is acknowledged, and not stored")),
                     None => Ok(()),
@@ -889,7 +961,9 @@ impl World {
         });
         if matches!(call, Request::Acknowledge { .. }) {
             // From here on the server counts on it.
-            stored::check(&self.devices[device].store, &self.server)
+            self.devices[device]
+                .store
+                .check(&self.server)
                 .map_err(|error| format!("R9: after an acknowledgement: {error}"))?;
         }
         self.server_moved()?;
@@ -1032,7 +1106,9 @@ impl World {
             busy_until: 0,
             dead: false,
         });
-        let works = self.devices[device].link && !self.rng.chance(self.trouble.requests / 2);
+        let works = self.devices[device].link
+            && self.time >= self.down_until
+            && !self.rng.chance(self.trouble.requests / 2);
         let (delay, notice) = if works {
             (self.rng.delay(100), Notice::Ready)
         } else {
@@ -1315,20 +1391,32 @@ impl World {
     /// The tab is killed: what was not committed is lost; of what was being committed, the oldest
     /// may be there.
     fn crash(&mut self, device: usize) -> Checked {
+        let applied = self.rng.chance(50);
+        let power = self.mode.power_cuts && self.rng.chance(40);
+        self.killed(device, applied, power)
+    }
+
+    /// The tab is killed, or the machine with it (`power`); the commit under way has been `applied`.
+    fn killed(&mut self, device: usize, applied: bool, power: bool) -> Checked {
         self.tell(device, || "crashes".to_owned());
         let lists = self.lists(device);
-        let applied = self.rng.chance(50);
         let target = &mut self.devices[device];
-        if let (Some(Operation::Commit(_, writes)), true) = (target.operations.pop_front(), applied)
+        if let (Some(Operation::Commit(_, writes, durability)), true) =
+            (target.operations.pop_front(), applied)
         {
-            // The simulated disk is never full.
-            target
-                .store
-                .commit(&writes)
-                .map_err(|error| format!("{error:?}"))?;
-            stored::check(&target.store, &self.server)?;
+            target.store.commit(&writes, durability)?;
+            target.store.check(&self.server)?;
         }
         target.stop();
+        if power {
+            let lost = target.store.power_cut(&mut self.rng);
+            target.forget();
+            self.tell(device, || format!("loses its power, and {lost} commits"));
+            self.devices[device]
+                .store
+                .check(&self.server)
+                .map_err(|error| format!("R9: after a power cut: {error}"))?;
+        }
         let pause = if self.rng.chance(70) {
             0
         } else {
@@ -1338,9 +1426,27 @@ impl World {
         Ok(())
     }
 
+    /// The server ends, and is there again some time later: connections, requests under way and pulls
+    /// that wait are gone, and nobody is told again what was told.
+    fn server_restarts(&mut self) -> Checked {
+        let down = self.rng.below(20_000);
+        self.story
+            .tell(self.time, "server", || format!("restarts, for {down} ms"));
+        self.down_until = self.time + down;
+        for held in std::mem::take(&mut self.held) {
+            self.lose(held.device, held.life, held.request);
+        }
+        for device in 0..self.devices.len() {
+            if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
+                self.dies(device, listen);
+            }
+        }
+        Ok(())
+    }
+
     // ------------------------------------------------------------ steps
 
-    fn step(&mut self) -> Checked {
+    fn act(&mut self) -> Checked {
         match self.rng.below(100) {
             0..=34 => self.server_acts(),
             35..=64 => {
@@ -1418,6 +1524,17 @@ impl World {
     }
 
     fn environment_acts(&mut self, device: usize) -> Checked {
+        if self.mode.restarts && self.rng.chance(10) {
+            return self.server_restarts();
+        }
+        if self.mode.clocks && self.rng.chance(20) {
+            let day = 86_400_000;
+            let off = self.rng.below(2 * day) as i64 - day as i64;
+            let off = if self.rng.chance(30) { 0 } else { off };
+            self.devices[device].clock = off;
+            self.tell(device, || format!("its clock is off by {off} ms"));
+            return Ok(());
+        }
         let life = self.devices[device].life;
         let running = self.devices[device].engine.is_some();
         let awake = running && self.devices[device].asleep_until <= self.time;
@@ -2100,7 +2217,7 @@ impl World {
         for device in 0..self.devices.len() {
             self.read_back(device)?;
         }
-        Ok(())
+        self.devices.iter().try_for_each(|d| d.store.reread())
     }
 
     /// One conversation fails for ever; all others come right nevertheless.
@@ -2244,12 +2361,12 @@ impl World {
             return Err(format!("{status:?}"));
         }
         let positions = device.positions(&self.server);
-        let cursors = stored::cursors(&device.store);
+        let cursors = device.store.cursors();
         for (id, conversation) in &self.server.conversations {
             // Of what was left, nothing needs to be known any more.
             let left = self.mode.scope == Scope::Conversation
                 && !conversation.member
-                && !cursors.contains_key(id);
+                && !cursors.contains_key(id.as_str());
             if positions.of(id) != self.server.position() && !left {
                 return Err(format!(
                     "its cursor of {id} is at {} of {}",
@@ -2334,6 +2451,40 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// How things stand: what each device shows and holds, and what the server has.
+    pub fn scene(&self) -> String {
+        let mut text = String::new();
+        for device in &self.devices {
+            text += &format!("{} shows\n", device.name);
+            for (id, view) in &device.facade.timelines {
+                let drawn = check::draw(view);
+                text += &format!("  list {id} of {}: {drawn}\n", view.conversation);
+            }
+            let least = device.positions(&self.server).least();
+            text += &format!(
+                "{} holds, cursor {least}\n{}",
+                device.name,
+                device.store.draw()
+            );
+        }
+        text += &format!("the server has, log {}\n", self.server.position());
+        for conversation in self.server.conversations.values() {
+            let posts = conversation
+                .living()
+                .map(|post| match post.newest().version {
+                    1 => format!(" {}", post.seq),
+                    version => format!(" {}v{version}", post.seq),
+                });
+            let left = if conversation.member { "" } else { " (left)" };
+            text += &format!(
+                "  {}{left}:{}\n",
+                conversation.id,
+                posts.collect::<String>()
+            );
+        }
+        text
     }
 
     /// Pages each open list from one end to the other: together that is all that the server has.
