@@ -580,7 +580,7 @@ impl World {
         let mut fails = self.rng.chance(self.trouble.commits);
         let mut full = self.rng.chance(30);
         let target = &mut self.devices[device];
-        if let Some(Operation::Commit(..)) = target.operations.front() {
+        if let (Some(Operation::Commit(..)), Some(_)) = (target.operations.front(), self.step) {
             target.asked_commits += 1;
             let asked = target.asked_commits;
             match self.commit {

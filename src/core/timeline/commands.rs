@@ -360,11 +360,12 @@ impl Engine {
                 }
             }
         }
-        for tend in [&mut t.tend, &mut t.ahead] {
+        // A page ahead that could not be had is not asked for again: whoever comes there asks himself.
+        for (tend, again) in [(&mut t.tend, error.is_some()), (&mut t.ahead, false)] {
             if tend.fetch == Some(fetch) {
                 tend.fetch = None;
                 t.wake = true;
-                if done.discarded || error.is_some() {
+                if done.discarded || again {
                     tend.asked = None;
                 }
             }
