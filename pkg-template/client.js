@@ -120,6 +120,7 @@ export function pullcord(instantiate) {
     } finally {
       signal?.removeEventListener("abort", cancel);
     }
+    session.handOver();
     return new Client(session, wipeAccount);
   }
 

@@ -51,6 +51,8 @@ export class Session {
   #dropped = new FinalizationRegistry((id) => this.closeTimeline(id));
 
   #listeners = Object.fromEntries(EVENTS.map((event) => [event, new Listeners()]));
+  /** what has happened before the app had its client, in order; null once it has it */
+  #early = [];
 
   /**
    * @param {any} config as clientConfig made it
@@ -239,7 +241,9 @@ export class Session {
     for (const entry of frame.timelines ?? []) this.#timelines.get(entry.id)?.weak.deref()?.apply(entry);
     for (const { type, detail } of frame.events ?? []) {
       const shown = type === "error" ? revive(detail) : detail;
-      this.notifier.event(() => this.#listeners[type]?.call(shown));
+      const tell = () => this.notifier.event(() => this.#listeners[type]?.call(shown));
+      if (this.#early) this.#early.push(tell);
+      else tell();
     }
     for (const { level, message, detail } of frame.logs ?? []) this.#log(level, message, detail);
     // last: whoever awaits a result finds the stores changed
@@ -269,6 +273,14 @@ export class Session {
     return () => {
       if (remove() && listeners.size === 0) this.#tellListening(event);
     };
+  }
+
+  /** The app gets its client now: what has happened until here (no IndexedDB) is told once it has had a chance to listen. */
+  handOver() {
+    const early = this.#early;
+    this.#early = null;
+    // a task later: it may wait for the client in functions of its own
+    if (early.length > 0) setTimeout(() => early.forEach((tell) => tell()));
   }
 
   /** Events that carry messages cost something: only those that somebody listens to are sent. */

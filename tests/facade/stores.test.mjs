@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { applyPatch } from "../../pkg-template/stores.js";
-import { STATUS, fakeClient, message, messageItem, settled, timelineEntry } from "./fake.mjs";
+import { STATUS, fakeClient, fakePackage, message, messageItem, options, settled, timelineEntry, until } from "./fake.mjs";
 
 function conversation(id, fields = {}) {
   return { id, unread: 0, lastSeq: null, readSeq: null, sort: 0, lastMessage: null, meta: null, ...fields };
@@ -188,6 +188,24 @@ test("events come after the stores' listeners, errors as PullcordError", async (
   await settled();
   assert.equal(order.length, 3);
   assert.throws(() => client.on("message", () => {}), { code: "invalid" });
+  await client.close();
+});
+
+test("what has happened before the app had its client is told to who listens as soon as it has it", async () => {
+  const { createClient, world } = fakePackage();
+  const { open } = world;
+  world.open = async (config, hooks) => {
+    const host = await open(config, hooks);
+    host.frame({ events: [{ type: "storage", detail: { kind: "memory", detail: "no IndexedDB" } }] });
+    return host;
+  };
+  // as in an app's own function around it
+  const opened = async () => createClient(options());
+  const client = await opened();
+  const told = [];
+  client.on("storage", ({ kind }) => told.push(kind));
+  await until(() => told.length > 0, "nobody was told");
+  assert.deepEqual(told, ["memory"]);
   await client.close();
 });
 
