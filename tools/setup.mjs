@@ -1,11 +1,12 @@
 // Installs what building and testing need, and says what it does. What is there is left alone.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { Problem, ROOT, ask, main, must } from "./run.mjs";
 
 const WASM_PACK = "0.15.1";
+const GECKODRIVER = "0.37.1";
 const TOOLS = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pullcord", "tools");
 
 /** What runs the tools as they were set up: wasm-bindgen and wasm-opt first on the path. */
@@ -51,7 +52,8 @@ async function rust() {
 }
 
 async function cargoTool(name, program, version, more = []) {
-  if (ask(tool(program), ["--version"])?.endsWith(` ${version}`)) return;
+  // the first line is "name version", and more for some
+  if (ask(tool(program), ["--version"])?.split(/\s/)[1] === version) return;
   say(`installing ${name} ${version} into ${TOOLS} (some minutes, once)`);
   // --force: another version may be there
   await must("cargo", ["install", name, "--version", version, "--root", TOOLS, "--force", ...more]);
@@ -79,6 +81,17 @@ function majorOf(program) {
   return /(\d+)\.\d+\.\d+/.exec(ask(program, ["--version"]) ?? "")?.[1] ?? null;
 }
 
+/** Whether this is a Debian, or the like, and we are root there. */
+function mayInstall() {
+  return process.getuid?.() === 0 && which("apt-get") !== null;
+}
+
+async function aptInstall(...packages) {
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  await must("apt-get", ["update", "-q"], { env });
+  await must("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...packages], { env });
+}
+
 /** @returns {{ chrome: string, driver: string } | null} a browser, and the driver that fits it */
 export function findBrowser() {
   const chrome = firstThatRuns([process.env.CHROME, which("chromium"), which("chromium-browser"), which("google-chrome"), which("google-chrome-stable"), ...MAC_CHROMES.filter(existsSync)]);
@@ -93,11 +106,9 @@ export function findBrowser() {
 async function browser() {
   const found = findBrowser();
   if (found) return found;
-  if (process.getuid?.() === 0 && which("apt-get")) {
+  if (mayInstall()) {
     say("installing Chromium and its driver (apt-get install chromium chromium-driver)");
-    const env = { DEBIAN_FRONTEND: "noninteractive" };
-    await must("apt-get", ["update", "-q"], { env });
-    await must("apt-get", ["install", "-y", "-q", "--no-install-recommends", "chromium", "chromium-driver"], { env });
+    await aptInstall("chromium", "chromium-driver");
     const installed = findBrowser();
     if (installed) return installed;
   }
@@ -107,9 +118,71 @@ async function browser() {
   );
 }
 
+<<<<<<< HEAD
+const MAC_FIREFOX = "/Applications/Firefox.app/Contents/MacOS/firefox";
+
+const firefoxProgram = () => firstThatRuns([process.env.FIREFOX, which("firefox-esr"), which("firefox"), existsSync(MAC_FIREFOX) ? MAC_FIREFOX : null]);
+const geckodriver = () => firstThatRuns([process.env.GECKODRIVER, tool("geckodriver"), which("geckodriver")]);
+
+/** @returns {{ firefox: string, driver: string } | null} */
+export function findFirefox() {
+  const [firefox, driver] = [firefoxProgram(), geckodriver()];
+  return firefox && driver ? { firefox, driver } : null;
+}
+
+/** WebKit's own small browser: where Debian, and where others put it. */
+function miniBrowser() {
+  const folders = existsSync("/usr/lib") ? readdirSync("/usr/lib").map((name) => join("/usr/lib", name)) : [];
+  const found = ["/usr/libexec", "/usr/lib", ...folders].flatMap((folder) => ["4.1", "4.0"].map((version) => join(folder, `webkit2gtk-${version}`, "MiniBrowser")));
+  return found.find((path) => existsSync(path)) ?? null;
+}
+
+/** @returns {{ driver: string, browser: string, screen: string } | null} WebKitGTK, which needs a screen: a virtual one */
+export function findWebKit() {
+  const [driver, browser, screen] = [which("WebKitWebDriver"), miniBrowser(), which("Xvfb")];
+  return driver && browser && screen ? { driver, browser, screen } : null;
+}
+
+/** A browser that tests are skipped without: nothing about it ends the set-up. @returns {Promise<boolean>} whether it is there */
+async function optional(name, find, install, hint) {
+  if (find()) return true;
+  let why = "";
+  try {
+    await install();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    why = ` (${error.message})`;
+  }
+  if (find()) return true;
+  say(`${name} is missing, and its tests are skipped${why}: ${hint}`);
+  return false;
+}
+
+/** Firefox, for the step that tests in it. */
+export function setUpFirefox() {
+  const install = async () => {
+    if (!firefoxProgram() && mayInstall()) {
+      say("installing Firefox (apt-get install firefox-esr)");
+      await aptInstall("firefox-esr");
+    }
+    if (firefoxProgram() && !geckodriver()) await cargoTool("geckodriver", "geckodriver", GECKODRIVER, ["--locked"]);
+  };
+  return optional("Firefox", findFirefox, install, "Debian: `sudo apt-get install firefox-esr`; Ubuntu, macOS: firefox; elsewhere, set FIREFOX to the program; then `npm test` installs geckodriver.");
+}
+
+/** WebKit, likewise. */
+export function setUpWebKit() {
+  const install = async () => {
+    if (!mayInstall()) return;
+    say("installing WebKit and a virtual screen for it (apt-get install webkit2gtk-driver xvfb)");
+    await aptInstall("webkit2gtk-driver", "xvfb");
+  };
+  return optional("WebKit", findWebKit, install, "Debian, Ubuntu: `sudo apt-get install webkit2gtk-driver xvfb`.");
+=======
 /** What native code needs: the simulation. */
 export async function setUpNative() {
   await rust();
+>>>>>>> origin/main
 }
 
 /** What `npm run build` and `npm run demo` need. */
@@ -128,5 +201,7 @@ export async function setUpTests() {
 
 await main(import.meta.url, async () => {
   const { chrome, driver } = await setUpTests();
+  await setUpFirefox();
+  await setUpWebKit();
   say(`complete (${chrome}, ${driver}, tools in ${TOOLS})`);
 });

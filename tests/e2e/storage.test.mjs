@@ -43,27 +43,6 @@ describe("storage", () => {
     await context.close();
   }
 
-  /** Changes one record of one of the account's object stores by hand: `change` gets its bytes, and answers others, or null to delete it. */
-  const tamper = (page, account, store, change) => page.evaluate(async ({ account, store, change }) => {
-    const request = (made) => new Promise((resolve, reject) => {
-      made.onsuccess = () => resolve(made.result);
-      made.onerror = () => reject(made.error);
-    });
-    const database = await request(indexedDB.open(`pullcord:${account}`));
-    const records = database.transaction(store, "readwrite").objectStore(store);
-    const keys = await request(records.getAllKeys());
-    const key = keys.at(-1);
-    if (change === "delete") {
-      await request(records.delete(key));
-    } else {
-      const bytes = await request(records.get(key));
-      bytes[Math.floor(bytes.length / 2)] ^= 0x40;
-      await request(records.put(bytes, key));
-    }
-    database.close();
-    return keys.length;
-  }, { account, store, change });
-
   describe("one client works at a time", () => {
     test("a second tab waits, shows what is stored, and takes over when the first has gone", async () => {
       const [ann] = await at.users("ann");
@@ -237,90 +216,7 @@ describe("storage", () => {
     });
   });
 
-  describe("a database that is not as it should be", () => {
-    test("one of a newer version is left alone", async () => {
-      const [ann] = await at.users("ann");
-      const page = await openPage(await browser.newContext(), server);
-      const seen = await page.evaluate(async (ann) => {
-        const open = (version) => new Promise((resolve, reject) => {
-          const request = indexedDB.open(`pullcord:${ann}`, version);
-          request.onupgradeneeded = () => request.result.createObjectStore("of-the-future").put("precious", "data");
-          request.onsuccess = () => resolve(request.result);
-          request.onerror = () => reject(request.error);
-        });
-        (await open(1_000_000)).close();
-        const refused = await e2e.refusal(e2e.open(ann));
-        const database = await open(undefined);
-        const left = { version: database.version, stores: [...database.objectStoreNames] };
-        database.close();
-        return { code: refused.code, retryable: refused.retryable, left };
-      }, ann);
-      assert.deepEqual(seen, { code: "storage-newer", retryable: false, left: { version: 1_000_000, stores: ["of-the-future"] } });
-      await nothingWrong(page.context());
-    });
-
-    test("a newer version in another tab gets the database: the client of the old one closes", async () => {
-      const [ann] = await at.users("ann");
-      const page = await device(browser, server, ann);
-      const newer = await openPage(page.context(), server);
-      const version = await newer.evaluate((ann) => new Promise((resolve, reject) => {
-        const request = indexedDB.open(`pullcord:${ann}`, 1_000_000);
-        request.onsuccess = () => resolve(request.result.version);
-        request.onerror = () => reject(request.error);
-        request.onupgradeneeded = () => {};
-      }), ann);
-      assert.equal(version, 1_000_000);
-      await connection(page, "closed");
-      const code = await page.evaluate(() => client.status.getSnapshot().error?.code);
-      assert.equal(code, "closed");
-      await nothingWrong(page.context());
-    });
-
-    for (const [change, what] of [["flip", "a block with a flipped bit"], ["delete", "a block that is missing"]]) {
-      test(`${what} is noticed and fetched again, and the outbox is kept`, async () => {
-        const [ann] = await at.users("ann");
-        const talk = await at.conversation([ann], 500);
-        const page = await device(browser, server, ann);
-        await showing(page, talk);
-        await wholeList(page);
-        await page.context().setOffline(true);
-        await page.evaluate(async () => {
-          await e2e.until(client.status, (status) => status.connection === "offline");
-          await timeline.send({ text: "not lost" });
-          await client.close();
-        });
-        assert.ok(await tamper(page, ann, "blocks", change) >= 3);
-        await page.context().setOffline(false);
-        await page.evaluate(async ({ ann, talk }) => {
-          globalThis.client = await e2e.open(ann);
-          globalThis.told = [];
-          client.on("storage", (detail) => told.push(detail.kind));
-          globalThis.timeline = client.timeline(talk);
-          e2e.watch(timeline);
-          await e2e.caughtUp(client);
-          await e2e.until(timeline, (now) => now.items.length >= 30 && now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "not lost");
-        }, { ann, talk });
-        assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
-        assert.deepEqual(await page.evaluate(() => told), ["corrupt"]);
-        const { segments } = await page.evaluate((talk) => client.inspect(talk), talk);
-        assert.deepEqual(segments.map(({ count, live, start }) => [count, live, start]), [[501, true, true]]);
-        await nothingWrong(page.context());
-      });
-    }
-
-    test("segments that do not check are fetched again", async () => {
-      const [ann] = await at.users("ann");
-      const talk = await at.conversation([ann], 100);
-      const page = await device(browser, server, ann);
-      await showing(page, talk);
-      await page.evaluate(() => client.close());
-      await tamper(page, ann, "segments", "flip");
-      await signIn(page, ann);
-      await showing(page, talk);
-      assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
-      await nothingWrong(page.context());
-    });
-
+  describe("a database that is not as it should be (and more of that in database.test.mjs)", () => {
     test("a database that the browser deletes under an open client is made again, and the client goes on", async () => {
       const [ann] = await at.users("ann");
       const talk = await at.conversation([ann], 40);
