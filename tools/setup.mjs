@@ -118,7 +118,6 @@ async function browser() {
   );
 }
 
-<<<<<<< HEAD
 const MAC_FIREFOX = "/Applications/Firefox.app/Contents/MacOS/firefox";
 
 const firefoxProgram = () => firstThatRuns([process.env.FIREFOX, which("firefox-esr"), which("firefox"), existsSync(MAC_FIREFOX) ? MAC_FIREFOX : null]);
@@ -178,11 +177,11 @@ export function setUpWebKit() {
     await aptInstall("webkit2gtk-driver", "xvfb");
   };
   return optional("WebKit", findWebKit, install, "Debian, Ubuntu: `sudo apt-get install webkit2gtk-driver xvfb`.");
-=======
+}
+
 /** What native code needs: the simulation. */
 export async function setUpNative() {
   await rust();
->>>>>>> origin/main
 }
 
 /** What `npm run build` and `npm run demo` need. */
