@@ -4,9 +4,9 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TARGET, buildPackage } from "./build.mjs";
-import { Problem, ROOT, main, run } from "./run.mjs";
+import { Problem, ROOT, main, must, run } from "./run.mjs";
 import { buildServer, freePort, startServer } from "./server.mjs";
-import { setUpTests, toolEnv } from "./setup.mjs";
+import { findFirefox, setUpFirefox, setUpTests, setUpWebKit, tool, toolEnv } from "./setup.mjs";
 
 /** where the random port of the last run is kept: the browser tests have the address compiled in */
 const LAST_PORT = join(TARGET, "test-port");
@@ -44,12 +44,12 @@ async function check(program, args, options) {
   return { ...none(), [code === 0 ? "passed" : "failed"]: 1 };
 }
 
-/** A run of many tests. One that fails without a failed test (it did not compile, it hung) has failed. */
-async function suite(program, args, counts, options) {
+/** A run of many tests. One that fails without a failed test (it did not compile, it hung) has failed, and so has one of nothing but skipped tests, unless it may be. */
+async function suite(program, args, counts, { maySkip = false, ...options } = {}) {
   const { code, output } = await run(program, args, { ...options, capture: true });
   const total = counts(output);
   if (code !== 0 && total.failed === 0) total.failed = 1;
-  if (code === 0 && total.passed === 0) {
+  if (code === 0 && total.passed + (maySkip ? total.skipped : 0) === 0) {
     console.error("no test was run");
     total.failed += 1;
   }
@@ -80,20 +80,59 @@ async function contractTypes() {
   return { ...none(), skipped: 1 };
 }
 
-/** Each file by itself: wasm-pack would end with the first that fails. */
-async function browserTests({ driver }) {
-  const names = filesOf("tests", /^browser_.*\.rs$/).map((file) => file.slice("tests/".length, -".rs".length));
+/** With the server that the browser tests talk to: at the port of the last run where that is free, since its address is compiled in. */
+async function withTestServer(use) {
   await buildServer();
   const last = existsSync(LAST_PORT) ? Number(readFileSync(LAST_PORT, "utf8")) : 0;
   const server = await startServer({ args: ["--demo", "--allow-trouble", "--port", String(await freePort(last))] });
   writeFileSync(LAST_PORT, new URL(server.url).port);
-  const env = { ...toolEnv, CHROMEDRIVER: driver, PULLCORD_TEST_SERVER: server.url, WASM_BINDGEN_TEST_TIMEOUT: "180" };
-  const wasmPack = (name) => suite("wasm-pack", ["test", "--headless", "--chrome", "--chromedriver", driver, ".", "--locked", "--test", name], cargoCounts, { env });
   try {
-    return await all(...names.map((name) => () => wasmPack(name)));
+    return await use({ ...toolEnv, PULLCORD_TEST_SERVER: server.url, WASM_BINDGEN_TEST_TIMEOUT: "300" });
   } finally {
     await server.stop();
   }
+}
+
+const browserTestNames = () => filesOf("tests", /^browser_.*\.rs$/).map((file) => file.slice("tests/".length, -".rs".length));
+
+/** Each file by itself: wasm-pack would end with the first that fails. It builds before it tests: with another profile it would do so twice, each time. */
+function wasmTests(browser, env) {
+  const wasmPack = (name) => suite("wasm-pack", ["test", "--headless", ...browser, ".", "--locked", "--profile", "test", "--test", name], cargoCounts, { env });
+  return all(...browserTestNames().map((name) => () => wasmPack(name)));
+}
+
+function browserTests({ driver }) {
+  return withTestServer((env) => wasmTests(["--chrome", "--chromedriver", driver], { ...env, CHROMEDRIVER: driver }));
+}
+
+/** What `wasmTests` would have run: all of it is skipped. */
+async function wasmTestsSkipped() {
+  const env = { ...toolEnv, PULLCORD_TEST_SERVER: existsSync(LAST_PORT) ? `http://127.0.0.1:${readFileSync(LAST_PORT, "utf8")}` : "", CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER: tool("wasm-bindgen-test-runner") };
+  const files = browserTestNames().flatMap((name) => ["--test", name]);
+  const listed = await must("cargo", ["test", "--locked", ...WASM, ...files, "--", "--list"], { env, capture: true, quiet: true });
+  return { ...none(), skipped: [...listed.matchAll(/: test$/gm)].length };
+}
+
+/** The same programs as in Chromium: they are compiled already. */
+async function firefox() {
+  const found = (await setUpFirefox()) && findFirefox();
+  if (!found) return all(wasmTestsSkipped, () => mainPath("firefox"));
+  const capabilities = join(TARGET, "firefox.json");
+  writeFileSync(capabilities, JSON.stringify({ "moz:firefoxOptions": { args: ["-headless"], binary: found.firefox } }));
+  const inFirefox = (env) => wasmTests(["--firefox", "--geckodriver", found.driver], { ...env, GECKODRIVER: found.driver, WASM_BINDGEN_TEST_WEBDRIVER_JSON: capabilities });
+  return all(() => withTestServer(inFirefox), () => mainPath("firefox"));
+}
+
+/** End to end by WebDriver. Without the browser each test says so, and is skipped. */
+async function mainPath(browser) {
+  await buildPackage({ quiet: true });
+  await buildServer();
+  return nodeTests(filesOf("tests/webdriver", /\.test\.mjs$/), [], { maySkip: true, env: { BROWSER: browser } });
+}
+
+async function webkit() {
+  await setUpWebKit();
+  return mainPath("webkit");
 }
 
 async function endToEnd({ chrome }) {
@@ -124,6 +163,8 @@ const STEPS = [
   ["build", "The package", build],
   ["browser", "Store, net and API, in Chromium", browserTests],
   ["e2e", "End to end: packed package, Chromium, server", endToEnd],
+  ["firefox", "Store, net and API, and the main path end to end, in Firefox", firefox],
+  ["webkit", "The main path end to end, in WebKit", webkit],
 ];
 
 function chosen(args) {
