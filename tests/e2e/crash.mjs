@@ -21,7 +21,8 @@ import { call, edit, everything, line, pause, random, recall } from "./world.mjs
 
 const SCOPES = ["account", "conversation", "mailbox"];
 const POLICIES = ["clear", "keep"];
-const PHASES = ["catch-up", "paging", "sending", "everything"];
+/** What a kill interrupts. */
+export const PHASES = ["catch-up", "paging", "sending", "everything"];
 
 const ARGUMENTS = [
   ...["--headless", "--remote-debugging-port=0", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-breakpad"],
@@ -419,10 +420,10 @@ class Life {
   async checkWreck({ phase, told, complete, paged }) {
     const { page, server, witness, talks } = this;
     const nowhere = `http://127.0.0.1:${await freePort()}`;
-    const seen = await page.evaluate(({ user, options, nowhere, talks }) => {
+    const seen = JSON.parse(await page.evaluate(({ user, options, nowhere, talks }) => {
       const transport = { baseUrl: nowhere, token: () => "nobody's" };
       return crash.look(user, { ...options, transport }, talks);
-    }, { user: this.user, options: this.options, nowhere, talks });
+    }, { user: this.user, options: this.options, nowhere, talks }));
 
     let cursors = null;
     if (this.scope !== "mailbox") {
@@ -523,7 +524,7 @@ class Life {
     const { conversations } = await call(server, user, "GET", "/v1/conversations?limit=1000");
     let compared = 0;
     for (const talk of talks) {
-      const { messages, unread, lastSeq, segments } = await page.evaluate((talk) => crash.whole(talk), talk);
+      const { messages, unread, lastSeq, segments } = JSON.parse(await page.evaluate((talk) => crash.whole(talk), talk));
       const wanted = truth.lists.get(talk);
       assert.deepEqual(messages.map(line), wanted.map(line), `${talk}: the list is the server's`);
       const whole = { count: wanted.length, live: true, start: true, fresh: true };
@@ -593,10 +594,11 @@ function checkMessages(where, messages, truth, version) {
  * @param {number} options.kills
  * @param {number} options.seed
  * @param {number} [options.perLife] kills of one profile
+ * @param {string[]} [options.phases]
  * @param {(line: string) => void} [options.say]
  * @returns {Promise<string[]>} figures
  */
-export async function crashTest({ kills, seed, perLife = 4, say = () => {} }) {
+export async function crashTest({ kills, seed, perLife = 4, phases = PHASES, say = () => {} }) {
   const next = random(seed);
   const file = join(temporaryFolder(), "chat.sqlite");
   const server = await startServer({ args: [...SEQS, "--db", file, "--overflow-after", "200000", "--notify-interval", "20", "--resend-after", "1000"] });
@@ -622,7 +624,7 @@ export async function crashTest({ kills, seed, perLife = 4, say = () => {} }) {
         if (next(3)) await life.checkRecovery();
         const many = Math.min(kills - sum.kills, perLife);
         for (let i = 1; i <= many; i++) {
-          const phase = PHASES[(sum.kills + offset) % PHASES.length];
+          const phase = phases[(sum.kills + offset) % phases.length];
           run = await life.run(phase, next(2 ** 31));
           sum.kills += 1;
           sum.processes += run.killed;
