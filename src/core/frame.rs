@@ -520,11 +520,23 @@ impl Engine {
             }
             // A run may lie in several segments, fresh and kept ones, that touch each other.
             let mut segments = held.segments.iter().peekable();
+            let mut last: Option<u64> = None;
             for message in &run.messages {
                 let seq = message.seq.0;
-                while segments.next_if(|s| s.hi < seq).is_some() {}
+                // A kept segment without a message has no item to say that something may be missing
+                // there: the next one says it.
+                let mut unsure = false;
+                while let Some(s) = segments.next_if(|s| s.hi < seq) {
+                    let above = segments.peek().map(|above| above.lo);
+                    unsure |= !s.fresh()
+                        && match last {
+                            Some(last) => s.lo > last,
+                            None => s.start && s.hi.checked_add(1) == above && held.is_empty(s),
+                        };
+                }
+                last = Some(seq);
                 let within = segments.peek().filter(|s| s.contains(seq));
-                let fresh = run.held && within.is_some_and(|s| s.fresh());
+                let fresh = run.held && !unsure && within.is_some_and(|s| s.fresh());
                 // Nearly always there are none: then none is looked up for each message of the window.
                 let own = match self.own_keys.is_empty() {
                     true => None,

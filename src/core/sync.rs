@@ -44,6 +44,8 @@ const HIDDEN_FACTOR: u64 = 4;
 const MAX_MERGED: usize = 1_000;
 /// ms that a waiting pull is held back at the server, at most: proxies end what is silent for longer.
 const WAIT: u64 = 25_000;
+/// ms after waking in which the answers come that the machine has slept through.
+const HEARD_SOON: u64 = 5_000;
 /// ms that a pull on return waits for the notification channel.
 const READY_SOON: u64 = 1_000;
 /// ms after which a hidden page's pull does not wait at the server any more.
@@ -1144,6 +1146,10 @@ impl Engine {
 
     /// The machine slept: what was connected may be dead without saying so.
     pub(super) fn woke(&mut self) {
+        // What was answered meanwhile is about to be heard: while it slept, nobody waited in vain.
+        for pending in self.requests.values_mut() {
+            pending.until = pending.until.max(self.now.mono + HEARD_SOON);
+        }
         self.unlink();
         self.reconnect();
     }

@@ -668,6 +668,7 @@ impl World {
             return Err("a second pull beside one that is under way".to_owned());
         }
         self.suits(device, &call)?;
+        self.promises_what_is_stored(device, &call)?;
         let shared =
             |p: &Pending| !p.aborted && p.call == call && matches!(call, Request::History { .. });
         if self.devices[device].requests.values().any(shared) {
@@ -859,7 +860,6 @@ impl World {
         call: Request,
         fate: Fate,
     ) -> Checked {
-        self.promises_what_is_stored(device, life, &call)?;
         if self.time < self.down_until {
             self.lose(device, life, request);
             return Ok(());
@@ -892,11 +892,11 @@ impl World {
     }
 
     /// R9: nobody asks from, or acknowledges, what is not committed.
-    fn promises_what_is_stored(&self, device: usize, life: u32, call: &Request) -> Checked {
+    fn promises_what_is_stored(&self, device: usize, call: &Request) -> Checked {
         let target = &self.devices[device];
         let stored = target.positions(&self.server);
         let check = |cursor: &str, position: Option<usize>, stored: usize| {
-            if position.is_none_or(|position| position > stored) && life == target.life {
+            if position.is_none_or(|position| position > stored) {
                 return Err(format!(
                     "R9: a pull from {cursor}, and {stored} is what is stored"
                 ));
