@@ -807,7 +807,6 @@ impl<'a> Tx<'a> {
         let Some(mut cover) = self.cover(id, place, page) else {
             return Ok(());
         };
-        let mut trimmed = None;
         for event in journal {
             match event {
                 Event::Message { message, .. } => {
@@ -820,21 +819,22 @@ impl<'a> Tx<'a> {
                     }
                 }
                 Event::Update(message) => newer(&mut messages, message, false),
-                Event::Trim { before, .. } => trimmed = trimmed.max(Some(before.0)),
-                Event::Conversation(_) | Event::Removed(_) => {}
-            }
-        }
-        if let Some(before) = trimmed {
-            messages = messages.split_off(&before);
-        }
-        if let Some(before) = trimmed.filter(|before| *before > cover.lo) {
-            cover.lo = 0;
-            cover.start = true;
-            if cover.hi < before {
-                if !cover.end {
-                    return Ok(());
+                // What is committed after it, below it, is there again.
+                Event::Trim { before, .. } => {
+                    let before = before.0;
+                    messages = messages.split_off(&before);
+                    if before > cover.lo {
+                        cover.lo = 0;
+                        cover.start = true;
+                    }
+                    if before > cover.hi {
+                        if !cover.end {
+                            return Ok(());
+                        }
+                        cover.hi = before - 1;
+                    }
                 }
-                cover.hi = before - 1;
+                Event::Conversation(_) | Event::Removed(_) => {}
             }
         }
         let kept = self.held(id).segments.kept(cover.lo, cover.hi);

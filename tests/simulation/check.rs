@@ -244,7 +244,7 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
         return Ok(());
     };
     let ended = view.status != "ready" || !conversation.member_at(position);
-    let kept = device.store.kept(&view.conversation);
+    let all_kept = device.store.kept(&view.conversation);
 
     // Walks the list once. `last`: the message before, and as of when it is known to be followed.
     let mut last: Option<(u64, usize)> = None;
@@ -259,7 +259,7 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
                 messages += 1;
                 // One that is not fresh was true when it was shown as fresh, and as of its segment's
                 // own cursor.
-                let kept = kept
+                let kept = all_kept
                     .iter()
                     .filter(|_| !view.attached)
                     .find(|(lo, hi, _)| (*lo..=*hi).contains(&message.seq))
@@ -299,6 +299,13 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
                     }
                     _ => as_of_both,
                 };
+                // What is between it and the one before may lie in a kept segment without a message:
+                // of that it says so itself.
+                let between = |(lo, hi, _): &&(u64, u64, usize)| {
+                    before.is_none_or(|before| *hi > before) && *lo < message.seq
+                };
+                let seam = all_kept.iter().filter(|_| !fresh).filter(between);
+                let as_of_both = seam.map(|kept| kept.2).fold(as_of_both, usize::min);
                 if !gap && (last.is_some() || !view.has_older) {
                     let hole = missing(conversation, before, Some(message.seq), as_of_both);
                     must!(

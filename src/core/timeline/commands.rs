@@ -377,7 +377,8 @@ impl Engine {
                 .backoff(t.failures - 1, RETRY.0, RETRY.1)
                 .max(error.retry_after.unwrap_or(0));
             t.retry = self.now.mono + wait;
-            t.refused = error.is_refusal();
+            // Of a conversation that the account is in, nothing is final in syncing.
+            t.refused = error.is_refusal() && !self.db.list.contains_key(&t.conversation);
         }
         for direction in [Direction::Older, Direction::Newer] {
             let load = match direction {

@@ -190,7 +190,12 @@ impl Engine {
                 None => return self.give_up(t),
             },
             Target::Around(seq) => match held.segments.containing(seq) {
-                Some(_) => return self.cover_around(t, seq),
+                Some(_) => match next_after(&held, seq) {
+                    Some(to) if self.may_request() && self.why_not().is_none() => {
+                        Place::After(Seq(to))
+                    }
+                    _ => return self.cover_around(t, seq),
+                },
                 None if reload.tried != Some(seq) || busy => Place::Around(Seq(seq)),
                 // It is newer than the newest.
                 None => return self.give_up(t),
@@ -975,6 +980,15 @@ fn reach(held: &Held, seq: u64) -> (u64, u64, bool) {
     let hi = held.segments.reach_hi(seq).unwrap_or(seq);
     let live = held.segments.containing(hi).is_some_and(|s| s.live);
     (lo, hi, live)
+}
+
+/// Where the history goes on behind a place from which on what is held has no message, and which is
+/// not the newest end: the next newer one is not known.
+fn next_after(held: &Held, seq: u64) -> Option<u64> {
+    let (_, to, live) = reach(held, seq);
+    let known = held.blocks.partition_point(|b| b.hi < seq);
+    let known = held.blocks.get(known).is_some_and(|b| b.lo <= to);
+    (!live && !known).then_some(to)
 }
 
 /// The next page of a gap: of the one that is nearest to what is on screen.
