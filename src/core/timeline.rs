@@ -78,6 +78,8 @@ struct Reload {
     pages: u32,
     /// what a page that was asked for by a time begins with there; `Some(None)`: nothing
     found: Option<Option<u64>>,
+    /// it is the latest because nothing was at or after this time
+    since: Option<u64>,
     /// the position that a page was asked for around
     tried: Option<u64>,
     /// jumps that it answers
@@ -391,6 +393,7 @@ impl Timeline {
                 fetch: None,
                 pages: 0,
                 found: None,
+                since: None,
                 tried: None,
                 ..asked
             },
@@ -439,6 +442,7 @@ impl Timeline {
             fetch: None,
             pages: 0,
             found: None,
+            since: None,
             tried: None,
             calls: Vec::new(),
         }
@@ -633,6 +637,7 @@ impl Reload {
             fetch: None,
             pages: 0,
             found: None,
+            since: None,
             tried: None,
             calls: Vec::new(),
         }

@@ -2179,7 +2179,9 @@ impl World {
             }
         }
         self.failing_alone()?;
+        let before = self.requests.clone();
         self.pass(3 * LONGEST_BACKOFF)?;
+        self.no_storm(&before, 3 * LONGEST_BACKOFF)?;
         for device in 0..self.devices.len() {
             self.converged(device).map_err(|error| {
                 format!("{} has not come right: {error}", self.devices[device].name)
@@ -2218,6 +2220,23 @@ impl World {
             self.read_back(device)?;
         }
         self.devices.iter().try_for_each(|d| d.store.reread())
+    }
+
+    /// What it took to come right is in proportion to what there was to be brought, and to the time.
+    fn no_storm(&self, before: &[BTreeMap<&'static str, u64>], ms: u64) -> Checked {
+        let allowed = 100 + ms / 1_000 + 4 * self.server.position() as u64;
+        let devices = self.devices.iter().zip(before).enumerate();
+        for (device, (target, before)) in devices {
+            let made: u64 = self.requests[device].values().sum();
+            let made = made - before.values().sum::<u64>();
+            if made > allowed {
+                let name = target.name;
+                return Err(format!(
+                    "a storm: {name} made {made} requests to come right, in {ms} ms"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// One conversation fails for ever; all others come right nevertheless.

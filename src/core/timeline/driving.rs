@@ -131,6 +131,16 @@ impl Engine {
             };
         }
         let busy = reload.fetch.is_some();
+        // There was nothing from this time on; there may be now.
+        if let Some(ms) = reload.since.filter(|_| matches!(target, Target::Latest))
+            && let Some(seq) = self.cached_at(t, ms)?
+        {
+            if let Some(reload) = &mut t.reload {
+                reload.since = None;
+                reload.target = Target::Around(seq);
+            }
+            return self.drive_reload(t);
+        }
         let held = self.db.held(&t.conversation);
         let place = match target {
             Target::Latest => match held.segments.live().cloned() {
@@ -432,6 +442,10 @@ impl Engine {
             *reload = Reload {
                 calls: std::mem::take(&mut reload.calls),
                 asked: reload.asked,
+                since: match reload.target {
+                    Target::At(ms) => Some(ms),
+                    _ => None,
+                },
                 ..Reload::latest(t.page_size)
             };
         }
