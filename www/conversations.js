@@ -115,7 +115,7 @@ export function conversationList({ client, me, open }) {
     const { who, text, muted } = preview(conversation, me);
     row.preview.classList.toggle("muted", muted);
     row.preview.replaceChildren();
-    add(row.preview, who && h("span", { class: "who" }, muted ? `${who} ` : `${who}: `), text);
+    add(row.preview, who && h("bdi", { class: "who" }, muted ? `${who} ` : `${who}: `), text);
     row.badge.hidden = unread === 0;
     setText(row.badge, unread > 999 ? "999+" : String(unread));
     row.badge.setAttribute("aria-label", `${number(unread)} unread`);

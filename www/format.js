@@ -15,12 +15,20 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle
 const precise = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const whole = new Intl.NumberFormat();
 
+/**
+ * A server, or an import, may say any number: one that is no time would throw where it is shown, and take the whole list along.
+ * @param {number} ms
+ */
+const possible = (ms) => Math.max(-8.64e15, Math.min(8.64e15, ms));
+
 /** @param {number} ms */
-export const time = (ms) => clock.format(ms);
+export const time = (ms) => clock.format(possible(ms));
 /** @param {number} ms */
-export const timeWithSeconds = (ms) => precise.format(ms);
+export const timeWithSeconds = (ms) => precise.format(possible(ms));
 /** @param {number} ms */
-export const fullTime = (ms) => moment.format(ms);
+export const fullTime = (ms) => moment.format(possible(ms));
+/** As an attribute takes it. @param {number} ms */
+export const isoTime = (ms) => new Date(possible(ms)).toISOString();
 /** @param {number} n */
 export const number = (n) => whole.format(n);
 
@@ -29,12 +37,13 @@ export const number = (n) => whole.format(n);
  * @param {number} ms
  */
 export function dayKey(ms) {
-  const date = new Date(ms);
+  const date = new Date(possible(ms));
   return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
 }
 
 /** @param {number} ms */
 export function day(ms) {
+  ms = possible(ms);
   const key = dayKey(ms);
   const now = Date.now();
   if (key === dayKey(now)) return "Today";
@@ -47,6 +56,7 @@ export function day(ms) {
  * @param {number} ms
  */
 export function shortTime(ms) {
+  ms = possible(ms);
   const now = Date.now();
   if (dayKey(ms) === dayKey(now)) return clock.format(ms);
   if (now - ms < 6 * 86_400_000 && now > ms) return weekday.format(ms);
@@ -142,7 +152,8 @@ const EXPLANATIONS = {
 export function errorText(error) {
   const code = error && typeof error === "object" && "code" in error ? String(error.code) : "";
   const said = error instanceof Error ? error.message : error && typeof error === "object" && "message" in error ? String(error.message) : String(error);
-  const known = /** @type {Record<string, string | undefined>} */ (EXPLANATIONS)[code];
+  // The code may be the server's own, and is no way to what every object has.
+  const known = Object.hasOwn(EXPLANATIONS, code) ? EXPLANATIONS[/** @type {keyof typeof EXPLANATIONS} */ (code)] : undefined;
   if (!known) return said || "Something went wrong";
   return code === "offline" || code === "network" || code === "timeout" || !said ? known : `${known}: ${said}`;
 }

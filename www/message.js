@@ -2,7 +2,7 @@
 // One row of the timeline: a message, a local message, a gap, a day, the mark before what is new.
 
 import { add, h } from "./dom.js";
-import { day, errorText, fullTime, hue, initial, readBody, time } from "./format.js";
+import { day, errorText, fullTime, hue, initial, isoTime, readBody, time } from "./format.js";
 import { icon } from "./icons.js";
 
 /** @typedef {import("./format.js").Body} Body */
@@ -123,6 +123,8 @@ function drawMessage(element, item, me, first, last) {
   const { sender, own, at, state, body } = facts(item, me);
   const recalled = state === "recalled";
   const { text, kind } = recalled ? { text: own ? "You recalled a message" : `${sender} recalled a message`, kind: "text" } : readBody(body);
+  // A name or a text that turns the writing direction turns its own only.
+  const name = h("bdi", {}, sender);
   const failed = item.kind === "local" && item.state === "failed";
   const delivery = own ? (item.kind === "message" ? "synced" : item.state) : null;
 
@@ -146,14 +148,14 @@ function drawMessage(element, item, me, first, last) {
     { class: "info" },
     stale && h("span", { class: "unchecked", title: "Kept from before; it has not been asked yet whether it was edited or recalled since" }, "not fresh"),
     state === "edited" && h("span", { class: "edited" }, "edited"),
-    h("time", { datetime: new Date(at).toISOString(), title: fullTime(at) }, time(at)),
+    h("time", { datetime: isoTime(at), title: fullTime(at) }, time(at)),
     delivery && h("span", { class: "delivery", title: DELIVERY[delivery].title }, icon(DELIVERY[delivery].icon)),
   );
 
   element.replaceChildren();
   if (kind !== "text" && !recalled) {
-    const says = kind === "action" ? `* ${sender} ${text}` : `${sender} ${text}`;
-    element.append(h("div", { class: "bubble" }, h("span", { class: "text", dir: "auto" }, says), info));
+    const says = [kind === "action" && "* ", name, " ", h("bdi", {}, text)];
+    element.append(h("div", { class: "bubble" }, h("span", { class: "text", dir: "auto" }, ...says), info));
   } else {
     if (!own && first) {
       const avatar = h("span", { class: "avatar", "aria-hidden": "true" }, initial(sender));
@@ -162,11 +164,12 @@ function drawMessage(element, item, me, first, last) {
     }
     const bubble = h("div", { class: "bubble" });
     if (!own && first) {
-      const name = h("div", { class: "sender" }, sender);
-      name.style.setProperty("--hue", String(hue(sender)));
-      bubble.append(name);
+      const who = h("div", { class: "sender" }, name);
+      who.style.setProperty("--hue", String(hue(sender)));
+      bubble.append(who);
     }
-    bubble.append(h("span", { class: "text", dir: "auto" }, text), info);
+    const says = recalled && !own ? [name, " recalled a message"] : [text];
+    bubble.append(h("span", { class: "text", dir: "auto" }, ...says), info);
     element.append(bubble);
   }
   if (failed) {

@@ -76,6 +76,12 @@ export async function aboutServer() {
 }
 
 /**
+ * The token that the demo server gives this user: a header takes ASCII only, a name may be anything.
+ * @param {string} name
+ */
+export const demoToken = (name) => `demo-${encodeURIComponent(name).replace(/[!~*'()]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`)}`;
+
+/**
  * Asks the demo server for a token; one without sign-in takes `demo-<name>`.
  * @param {string} name
  * @returns {Promise<string>}
@@ -86,7 +92,7 @@ export async function signIn(name) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ name }),
   });
-  if (response.status === 404 || response.status === 405) return `demo-${name}`;
+  if (response.status === 404 || response.status === 405) return demoToken(name);
   if (!response.ok) throw new Error(`The server refused to sign ${name} in (${response.status})`);
   const { token } = await response.json();
   if (typeof token !== "string") throw new Error("The server's answer holds no token");

@@ -2,7 +2,7 @@
 // The server's trouble switches: what a bad network does, on purpose.
 
 import { h, setText } from "./dom.js";
-import { aboutServer, currentUser, storedToken } from "./session.js";
+import { aboutServer, currentUser, demoToken, storedToken } from "./session.js";
 
 /** @typedef {Record<string, number | boolean>} Trouble */
 
@@ -20,7 +20,7 @@ const SWITCHES = [
  * @param {unknown} [body] given: POST
  */
 export function askDemo(path, body) {
-  const token = storedToken() ?? `demo-${currentUser() ?? ""}`;
+  const token = storedToken() ?? demoToken(currentUser() ?? "");
   /** @type {Record<string, string>} */
   const headers = { authorization: `Bearer ${token}` };
   if (body === undefined) return fetch(path, { headers });
