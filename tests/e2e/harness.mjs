@@ -13,7 +13,7 @@ import { findBrowser } from "../../tools/setup.mjs";
 
 const BLANK = `<!doctype html>
 <meta charset="utf-8">
-<link rel="icon" href="data:,">
+<link rel="icon" href="/logo.svg">
 <title>Pullcord end to end</title>
 `;
 

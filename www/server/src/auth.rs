@@ -1,6 +1,7 @@
 //! Who is asking: `Authorization: Bearer TOKEN` on each request, and the token in the WebSocket's first frame.
 //!
-//! Only hashes of tokens are stored. They are kept in memory too, because nothing but this process gives tokens out.
+//! Only hashes of tokens are stored: whoever reads the database cannot be any of its users with it. They are bare SHA-256, which holds for tokens that nobody
+//! could guess, as 256 random bits are; the demo's can be, by design. They are kept in memory too, because nothing but this process gives tokens out.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};

@@ -12,6 +12,9 @@ use crate::log::Kind;
 use crate::seq::Seq;
 use crate::wire::{Message, State};
 
+/// Bytes of a sender's name or a conversation's id. Clients bound them too: what they refuse would keep them from ever reading on.
+pub(crate) const LONGEST_NAME: usize = 1024;
+
 /// A conversation as the server itself sees it: no one's membership.
 pub(crate) struct Target {
     pub(crate) no: ConversationNo,
@@ -156,6 +159,11 @@ pub(crate) fn insert_late(
 }
 
 fn insert(commit: &mut Commit<'_>, target: &Target, seq: Seq, draft: &Draft<'_>) -> Result<()> {
+    if draft.sender.len() > LONGEST_NAME {
+        return Err(Error::invalid(format!(
+            "a sender has at most {LONGEST_NAME} bytes"
+        )));
+    }
     let prev: Option<Seq> = commit
         .sql
         .prepare_cached("SELECT max(seq) FROM messages WHERE conversation = ? AND seq < ?")?
@@ -398,8 +406,10 @@ pub(crate) fn create(
     meta: &RawValue,
     open: bool,
 ) -> Result<Target> {
-    if id.is_empty() {
-        return Err(Error::invalid("a conversation's id is not empty"));
+    if id.is_empty() || id.len() > LONGEST_NAME {
+        return Err(Error::invalid(format!(
+            "a conversation's id has 1 to {LONGEST_NAME} bytes"
+        )));
     }
     let made = commit
         .sql

@@ -69,6 +69,32 @@ impl Error {
         )
     }
 
+    /// 408: the request did not come to its end in time.
+    pub(crate) fn timeout() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "timeout",
+            "the request took too long to arrive",
+        )
+    }
+
+    /// 421: asked for under a name that is not this server's.
+    pub(crate) fn misdirected() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected",
+            "this server does not have that name",
+        )
+    }
+
+    /// 429, with the seconds after which to come again.
+    pub(crate) fn too_many(message: impl Into<String>, retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", message)
+        }
+    }
+
     /// 503: shutting down, or trouble that was asked for.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)

@@ -16,13 +16,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::to_raw_value;
 
-use crate::chat::{self, History};
+use crate::chat::{self, History, LONGEST_NAME};
 use crate::db::{Commit, Db, users};
 use crate::error::{Error, Result};
 use crate::seq::Seq;
 
 /// A line longer than this is broken, and is not kept in memory (bytes).
 const LONGEST_LINE: u64 = 1 << 20;
+/// The last moment that a client's calendar has, and the first before zero (ms).
+const LAST_MOMENT: i64 = 8_640_000_000_000_000;
 /// Broken lines that are reported one by one.
 const REPORTED: u64 = 100;
 /// Between two reports of progress where there is no terminal.
@@ -184,6 +186,12 @@ fn import_line(
 ) -> Result<Outcome> {
     if line.conversation.is_empty() {
         return Ok(Outcome::Broken("the conversation has no name"));
+    }
+    if line.conversation.len().max(line.sender.len()) > LONGEST_NAME {
+        return Ok(Outcome::Broken("a name is too long"));
+    }
+    if line.created_at.unsigned_abs() > LAST_MOMENT.unsigned_abs() {
+        return Ok(Outcome::Broken("createdAt is no time"));
     }
     let Some(seq) = line
         .n

@@ -2,7 +2,8 @@
 //!
 //! Made to be read by who writes their own backend. Start with `log` (what a cursor is, and why a batch is continuous), then `chat` (what a commit writes)
 //! and `history` (pages and changes); `api` has one handler for each call, named as the protocol names it. `notify` merges notifications, `mailbox` is the
-//! scope without cursors. The rest is around it: `import`, `generate` and `simulate` bring messages, `trouble` makes what can go wrong go wrong.
+//! scope without cursors. `auth` is who is asking, `limits` how much they may, `api::guard` what stands before every answer, and `serve` takes connections.
+//! The rest is around it: `import`, `generate` and `simulate` bring messages, `trouble` makes what can go wrong go wrong.
 
 #![forbid(unsafe_code)]
 
@@ -14,10 +15,12 @@ mod error;
 mod generate;
 mod history;
 mod import;
+mod limits;
 mod log;
 mod mailbox;
 mod notify;
 mod seq;
+mod serve;
 mod simulate;
 mod trouble;
 mod wire;
@@ -29,14 +32,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::api::{App, Mount, Options};
+use crate::api::{App, Mount, Options, Origin, Origins};
 use crate::auth::Auth;
 use crate::db::{Db, Settings};
+use crate::limits::{Bounds, Limits};
 use crate::notify::{Hub, Pushing};
 use crate::trouble::Troubles;
 
@@ -57,6 +60,8 @@ struct Cli {
 enum Command {
     /// Serves (the same as without a command)
     Serve(Serve),
+    /// Lists the calls that are served with these options: method, path, and what they need
+    Calls(Serve),
     /// Imports messages of a file, one JSON object a line
     Import {
         /// FILE.jsonl or FILE.jsonl.gz
@@ -125,6 +130,22 @@ struct Serve {
     /// Serves files, as in /=www or /pkg=pkg; may be given several times
     #[arg(long = "static", value_name = "PATH=DIR")]
     mounts: Vec<Mount>,
+    /// Pages of this origin may call, as in https://chat.example, or * for any; may be given several times. A server on a loopback address answers pages of
+    /// this machine without
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Vec<Origin>,
+    /// Requests a second of one account, and four times that of one address, with bursts of five seconds' worth; 0: any number
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    rate: u32,
+    /// Sockets of one account at a time, and as many long polls
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    max_listening: usize,
+    /// Connections of one address at a time
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    max_connections: usize,
+    /// For a request to arrive, or a socket's first frame (ms)
+    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..))]
+    patience: u64,
     /// Lets anyone make trouble (/demo/trouble and others): for tests and the demo only
     #[arg(long)]
     allow_trouble: bool,
@@ -154,6 +175,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         None => serve(cli.serve),
         Some(Command::Serve(serving)) => serve(serving),
+        Some(Command::Calls(serving)) => list_calls(&serving),
         Some(Command::Import { file, database }) => import_only(&file, &database),
     };
     match done {
@@ -185,6 +207,30 @@ fn import_only(file: &std::path::Path, database: &Database) -> Result<(), Failur
     Ok(())
 }
 
+/// Until the address is known, a server is not taken for one that only this machine reaches.
+fn options(serving: &Serve) -> Options {
+    Options {
+        spread: serving.spread,
+        resend_after: Duration::from_millis(serving.resend_after),
+        patience: Duration::from_millis(serving.patience),
+        origins: Origins {
+            local: false,
+            named: serving.cors.clone(),
+        },
+        demo: serving.demo,
+        allow_trouble: serving.allow_trouble,
+    }
+}
+
+fn list_calls(serving: &Serve) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    for call in api::calls(&options(serving)) {
+        let needs = if call.needs_token { "token" } else { "nothing" };
+        writeln!(stdout, "{} {} {needs}", call.method, call.path)?;
+    }
+    Ok(())
+}
+
 fn serve(serving: Serve) -> Result<(), Failure> {
     let hub = Arc::new(Hub::new(Duration::from_millis(serving.notify_interval)));
     let db = open(&serving.database, hub.clone())?;
@@ -199,6 +245,19 @@ fn serve(serving: Serve) -> Result<(), Failure> {
     if serving.generate && generate::generate(&db, serving.seed)? {
         eprintln!("generated conversations (seed {})", serving.seed);
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let listener = runtime.block_on(TcpListener::bind((serving.host.as_str(), serving.port)))?;
+    let address = listener.local_addr()?;
+    let mut options = options(&serving);
+    options.origins.local = address.ip().is_loopback();
+    if !options.origins.local && (serving.demo || serving.allow_trouble || serving.users.is_empty())
+    {
+        eprintln!(
+            "{address} may be reached by others, who can be any of the demo's users: their tokens are no secret"
+        );
+    }
     let (stop, stopping) = watch::channel(false);
     let app = Arc::new(App {
         db: Arc::new(db),
@@ -206,28 +265,27 @@ fn serve(serving: Serve) -> Result<(), Failure> {
         auth,
         troubles: Troubles::default(),
         pushing: Pushing::new(serving.push),
-        options: Options {
-            spread: serving.spread,
-            resend_after: Duration::from_millis(serving.resend_after),
-            demo: serving.demo,
-            allow_trouble: serving.allow_trouble,
-        },
+        limits: Arc::new(Limits::new(Bounds {
+            rate: serving.rate,
+            listening: serving.max_listening,
+            connections: serving.max_connections,
+        })),
+        options,
         stopping,
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let done = runtime.block_on(listen(&serving, app, stop));
+    let done = runtime.block_on(listen(&serving, listener, app, stop));
     // Not waiting for threads that read stdin, which end when it does.
     runtime.shutdown_timeout(GRACE);
     done
 }
 
-async fn listen(serving: &Serve, app: Arc<App>, stop: watch::Sender<bool>) -> Result<(), Failure> {
-    let listener = TcpListener::bind((serving.host.as_str(), serving.port)).await?;
+async fn listen(
+    serving: &Serve,
+    listener: TcpListener,
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+) -> Result<(), Failure> {
     let address: SocketAddr = listener.local_addr()?;
-    // Small answers at once; should it fail, they are only later.
-    let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
     let router = api::router(app.clone(), &serving.mounts);
     if serving.simulate > 0.0 {
         tokio::spawn(simulate::simulate(
@@ -236,18 +294,22 @@ async fn listen(serving: &Serve, app: Arc<App>, stop: watch::Sender<bool>) -> Re
             app.stopping.clone(),
         ));
     }
-    let mut stopping = app.stopping.clone();
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { _ = stopping.wait_for(|stop| *stop).await });
+    let server = serve::serve(
+        listener,
+        router,
+        app.limits.clone(),
+        app.options.patience,
+        app.stopping.clone(),
+    );
     {
         // The one line on stdout, which tells whoever started it that it is ready and where.
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "pullcord-server listening on http://{address}")?;
         stdout.flush()?;
     }
-    let mut server = tokio::spawn(server.into_future());
+    let mut server = tokio::spawn(server);
     tokio::select! {
-        ended = &mut server => return Ok(ended??),
+        ended = &mut server => return Ok(ended?),
         why = asked_to_stop(serving.exit_with_stdin) => eprintln!("stopping: {why}"),
     }
     stop.send_replace(true);

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
-use super::{App, Body, Params, Path};
+use super::{App, Body, Call, Params, Path};
 use crate::chat;
 use crate::db::Account;
 use crate::error::{Error, Result};
@@ -18,10 +17,11 @@ use crate::wire::Conversation;
 
 const DEFAULT_LIMIT: usize = 100;
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/conversations", get(list))
-        .route("/conversations/{id}/read", post(read))
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        Call::get("/v1/conversations", list),
+        Call::post("/v1/conversations/{id}/read", read),
+    ]
 }
 
 #[derive(Serialize)]

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json};
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::{App, Body, Options};
+use super::{App, Body, Call, Options, readable};
 use crate::auth::Auth;
 use crate::chat::{self, Draft};
 use crate::db::{Account, Commit, account_named, accounts, now, users};
@@ -28,26 +27,32 @@ const BULK_LIMIT: u32 = 100_000;
 const MAX_DAYS: f64 = 20_000.0;
 const DAY: f64 = 86_400_000.0;
 
-pub(super) fn routes(options: &Options) -> Router<Arc<App>> {
-    let mut router = Router::new().route("/", get(about));
+pub(super) fn calls(options: &Options) -> Vec<Call> {
+    let mut calls = Vec::new();
+    if options.demo || options.allow_trouble {
+        calls.push(Call::get("/demo", about).open());
+    }
     if options.demo {
-        router = router.route("/sign-in", post(sign_in));
+        calls.push(Call::post("/demo/sign-in", sign_in).open());
     }
     if options.allow_trouble {
-        router = router
-            .route("/trouble", get(trouble).post(set_trouble))
-            .route("/overflow", post(overflow))
-            .route("/forget", post(forget))
-            .route("/create", post(create))
-            .route("/join", post(join))
-            .route("/leave", post(leave))
-            .route("/trim", post(trim))
-            .route("/bulk", post(bulk))
-            .route("/history", post(write_history))
-            .route("/push", get(push).post(set_push))
-            .route("/late-insert", post(late_insert));
+        calls.extend([
+            Call::get("/demo/trouble", trouble).open(),
+            Call::post("/demo/trouble", set_trouble).open(),
+            Call::post("/demo/overflow", overflow).open(),
+            Call::post("/demo/forget", forget).open(),
+            Call::post("/demo/create", create).open(),
+            Call::post("/demo/join", join).open(),
+            Call::post("/demo/leave", leave).open(),
+            Call::post("/demo/trim", trim).open(),
+            Call::post("/demo/bulk", bulk).open(),
+            Call::post("/demo/history", write_history).open(),
+            Call::get("/demo/push", push),
+            Call::post("/demo/push", set_push),
+            Call::post("/demo/late-insert", late_insert).open(),
+        ]);
     }
-    router
+    calls
 }
 
 /// `GET /demo`: who can sign in, and whether there is trouble to be had.
@@ -175,6 +180,7 @@ struct Create {
 
 /// `POST /demo/create {"id","members":[names],"meta"?}` → `{"id"}`.
 async fn create(State(app): State<Arc<App>>, Body(request): Body<Create>) -> Result<Json<Value>> {
+    request.meta.as_deref().map_or(Ok(()), readable)?;
     app.db
         .write(move |commit| {
             let meta = match request.meta {
@@ -248,11 +254,10 @@ async fn trim(State(app): State<Arc<App>>, Body(request): Body<TrimBefore>) -> R
 }
 
 /// `GET /demo/push` → `{"inline"}`: whether this account's notifications hold its events.
-async fn push(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Inline>> {
-    let account = app.auth.account_of(&headers)?;
-    Ok(Json(Inline {
+async fn push(State(app): State<Arc<App>>, Extension(account): Extension<Account>) -> Json<Inline> {
+    Json(Inline {
         inline: app.pushing.of(account.id),
-    }))
+    })
 }
 
 #[derive(Deserialize, Serialize)]
@@ -263,12 +268,11 @@ struct Inline {
 /// `POST /demo/push {"inline"}`: for this account's connections from now on.
 async fn set_push(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Extension(account): Extension<Account>,
     Body(request): Body<Inline>,
-) -> Result<Json<Inline>> {
-    let account = app.auth.account_of(&headers)?;
+) -> Json<Inline> {
     app.pushing.choose(account.id, request.inline);
-    Ok(Json(request))
+    Json(request)
 }
 
 #[derive(Deserialize)]
@@ -401,6 +405,7 @@ async fn late_insert(
     State(app): State<Arc<App>>,
     Body(request): Body<Late>,
 ) -> Result<Json<Value>> {
+    request.body.as_deref().map_or(Ok(()), readable)?;
     app.db
         .write(move |commit| {
             let target = chat::target(commit, &request.conversation)?;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::Deserialize;
 
-use super::{App, Body, Params};
+use super::{App, Body, Call, Params};
 use crate::db::Account;
 use crate::error::{Error, Result};
 use crate::mailbox;
@@ -16,10 +15,11 @@ use crate::wire::Mailbox;
 
 const DEFAULT_LIMIT: usize = 500;
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/mailbox", get(deliver))
-        .route("/mailbox/ack", post(acknowledge))
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        Call::get("/v1/mailbox", deliver),
+        Call::post("/v1/mailbox/ack", acknowledge),
+    ]
 }
 
 /// `GET /v1/mailbox?limit=`: what this account has not acknowledged, oldest first. The first time it begins with an overflow.

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::routing::{get, patch, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{App, Body, Params, Path};
+use super::{App, Body, Call, Params, Path, readable};
 use crate::chat;
 use crate::db::Account;
 use crate::error::{Error, Result};
@@ -21,15 +20,14 @@ const DEFAULT_CHANGES: usize = 500;
 /// Bytes of a `clientId`.
 const LONGEST_CLIENT_ID: usize = 200;
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/conversations/{id}/messages", get(page).post(send))
-        .route("/conversations/{id}/messages/{message}", patch(edit))
-        .route(
-            "/conversations/{id}/messages/{message}/recall",
-            post(recall),
-        )
-        .route("/conversations/{id}/changes", get(changes))
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        Call::get("/v1/conversations/{id}/messages", page),
+        Call::post("/v1/conversations/{id}/messages", send),
+        Call::patch("/v1/conversations/{id}/messages/{message}", edit),
+        Call::post("/v1/conversations/{id}/messages/{message}/recall", recall),
+        Call::get("/v1/conversations/{id}/changes", changes),
+    ]
 }
 
 /// `GET /v1/conversations/{id}/messages?limit=&cursor=` and one of nothing, `before`, `after`, `around`, `at`: a continuous Page. It is read from the newest
@@ -93,7 +91,7 @@ impl Text {
         if self.client_id.is_empty() || self.client_id.len() > LONGEST_CLIENT_ID {
             return Err(Error::invalid("a clientId has 1 to 200 bytes"));
         }
-        Ok(())
+        readable(&self.body)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod conversations;
 mod demo;
+mod guard;
 mod mailbox;
 mod messages;
 mod pages;
@@ -13,30 +14,37 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request, State};
+use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{self, MethodRouter};
+use axum::{Extension, Router};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::watch;
-use tower_http::cors::{Any, CorsLayer};
 
 use crate::auth::Auth;
-use crate::db::Db;
+use crate::db::{Account, Db};
 use crate::error::{Error, Result};
+use crate::limits::{Limits, Who};
 use crate::notify::{Hub, Pushing};
 use crate::trouble::Troubles;
 
+pub(crate) use guard::{Origin, Origins};
 pub(crate) use pages::Mount;
 
 /// Bytes of a request's body.
 const BODY_LIMIT: usize = 256 * 1024;
 /// What `limit` is cut back to.
 const MAX_LIMIT: usize = 1000;
+/// Arrays and objects in each other in what the application may store. JSON readers stop somewhere: serde_json at 128, and what a batch puts around a body
+/// counts. What one of them cannot read must not get into the log, where it would keep every member's device from ever reading on.
+const MAX_DEPTH: usize = 64;
 
 pub(crate) struct App {
     pub(crate) db: Arc<Db>,
@@ -44,6 +52,7 @@ pub(crate) struct App {
     pub(crate) auth: Auth,
     pub(crate) troubles: Troubles,
     pub(crate) pushing: Pushing,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) options: Options,
     /// True once the server is to end: what waits stops waiting.
     pub(crate) stopping: watch::Receiver<bool>,
@@ -55,61 +64,123 @@ pub(crate) struct Options {
     pub(crate) spread: Option<u64>,
     /// Until a mailbox delivery that is not acknowledged is sent again.
     pub(crate) resend_after: Duration,
+    /// For what a client has begun to say: its request, or a socket's first frame.
+    pub(crate) patience: Duration,
+    pub(crate) origins: Origins,
     pub(crate) demo: bool,
     pub(crate) allow_trouble: bool,
 }
 
+/// A call: of these the router is made, and `pullcord-server calls` lists them, so that a test can walk all that there are.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// Only with a token: the handler is given whose.
+    pub(crate) needs_token: bool,
+    handler: MethodRouter<Arc<App>>,
+}
+
+impl Call {
+    fn get<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, handler: H) -> Self {
+        Self::new(Method::GET, path, routing::get(handler))
+    }
+
+    fn post<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, handler: H) -> Self {
+        Self::new(Method::POST, path, routing::post(handler))
+    }
+
+    fn patch<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, handler: H) -> Self {
+        Self::new(Method::PATCH, path, routing::patch(handler))
+    }
+
+    /// It needs a token, unless it is [`Call::open`]: what is forgotten is closed.
+    fn new(method: Method, path: &'static str, handler: MethodRouter<Arc<App>>) -> Self {
+        Self {
+            method,
+            path,
+            needs_token: true,
+            handler,
+        }
+    }
+
+    /// For anyone.
+    fn open(self) -> Self {
+        Self {
+            needs_token: false,
+            ..self
+        }
+    }
+}
+
+/// Every call that is served with these options.
+pub(crate) fn calls(options: &Options) -> Vec<Call> {
+    [
+        sync::calls(),
+        mailbox::calls(),
+        conversations::calls(),
+        messages::calls(),
+        socket::calls(),
+        demo::calls(options),
+        vec![Call::get("/healthz", async || "ok").open()],
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 pub(crate) fn router(app: Arc<App>, mounts: &[Mount]) -> Router {
-    let calls = Router::new()
-        .merge(sync::routes())
-        .merge(mailbox::routes())
-        .merge(conversations::routes())
-        .merge(messages::routes())
-        .layer(middleware::from_fn_with_state(app.clone(), authorised))
-        // Its token is in its first frame.
-        .merge(socket::routes())
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown);
-    let mut router = Router::new()
-        .nest("/v1", calls)
-        .route("/healthz", get(|| async { "ok" }))
-        // Unless files are mounted there.
-        .fallback(unknown);
-    if app.options.demo || app.options.allow_trouble {
-        router = router.nest(
-            "/demo",
-            demo::routes(&app.options)
-                .fallback(unknown)
-                .method_not_allowed_fallback(unknown),
-        );
+    let mut router = Router::new();
+    for call in calls(&app.options) {
+        let mut handler = call.handler;
+        if call.path.starts_with("/v1/") && call.needs_token {
+            handler = handler.layer(middleware::from_fn_with_state(app.clone(), troubled));
+        }
+        if call.needs_token {
+            handler = handler.layer(middleware::from_fn_with_state(app.clone(), authorised));
+        }
+        router = router.route(call.path, handler);
+    }
+    for folder in ["/v1", "/demo"] {
+        // Or files that are mounted at / would answer.
+        router = router.route(&format!("{folder}/{{*unknown}}"), routing::any(unknown))
     }
     let router = router
+        .method_not_allowed_fallback(unknown)
+        // Unless files are mounted there.
+        .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(app);
-    // Pages of any origin may call: what they may do depends on the token alone, and no cookie is ever read.
-    pages::mount(router, mounts).layer(
-        CorsLayer::new()
-            .allow_origin(Any)
-            .allow_methods([Method::GET, Method::POST, Method::PATCH])
-            .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-            .expose_headers([header::RETRY_AFTER])
-            .max_age(Duration::from_secs(600)),
-    )
+        .with_state(app.clone());
+    guard::guarded(pages::mount(router, mounts), app)
 }
 
 async fn unknown() -> Error {
     Error::not_found("no such call")
 }
 
-/// `Authorization: Bearer TOKEN` on each call (401), and the trouble that was asked for.
+/// `Authorization: Bearer TOKEN` on each call (401), and no more of them than an account may make (429).
 async fn authorised(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let account = match app.auth.account_of(request.headers()) {
-        Ok(account) => account,
-        Err(error) => return error.into_response(),
-    };
+    let account = app.auth.account_of(request.headers()).and_then(|account| {
+        app.limits.count(Who::Account(account.id))?;
+        Ok(account)
+    });
+    match account {
+        Ok(account) => {
+            request.extensions_mut().insert(account);
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// The trouble that was asked for.
+async fn troubled(
+    State(app): State<Arc<App>>,
+    Extension(account): Extension<Account>,
+    request: Request,
+    next: Next,
+) -> Response {
     let trouble = app.troubles.of(Some(account.id));
     tokio::time::sleep(Duration::from_millis(trouble.delay_ms.into())).await;
-    request.extensions_mut().insert(account);
     match trouble.error() {
         None => next.run(request).await,
         // A request that failed may have been carried out all the same: this is what idempotence is for.
@@ -163,20 +234,32 @@ fn clamp(limit: Option<usize>, default: usize) -> usize {
     limit.unwrap_or(default).clamp(1, MAX_LIMIT)
 }
 
-/// A JSON body; an empty one reads as `{}`.
+/// How long a body may take to arrive: a body is read where there is no [`App`] at hand.
+#[derive(Clone, Copy)]
+struct Patience(Duration);
+
+/// A JSON body, read up to [`BODY_LIMIT`] and no further; an empty one reads as `{}`.
 struct Body<T>(T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
-        let bytes =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection.into_response().status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => Error::too_large(),
-                    _ => Error::invalid("the body could not be read"),
-                })?;
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        // Said beforehand, nothing of it is read.
+        if announced.is_some_and(|length| length > BODY_LIMIT) {
+            return Err(Error::too_large());
+        }
+        let patience = request.extensions().get::<Patience>().copied();
+        let Patience(patience) = patience.ok_or_else(|| Error::internal("no patience is set"))?;
+        let bytes = tokio::time::timeout(patience, Bytes::from_request(request, state))
+            .await
+            .map_err(|_| Error::timeout())?
+            .map_err(|rejection| match rejection.into_response().status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Error::too_large(),
+                _ => Error::invalid("the body could not be read"),
+            })?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         serde_json::from_slice(text)
             .map(Self)
@@ -195,5 +278,24 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
             .await
             .map_err(|rejection| Error::invalid(rejection.body_text()))?;
         Ok(Self(path))
+    }
+}
+
+/// What is stored as the application's JSON is passed on unread: here it is checked that every reader can read it.
+fn readable(json: &RawValue) -> Result<()> {
+    let value: Value = serde_json::from_str(json.get())
+        .map_err(|error| Error::invalid(format!("body: {error}")))?;
+    match depth(&value) <= MAX_DEPTH {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("body: deeper than {MAX_DEPTH}"))),
+    }
+}
+
+/// Serde_json has bounded it already: this does not go deep.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }

@@ -4,27 +4,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::response::Response;
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::App;
+use super::{App, Call};
 use crate::db::{Account, AccountId};
 use crate::error::Error;
+use crate::limits::{Place, Who};
 use crate::log;
 use crate::mailbox;
 use crate::notify::Notice;
+use crate::serve::Peer;
 use crate::wire::Event;
 
 /// No token, or a wrong one.
 const UNAUTHORIZED: u16 = 4401;
-/// For the first frame.
-const AUTH_WITHIN: Duration = Duration::from_secs(10);
 /// Nothing heard for this long, pings included: the connection is dead.
 const SILENCE: Duration = Duration::from_secs(75);
 const PING_EVERY: Duration = Duration::from_secs(25);
@@ -37,14 +36,29 @@ const PUSH_LIMIT: usize = 100;
 /// Mailbox deliveries under way at a time.
 const DELIVERY_WINDOW: usize = 200;
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/notify", get(notify))
+pub(super) fn calls() -> Vec<Call> {
+    // Its token is in its first frame.
+    vec![Call::get("/v1/notify", notify).open()]
 }
 
-async fn notify(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
+/// No cookie is read, so a page of another origin that opens a socket in somebody's browser (cross-site WebSocket hijacking) is nobody: it has no token to put
+/// into the first frame. Before it comes to that, `guard` refuses it by its `Origin`.
+async fn notify(
+    State(app): State<Arc<App>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    // The connection's own place is free once it is no HTTP any more.
+    let Some(entered) = app.limits.enter(Who::at(peer.ip()), Place::Connection) else {
+        return Error::too_many("too many connections", 1).into_response();
+    };
     upgrade
+        .max_frame_size(FRAME_LIMIT)
         .max_message_size(FRAME_LIMIT)
-        .on_upgrade(|socket| serve(app, socket))
+        .on_upgrade(async move |socket| {
+            serve(app, socket).await;
+            drop(entered);
+        })
 }
 
 #[derive(Deserialize)]
@@ -103,6 +117,10 @@ async fn serve(app: Arc<App>, mut socket: WebSocket) {
         close(&mut socket, UNAUTHORIZED, "a valid token is needed").await;
         return;
     };
+    let Some(_entered) = app.limits.enter(Who::Account(account.id), Place::Socket) else {
+        close(&mut socket, close_code::AGAIN, "too many sockets").await;
+        return;
+    };
     let mut connection = Connection {
         app,
         account,
@@ -132,7 +150,10 @@ async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
 
 /// The client's first frame.
 async fn authenticated(app: &App, socket: &mut WebSocket) -> Option<(Account, Option<String>)> {
-    let frame = timeout(AUTH_WITHIN, socket.recv()).await.ok()??.ok()?;
+    let frame = timeout(app.options.patience, socket.recv())
+        .await
+        .ok()??
+        .ok()?;
     match serde_json::from_str(frame.to_text().ok()?).ok()? {
         FromClient::Auth { token, scope } => Some((app.auth.account(&token).ok()?, scope)),
         _ => None,
@@ -201,6 +222,10 @@ impl Connection {
     /// A frame from the client. One of an unknown type is ignored.
     async fn take(&mut self, frame: Message, mailbox: bool) -> Result<(), End> {
         self.heard = Instant::now();
+        // One that sends more than it may is listened to more slowly.
+        while let Err(wait) = self.app.limits.take(Who::Account(self.account.id)) {
+            tokio::time::sleep(wait).await;
+        }
         let text = match &frame {
             Message::Text(text) => text.as_str(),
             Message::Close(_) => return Err(End::Gone),

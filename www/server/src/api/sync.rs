@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{App, Body, Params, clamp};
+use super::{App, Body, Call, Params, clamp};
 use crate::db::{Account, View};
 use crate::error::{Error, Result};
 use crate::history;
+use crate::limits::{Place, Who};
 use crate::log;
 use crate::wire::{Batch, Change};
 
@@ -24,10 +24,11 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const MAX_BATCHES: usize = 200;
 const MAX_EVENTS: usize = 5000;
 
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/sync", get(sync))
-        .route("/sync/conversations", post(sync_conversations))
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        Call::get("/v1/sync", sync),
+        Call::post("/v1/sync/conversations", sync_conversations),
+    ]
 }
 
 /// `GET /v1/sync?cursor=&limit=&wait=`: everything for this account after `cursor`; with `wait`, at once if there is something, else when there is, else
@@ -41,6 +42,11 @@ async fn sync(
     let limit = params.limit(DEFAULT_LIMIT)?;
     let wait = Duration::from_millis(params.number("wait")?.unwrap_or(0)).min(MAX_WAIT);
     let deadline = Instant::now() + wait;
+    let waiting =
+        (!wait.is_zero()).then(|| app.limits.enter(Who::Account(account.id), Place::LongPoll));
+    if matches!(waiting, Some(None)) {
+        return Err(Error::too_many("too many long polls at a time", 1));
+    }
     // Listening before reading: a commit in between is noticed.
     let mut commits = (!wait.is_zero()).then(|| app.hub.commits(account.id));
     let mut stopping = app.stopping.clone();

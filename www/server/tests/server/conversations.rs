@@ -11,6 +11,8 @@ fn the_list_pages_by_sort_and_then_by_id() {
         server.create(&format!("c{n}"), &["ada"]);
     }
     server.create("other", &["linus"]);
+    // In the same millisecond it would not be the newest.
+    std::thread::sleep(std::time::Duration::from_millis(2));
     server.bulk("c7", 1);
     let ada = server.user("ada");
     let mut seen: Vec<Value> = Vec::new();

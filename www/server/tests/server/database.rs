@@ -120,6 +120,45 @@ fn an_import_skips_broken_lines_and_says_which() {
 }
 
 #[test]
+fn an_import_takes_nothing_that_clients_refuse() {
+    let folder = Folder::new();
+    let (file, db) = (folder.file("m.jsonl"), folder.file("chat.db"));
+    let long = "x".repeat(1025);
+    let line = |n: u64, conversation: &str, sender: &str, at: i64| {
+        json!({ "conversation": conversation, "n": n, "createdAt": at, "sender": sender, "text": "y" })
+            .to_string()
+    };
+    let last = 8_640_000_000_000_000;
+    let lines = [
+        line(1, "c", &long[1..], last),
+        line(2, "c", "x", -last),
+        line(3, "c", "x", last + 1),
+        line(4, "c", "x", i64::MIN),
+        line(5, "c", &long, 1),
+        line(6, &long, "x", 1),
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let said = import(&file, &db);
+    assert!(
+        said.contains("imported 2 messages of 1 conversations, skipped 4 broken lines"),
+        "{said}"
+    );
+    let server = Server::start(&["--db", &db]);
+    assert_eq!(seqs(&server.user("ada").page("c", "")), [1, 2]);
+    // Nor does anything else bring it in.
+    let nobody = server.nobody();
+    nobody
+        .post("/demo/create", &json!({ "id": long, "members": [] }))
+        .refused(400);
+    nobody
+        .post(
+            "/demo/bulk",
+            &json!({ "conversation": "c", "sender": long, "count": 1 }),
+        )
+        .refused(400);
+}
+
+#[test]
 fn an_import_into_a_used_database_overflows_what_it_touched_and_only_that() {
     let folder = Folder::new();
     let (file, db) = (folder.file("m.jsonl"), folder.file("chat.db"));

@@ -3,11 +3,13 @@
 mod access;
 mod conversations;
 mod database;
+mod limits;
 mod mailbox;
 mod pages;
 mod sending;
 mod socket;
 mod stage;
+mod strangers;
 mod support;
 mod sync;
 mod trouble;

@@ -1,6 +1,6 @@
 //! A server process, users who call it, and their sockets.
 
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,8 +22,14 @@ impl Server {
     }
 
     pub(crate) fn start_plain(options: &[&str]) -> Self {
+        Self::start_logged(options, Stdio::inherit())
+    }
+
+    /// What it says on stderr goes there.
+    pub(crate) fn start_logged(options: &[&str], log: Stdio) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_pullcord-server"))
             .args(options)
+            .stderr(log)
             // Should the test die, its end of this pipe closes, and the server ends.
             .arg("--exit-with-stdin")
             .stdin(Stdio::piped())
@@ -40,6 +46,57 @@ impl Server {
             .expect(&line)
             .to_owned();
         Self { process, address }
+    }
+
+    /// Every call that it would serve with these options: method, path, and whether it needs a token.
+    pub(crate) fn calls(options: &[&str]) -> Vec<(String, String, bool)> {
+        let listed = Command::new(env!("CARGO_BIN_EXE_pullcord-server"))
+            .arg("calls")
+            .args(options)
+            .output()
+            .expect("a list");
+        assert!(listed.status.success(), "{listed:?}");
+        let listed = String::from_utf8(listed.stdout).expect("text");
+        let mut calls = Vec::new();
+        for line in listed.lines() {
+            let [method, path, needs] = line.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{line}");
+            };
+            assert!(["token", "nothing"].contains(&needs), "{line}");
+            calls.push((method.to_owned(), path.to_owned(), needs == "token"));
+        }
+        calls
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).expect("a connection");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a timeout");
+        stream
+    }
+
+    /// Sends these bytes as they are, and returns what comes back until the server closes.
+    pub(crate) fn raw(&self, request: &[u8]) -> String {
+        let mut stream = self.connect();
+        // Refused early, the rest may find nobody.
+        _ = stream.write_all(request);
+        rest(&mut stream)
+    }
+
+    /// A GET with these headers and no others: status, and the whole answer.
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let answer = self
+            .raw(format!("GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n").as_bytes());
+        (status(&answer), answer)
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Closes stdin and waits for the end.
@@ -137,31 +194,13 @@ impl User {
     }
 
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<String>) -> Answer {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .into();
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address));
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let mut answer = agent
-            .run(request.body(body.unwrap_or_default()).expect("a request"))
-            .expect("an answer");
-        let text = answer
-            .body_mut()
-            .with_config()
-            .limit(100 << 20)
-            .read_to_string()
-            .expect("text");
-        Answer {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        }
+        run(request.body(body.unwrap_or_default()).expect("a request"))
     }
 
     /// Where this account's log ends now.
@@ -211,11 +250,48 @@ impl User {
         socket
     }
 
+    /// As [`User::call`], with other credentials than one's own.
+    pub(crate) fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        run(request.body(body.to_owned()).expect("a request"))
+    }
+
     pub(crate) fn open_socket(&self) -> Socket {
         let stream = TcpStream::connect(&self.address).expect("a connection");
         let url = format!("ws://{}/v1/notify", self.address);
         let (socket, _) = tungstenite::client(url, stream).expect("a socket");
         Socket { socket }
+    }
+}
+
+fn run(request: ureq::http::Request<String>) -> Answer {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(60)))
+        .build()
+        .into();
+    let mut answer = agent.run(request).expect("an answer");
+    let text = answer
+        .body_mut()
+        .with_config()
+        .limit(100 << 20)
+        .read_to_string()
+        .expect("text");
+    Answer {
+        status: answer.status().as_u16(),
+        headers: answer.headers().clone(),
+        body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
     }
 }
 
@@ -240,6 +316,10 @@ impl Socket {
             Message::Text(text) => Some(serde_json::from_str(&text).expect("JSON")),
             _ => None,
         }
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        self.socket.get_mut()
     }
 
     /// The code that the server closes with.
@@ -271,6 +351,24 @@ impl Socket {
     pub(crate) fn drain(&mut self, quiet: Duration) -> Vec<Value> {
         std::iter::from_fn(|| self.receive_within(quiet)).collect()
     }
+}
+
+/// What comes until the server closes.
+pub(crate) fn rest(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        // Closed with something of ours unread, TCP says so.
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
+        _ => String::from_utf8_lossy(&answer).into_owned(),
+    }
+}
+
+pub(crate) fn status(answer: &str) -> u16 {
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"))
 }
 
 pub(crate) fn text(value: &Value) -> String {

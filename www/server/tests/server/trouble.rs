@@ -109,7 +109,7 @@ fn notifications_are_lost_and_doubled() {
 
 #[test]
 fn pages_of_any_origin_may_call() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--cors", "*"]);
     let answer = server
         .nobody()
         .call("OPTIONS", "/v1/conversations/c/messages/1-1", None);
