@@ -644,6 +644,20 @@ pub fn transition(before: &View, after: &View, device: &Device, server: &Server)
             message.version
         );
     }
+    // What is shown stays until something takes its place.
+    let living = |seq: &u64| {
+        let post = conversation.and_then(|conversation| conversation.posts.get(seq));
+        post.is_some_and(|post| post.trimmed.is_none())
+    };
+    if after.status == "ready" && after.messages().next().is_none() {
+        let mut shown = before.messages().map(|(_, message, _)| message.seq);
+        let lost = shown.find(living);
+        must!(
+            lost.is_none(),
+            "R4: {} was shown, and the list is blank",
+            lost.unwrap_or(0)
+        );
+    }
     // Growing and letting go at the ends renumbers nothing.
     if before.anchor.count != after.anchor.count || before.items.is_empty() {
         return Ok(());
@@ -825,6 +839,26 @@ fn outbox(device: &Device, server: &Server) -> Checked {
             );
         }
     }
+    Ok(())
+}
+
+/// First in, first out: what was written before it in its conversation does not wait any more. What
+/// the user has tried again goes when it can.
+pub fn in_order(device: &Device, conversation: &str, client_id: &str) -> Checked {
+    let Some(sent) = device.own.get(client_id) else {
+        return Ok(());
+    };
+    let mut outbox = device.facade.outbox.iter();
+    let waiting = outbox.find(|local| {
+        let own = device.own.get(&local.client_id);
+        let before = own.is_some_and(|own| own.order < sent.order && !own.retried);
+        before && local.conversation == conversation && local.state != "failed"
+    });
+    must!(
+        waiting.is_none(),
+        "{client_id} is sent, and {} waits before it",
+        waiting.map_or("", |local| &local.client_id)
+    );
     Ok(())
 }
 

@@ -36,6 +36,8 @@ pub struct Own {
     pub accepted: bool,
     /// `discard` was called and has not resolved with false: it may be gone
     pub discarded: bool,
+    /// the user has tried it again: it does not keep its place in the order any more
+    pub retried: bool,
     /// the device's life in which it was written
     pub life: u32,
     /// `discard` resolved with true

@@ -860,6 +860,15 @@ impl World {
         call: Request,
         fate: Fate,
     ) -> Checked {
+        if let Request::Send {
+            conversation,
+            client_id,
+            ..
+        } = &call
+            && life == self.devices[device].life
+        {
+            check::in_order(&self.devices[device], conversation, client_id)?;
+        }
         if self.time < self.down_until {
             self.lose(device, life, request);
             return Ok(());
@@ -1835,6 +1844,7 @@ impl World {
             order,
             accepted: false,
             discarded: false,
+            retried: false,
             gone: false,
             life: target.life,
             key: None,
@@ -1866,6 +1876,9 @@ impl World {
         };
         let client_id = local.client_id.clone();
         if local.state == "failed" && self.rng.chance(60) {
+            if let Some(own) = target.own.get_mut(&client_id) {
+                own.retried = true;
+            }
             let call = target.new_call(Call::Retry);
             self.command(
                 device,
