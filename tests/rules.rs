@@ -5,6 +5,8 @@
 
 #[path = "rules/bench.rs"]
 mod bench;
+#[path = "rules/shipped.rs"]
+mod shipped;
 #[path = "rules/ways.rs"]
 mod ways;
 #[path = "rules/windows.rs"]

@@ -149,17 +149,20 @@ async function build() {
 
 const WASM = ["--target", "wasm32-unknown-unknown"];
 const STRICT = ["--", "-D", "warnings"];
+/** the core with its deliberate faults; the wasm has no such feature */
+const FAULTS = ["--features", "pullcord/faults"];
 
 /** @type {[string, string, (tools: { chrome: string, driver: string }) => Promise<{ passed: number, failed: number, skipped: number }>][]} */
 const STEPS = [
   ["format", "Formatting", () => check("cargo", ["fmt", "--all", "--check"])],
   ["lint", "Clippy, native and wasm", () => all(
-    () => check("cargo", ["clippy", "--locked", "--workspace", "--all-targets", ...STRICT]),
+    () => check("cargo", ["clippy", "--locked", "--workspace", "--all-targets", ...FAULTS, ...STRICT]),
     () => check("cargo", ["clippy", "--locked", "--package", "pullcord", "--all-targets", ...WASM, ...STRICT]),
   )],
   ["types", "Types of the package and the demo page", () => all(() => tsc("."), contractTypes, () => tsc("www"))],
   ["facade", "The package's JavaScript, in Node", () => nodeTests(filesOf("tests/facade", /\.test\.mjs$/))],
   ["native", "Core, memory store, simulation and server, native", () => suite("cargo", ["test", "--locked", "--workspace", "--no-fail-fast"], cargoCounts)],
+  ["faults", "Deliberate faults of the core, each found by the simulation", () => suite("cargo", ["test", "--locked", "--workspace", ...FAULTS, "--test", "faults"], cargoCounts)],
   ["build", "The package", build],
   ["browser", "Store, net and API, in Chromium", browserTests],
   ["e2e", "End to end: packed package, Chromium, server", endToEnd],

@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use super::command::{self, Call, Command, Config, Policy, TimelineId};
 use super::db::{BlockId, Db};
+use super::fault::Fault;
 use super::frame::Shown;
 use super::json;
 use super::map::{Map, Set};
@@ -336,6 +337,7 @@ impl Engine {
 
     /// Full jitter: up to `base * 2^failures` ms, at most `cap`.
     pub(super) fn backoff(&mut self, failures: u32, base: u64, cap: u64) -> u64 {
+        let cap = if Fault::NoBackoff.on() { 1 } else { cap };
         let limit = base.saturating_mul(1 << failures.min(16)).min(cap);
         100 + self.random(limit)
     }
@@ -942,7 +944,7 @@ impl Engine {
         match run {
             Ok(()) => {
                 let mut commit = tx.commit;
-                let writes = commit.writes(&self.db);
+                let mut writes = commit.writes(&self.db);
                 self.jobs.push_front(job);
                 if writes.is_empty() {
                     self.commit_done(commit);
@@ -950,11 +952,18 @@ impl Engine {
                 }
                 let op = self.number();
                 self.op = Some((op, Op::Commit(Box::new(commit))));
+                if Fault::CursorBeforeMessages.on() {
+                    self.commit_cursor(&mut writes, durability);
+                }
                 self.effect(Effect::Commit {
                     op,
                     writes,
                     durability,
                 });
+                if Fault::ShownBeforeItsCommit.on() {
+                    self.committed(op, Ok(()));
+                    return true;
+                }
                 false
             }
             Err(Stop::Need(ids)) => {
@@ -982,6 +991,7 @@ impl Engine {
                 self.quota_tries = 0;
                 self.commit_done(*commit);
             }
+            Err(_) if Fault::FailedCommitCounts.on() => self.commit_done(*commit),
             // Not even room to make room: another eviction would fail likewise, for ever.
             Err(StoreError::Quota) if matches!(self.jobs.front(), Some(Job::Evict { .. })) => {
                 self.jobs.pop_front();

@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use super::command::{Call, TimelineId};
 use super::engine::{Effect, Engine, Phase};
+use super::fault::Fault;
 use super::json;
 use super::map::{Index, Map, order};
 use super::records::{Local, LocalState};
 use super::timeline::{Life, Timeline};
-use super::types::{Conversation, Message};
+use super::types::{Conversation, Message, MessageState};
 
 /// What was shown last, and what of it is out of date.
 #[derive(Default)]
@@ -513,7 +514,7 @@ impl Engine {
         let mut was = t.rows.iter().peekable();
         let mut rows = Vec::new();
         for (i, run) in t.runs.iter().enumerate() {
-            if i > 0 {
+            if i > 0 && !Fault::GapIsNotShown.on() {
                 rows.push(Row::Gap {
                     key: gap_key(t.runs[i - 1].messages.last()),
                 });
@@ -522,6 +523,9 @@ impl Engine {
             let mut segments = held.segments.iter().peekable();
             let mut last: Option<u64> = None;
             for message in &run.messages {
+                if Fault::RecalledLosesItsPlace.on() && message.state == MessageState::Recalled {
+                    continue;
+                }
                 let seq = message.seq.0;
                 // A kept segment without a message has no item to say that something may be missing
                 // there: the next one says it.

@@ -15,12 +15,17 @@
 //! | [`tx`] | one change of it, in one transaction (R1–R9, R11, R13) |
 //! | [`engine`] | inputs, jobs, effects |
 //! | `sync`, `outbox`, `timeline`, `frame` | the engine's parts: pulling, sending, windows, snapshots |
+//! | `fault` | clauses of the rules left out, to show that the tests notice |
 
 pub mod block;
 pub mod codec;
 pub mod command;
 pub mod db;
 pub mod engine;
+#[cfg(not(feature = "faults"))]
+mod fault;
+#[cfg(feature = "faults")]
+pub mod fault;
 mod frame;
 pub mod json;
 pub mod map;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::command::{Call, TimelineId, is_json};
 use super::engine::{Asked, Engine, Job};
+use super::fault::Fault;
 use super::json;
 use super::map::Map;
 use super::net::{Error, ErrorCode, Request};
@@ -122,6 +123,9 @@ impl Engine {
             self.shown.outbox = true;
             self.touch_timelines(&local.conversation);
         }
+        if Fault::SendResolvesAtOnce.on() {
+            self.accepted(call, &local.client_id);
+        }
         self.push(Job::PutLocal { local, call });
     }
 
@@ -146,7 +150,9 @@ impl Engine {
         self.outbox.fresh.retain(|fresh| fresh.order != local.order);
         self.shown.outbox = true;
         self.touch_timelines(&local.conversation);
-        self.accepted(call, &local.client_id);
+        if !Fault::SendResolvesAtOnce.on() {
+            self.accepted(call, &local.client_id);
+        }
     }
 
     /// It could not be stored, so it was not accepted: it is not shown any more.
@@ -201,6 +207,7 @@ impl Engine {
             .outbox
             .values()
             .filter(|l| l.state == LocalState::Queued)
+            .filter(|l| !Fault::NewestGoesFirst.on() || self.is_newest(l))
             .filter(move |l| {
                 let first = !begun.contains(&&l.conversation);
                 if first {
@@ -261,9 +268,13 @@ impl Engine {
             .insert(local.conversation.clone(), order);
         self.shown.outbox = true;
         self.touch_timelines(&local.conversation);
+        let client_id = match Fault::RetriedUnderAnotherName.on() {
+            true => format!("{}-{}", local.client_id, self.now.mono),
+            false => local.client_id.clone(),
+        };
         let call = Request::Send {
             conversation: local.conversation.to_string(),
-            client_id: local.client_id.clone(),
+            client_id,
             body: local.body.to_string(),
         };
         self.request(
@@ -291,7 +302,9 @@ impl Engine {
         match result.and_then(|text| protocol::answer(&text, &conversation)) {
             Ok(message) => self.push(Job::Sent { order, message }),
             // A final refusal. What breaks the protocol, or the token, says nothing of the message.
-            Err(error) if error.is_refusal() => self.push(Job::Failed { order, error }),
+            Err(error) if error.is_refusal() && !Fault::RefusalHoldsUp.on() => {
+                self.push(Job::Failed { order, error })
+            }
             Err(error) => {
                 self.later(&conversation, &error);
                 self.lane_free(&conversation);

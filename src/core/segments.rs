@@ -10,6 +10,8 @@
 //! disjoint, sorted, and never touch: fresh neighbours are one. What a message or a page does to
 //! them is R2, R5 and R6; nothing here knows of messages, only of positions.
 
+use super::fault::Fault;
+
 /// One interval, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -121,7 +123,9 @@ impl Segments {
         let lo = match prev {
             Prev::Nothing => 0,
             Prev::At(prev) if prev < seq => {
-                let joined = self.0.iter().find(|s| s.hi == prev && s.fresh());
+                let follows =
+                    |s: &Segment| s.hi == prev || Fault::PrevIsNotLookedAt.on() && s.hi < seq;
+                let joined = self.0.iter().find(|s| follows(s) && s.fresh());
                 joined.map_or(seq, |s| s.lo)
             }
             _ => seq,
@@ -135,7 +139,12 @@ impl Segments {
     /// R5, R6: what a page covers becomes a fresh segment, joined with the fresh ones it touches.
     pub fn page(&mut self, page: Cover) {
         let older_live = self.live().cloned();
-        let at = self.cover(page.lo, page.hi, page.start);
+        let mut lo = page.lo;
+        if Fault::PageReachesItsNeighbour.on() {
+            let below = self.0.iter().rev().find(|s| s.hi < lo);
+            lo = below.map_or(lo, |below| below.hi + 1);
+        }
+        let at = self.cover(lo, page.hi, page.start);
         if !page.end || self.0[at].live {
             return;
         }
@@ -193,7 +202,12 @@ impl Segments {
     pub fn keep(&mut self, since: &str) {
         for s in &mut self.0 {
             s.live = false;
-            s.since.get_or_insert_with(|| since.to_owned());
+            if Fault::KeptTakesTheNewCursor.on() {
+                s.since = None;
+            }
+            if !Fault::KeptIsFresh.on() {
+                s.since.get_or_insert_with(|| since.to_owned());
+            }
         }
     }
 

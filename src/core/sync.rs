@@ -22,6 +22,7 @@ use std::rc::Rc;
 
 use super::command::{Call, Notify, Scope};
 use super::engine::{Asked, Effect, Engine, Job};
+use super::fault::Fault;
 use super::map::{Map, Set};
 use super::net::{Error, ErrorCode, Notice, Request};
 use super::protocol::{self, Answer, Event, Feed, ListPage, Part, Patch, Push};
@@ -666,6 +667,9 @@ impl Engine {
             }
             self.conversation_failed(id, error);
         }
+        if Fault::AcknowledgedBeforeItsCommit.on() {
+            self.push_applied(&parts);
+        }
         self.push(Job::Batch {
             parts,
             pushed: false,
@@ -766,7 +770,7 @@ impl Engine {
             for call in calls {
                 self.reject(call, &error);
             }
-        } else if self.db.meta.owed {
+        } else if self.db.meta.owed && !Fault::CaughtUpWithoutTheList.on() {
             self.pull.listing.extend(calls);
         } else {
             for call in calls {
@@ -823,9 +827,9 @@ impl Engine {
             (Scope::Account, Some(prev)) => {
                 let queued = self.last_push().map(|part| part.batch.cursor.clone());
                 let cursor = queued.unwrap_or_else(|| self.db.meta.cursor.clone());
-                cursor.as_deref() == Some(prev)
+                cursor.as_deref() == Some(prev) || Fault::CursorIsNotCompared.on()
             }
-            (Scope::Mailbox, None) => self.pull.whole,
+            (Scope::Mailbox, None) => self.pull.whole || Fault::PushedPastAGap.on(),
             _ => false,
         }
     }
@@ -873,7 +877,9 @@ impl Engine {
         let (base, cap) = if error.retryable() { RETRY } else { SLOW_RETRY };
         let wait = self.backoff(self.pull.failures - 1, base, cap);
         self.pull.not_before = self.now.mono + wait;
-        if let Some(after) = error.retry_after {
+        if let Some(after) = error.retry_after
+            && !Fault::RetryAfterIsIgnored.on()
+        {
             self.pull.obey = self.pull.obey.max(self.now.mono + after);
         }
         self.pull.want = Some(self.now.mono);
@@ -1179,6 +1185,9 @@ impl Engine {
     pub(super) fn keep_journals(&mut self, events: &[Event]) {
         if self.list.begun {
             self.list.journal.extend(events.iter().cloned());
+        }
+        if Fault::NoJournal.on() {
+            return;
         }
         for fetch in self.fetches.values_mut() {
             let about = |event: &&Event| *event.conversation() == fetch.conversation;

@@ -21,6 +21,7 @@ use std::rc::Rc;
 use super::command::{Call, Scope, Start, TimelineId};
 use super::db::{BlockId, Direction};
 use super::engine::{Asked, Engine, Job};
+use super::fault::Fault;
 use super::frame::Row;
 use super::json;
 use super::net::{Error, ErrorCode, Place, Request};
@@ -381,6 +382,9 @@ impl Timeline {
         for run in &mut self.runs {
             run.held = false;
         }
+        if Fault::WindowGoesBlank.on() {
+            self.runs.clear();
+        }
         for load in [&mut self.older, &mut self.newer].into_iter().flatten() {
             load.fetch = None;
             load.asked = None;
@@ -591,6 +595,9 @@ impl Timeline {
 
     /// R3: newer versions of what it shows, or showed when it was let go.
     fn take_versions(&mut self, change: &Change) {
+        if Fault::ShownCopyStays.on() {
+            return;
+        }
         for m in change.updated.iter().chain(&change.inserted) {
             for run in &mut self.runs {
                 if let Ok(i) = run.messages.binary_search_by_key(&m.seq, |shown| shown.seq) {

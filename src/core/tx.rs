@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::block::{self, Block, BlockRef};
 use super::command::Policy;
 use super::db::{BlockId, Db};
+use super::fault::Fault;
 use super::map::{Map, Set, order};
 use super::net::{Error, ErrorCode, Place};
 use super::protocol::{Batch, Changed, Event, Feed, ListPage, Overflow, Page, Part, Patch};
@@ -131,14 +132,14 @@ impl<'a> Tx<'a> {
             .or_default(conversation.clone())
     }
 
-    fn state(&self, conversation: &str) -> Option<Rc<Conversation>> {
+    pub(super) fn state(&self, conversation: &str) -> Option<Rc<Conversation>> {
         match self.commit.list.get(conversation) {
             Some(state) => state.clone(),
             None => self.db.list.get(conversation).cloned(),
         }
     }
 
-    fn set_state(&mut self, id: &Rc<str>, state: Option<Conversation>) {
+    pub(super) fn set_state(&mut self, id: &Rc<str>, state: Option<Conversation>) {
         self.commit.changes.list = true;
         self.commit.list.insert(id.clone(), state.map(Rc::new));
     }
@@ -339,7 +340,8 @@ impl<'a> Tx<'a> {
         let block = self.load(&(id.clone(), entry.lo))?;
         match block.binary_search_by_key(&m.seq, |held| held.seq) {
             Ok(i) => {
-                if block[i].version < m.version || block[i].id != m.id {
+                let newer = block[i].version < m.version || block[i].id != m.id;
+                if newer || Fault::OlderPageWins.on() {
                     block[i] = m.clone();
                     self.change(&id).updated.push(m.clone());
                 }
@@ -395,6 +397,9 @@ impl<'a> Tx<'a> {
 
     /// R8: an own message goes when the message itself is held.
     fn settle(&mut self, m: &Rc<Message>) {
+        if Fault::LocalStaysBesideItself.on() {
+            return;
+        }
         for local in self.locals() {
             let same_name = m.client_id.as_deref() == Some(&*local.client_id);
             let same_id = local.message.as_ref().is_some_and(|sent| sent.id == m.id);
@@ -460,11 +465,13 @@ impl<'a> Tx<'a> {
     /// more. `whole`: nothing before it is missing; else, pushed into a mailbox's client, it counts
     /// only where each new message follows the live end, and is `Void` otherwise.
     pub fn batch(&mut self, part: &Part, policy: Policy, whole: bool) -> Result<()> {
-        if self.db.cursor(&part.feed) != part.asked.as_deref() {
+        if self.db.cursor(&part.feed) != part.asked.as_deref() && !Fault::CursorIsNotCompared.on() {
             return Err(Stop::Void);
         }
         let events = self.news(&part.batch);
-        self.overflow(part, &events, policy);
+        if !Fault::OverflowAfterEvents.on() {
+            self.overflow(part, &events, policy);
+        }
         let touched: Vec<Rc<Message>> = events
             .iter()
             .filter_map(|event| match event {
@@ -492,6 +499,9 @@ impl<'a> Tx<'a> {
                 } => self.trim(conversation, before.0)?,
             }
             self.clear_suspicion(event.conversation());
+        }
+        if Fault::OverflowAfterEvents.on() {
+            self.overflow(part, &events, policy);
         }
         self.begin();
         match &part.feed {
@@ -529,7 +539,9 @@ impl<'a> Tx<'a> {
                 if again || self.commit.deliveries.contains(name) {
                     continue;
                 }
-                self.commit.deliveries.push(name.clone());
+                if !Fault::DeliveriesAreForgotten.on() {
+                    self.commit.deliveries.push(name.clone());
+                }
             }
             events.extend(incoming.event.clone());
         }
@@ -575,6 +587,9 @@ impl<'a> Tx<'a> {
         // Without a cursor nobody can say what has changed since: it is fetched again.
         let since = part.asked.clone().unwrap_or_default();
         for id in &concerned {
+            if Fault::OutboxGoesWithTheOverflow.on() {
+                self.locals().iter().for_each(|l| self.drop_local(l.order));
+            }
             match policy {
                 Policy::Clear => self.clear(id),
                 Policy::Keep => self.keep(id, &since),
@@ -589,7 +604,7 @@ impl<'a> Tx<'a> {
             Overflow::All => true,
             Overflow::Of(ids) => !ids.iter().all(brings_state),
         };
-        if owed {
+        if owed && !Fault::ListIsNotOwed.on() {
             self.meta().owed = true;
             self.meta().suspects.clear();
         }
@@ -619,9 +634,8 @@ impl<'a> Tx<'a> {
             .is_some_and(|last| last.is_none_or(|last| seq > last));
         held.seen = held.seen.max(Some(seq));
         let kept = held.segments.kept(0, u64::MAX);
-        let placed = held
-            .segments
-            .new_message(seq, prev, newest_seen && after_state);
+        let proven = newest_seen && after_state || Fault::UnprovenIsLive.on();
+        let placed = held.segments.new_message(seq, prev, proven);
         if placed {
             self.swallow_kept(m, &kept)?;
             let before = self.change(&m.conversation).inserted.len();
@@ -631,6 +645,9 @@ impl<'a> Tx<'a> {
             if self.change(&m.conversation).inserted.len() > before && !own {
                 self.commit.changes.messages.push(m.clone());
             }
+        }
+        if Fault::UnreadIsCounted.on() {
+            self.count_unread(m);
         }
         // A repetition can be of a newer version than what is held, shown or a `lastMessage`.
         self.newer_elsewhere(m);
@@ -644,7 +661,7 @@ impl<'a> Tx<'a> {
         self.change(&m.conversation).updated.push(m.clone());
         if let Some(held) = self.message_at(&m.conversation, m.seq.0)?
             && held.id == m.id
-            && held.version < m.version
+            && (held.version < m.version || Fault::OlderUpdateWins.on())
         {
             let id = m.conversation.clone();
             if let Some(b) = self.block_at(&id, m.seq.0) {
@@ -679,7 +696,7 @@ impl<'a> Tx<'a> {
             .last_message
             .as_ref()
             .is_some_and(|l| l.id == m.id && l.version < m.version);
-        if older {
+        if older && !Fault::LastMessageStays.on() {
             let state = Conversation {
                 last_message: Some(m.clone()),
                 ..Conversation::clone(&state)
@@ -807,11 +824,12 @@ impl<'a> Tx<'a> {
         let Some(mut cover) = self.cover(id, place, page) else {
             return Ok(());
         };
+        cover.start |= Fault::StartAtEveryPage.on();
         for event in journal {
             match event {
                 Event::Message { message, .. } => {
                     let seq = message.seq.0;
-                    if seq > cover.hi && cover.end {
+                    if seq > cover.hi && cover.end && !Fault::LiveWithoutReplay.on() {
                         cover.hi = seq;
                     }
                     if cover.lo <= seq && seq <= cover.hi {
@@ -819,6 +837,7 @@ impl<'a> Tx<'a> {
                     }
                 }
                 Event::Update(message) => newer(&mut messages, message, false),
+                Event::Trim { .. } if Fault::TrimClipsNoPage.on() => {}
                 // What is committed after it, below it, is there again.
                 Event::Trim { before, .. } => {
                     let before = before.0;
@@ -875,7 +894,7 @@ impl<'a> Tx<'a> {
     ) -> Result<()> {
         let last = answer.messages.last().map(|m| m.seq.0);
         let hi = match last {
-            Some(last) if answer.has_more => last.min(to),
+            Some(last) if answer.has_more && !Fault::ChangesCoverAll.on() => last.min(to),
             _ => to,
         };
         let mut messages = Map::new();
@@ -917,6 +936,9 @@ impl<'a> Tx<'a> {
     /// The server cannot say what changed in the kept segments of this range (R12): they go, and are
     /// fetched again.
     pub fn drop_kept(&mut self, id: &Rc<str>, since: &str, (from, to): (u64, u64)) -> Result<()> {
+        if Fault::GoneIsFresh.on() {
+            self.held(id).segments.revalidate(from, to, since);
+        }
         self.held(id).segments.drop_kept(from, to, since);
         self.align(id)?;
         self.change(id).cleared = true;
@@ -949,6 +971,9 @@ impl<'a> Tx<'a> {
         kept: &[(u64, u64)],
         listed: &Map<u64, Rc<Message>>,
     ) -> Result<()> {
+        if Fault::KeptStaysInsideThePage.on() {
+            return Ok(());
+        }
         for (a, b) in kept.iter().copied() {
             let mut at = self.held(id).blocks.partition_point(|block| block.hi < a);
             while let Some(entry) = self.held(id).blocks.get(at).copied() {
@@ -1069,6 +1094,9 @@ impl<'a> Tx<'a> {
         for patch in &page.conversations {
             let id = &patch.id;
             self.patch(patch);
+            if Fault::ListWinsOverEvents.on() {
+                continue;
+            }
             // Events applied since it began win over it.
             for event in journal.iter().filter(|event| event.conversation() == id) {
                 match event {
@@ -1115,7 +1143,7 @@ impl<'a> Tx<'a> {
         }
         let left = |id: &&Rc<str>| !self.db.cursors.contains_key(*id);
         gone.extend(unnamed.iter().filter(left).cloned());
-        for id in &gone {
+        for id in gone.iter().filter(|_| !Fault::SuspectsStay.on()) {
             self.removed(id);
         }
     }
@@ -1128,6 +1156,10 @@ impl<'a> Tx<'a> {
         let Some(local) = self.local(order) else {
             return Ok(());
         };
+        if Fault::LocalGoesWhenSent.on() {
+            self.drop_local(order);
+            return Ok(());
+        }
         let in_segment = self
             .held(&m.conversation)
             .segments
@@ -1193,13 +1225,15 @@ impl<'a> Tx<'a> {
                 let Some(oldest) = held.blocks.first().copied() else {
                     break;
                 };
-                if shown.get(&id).is_some_and(|shown| oldest.hi >= *shown) {
+                let needed = shown.get(&id).is_some_and(|shown| oldest.hi >= *shown);
+                if needed && !Fault::ShownIsEvicted.on() {
                     break;
                 }
                 held.blocks.remove(0);
                 let next = held.blocks.first().map(|b| b.lo);
                 let segment = held.segments.containing(oldest.lo).cloned();
                 match (segment, next) {
+                    _ if Fault::EvictionLeavesTheSegment.on() => {}
                     (Some(segment), Some(next)) if segment.contains(next) => {
                         // What is left reaches down to just above what went: that nothing lies
                         // between is still known.

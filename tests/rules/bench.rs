@@ -196,6 +196,16 @@ impl Bench {
         count + self.commits - before
     }
 
+    /// The oldest slow commit is done. Answers whether there was one.
+    pub fn finish_commit(&mut self) -> bool {
+        let Some((op, writes)) = self.unfinished.pop_front() else {
+            return false;
+        };
+        let result = self.store.commit(&writes);
+        self.input(Input::Committed { op, result });
+        true
+    }
+
     /// The slow commit fails.
     pub fn fail_commit(&mut self, error: StoreError) {
         let (op, _) = self.unfinished.pop_front().expect("a commit is under way");

@@ -114,7 +114,7 @@ pub(super) fn run(job: &Job, tx: &mut Tx, context: &mut Context) -> Result<(), S
             let mut applied = parts.is_empty();
             tx.begin();
             for part in parts {
-                let whole = !pushed || part.feed != Feed::Mailbox;
+                let whole = !pushed || part.feed != Feed::Mailbox || Fault::PushedPastAGap.on();
                 match tx.batch(part, context.policy, whole) {
                     Ok(()) => applied = true,
                     Err(Stop::Void) if parts.len() > 1 => {}
@@ -321,7 +321,9 @@ impl Engine {
         }
         for (key, message) in &changes.synced {
             let id = (message.conversation.clone(), message.id.clone());
-            self.own_keys.insert(id, Rc::from(key.as_str()));
+            if !Fault::KeyIsNotTaken.on() {
+                self.own_keys.insert(id, Rc::from(key.as_str()));
+            }
             if let Some(client_id) = key.strip_prefix("c:") {
                 self.delivered
                     .add((message.conversation.clone(), client_id.to_owned()));

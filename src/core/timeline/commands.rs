@@ -300,6 +300,9 @@ impl Engine {
     /// An overflow or a removal discards what was asked for before (R7); whatever wanted it decides
     /// anew. `None`: of every conversation.
     pub(in crate::core) fn discard_fetches(&mut self, conversation: Option<&Rc<str>>) {
+        if Fault::PageOutlivesTheOverflow.on() {
+            return;
+        }
         let about = |f: &Fetch| conversation.is_none_or(|id| f.conversation == *id);
         let ids: Vec<u64> = self
             .fetches

@@ -1,0 +1,145 @@
+//! That the simulation can fail: each deliberate fault of the core (`src/core/fault.rs`) leaves out one
+//! clause of DESIGN.md's rules, and is found within the number of histories that is said here, by one
+//! that keeps all rules without it. Also that the tests of what others shipped can fail
+//! (`tests/rules/shipped.rs`, here once more).
+//!
+//! ```text
+//! cargo test --features faults --test faults
+//! PULLCORD_FAULT=NoJournal cargo test --features faults --test faults every_fault
+//! ```
+
+#![cfg(not(target_arch = "wasm32"))]
+// The modules of a test are nobody else's; and here they are not used to the last function.
+#![allow(unreachable_pub, dead_code)]
+
+#[path = "rules/bench.rs"]
+mod bench;
+#[path = "rules/shipped.rs"]
+mod shipped;
+#[path = "simulation/mod.rs"]
+mod simulation;
+
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use pullcord::core::fault::Fault;
+use simulation::history::History;
+
+/// Each fault, and the histories, from seed 1 on, within which it is found.
+const FOUND_WITHIN: &[(Fault, u64)] = &[
+    (Fault::CursorIsNotCompared, 10),
+    (Fault::PushedPastAGap, 30),
+    (Fault::UnprovenIsLive, 30),
+    (Fault::PrevIsNotLookedAt, 10),
+    (Fault::OlderUpdateWins, 800),
+    (Fault::ShownCopyStays, 10),
+    (Fault::LastMessageStays, 50),
+    (Fault::RecalledLosesItsPlace, 10),
+    (Fault::OverflowAfterEvents, 300),
+    (Fault::KeptIsFresh, 10),
+    (Fault::KeptTakesTheNewCursor, 10),
+    (Fault::OutboxGoesWithTheOverflow, 10),
+    (Fault::ListIsNotOwed, 10),
+    (Fault::WindowGoesBlank, 30),
+    (Fault::StartAtEveryPage, 10),
+    (Fault::PageReachesItsNeighbour, 30),
+    (Fault::KeptStaysInsideThePage, 50),
+    (Fault::OlderPageWins, 300),
+    (Fault::LiveWithoutReplay, 30),
+    (Fault::NoJournal, 30),
+    (Fault::PageOutlivesTheOverflow, 30),
+    (Fault::TrimClipsNoPage, 500),
+    (Fault::LocalGoesWhenSent, 10),
+    (Fault::LocalStaysBesideItself, 10),
+    (Fault::KeyIsNotTaken, 10),
+    (Fault::CursorBeforeMessages, 10),
+    (Fault::FailedCommitCounts, 30),
+    (Fault::ShownBeforeItsCommit, 10),
+    (Fault::AcknowledgedBeforeItsCommit, 30),
+    (Fault::SendResolvesAtOnce, 30),
+    (Fault::DeliveriesAreForgotten, 30),
+    (Fault::UnreadIsCounted, 10),
+    (Fault::SuspectsStay, 10),
+    (Fault::ListWinsOverEvents, 500),
+    (Fault::GoneIsFresh, 30),
+    (Fault::ChangesCoverAll, 500),
+    (Fault::EvictionLeavesTheSegment, 30),
+    (Fault::ShownIsEvicted, 30),
+    (Fault::GapIsNotShown, 30),
+    (Fault::NoBackoff, 30),
+    (Fault::RetryAfterIsIgnored, 10),
+    (Fault::CaughtUpWithoutTheList, 30),
+    (Fault::RetriedUnderAnotherName, 10),
+    (Fault::NewestGoesFirst, 10),
+    (Fault::RefusalHoldsUp, 10),
+];
+
+/// The first of these histories that breaks a rule with this fault and keeps them all without it, and
+/// what it breaks.
+fn find(fault: Fault, histories: u64) -> Option<(u64, String)> {
+    let run = |seed, fault| {
+        Fault::switch(fault);
+        let outcome = History::drawn(seed).run(0);
+        Fault::switch(None);
+        outcome
+    };
+    (1..=histories).find_map(|seed| {
+        let failure = run(seed, Some(fault)).err()?;
+        run(seed, None).ok()?;
+        Some((seed, failure.error))
+    })
+}
+
+/// Also where a test's output is not shown: these are figures that somebody wants to see.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+#[test]
+fn every_fault_is_found() {
+    let only = std::env::var("PULLCORD_FAULT").ok();
+    let chosen: Vec<(Fault, u64)> = FOUND_WITHIN
+        .iter()
+        .copied()
+        .filter(|(fault, _)| {
+            only.as_ref()
+                .is_none_or(|name| *name == format!("{fault:?}"))
+        })
+        .collect();
+    let missed: Mutex<Vec<Fault>> = Mutex::default();
+    let next = AtomicUsize::new(0);
+    let started = Instant::now();
+    let work = || {
+        while let Some((fault, most)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some((seed, error)) = find(*fault, *most) else {
+                missed.lock().expect("held for an instant").push(*fault);
+                continue;
+            };
+            let error = error.lines().next().unwrap_or_default();
+            let says = fault.says();
+            tell(&format!(
+                "{fault:?}: history {seed} of {most}\n    {says}\n    {error}"
+            ));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let (count, seconds) = (chosen.len(), started.elapsed().as_secs_f64());
+    tell(&format!("{count} faults in {seconds:.0} s"));
+    let missed = missed.into_inner().expect("all threads have ended");
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+#[test]
+fn no_fault_is_left_out() {
+    for fault in Fault::ALL {
+        let listed = FOUND_WITHIN.iter().filter(|(listed, _)| listed == fault);
+        assert_eq!(listed.count(), 1, "{fault:?}");
+    }
+}
