@@ -322,14 +322,15 @@ class Life {
         for (let i = chance(4); i > 0; i--) await this.#meddle(chance, false);
       }
     }
-    if (!next(5)) await this.#forceOverflow(next(2) ? [this.aTalk()] : undefined);
+    // it would leave nothing to catch up with
+    if (phase !== "catch-up" && !next(5)) await this.#forceOverflow(next(2) ? [this.aTalk()] : undefined);
     const trouble = { errorRate: next(4) / 10, delayMs: next(30), dropNotifications: next(4) / 10 };
     if (!next(3)) await this.at.trouble(trouble, this.user);
     const writing = phase === "sending" || all ? this.#toWrite(20 + next(60)) : [];
     const seqs = paged ? await this.#places(paged, 12) : [];
 
     // the moment: how far one of them has come, and then perhaps some more
-    const share = next(1000) / 1000;
+    const share = (1 + next(999)) / 1000;
     const delay = next(2) ? 0 : next(80);
     const work = all ? PHASES[next(3)] : phase;
     const due = {
@@ -620,11 +621,12 @@ export async function crashTest({ kills, seed, perLife = 4, phases = PHASES, say
       try {
         await life.begin();
         await life.launch();
-        // one in three is first killed before it has ever been in sync
-        if (next(3)) await life.checkRecovery();
+        const phaseOf = (kill) => phases[(kill + offset) % phases.length];
+        // some are first killed before they have ever been in sync; what catches up has been
+        if (next(3) || phaseOf(sum.kills) === "catch-up") await life.checkRecovery();
         const many = Math.min(kills - sum.kills, perLife);
         for (let i = 1; i <= many; i++) {
-          const phase = phases[(sum.kills + offset) % phases.length];
+          const phase = phaseOf(sum.kills);
           run = await life.run(phase, next(2 ** 31));
           sum.kills += 1;
           sum.processes += run.killed;
