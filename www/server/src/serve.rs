@@ -3,7 +3,6 @@
 //! `axum::serve` would do but for its patience: it waits for a request's headers for ever, so that whoever opens connections and says nothing, or a byte an
 //! hour, keeps all that there are (slowloris).
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -70,8 +69,6 @@ pub(crate) async fn serve(
     all_closed.recv().await;
 }
 
-type Answer = Result<Response<Body>, Infallible>;
-
 async fn connection(
     stream: TcpStream,
     address: SocketAddr,
@@ -84,7 +81,7 @@ async fn connection(
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(address));
         let mut router = router.clone();
-        async move { Answer::Ok(router.call(request.map(Body::new)).await?) }
+        async move { router.call(request.map(Body::new)).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
