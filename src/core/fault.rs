@@ -105,8 +105,6 @@ faults! {
     ListWinsOverEvents,
     /// R12: the server cannot say what changed, and that counts as nothing
     GoneIsFresh,
-    /// R12: an answer that has more counts for all that was asked
-    ChangesCoverAll,
     /// R13: an eviction leaves the segment as it is
     EvictionLeavesTheSegment,
     /// R13: what a timeline shows is evicted from under it

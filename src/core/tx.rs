@@ -894,7 +894,7 @@ impl<'a> Tx<'a> {
     ) -> Result<()> {
         let last = answer.messages.last().map(|m| m.seq.0);
         let hi = match last {
-            Some(last) if answer.has_more && !Fault::ChangesCoverAll.on() => last.min(to),
+            Some(last) if answer.has_more => last.min(to),
             _ => to,
         };
         let mut messages = Map::new();
