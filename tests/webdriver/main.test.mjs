@@ -35,7 +35,7 @@ describe(name, () => {
 
   before(async () => {
     if (!browser) return;
-    [server, session] = await Promise.all([startServer({ args: SEQS }), launch(browser)]);
+    [server, session] = await Promise.all([startServer({ args: [...SEQS, "--cors", "*"] }), launch(browser)]);
     console.log(`in ${session.name}`);
     origin = await startOrigin({ pages: server });
     at = demo(server);
