@@ -95,6 +95,34 @@ const FOUND_SINCE: &[(u64, &str)] = &[
         7971,
         "requests that were given up at waking, before their answers could be heard",
     ),
+    (
+        20_757,
+        "a message that says of itself that something may be missing before it",
+    ),
+    (
+        26_263,
+        "a jump to a time that nothing was at, when something had come since",
+    ),
+    (
+        27_023,
+        "a message committed late below a trim, replayed onto a page before the trim",
+    ),
+    (
+        28_494,
+        "a kept segment whose revalidation was refused, and was not tried again",
+    ),
+    (
+        29_191,
+        "a jump into a segment that has nothing from there on",
+    ),
+    (
+        14_521,
+        "a jump whose page a trim had passed, given up for the latest",
+    ),
+    (
+        10_880,
+        "a message that said for ever that something may be missing before it",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

@@ -531,12 +531,8 @@ impl Engine {
                 // there: the next one says it.
                 let mut unsure = false;
                 while let Some(s) = segments.next_if(|s| s.hi < seq) {
-                    let above = segments.peek().map(|above| above.lo);
-                    unsure |= !s.fresh()
-                        && match last {
-                            Some(last) => s.lo > last,
-                            None => s.start && s.hi.checked_add(1) == above && held.is_empty(s),
-                        };
+                    let between = last.map_or(s.lo >= run.lo, |last| s.lo > last);
+                    unsure |= between && !s.fresh();
                 }
                 last = Some(seq);
                 let within = segments.peek().filter(|s| s.contains(seq));

@@ -49,12 +49,6 @@ pub struct Held {
 }
 
 impl Held {
-    /// Whether no message lies in a segment.
-    pub fn is_empty(&self, segment: &Segment) -> bool {
-        let at = self.blocks.partition_point(|b| b.hi < segment.lo);
-        self.blocks.get(at).is_none_or(|b| b.lo > segment.hi)
-    }
-
     /// Where the block begins with which the live segment's newest blocks have this many messages,
     /// or as many as there are.
     pub fn newest_from(&self, count: usize) -> Option<u64> {

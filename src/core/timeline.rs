@@ -44,7 +44,7 @@ const MAX_ITEMS: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct Run {
     /// from here: its first message, or its segment's end if nothing older is held
-    lo: u64,
+    pub lo: u64,
     /// to here, likewise
     hi: u64,
     pub messages: Vec<Rc<Message>>,

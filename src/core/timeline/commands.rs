@@ -350,6 +350,11 @@ impl Engine {
                 reload.pages = 0;
                 reload.tried = None;
             }
+            // A trim that has passed the page left nothing of it: what there is now is asked for.
+            let trimmed = |event: &Event| matches!(event, Event::Trim { .. });
+            if done.journal.iter().any(trimmed) {
+                reload.tried = None;
+            }
             if let Some(error) = error {
                 let calls = std::mem::take(&mut reload.calls);
                 let jumped = !calls.is_empty();
