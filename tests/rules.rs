@@ -231,6 +231,25 @@ fn an_open_timeline_keeps_showing_what_it_has_until_a_page_covers_it_again() {
 }
 
 #[test]
+fn a_page_of_before_what_is_shown_takes_its_place_only_once_the_sync_has_come_as_far() {
+    let mut b = opened();
+    b.call(json!({"op": "sync"}));
+    b.answer_pull(json!({"events": [], "cursor": "50", "hasMore": true, "overflow": ["c"]}));
+    // From a replica, at the cursor: there was nothing yet of what a page of later has shown.
+    assert_eq!(b.answer_page(&[], false, false), Place::Latest);
+    assert_eq!(
+        (b.shown().as_str(), b.segments().as_str()),
+        ("7~ 8~ 9~", "|0 0]>")
+    );
+    b.answer_pull(json!({"events": [new(7), new(8), new(9)], "cursor": "51", "hasMore": false}));
+    assert_eq!(b.shown(), "7 8 9");
+    // Caught up, and it has not come: it is not there.
+    b.overflow(json!(["c"]), json!([]), "52");
+    b.answer_page(&[7], false, false);
+    assert_eq!(b.shown(), "7");
+}
+
+#[test]
 fn a_new_message_behind_an_overflow_shows_after_a_gap() {
     let mut b = opened();
     b.overflow(json!(["c"]), json!([state(0, 19), new(20)]), "50");

@@ -194,6 +194,11 @@ impl Pull {
         self.calls.len() + self.later.len() + self.listing.len() < before
     }
 
+    /// Whether what is known of this conversation may be of before what the server has shown already.
+    pub fn is_behind(&self, conversation: &str) -> bool {
+        self.running || self.failures > 0 || self.failing.contains_key(conversation)
+    }
+
     /// Whether a request waits at the server for something to come.
     pub fn is_waiting(&self) -> bool {
         self.waiting.is_some()
@@ -757,6 +762,7 @@ impl Engine {
     /// All that the chain brings is committed.
     pub(super) fn end_chain(&mut self) {
         self.shown.status = true;
+        self.timelines.values_mut().for_each(Timeline::wake);
         self.pull.running = false;
         self.pull.ended = self.now.mono;
         self.pull.not_before = 0;

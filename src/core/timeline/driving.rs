@@ -113,6 +113,7 @@ impl Engine {
             return Ok(());
         };
         let (mut target, want, pages) = (reload.target, reload.want, reload.pages);
+        let asked = reload.asked;
         if matches!(target, Target::FirstUnread) {
             // Looked up each time: its state may come, or change, while pages do. An owed list is
             // waited for as long as it comes: what is known is of before an overflow.
@@ -145,7 +146,7 @@ impl Engine {
         let place = match target {
             Target::Latest => match held.segments.live().cloned() {
                 // What is shown is held: it goes on to the newest end, if need be after a gap.
-                Some(_) if !reload.asked && t.stands() => {
+                Some(_) if !asked && t.stands() => {
                     t.reload = None;
                     t.error = None;
                     t.failures = 0;
@@ -165,6 +166,13 @@ impl Engine {
                     // R4: what is shown stays until its window is covered again, by as many pages
                     // as that takes.
                     let covered = run.messages.len() >= want || start || t.runs.is_empty();
+                    // A page from a replica may end below what is shown: the sync brings the rest.
+                    let short = !asked && t.newest() > Some(live.hi);
+                    if short && self.pull.is_behind(&t.conversation) {
+                        t.retry = 0;
+                        self.cannot_ask(t);
+                        return Ok(());
+                    }
                     if !covered && pages <= MAX_PAGES {
                         let more = want - run.messages.len();
                         return self.request_reload(t, Place::Before(Seq(lo)), more);
@@ -245,13 +253,8 @@ impl Engine {
         }
     }
 
-    /// Asks for a page that a reload lacks, as soon as that may be.
-    pub(super) fn request_reload(
-        &mut self,
-        t: &mut Timeline,
-        place: Place,
-        limit: usize,
-    ) -> Result<(), Vec<BlockId>> {
+    /// Whether nothing may be asked for now: then what was waited for has failed, or waits on.
+    fn cannot_ask(&mut self, t: &mut Timeline) -> bool {
         if let Some(error) = self.why_not().filter(|_| self.promoted) {
             let changed = !t.opened || t.error.as_ref().map(|e| e.code) != Some(error.code);
             let calls = t
@@ -266,7 +269,7 @@ impl Engine {
             t.opened = true;
             if jumped && !t.runs.is_empty() {
                 self.stay(t, error);
-                return Ok(());
+                return true;
             }
             t.dirty |= changed;
             t.error = Some(error);
@@ -274,12 +277,25 @@ impl Engine {
             if t.retry <= self.now.mono {
                 t.retry = 0;
             }
-            return Ok(());
+            return true;
         }
         if !self.may_request() {
             // "waiting": what is stored is shown.
             t.dirty |= !t.opened;
             t.opened |= !self.promoted;
+            return true;
+        }
+        false
+    }
+
+    /// Asks for a page that a reload lacks, as soon as that may be.
+    pub(super) fn request_reload(
+        &mut self,
+        t: &mut Timeline,
+        place: Place,
+        limit: usize,
+    ) -> Result<(), Vec<BlockId>> {
+        if self.cannot_ask(t) {
             return Ok(());
         }
         let busy = t.reload.as_ref().is_none_or(|r| r.fetch.is_some());
