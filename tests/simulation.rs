@@ -120,6 +120,14 @@ const FOUND_SINCE: &[(u64, &str)] = &[
         "a jump whose page a trim had passed, given up for the latest",
     ),
     (
+        8734,
+        "a page from a replica, of before what was shown, that left the list blank",
+    ),
+    (
+        36_621,
+        "a conversation that was left between the list's page and the pull under way",
+    ),
+    (
         10_880,
         "a message that said for ever that something may be missing before it",
     ),

@@ -358,7 +358,10 @@ impl Engine {
         json::field(&mut out, "listed");
         json::flag(&mut out, self.db.meta.listed);
         json::field(&mut out, "caughtUp");
-        json::flag(&mut out, pull.caught_up && !self.db.meta.owed);
+        json::flag(
+            &mut out,
+            pull.caught_up && !self.db.meta.owed && !self.undecided(),
+        );
         json::field(&mut out, "pulling");
         json::flag(&mut out, pull.running);
         json::field(&mut out, "lastSyncedAt");

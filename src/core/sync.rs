@@ -171,6 +171,15 @@ impl Pull {
         calls
     }
 
+    /// These are answered by the next chain that begins.
+    fn add_calls(&mut self, calls: Vec<Call>) {
+        if self.running {
+            self.later.extend(calls);
+        } else {
+            self.calls.extend(calls);
+        }
+    }
+
     /// The account has left it.
     pub fn forget(&mut self, conversation: &str) {
         self.failing.remove(conversation);
@@ -319,12 +328,17 @@ impl Engine {
         }
         self.pull.forgive();
         self.list.retry = self.list.obey;
-        if self.pull.running {
-            self.pull.later.push(call);
-        } else {
-            self.pull.calls.push(call);
-        }
+        self.pull.add_calls(vec![call]);
         self.ask_pull(0);
+    }
+
+    /// R11: of some conversations only a pull begun after the list's last page says whether they are
+    /// the account's: of those that the list lacked, and in scope "conversation" of those that have no
+    /// cursor yet, because nothing but such a pull tells that they were left.
+    pub(super) fn undecided(&self) -> bool {
+        let unnamed = |id: &Rc<str>| !self.db.cursors.contains_key(id);
+        let listed = self.config.scope == Scope::Conversation && self.db.meta.begun;
+        !self.db.meta.suspects.is_empty() || listed && self.db.list.keys().any(unnamed)
     }
 
     fn interval(&self) -> u64 {
@@ -778,6 +792,8 @@ impl Engine {
             }
         } else if self.db.meta.owed && !Fault::CaughtUpWithoutTheList.on() {
             self.pull.listing.extend(calls);
+        } else if self.undecided() {
+            self.pull.later.extend(calls);
         } else {
             for call in calls {
                 self.resolve(call, "null");
@@ -947,16 +963,14 @@ impl Engine {
             None => {
                 self.list.restart();
                 let calls = std::mem::take(&mut self.pull.listing);
-                if self.pull.caught_up {
+                let undecided = self.undecided();
+                if self.pull.caught_up && !undecided {
                     for call in calls {
                         self.resolve(call, "null");
                     }
-                } else if !calls.is_empty() {
-                    // The network failed since their pull: another one's turn.
-                    self.pull.later.extend(calls);
-                    self.ask_pull(0);
-                }
-                if !self.db.meta.suspects.is_empty() {
+                } else if undecided || !calls.is_empty() {
+                    // What it leaves open, or the network failed since their pull: another one's turn.
+                    self.pull.add_calls(calls);
                     self.ask_pull(0);
                 }
             }

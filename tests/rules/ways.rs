@@ -151,6 +151,31 @@ fn one_that_fails_does_not_hold_up_the_rest_and_is_backed_off_from_alone() {
 }
 
 #[test]
+fn what_the_list_names_and_no_pull_has_answered_for_is_decided_by_one_more_pull() {
+    let mut b = by_conversation();
+    let call = b.call(json!({"op": "sync"}));
+    let mut d = batch(json!([]), "d9");
+    d["overflow"] = json!("all");
+    answer(&mut b, json!({"conversations": {"d": d}}));
+    // The account was in "e" when the list was read, and is not any more when the next pull is.
+    b.notice(notified(&[]));
+    b.answer_list(json!({"conversations": [{"id": "c", "sort": 9}, {"id": "d", "sort": 1}, {"id": "e", "sort": 0}], "next": null}));
+    answer(&mut b, json!({"conversations": {}}));
+    assert_eq!(
+        (b.conversations.len(), &b.status["caughtUp"]),
+        (3, &json!(false))
+    );
+    assert_eq!(b.result(call), None);
+    answer(&mut b, json!({"conversations": {}}));
+    assert_eq!(
+        (b.conversations.len(), &b.status["caughtUp"]),
+        (2, &json!(true))
+    );
+    assert_eq!(b.result(call), Some(Ok(Value::Null)));
+    assert!(!b.is_asked(is_pull));
+}
+
+#[test]
 fn an_overflow_is_its_conversations_alone() {
     let mut b = by_conversation();
     b.call(json!({"op": "sync"}));

@@ -245,6 +245,7 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
     };
     let ended = view.status != "ready" || !conversation.member_at(position);
     let all_kept = device.store.kept(&view.conversation);
+    let holds = |seq| device.store.version(&view.conversation, seq).is_some();
 
     // Walks the list once. `last`: the message before, and as of when it is known to be followed.
     let mut last: Option<(u64, usize)> = None;
@@ -263,7 +264,9 @@ fn timeline(view: &View, device: &Device, server: &Server, position: usize) -> C
                     .iter()
                     .filter(|_| !view.attached)
                     .find(|(lo, hi, _)| (*lo..=*hi).contains(&message.seq))
-                    .map(|(_, _, since)| *since);
+                    .map(|(_, _, since)| *since)
+                    // A start reaches down over what is shown of before, and is not there any more.
+                    .filter(|_| holds(message.seq));
                 let since = view.trust.get(&message.id).copied();
                 let as_of = match (fresh, ended) {
                     (true, false) => position,

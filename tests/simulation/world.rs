@@ -2273,6 +2273,10 @@ impl World {
         let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
         self.server_moved()?;
         let before = self.requests.clone();
+        // Each batch brings at least one of these.
+        let newest = self.server.position();
+        let lacks = |device: &Device| newest - device.positions(&self.server).least();
+        let lacking: Vec<u64> = self.devices.iter().map(|d| lacks(d) as u64).collect();
         self.pass(3 * LONGEST_BACKOFF)?;
         for (device, before) in before.iter().enumerate() {
             let target = &self.devices[device];
@@ -2287,7 +2291,7 @@ impl World {
             }
             let made = self.requests[device].get("pull").unwrap_or(&0);
             let made = made - before.get("pull").unwrap_or(&0);
-            if made > 3 * LONGEST_BACKOFF / 5_000 * 2 + 30 {
+            if made > 3 * LONGEST_BACKOFF / 5_000 * 2 + 30 + lacking[device] {
                 return Err(format!(
                     "a storm: {made} pulls while one conversation fails"
                 ));
