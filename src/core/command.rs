@@ -1,7 +1,8 @@
 //! What the facade says: options and commands, as JSON text.
 
 use super::net::{Error, ErrorCode};
-use super::node::{Node, missing};
+use super::node::{MAX_NESTING, Node, missing, nests_too_deep};
+use super::protocol::MAX_BODY;
 use super::types::Seq;
 
 /// What starts a pull.
@@ -357,13 +358,20 @@ fn read(node: &Node) -> Result<Command, Error> {
         let number = node.optional_whole(name)?;
         Ok::<_, Error>(number.map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
     };
+    let unfit = || {
+        let what =
+            format!("JSON of at most {MAX_BODY} bytes that nests at most {MAX_NESTING} deep");
+        missing("body", &what)
+    };
     // A string, whose value is JSON text: the reader leaves what is named so as it came.
     let body = || match node.get("body") {
         Some(Node::Raw(raw)) => match Node::parse("body", raw)? {
-            Node::Text(body) => Ok(body.into_owned()),
-            _ => Err(missing("body", "a string of JSON")),
+            // What is not taken from the server is not sent either: its echo would be refused, again
+            // and again, and with it all that comes after it.
+            Node::Text(body) if body.len() <= MAX_BODY && is_json(&body) => Ok(body.into_owned()),
+            _ => Err(unfit()),
         },
-        _ => Err(missing("body", "a string of JSON")),
+        _ => Err(unfit()),
     };
     Ok(match node.text("op")? {
         "open" => Command::Open {
@@ -484,7 +492,40 @@ fn start(node: Option<&Node>) -> Result<Start, Error> {
     }
 }
 
-/// Whether a text is one JSON value.
-pub fn is_json(text: &str) -> bool {
-    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+/// Whether a text is one JSON value, that nests no deeper than is taken from the server.
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() && !nests_too_deep(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::json;
+
+    #[test]
+    fn a_body_that_would_not_be_taken_back_is_invalid() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+        for op in ["send", "edit"] {
+            let with = |body: &str| {
+                let mut quoted = String::new();
+                json::string(&mut quoted, body);
+                parse(&format!(
+                    r#"{{"op":"{op}","call":1,"conversation":"c","messageId":"m","clientId":"k","body":{quoted}}}"#
+                ))
+            };
+            for good in [text(MAX_BODY), nested(MAX_NESTING)] {
+                assert!(with(&good).is_ok(), "{op}");
+            }
+            for bad in [
+                text(MAX_BODY + 1),
+                nested(MAX_NESTING + 1),
+                "{".into(),
+                String::new(),
+            ] {
+                let (call, error) = with(&bad).unwrap_err();
+                assert_eq!((call, error.code), (Some(1), ErrorCode::Invalid), "{op}");
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use super::map::{Map, Set};
 use super::net::{Error, Place};
 use super::node::{Node, broken, missing};
 use super::segments::Prev;
@@ -11,9 +12,9 @@ use super::types::{Conversation, Message, MessageState, Seq};
 
 /// Events in one batch: more is a server gone wrong, and would be applied in one transaction.
 pub const MAX_EVENTS: usize = 10_000;
-/// Messages in one page.
+/// Messages in one page, conversations in one of the list, in one answer and in one overflow.
 pub const MAX_PAGE: usize = 10_000;
-/// Bytes of one message's body.
+/// Bytes of one message's body, and of a conversation's `meta`.
 pub const MAX_BODY: usize = 4 << 20;
 /// Bytes of a cursor, an id, a sender.
 pub const MAX_NAME: usize = 16 << 10;
@@ -30,6 +31,14 @@ fn name(what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// No list is longer than [`MAX_PAGE`].
+fn few(what: &str, count: usize) -> Result<()> {
+    if count > MAX_PAGE {
+        return Err(broken(format!("{count} {what}; at most {MAX_PAGE}")));
+    }
+    Ok(())
+}
+
 /// Milliseconds: a whole number, or one with a fraction that is dropped; what a JS number holds.
 fn milliseconds(node: &Node, field: &str) -> Result<u64> {
     let number = node.optional_number(field)?;
@@ -37,17 +46,22 @@ fn milliseconds(node: &Node, field: &str) -> Result<u64> {
     Ok((number as u64).min((1 << 53) - 1))
 }
 
-/// A body: JSON text; what is absent is null.
-fn raw<'a>(node: &Node<'a>, field: &str) -> &'a str {
+/// The app's own JSON text; what is absent is null.
+fn raw<'a>(node: &Node<'a>, field: &str) -> Result<&'a str> {
     match node.get(field) {
-        Some(Node::Raw(text)) => text,
-        _ => "null",
+        Some(Node::Raw(text)) if text.len() > MAX_BODY => Err(broken(format!(
+            "`{field}` of {} bytes; at most {MAX_BODY}",
+            text.len()
+        ))),
+        Some(Node::Raw(text)) => Ok(text),
+        _ => Ok("null"),
     }
 }
 
 /// Reads a message. `of`: the conversation that it must belong to, where that is known.
 fn message(node: &Node, of: Option<&Rc<str>>) -> Result<Rc<Message>> {
     let conversation = node.text("conversation")?;
+    name("conversation id", conversation)?;
     let conversation = match of {
         Some(of) if **of == *conversation => of.clone(),
         Some(of) => {
@@ -60,7 +74,6 @@ fn message(node: &Node, of: Option<&Rc<str>>) -> Result<Rc<Message>> {
     let id = node.text("id")?;
     let sender = node.text("sender")?;
     let client_id = node.optional_text("clientId")?;
-    name("conversation id", &conversation)?;
     name("message id", id)?;
     name("sender", sender)?;
     name("clientId", client_id.unwrap_or(""))?;
@@ -77,14 +90,8 @@ fn message(node: &Node, of: Option<&Rc<str>>) -> Result<Rc<Message>> {
     let body = if state == MessageState::Recalled {
         "null"
     } else {
-        raw(node, "body")
+        raw(node, "body")?
     };
-    if body.len() > MAX_BODY {
-        return Err(broken(format!(
-            "a body of {} bytes; at most {MAX_BODY}",
-            body.len()
-        )));
-    }
     Ok(Rc::new(Message {
         id: id.to_owned(),
         conversation,
@@ -172,7 +179,10 @@ fn patch(node: &Node) -> Result<Patch> {
         read_seq: seq("readSeq")?,
         sort: node.optional_number("sort")?,
         last_message,
-        meta: node.get("meta").map(|_| raw(node, "meta").into()),
+        meta: match node.get("meta") {
+            Some(_) => Some(raw(node, "meta")?.into()),
+            None => None,
+        },
         id,
     })
 }
@@ -303,6 +313,11 @@ fn event(node: &Node) -> Result<Option<Event>> {
         node.some(field)
             .ok_or_else(|| missing(field, "what the event is about"))
     };
+    let conversation_id = || {
+        let id = node.text("conversation")?;
+        name("conversation id", id)?;
+        Ok(Rc::from(id))
+    };
     Ok(Some(match kind {
         "message" => Event::Message {
             message: message(about("message")?, None)?,
@@ -314,9 +329,9 @@ fn event(node: &Node) -> Result<Option<Event>> {
         },
         "update" => Event::Update(message(about("message")?, None)?),
         "conversation" => Event::Conversation(patch(about("conversation")?)?),
-        "removed" => Event::Removed(node.text("conversation")?.into()),
+        "removed" => Event::Removed(conversation_id()?),
         "trim" => Event::Trim {
-            conversation: node.text("conversation")?.into(),
+            conversation: conversation_id()?,
             before: node
                 .optional_seq("before")?
                 .ok_or_else(|| missing("before", "a seq"))?,
@@ -337,21 +352,29 @@ pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<Answer> {
     let Some(Node::Object(conversations)) = wire.get("conversations") else {
         return Err(missing("conversations", "batches by conversation"));
     };
+    few("conversations in one answer", conversations.len())?;
     let mut answer = Answer {
         more: wire.is_set("hasMore"),
         ..Answer::default()
     };
+    let mut known = Map::new();
+    for (id, cursor) in cursors {
+        known.insert(id.clone(), cursor);
+    }
+    let mut told = Set::new();
     for (id, node) in conversations {
         name("conversation id", id)?;
         let id: Rc<str> = Rc::from(&**id);
+        if !told.add(id.clone()) {
+            return Err(broken(format!("two batches of conversation {id:?}")));
+        }
         // A conversation of one of the names that the reader leaves as they came.
         let reread = match node {
             Node::Raw(text) => Some(Node::parse("batch", text)?),
             _ => None,
         };
         let node = reread.as_ref().unwrap_or(node);
-        let known = cursors.iter().find(|(known, _)| *known == id);
-        let asked = known.map(|(_, cursor)| cursor.clone());
+        let asked = known.get(&id).map(|cursor| String::clone(cursor));
         let feed = Feed::Conversation(id.clone());
         let read = match node.some("error") {
             Some(error) => Err(Error::from_json(error)),
@@ -412,6 +435,10 @@ fn read_batch(wire: &Node, feed: &Feed, asked: Option<&str>, pushed: bool) -> Re
             let ids = wire
                 .texts("overflow")
                 .map_err(|_| missing("overflow", "\"all\" or a list of ids"))?;
+            few("conversations in one overflow", ids.len())?;
+            for id in &ids {
+                name("conversation id", id)?;
+            }
             Some(Overflow::Of(ids.into_iter().map(Rc::from).collect()))
         }
     };
@@ -516,12 +543,7 @@ pub fn changes(text: &str, conversation: &Rc<str>, from: u64, to: u64) -> Result
 
 /// Messages of this conversation, in order.
 fn ascending(list: &[Node], conversation: &Rc<str>) -> Result<Vec<Rc<Message>>> {
-    if list.len() > MAX_PAGE {
-        return Err(broken(format!(
-            "a page of {} messages; at most {MAX_PAGE}",
-            list.len()
-        )));
-    }
+    few("messages in one page", list.len())?;
     let messages = list
         .iter()
         .map(|m| message(m, Some(conversation)))
@@ -551,11 +573,9 @@ pub fn list_page(text: &str, after: Option<&str>) -> Result<ListPage> {
         ));
     }
     name("next", next.unwrap_or(""))?;
-    let conversations = wire
-        .list("conversations")?
-        .iter()
-        .map(patch)
-        .collect::<Result<_>>()?;
+    let list = wire.list("conversations")?;
+    few("conversations in one page", list.len())?;
+    let conversations = list.iter().map(patch).collect::<Result<_>>()?;
     Ok(ListPage {
         conversations,
         next: next.map(str::to_owned),
@@ -693,6 +713,125 @@ mod tests {
         assert!(page(&with(M, more), &c, Place::Latest).is_err());
         assert!(page(&with("", more), &c, Place::Before(Seq(7))).is_err());
         assert!(page(&with("", none), &c, Place::Before(Seq(7))).is_ok());
+    }
+
+    /// `count` of `one`, with commas between.
+    fn many(one: impl Fn(usize) -> String, count: usize) -> String {
+        (0..count).map(one).collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn every_list_has_a_limit() {
+        let c: Rc<str> = "c".into();
+        let message = |i| M.replace("\"seq\":7", &format!("\"seq\":{i}"));
+        let empty = r#"{"events":[],"cursor":"1","hasMore":false}"#;
+        let read = |n: usize| {
+            let events = many(|_| r#"{"type":"x"}"#.into(), n);
+            let ids = many(|i| format!("\"{i}\""), n);
+            let messages = many(message, n);
+            let list = many(|i| format!("{{\"id\":\"{i}\"}}"), n);
+            let several = many(|i| format!("\"{i}\":{empty}"), n);
+            [
+                batch(
+                    &format!(r#"{{"events":[{events}],"cursor":"1","hasMore":false}}"#),
+                    None,
+                )
+                .err(),
+                batch(
+                    &format!(r#"{{"events":[],"cursor":"1","hasMore":false,"overflow":[{ids}]}}"#),
+                    None,
+                )
+                .err(),
+                page(
+                    &format!(r#"{{"messages":[{messages}],"hasBefore":false,"hasAfter":false}}"#),
+                    &c,
+                    Place::Latest,
+                )
+                .err(),
+                changes(
+                    &format!(r#"{{"messages":[{messages}],"hasMore":false}}"#),
+                    &c,
+                    0,
+                    u64::MAX,
+                )
+                .err(),
+                list_page(
+                    &format!(r#"{{"conversations":[{list}],"next":null}}"#),
+                    None,
+                )
+                .err(),
+                batches(&format!(r#"{{"conversations":{{{several}}}}}"#), &[]).err(),
+            ]
+            .map(|error| error.map(|e| e.code))
+        };
+        assert_eq!(read(MAX_PAGE), [None; 6]);
+        assert_eq!(read(MAX_PAGE + 1), [Some(ErrorCode::Protocol); 6]);
+    }
+
+    #[test]
+    fn every_name_has_a_limit() {
+        let c: Rc<str> = "c".into();
+        let read = |n: usize| {
+            let long = "x".repeat(n);
+            let event = |event: &str| {
+                batch(
+                    &format!(r#"{{"events":[{event}],"cursor":"1","hasMore":false}}"#),
+                    None,
+                )
+                .err()
+            };
+            let field = |from: &str, to: &str| {
+                let message = M.replace(from, &format!("{to}:\"{long}\""));
+                event(&format!(r#"{{"type":"update","message":{message}}}"#))
+            };
+            [
+                field("\"id\":\"a\"", "\"id\""),
+                field("\"conversation\":\"c\"", "\"conversation\""),
+                field("\"sender\":\"ada\"", "\"sender\""),
+                field("\"clientId\":\"k\"", "\"clientId\""),
+                event(&format!(r#"{{"type":"removed","conversation":"{long}"}}"#)),
+                event(&format!(r#"{{"type":"trim","conversation":"{long}","before":1}}"#)),
+                event(&format!(r#"{{"type":"conversation","conversation":{{"id":"{long}"}}}}"#)),
+                event(&format!(r#"{{"type":"x","delivery":"{long}"}}"#)),
+                batch(&format!(r#"{{"events":[],"cursor":"{long}","hasMore":false}}"#), None).err(),
+                batch(&format!(r#"{{"events":[],"cursor":"1","hasMore":false,"overflow":["{long}"]}}"#), None).err(),
+                batches(&format!(r#"{{"conversations":{{"{long}":{{"events":[],"cursor":"1","hasMore":false}}}}}}"#), &[]).err(),
+                list_page(&format!(r#"{{"conversations":[],"next":"{long}"}}"#), None).err(),
+            ]
+            .map(|error| error.map(|e| e.code))
+        };
+        assert_eq!(read(MAX_NAME), [None; 12]);
+        assert_eq!(read(MAX_NAME + 1), [Some(ErrorCode::Protocol); 12]);
+        // And what an error says of a stranger's name is as short.
+        let stranger = M.replace(
+            "\"conversation\":\"c\"",
+            &format!("\"conversation\":\"{}\"", "x".repeat(1 << 20)),
+        );
+        let error = answer(&format!(r#"{{"message":{stranger}}}"#), &c).unwrap_err();
+        assert!(error.message.len() < 1_000, "{} bytes", error.message.len());
+    }
+
+    #[test]
+    fn what_is_the_apps_has_a_limit() {
+        let read = |bytes: usize| {
+            let own = format!("\"{}\"", "x".repeat(bytes - 2));
+            let message = M.replace(r#"{"x": [1,  2]}"#, &own);
+            let list = format!(r#"{{"conversations":[{{"id":"c","meta":{own}}}],"next":null}}"#);
+            [
+                super::tests::read(&message).err(),
+                list_page(&list, None).err(),
+            ]
+            .map(|error| error.map(|e| e.code))
+        };
+        assert_eq!(read(MAX_BODY), [None; 2]);
+        assert_eq!(read(MAX_BODY + 1), [Some(ErrorCode::Protocol); 2]);
+    }
+
+    #[test]
+    fn a_conversation_has_one_batch_in_an_answer() {
+        let empty = r#"{"events":[],"cursor":"1","hasMore":false}"#;
+        let twice = format!(r#"{{"conversations":{{"c":{empty},"c":{empty}}}}}"#);
+        assert_eq!(code(batches(&twice, &[])), ErrorCode::Protocol);
     }
 
     #[test]
