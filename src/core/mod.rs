@@ -6,7 +6,7 @@
 //! | [`types`], [`json`] | the values of the wire, and writing them |
 //! | [`map`] | the maps of the core |
 //! | [`node`] | reading JSON text |
-//! | [`protocol`] | what the server says, read and checked |
+//! | [`protocol`], [`notice`] | what the server says, read and checked |
 //! | [`command`] | what the facade says |
 //! | [`segments`] | the intervals in which nothing is missing (R2, R5, R6) |
 //! | [`block`], [`records`], [`codec`] | what is stored, as bytes |
@@ -31,6 +31,7 @@ pub mod json;
 pub mod map;
 pub mod net;
 pub mod node;
+pub mod notice;
 mod outbox;
 pub mod protocol;
 pub mod records;

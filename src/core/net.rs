@@ -196,6 +196,22 @@ impl ErrorCode {
     }
 }
 
+/// Longest text of others, in bytes, that goes into an error's message.
+const MESSAGE_MAX: usize = 500;
+
+/// A text of others, short enough for an error's message.
+pub fn shorten(mut text: String) -> String {
+    if text.len() > MESSAGE_MAX {
+        let mut end = MESSAGE_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// An error as the app sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -266,7 +282,7 @@ impl Error {
             code: text("code")
                 .and_then(ErrorCode::named)
                 .unwrap_or(ErrorCode::Network),
-            message: text("message").unwrap_or_default().to_owned(),
+            message: shorten(text("message").unwrap_or_default().to_owned()),
             status: status.and_then(|status| u16::try_from(status).ok()),
             retry_after: retry_after.map(|ms| ms as u64),
         }
@@ -320,4 +336,26 @@ pub enum Notice {
     Push(String),
     /// The channel is down; with the reason, where one is known (`Unauthorized`: the token).
     Closed(Option<Error>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_others_is_short_and_stays_as_it_is() {
+        for said in ["no".to_owned(), "é".repeat(1 << 20), "a…".repeat(1 << 20)] {
+            let mut text = String::from("{\"code\":\"rejected\",\"message\":");
+            json::string(&mut text, &said);
+            text.push('}');
+            let error = Error::from_json(&Node::parse("error", &text).unwrap());
+            assert!(said.starts_with(error.message.trim_end_matches('…')));
+            assert!(error.message.len() < MESSAGE_MAX + 4);
+            let again = error.to_json();
+            assert_eq!(
+                Error::from_json(&Node::parse("error", &again).unwrap()),
+                error
+            );
+        }
+    }
 }

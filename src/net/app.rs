@@ -11,11 +11,11 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::json::{Object, list};
 use super::{
-    Abort, Answer, Hear, Hooks, Listening, PUSH_MAX, Transport, message_of, own_error, promise,
-    shorten,
+    Abort, Answer, Hear, Hooks, Listening, Transport, message_of, own_error, promise, too_large,
 };
-use crate::core::net::{Error, ErrorCode, Notice, Place, Request};
-use crate::core::node::Node;
+use crate::core::net::{Error, ErrorCode, Notice, Place, Request, shorten};
+use crate::core::node::{MAX_TEXT, Node};
+use crate::core::notice::PUSH_MAX;
 
 /// The app's backend. How long it takes to answer is the app's to limit.
 pub struct App {
@@ -38,9 +38,16 @@ impl App {
         abort.disarm();
         match answer {
             Ok(answer) if answer.is_undefined() => Ok(String::new()),
-            Ok(answer) => answer
-                .as_string()
-                .ok_or_else(|| Error::new(ErrorCode::Internal, "the facade answered with no text")),
+            Ok(answer) => {
+                let text: JsString = answer.dyn_into().map_err(|_| {
+                    Error::new(ErrorCode::Internal, "the facade answered with no text")
+                })?;
+                // Not copied first: it may be more than the wasm's memory can hold.
+                if text.length() as usize > MAX_TEXT {
+                    return Err(too_large());
+                }
+                Ok(text.into())
+            }
             Err(thrown) => Err(rejection(&thrown)),
         }
     }

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use futures_util::future::abortable;
 use gloo_net::http::{Method, RequestBuilder};
-use js_sys::{Date, JsString, Reflect};
+use js_sys::{Date, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, Response, Url};
@@ -14,21 +14,17 @@ use super::json::{Object, list};
 use super::time::{wall, within};
 use super::token::Tokens;
 use super::{
-    Abort, Answer, Hear, Hooks, Listening, Transport, message_of, promise, shorten, socket,
+    Abort, Answer, Hear, Hooks, Listening, Transport, message_of, promise, socket, too_large,
 };
 use crate::core::command::Scope;
-use crate::core::net::{Error, ErrorCode, Notice, Place, Request};
-use crate::core::node::Node;
+use crate::core::net::{Error, ErrorCode, Notice, Place, Request, shorten};
+use crate::core::node::{MAX_TEXT, Node};
 
 /// ms before a request counts as lost, where the app did not say.
 pub const TIMEOUT: u64 = 15_000;
 
-/// Largest answer that is taken, in bytes or UTF-16 units: far above any page, far below what would
-/// exhaust the wasm's memory.
-const ANSWER_MAX: u32 = 64 << 20;
-
-/// Largest error answer that is read for its message, in UTF-16 units.
-const ERROR_MAX: u32 = 64 << 10;
+/// Largest error answer that is read for its message, in bytes.
+const ERROR_MAX: usize = 64 << 10;
 
 #[wasm_bindgen]
 extern "C" {
@@ -36,6 +32,22 @@ extern "C" {
     // page that has wrapped it may reject with anything, or answer with anything.
     #[wasm_bindgen(catch)]
     fn fetch(request: &web_sys::Request) -> Result<JsValue, JsValue>;
+
+    // As with `fetch`: all may throw where the page's own code stands in for the browser's.
+    type Body;
+    #[wasm_bindgen(method, structural, catch, js_name = getReader)]
+    fn reader(this: &Body) -> Result<Reader, JsValue>;
+
+    type Reader;
+    #[wasm_bindgen(method, structural, catch)]
+    fn read(this: &Reader) -> Result<JsValue, JsValue>;
+
+    /// What [`Reader::read`] promises.
+    type Chunk;
+    #[wasm_bindgen(method, structural, getter, catch)]
+    fn done(this: &Chunk) -> Result<bool, JsValue>;
+    #[wasm_bindgen(method, structural, getter, catch)]
+    fn value(this: &Chunk) -> Result<JsValue, JsValue>;
 }
 
 /// A server that speaks the protocol.
@@ -145,8 +157,12 @@ impl Http {
                 "the server did not answer in time",
             )),
             Some(answer) => {
-                abort.disarm();
-                answer.unwrap_or_else(|thrown: JsValue| Err(lost(&thrown)))
+                let answer = answer.unwrap_or_else(|thrown: JsValue| Err(lost(&thrown)));
+                // Else there may be more of it on its way, which nobody will read.
+                if answer.is_ok() {
+                    abort.disarm();
+                }
+                answer
             }
         }
     }
@@ -210,32 +226,50 @@ async fn read(response: Response) -> Result<String, Error> {
                 )
             });
         }
-        let too_large = || Error::new(ErrorCode::Protocol, "the server's answer is too large");
-        if header("content-length").is_some_and(|length| {
-            length
-                .parse()
-                .is_ok_and(|length: u64| length > u64::from(ANSWER_MAX))
-        }) {
-            return Err(too_large());
-        }
-        let text = text(&response).await.map_err(|thrown| lost(&thrown))?;
-        if text.length() > ANSWER_MAX {
-            return Err(too_large());
-        }
-        return Ok(text.into());
+        return text(&response, MAX_TEXT).await;
     }
     let retry_after = header("retry-after").and_then(|value| wait_of(&value));
-    let said = match text(&response).await {
-        Ok(text) if text.length() <= ERROR_MAX => server_message(&String::from(text)),
-        _ => None,
-    };
-    let said =
-        said.unwrap_or_else(|| ["the server answered with status ", &status.to_string()].concat());
+    let said = text(&response, ERROR_MAX).await.ok();
+    let said = said
+        .and_then(|body| server_message(&body))
+        .unwrap_or_else(|| ["the server answered with status ", &status.to_string()].concat());
     Err(Error::from_status(status, said, retry_after))
 }
 
-async fn text(response: &Response) -> Result<JsString, JsValue> {
-    JsFuture::from(response.text()?).await?.dyn_into()
+/// The body, as long as it has no more than `max` bytes: read piece by piece, for what it is to have
+/// (`Content-Length`) it may not say, or not truly, and compressed it is another number.
+async fn text(response: &Response, max: usize) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    if let Some(body) = response.body() {
+        let reader = body.unchecked_ref::<Body>().reader();
+        let reader = reader.map_err(|thrown| lost(&thrown))?;
+        while let Some(chunk) = next(&reader).await.map_err(|thrown| lost(&thrown))? {
+            let at = bytes.len();
+            let end = at + chunk.length() as usize;
+            if end > max {
+                return Err(too_large());
+            }
+            bytes.resize(end, 0);
+            chunk.copy_to(&mut bytes[at..]);
+        }
+    }
+    // As `Response.text()` does it.
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
+}
+
+/// The next piece of a body.
+async fn next(reader: &Reader) -> Result<Option<Uint8Array>, JsValue> {
+    let chunk = JsFuture::from(promise(&reader.read()?)).await?;
+    let chunk: Chunk = chunk.unchecked_into();
+    if chunk.done()? {
+        return Ok(None);
+    }
+    chunk.value()?.dyn_into().map(Some)
 }
 
 /// The message of `{"error":{"code","message"}}`.

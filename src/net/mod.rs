@@ -17,11 +17,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use js_sys::{Promise, Reflect};
+use js_sys::{JsString, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortController, AbortSignal};
 
-use crate::core::net::{Error, ErrorCode, Notice, Request};
+use crate::core::net::{Error, ErrorCode, Notice, Request, shorten};
 
 pub use app::NotifySink;
 
@@ -110,6 +110,10 @@ impl Drop for Abort {
     }
 }
 
+fn too_large() -> Error {
+    Error::new(ErrorCode::Protocol, "the server's answer is too large")
+}
+
 /// A value, thenable or promise as a promise: what `await` takes.
 fn promise(value: &JsValue) -> Promise {
     value
@@ -135,32 +139,14 @@ fn own_error(thrown: &JsValue) -> Option<Error> {
 
 /// What a thrown value says of itself.
 fn message_of(thrown: &JsValue) -> String {
-    let said = thrown.as_string().or_else(|| {
+    let said = thrown.dyn_ref::<JsString>().cloned().or_else(|| {
         Reflect::get(thrown, &JsValue::from_str("message"))
             .ok()
-            .and_then(|message| message.as_string())
+            .and_then(|message| message.dyn_into().ok())
     });
     match said {
-        Some(said) if !said.is_empty() => shorten(said),
+        // Cut off before it is copied: it may be as long as a JS string can be.
+        Some(said) if said.length() > 0 => shorten(said.slice(0, 1_000).into()),
         _ => "no reason was given".to_owned(),
     }
-}
-
-/// Largest text with events inline that is looked into, in bytes or UTF-16 units: what is larger is
-/// pulled.
-const PUSH_MAX: usize = 1 << 20;
-
-/// Longest text of others, in bytes, that goes into an error's message.
-const MESSAGE_MAX: usize = 500;
-
-fn shorten(mut text: String) -> String {
-    if text.len() > MESSAGE_MAX {
-        let mut end = MESSAGE_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }

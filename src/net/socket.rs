@@ -4,9 +4,8 @@
 //! connect ─▶ auth ─▶ ready ─▶ frames, a ping every 25 s ─▶ closed, or silent: dead
 //!              └─ 4401 ─▶ a fresh token, once more
 //! ```
-//! Connecting again, and when, is the engine's. What cannot be read counts as a notification: that
-//! costs one pull, while ignoring it could cost a message's timeliness. From `ready` on,
-//! acknowledgements of what was pushed go out over the same connection.
+//! Connecting again, and when, is the engine's. From `ready` on, acknowledgements of what was pushed go
+//! out over the same connection.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -15,13 +14,13 @@ use std::rc::Rc;
 use futures_util::{SinkExt, StreamExt};
 use gloo_net::websocket::{Message, State, WebSocketError, futures::WebSocket};
 
+use super::Hear;
 use super::http::Http;
 use super::json::{Object, list};
 use super::time::{monotonic, within};
 use super::token::Token;
-use super::{Hear, PUSH_MAX};
 use crate::core::net::{Error, ErrorCode, Notice};
-use crate::core::node::Node;
+use crate::core::notice::Frame;
 
 /// ms for the connection to come up, and again for the server's `ready`.
 const CONNECT: u64 = 10_000;
@@ -235,51 +234,4 @@ fn ping() -> String {
 
 fn pong() -> String {
     Object::new().text("type", "pong").end()
-}
-
-/// A frame of the server.
-#[derive(Debug, PartialEq, Eq)]
-enum Frame {
-    Ready,
-    /// what the engine hears
-    Notice(Notice),
-    Ping,
-    Pong,
-    Unknown,
-}
-
-impl Frame {
-    fn read(text: String) -> Frame {
-        if text.len() > PUSH_MAX {
-            return Frame::malformed();
-        }
-        let Ok(node) = Node::parse("frame", &text) else {
-            return Frame::malformed();
-        };
-        let Ok(kind) = node.text("type") else {
-            return Frame::malformed();
-        };
-        match kind {
-            "ready" => Frame::Ready,
-            "notify" => {
-                let spread = node.optional_number("spread").ok().flatten().unwrap_or(0.0);
-                Frame::Notice(Notice::Notify {
-                    // A cast of a float saturates.
-                    spread: spread as u32,
-                    conversations: node.texts("conversations").unwrap_or_default(),
-                })
-            }
-            "push" => Frame::Notice(Notice::Push(text)),
-            "ping" => Frame::Ping,
-            "pong" => Frame::Pong,
-            _ => Frame::Unknown,
-        }
-    }
-
-    fn malformed() -> Frame {
-        Frame::Notice(Notice::Notify {
-            spread: 0,
-            conversations: Vec::new(),
-        })
-    }
 }
