@@ -5,6 +5,8 @@
 
 #[path = "rules/bench.rs"]
 mod bench;
+#[path = "rules/hostile.rs"]
+mod hostile;
 #[path = "rules/shipped.rs"]
 mod shipped;
 #[path = "rules/ways.rs"]

@@ -308,9 +308,9 @@ pub fn write_cursor(conversation: &str, cursor: &str) -> Value {
 }
 
 /// The bytes of deliveries that were applied in one commit, the number of their record first.
-pub fn write_deliveries(number: u64, deliveries: &[Rc<str>]) -> Value {
+pub fn write_deliveries<'a>(number: u64, deliveries: impl Iterator<Item = &'a Rc<str>>) -> Value {
     let number = number.to_string();
-    let names = deliveries.iter().map(|name| &**name);
+    let names = deliveries.map(|name| &**name);
     write_texts(DELIVERIES, [&*number].into_iter().chain(names))
 }
 

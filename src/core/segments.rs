@@ -12,6 +12,10 @@
 
 use super::fault::Fault;
 
+/// Segments of one conversation from which on a message that joins none makes no other: a server that
+/// sends such without end (R2) would make every step longer. Left to history, it is fetched when shown.
+const MAX_SEGMENTS: usize = 1_000;
+
 /// One interval, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -121,15 +125,19 @@ impl Segments {
             return true;
         }
         let lo = match prev {
-            Prev::Nothing => 0,
+            Prev::Nothing => Some(0),
             Prev::At(prev) if prev < seq => {
                 let follows =
                     |s: &Segment| s.hi == prev || Fault::PrevIsNotLookedAt.on() && s.hi < seq;
                 let joined = self.0.iter().find(|s| follows(s) && s.fresh());
-                joined.map_or(seq, |s| s.lo)
+                joined.map(|s| s.lo)
             }
-            _ => seq,
+            _ => None,
         };
+        if lo.is_none() && !proven && self.0.len() >= MAX_SEGMENTS {
+            return false;
+        }
+        let lo = lo.unwrap_or(seq);
         let at = self.cover(lo, seq, prev == Prev::Nothing);
         // Only when it is the end of what it joined: a fresh segment above it disproves the proof.
         self.0[at].live = proven && self.0[at].hi == seq;
@@ -404,6 +412,25 @@ mod tests {
         assert_eq!(drawn(&s), "[5 7]");
         assert!(s.new_message(20, Prev::At(9), false));
         assert_eq!(drawn(&s), "[5 7] · [20 20]");
+    }
+
+    #[test]
+    fn messages_that_join_nothing_do_not_make_segments_without_end() {
+        let mut s = Segments::default();
+        let seqs = (1..=2 * MAX_SEGMENTS as u64).map(|n| 2 * n);
+        let taken = seqs.filter(|seq| s.new_message(*seq, Prev::Unknown, false));
+        assert_eq!(taken.count(), MAX_SEGMENTS);
+        let last = 2 * MAX_SEGMENTS as u64;
+        assert!(
+            s.new_message(last + 1, Prev::At(last), false),
+            "it joins one"
+        );
+        assert!(
+            s.new_message(9 * last, Prev::Unknown, true),
+            "it is the live end"
+        );
+        assert!(s.new_message(9 * last + 2, Prev::Unknown, false));
+        assert_eq!(s.iter().count(), MAX_SEGMENTS + 1);
     }
 
     #[test]

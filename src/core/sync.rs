@@ -23,10 +23,11 @@ use std::rc::Rc;
 use super::command::{Call, Notify, Scope};
 use super::engine::{Asked, Effect, Engine, Job};
 use super::fault::Fault;
+use super::json;
 use super::map::{Map, Set};
 use super::net::{Error, ErrorCode, Notice, Request};
 use super::protocol::{self, Answer, Event, Feed, ListPage, Part, Patch, Push};
-use super::timeline::Timeline;
+use super::timeline::{Fetch, Timeline};
 use super::tx::Changes;
 
 /// Backoff after a failed request: full jitter, from 1 s, at most 1 min.
@@ -35,6 +36,15 @@ const RETRY: (u64, u64) = (1_000, 60_000);
 const SLOW_RETRY: (u64, u64) = (10_000, 300_000);
 /// Batches in a row that have more and bring nothing: then the server is going in a circle.
 const MAX_EMPTY: u32 = 50;
+/// Batches in a row that have more and change nothing, for all that they bring is known (R10): as many
+/// messages as a client holds, by 500.
+const MAX_KNOWN: u32 = 2_000;
+/// Conversations of an account: they are in memory, all of them.
+const MAX_CONVERSATIONS: usize = 100_000;
+/// Conversations that notifications have named since the last pull; more are all.
+const MAX_NAMED: usize = 1_000;
+/// Events in a journal: whoever has waited for longer asks anew.
+const MAX_JOURNAL: usize = 100_000;
 /// Conversations asked for at a time.
 const LIST_LIMIT: u32 = 200;
 /// ms after which a notification channel counts as one that works.
@@ -79,7 +89,8 @@ impl About {
     fn add(&mut self, conversations: Vec<String>) {
         match self {
             About::All => {}
-            _ if conversations.is_empty() => *self = About::All,
+            _ if conversations.is_empty() || conversations.len() > MAX_NAMED => *self = About::All,
+            About::Some(ids) if ids.len() + conversations.len() > MAX_NAMED => *self = About::All,
             About::Some(ids) => ids.add_all(conversations.into_iter().map(Rc::from)),
             About::Nothing => {
                 let mut ids = Set::new();
@@ -140,6 +151,11 @@ pub(super) struct Pull {
     obey: u64,
     failures: u32,
     empty: u32,
+    /// batches in a row that have more and change nothing
+    known: u32,
+    circle: Circle,
+    /// chains in a row that were given up for having no end
+    endless: u32,
     /// events applied in this chain
     pub applied: u64,
     /// `sync()` calls that this chain answers
@@ -227,6 +243,44 @@ impl Pull {
     }
 }
 
+/// Finds that a chain comes back to cursors that it had, by one of its cursors at a time (Brent): one
+/// kept for twice as long as the one before.
+#[derive(Debug, Default)]
+struct Circle {
+    kept: String,
+    /// batches since it was kept, and after how many another is
+    age: u32,
+    term: u32,
+}
+
+impl Circle {
+    /// Whether these cursors, where the chain goes on, are those kept.
+    fn closes(&mut self, parts: &[Part]) -> bool {
+        let mut cursors = String::new();
+        for part in parts.iter().filter(|part| part.batch.has_more) {
+            if let Feed::Conversation(id) = &part.feed {
+                json::string(&mut cursors, id);
+            }
+            if let Some(cursor) = &part.batch.cursor {
+                json::string(&mut cursors, cursor);
+            }
+        }
+        if cursors.is_empty() {
+            return false;
+        }
+        if cursors == self.kept {
+            return true;
+        }
+        self.age += 1;
+        if self.age > self.term {
+            self.kept = cursors;
+            self.age = 0;
+            self.term = 2 * self.term + 1;
+        }
+        false
+    }
+}
+
 /// The owed list on its way (R11).
 #[derive(Debug, Default)]
 pub(super) struct List {
@@ -245,6 +299,8 @@ pub(super) struct List {
     /// not before this, whoever asks: `Retry-After`
     obey: u64,
     failures: u32,
+    /// lists in a row that were given up for having no end
+    endless: u32,
 }
 
 impl List {
@@ -255,6 +311,7 @@ impl List {
             retry: self.retry,
             obey: self.obey,
             failures: self.failures,
+            endless: self.endless,
             ..List::default()
         };
     }
@@ -492,6 +549,8 @@ impl Engine {
         self.pull.began_linked = self.link.ready;
         self.pull.applied = 0;
         self.pull.empty = 0;
+        self.pull.known = 0;
+        self.pull.circle = Circle::default();
         self.pull.full = true;
         self.pull.unnamed.clear();
         if self.config.scope == Scope::Conversation && self.db.meta.begun {
@@ -644,15 +703,19 @@ impl Engine {
             }
         }
         // What was asked for and did not fail is well again, also where there is nothing new in it.
-        let asked_for = |id: &Rc<str>| asked.only.as_ref().is_none_or(|only| only.contains(id));
-        let came = |id: &Rc<str>| {
-            parts
-                .iter()
-                .any(|p| p.feed == Feed::Conversation(id.clone()))
-        };
-        self.pull.failing.retain(|id, _| {
-            !came(id) && (more || !asked_for(id)) || failed.iter().any(|f| f.0 == *id)
-        });
+        let mut only = Set::new();
+        only.add_all(asked.only.iter().flatten());
+        let asked_for = |id: &Rc<str>| asked.only.is_none() || only.contains(&id);
+        let mut came = Set::new();
+        came.add_all(parts.iter().filter_map(|part| match &part.feed {
+            Feed::Conversation(id) => Some(id),
+            _ => None,
+        }));
+        let mut fails = Set::new();
+        fails.add_all(failed.iter().map(|(id, _)| id));
+        self.pull
+            .failing
+            .retain(|id, _| !came.contains(&id) && (more || !asked_for(id)) || fails.contains(&id));
         if !more && self.config.scope == Scope::Conversation {
             self.pull.only = Some(on);
         }
@@ -661,12 +724,15 @@ impl Engine {
         if nothing && has_more && self.config.scope != Scope::Mailbox {
             self.pull.empty += 1;
         }
-        if self.pull.empty > MAX_EMPTY {
-            let error = Error::new(
-                ErrorCode::Protocol,
-                "batches without end that bring nothing",
-            );
-            return self.pull_failed(error);
+        if self.pull.empty > self.patience(MAX_EMPTY) {
+            return self.no_end("batches without end that bring nothing");
+        }
+        if self.pull.circle.closes(&parts) {
+            return self.no_end("batches that have more, and come back to a cursor that was left");
+        }
+        let events = parts.iter().flat_map(|part| &part.batch.events);
+        if self.too_many(events.filter_map(|e| e.event.as_ref().map(Event::conversation))) {
+            return self.pull_failed(too_many_conversations());
         }
         let spared = self.pull.failing.values().any(|f| f.obey > self.now.mono);
         for (id, error) in failed {
@@ -695,6 +761,27 @@ impl Engine {
         });
     }
 
+    /// How much of what leads nowhere is taken: less each time.
+    fn patience(&self, most: u32) -> u32 {
+        most >> self.pull.endless.min(5)
+    }
+
+    /// The chain is given up. What of it was good has been good before: the longer a server goes on so,
+    /// the less often it is asked.
+    fn no_end(&mut self, what: &str) {
+        self.pull.failures = self.pull.endless;
+        self.pull.endless += 1;
+        self.pull_failed(Error::new(ErrorCode::Protocol, what));
+    }
+
+    /// Whether there would be too many conversations with these.
+    fn too_many<'a>(&self, ids: impl Iterator<Item = &'a Rc<str>>) -> bool {
+        let (list, held) = (&self.db.list, &self.db.held);
+        let mut strange = Set::new();
+        strange.add_all(ids.filter(|id| !list.contains_key(*id) && !held.contains_key(*id)));
+        list.len().max(held.len()) + strange.len() > MAX_CONVERSATIONS
+    }
+
     /// One conversation could not be pulled: it is backed off from, alone.
     fn conversation_failed(&mut self, id: Rc<str>, error: Error) {
         let (base, cap) = if error.retryable() { RETRY } else { SLOW_RETRY };
@@ -720,6 +807,12 @@ impl Engine {
             self.pull.empty += 1;
         } else if !changes.events.is_empty() {
             self.pull.empty = 0;
+        }
+        // What an overflow has cleared is news again, as often as the server likes.
+        if changes.is_news() && changes.overflow.is_none() {
+            self.pull.known = 0;
+        } else if self.pull.more {
+            self.pull.known += 1;
         }
         let deliveries = deliveries(parts);
         if deliveries.is_empty() {
@@ -753,7 +846,9 @@ impl Engine {
         self.pull.failures = 0;
         self.pull.error = None;
         if self.pull.more {
-            if self.may_request() {
+            if self.pull.known > self.patience(MAX_KNOWN) {
+                self.no_end("batches without end that bring what is known");
+            } else if self.may_request() {
                 self.request_pull(None);
             } else {
                 self.pull.running = false;
@@ -780,6 +875,7 @@ impl Engine {
         self.pull.running = false;
         self.pull.ended = self.now.mono;
         self.pull.not_before = 0;
+        self.pull.endless = 0;
         let failing = self.pull.failing.values().next();
         self.pull.error = failing.map(|failing| failing.error.clone());
         self.pull.caught_up |= self.pull.full && self.pull.error.is_none();
@@ -813,7 +909,7 @@ impl Engine {
     /// Events inline: usable only where nothing is missing before them, else a notification.
     fn pushed(&mut self, text: &str) {
         match protocol::push(text) {
-            Ok(push) if self.usable(&push) => self.take_push(push),
+            Ok(push) if self.usable(&push) && !self.crowds(&push) => self.take_push(push),
             Ok(_) => self.push_missed(),
             Err(error) => {
                 self.log("debug", &format!("a push that cannot be read: {error}"));
@@ -854,6 +950,11 @@ impl Engine {
             (Scope::Mailbox, None) => self.pull.whole || Fault::PushedPastAGap.on(),
             _ => false,
         }
+    }
+
+    fn crowds(&self, push: &Push) -> bool {
+        let events = push.batch.events.iter();
+        self.too_many(events.filter_map(|e| e.event.as_ref().map(Event::conversation)))
     }
 
     fn take_push(&mut self, push: Push) {
@@ -941,7 +1042,10 @@ impl Engine {
                         ErrorCode::Protocol,
                         "a conversation list without end that names nobody new",
                     );
-                    return self.list_failed(error);
+                    return self.endless_list(error);
+                }
+                if self.too_many(page.conversations.iter().map(|patch| &patch.id)) {
+                    return self.endless_list(too_many_conversations());
                 }
                 self.push(Job::List { page, epoch });
             }
@@ -962,6 +1066,7 @@ impl Engine {
             Some(next) => self.list.after = Some(next),
             None => {
                 self.list.restart();
+                self.list.endless = 0;
                 let calls = std::mem::take(&mut self.pull.listing);
                 let undecided = self.undecided();
                 if self.pull.caught_up && !undecided {
@@ -975,6 +1080,13 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// It begins again, and the longer a server goes on so, the less often.
+    fn endless_list(&mut self, error: Error) {
+        self.list.failures = self.list.endless;
+        self.list.endless += 1;
+        self.list_failed(error);
     }
 
     pub(super) fn list_failed(&mut self, error: Error) {
@@ -1205,6 +1317,9 @@ impl Engine {
     pub(super) fn keep_journals(&mut self, events: &[Event]) {
         if self.list.begun {
             self.list.journal.extend(events.iter().cloned());
+            if self.list.journal.len() > MAX_JOURNAL {
+                self.list.restart();
+            }
         }
         if Fault::NoJournal.on() {
             return;
@@ -1212,6 +1327,12 @@ impl Engine {
         for fetch in self.fetches.values_mut() {
             let about = |event: &&Event| *event.conversation() == fetch.conversation;
             fetch.journal.extend(events.iter().filter(about).cloned());
+        }
+        let long = |fetch: &&Fetch| fetch.journal.len() > MAX_JOURNAL;
+        let long = self.fetches.values().filter(long);
+        let late: Vec<Rc<str>> = long.map(|fetch| fetch.conversation.clone()).collect();
+        for conversation in late {
+            self.discard_fetches(Some(&conversation));
         }
     }
 
@@ -1223,6 +1344,11 @@ impl Engine {
             }
         }
     }
+}
+
+fn too_many_conversations() -> Error {
+    let most = format!("more than {MAX_CONVERSATIONS} conversations");
+    Error::new(ErrorCode::Protocol, most)
 }
 
 /// The names of what a mailbox has delivered, also of what was known, or is of unknown type.

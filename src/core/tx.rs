@@ -73,6 +73,15 @@ pub struct Changes {
     pub outbox: bool,
 }
 
+impl Changes {
+    /// Whether a batch has brought what was not known.
+    pub fn is_news(&self) -> bool {
+        let inserted = |change: &Change| !change.inserted.is_empty();
+        let own = !self.synced.is_empty();
+        self.list || own || !self.updates.is_empty() || self.conversations.values().any(inserted)
+    }
+}
+
 /// A transaction in the making.
 pub struct Tx<'a> {
     db: &'a mut Db,
@@ -96,7 +105,7 @@ pub struct Commit {
     cursors_cleared: bool,
     cursors: Map<Rc<str>, Option<String>>,
     /// applied now (R10)
-    deliveries: Vec<Rc<str>>,
+    deliveries: Set<Rc<str>>,
     meta: Option<records::Meta>,
     /// see there
     pub changes: Changes,
@@ -535,12 +544,12 @@ impl<'a> Tx<'a> {
         let mut events = Vec::with_capacity(batch.events.len());
         for incoming in &batch.events {
             if let Some(name) = &incoming.delivery {
-                let again = self.db.delivered.contains(name);
-                if again || self.commit.deliveries.contains(name) {
+                if self.db.delivered.contains(name) {
                     continue;
                 }
-                if !Fault::DeliveriesAreForgotten.on() {
-                    self.commit.deliveries.push(name.clone());
+                if !Fault::DeliveriesAreForgotten.on() && !self.commit.deliveries.add(name.clone())
+                {
+                    continue;
                 }
             }
             events.extend(incoming.event.clone());
@@ -595,14 +604,14 @@ impl<'a> Tx<'a> {
                 Policy::Keep => self.keep(id, &since),
             }
         }
-        let brings_state = |id: &Rc<str>| {
-            events.iter().any(
-                |e| matches!(e, Event::Conversation(patch) if patch.id == *id && patch.is_whole()),
-            )
-        };
+        let mut stated = Set::new();
+        stated.add_all(events.iter().filter_map(|event| match event {
+            Event::Conversation(patch) if patch.is_whole() => Some(patch.id.clone()),
+            _ => None,
+        }));
         let owed = match overflow {
             Overflow::All => true,
-            Overflow::Of(ids) => !ids.iter().all(brings_state),
+            Overflow::Of(ids) => !ids.iter().all(|id| stated.contains(id)),
         };
         if owed && !Fault::ListIsNotOwed.on() {
             self.meta().owed = true;
@@ -730,7 +739,9 @@ impl<'a> Tx<'a> {
 
     fn removed(&mut self, id: &Rc<str>) {
         self.clear(id);
-        self.set_state(id, None);
+        if self.state(id).is_some() {
+            self.set_state(id, None);
+        }
         self.commit.held.insert(id.clone(), Held::default());
         self.commit.cursors.insert(id.clone(), None);
         self.commit.marks.insert(id.clone(), None);
@@ -802,8 +813,9 @@ impl<'a> Tx<'a> {
             .meta
             .as_ref()
             .map_or(&self.db.meta.suspects, |meta| &meta.suspects);
-        if suspects.iter().any(|s| **s == **id) {
-            self.meta().suspects.retain(|s| **s != **id);
+        // In order, as `list_page` has left them.
+        if let Ok(i) = suspects.binary_search_by(|s| (**s).cmp(id)) {
+            self.meta().suspects.remove(i);
         }
     }
 
@@ -1091,6 +1103,14 @@ impl<'a> Tx<'a> {
     /// A page of the owed list (R11): `journal` has the events applied since the list began, `named`
     /// the conversations that its earlier pages listed.
     pub fn list_page(&mut self, page: &ListPage, named: &Set<Rc<str>>, journal: &[Event]) {
+        // By conversation, each one's in their order: many of both would take long to compare.
+        let about = |i: &usize| journal[*i].conversation();
+        let sorted = order(journal.len(), &|a, b| about(&a) < about(&b));
+        let since = |id: &Rc<str>| {
+            let from = sorted.partition_point(|i| about(i) < id);
+            let events = sorted[from..].iter().take_while(|i| about(i) == id);
+            events.map(|i| &journal[*i]).collect::<Vec<_>>()
+        };
         for patch in &page.conversations {
             let id = &patch.id;
             self.patch(patch);
@@ -1098,7 +1118,7 @@ impl<'a> Tx<'a> {
                 continue;
             }
             // Events applied since it began win over it.
-            for event in journal.iter().filter(|event| event.conversation() == id) {
+            for event in since(id) {
                 match event {
                     Event::Conversation(patch) => self.patch(patch),
                     Event::Update(m) | Event::Message { message: m, .. } => {
@@ -1119,11 +1139,13 @@ impl<'a> Tx<'a> {
         let mut known = Set::new();
         known.add_all(self.db.list.keys().cloned());
         known.add_all(self.db.held.keys().cloned());
+        let mut listed = Set::new();
+        listed.add_all(page.conversations.iter().map(|patch| patch.id.clone()));
         let lacking: Vec<String> = known
             .keys()
             .filter(|id| !named.contains(*id))
-            .filter(|id| !page.conversations.iter().any(|patch| patch.id == **id))
-            .filter(|id| !journal.iter().any(|event| event.conversation() == *id))
+            .filter(|id| !listed.contains(*id))
+            .filter(|id| since(id).is_empty())
             .map(|id| id.to_string())
             .collect();
         let meta = self.meta();
@@ -1415,7 +1437,7 @@ impl Commit {
             writes.push(Write::Put {
                 table: Table::Deliveries,
                 key: records::deliveries_key(number),
-                value: records::write_deliveries(number, &self.deliveries),
+                value: records::write_deliveries(number, self.deliveries.keys()),
             });
             writes.extend(old.into_iter().map(|number| Write::Delete {
                 table: Table::Deliveries,
@@ -1476,8 +1498,9 @@ impl Commit {
                 let names = db.deliveries.remove(&number).unwrap_or_default();
                 names.iter().for_each(|name| _ = db.delivered.remove(name));
             }
-            db.delivered.add_all(self.deliveries.iter().cloned());
-            db.deliveries.insert(number, self.deliveries);
+            db.delivered.add_all(self.deliveries.keys().cloned());
+            let names = self.deliveries.into_keys().collect();
+            db.deliveries.insert(number, names);
         }
         if self.cursors_cleared {
             db.cursors.clear();

@@ -44,7 +44,7 @@ fn answer(b: &mut Bench, answer: Value) -> (Vec<(String, String)>, Option<Vec<St
 }
 
 /// Signed in: "c" at cursor "c1", "d" at "d1", the list read, "c" open.
-fn by_conversation() -> Bench {
+pub fn by_conversation() -> Bench {
     let mut b = Bench::with(json!({"scope": "conversation", "notify": "socket"}));
     let mut c = batch(json!([]), "c1");
     let mut d = batch(json!([]), "d1");
