@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -46,8 +47,12 @@ pub(super) fn calls() -> Vec<Call> {
 async fn notify(
     State(app): State<Arc<App>>,
     Extension(Peer(peer)): Extension<Peer>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return Error::invalid(rejection.body_text()).into_response(),
+    };
     // The connection's own place is free once it is no HTTP any more.
     let Some(entered) = app.limits.enter(Who::at(peer.ip()), Place::Connection) else {
         return Error::too_many("too many connections", 1).into_response();

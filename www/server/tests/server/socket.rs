@@ -21,6 +21,12 @@ fn a_wrong_token_or_first_frame_closes_with_4401() {
 }
 
 #[test]
+fn what_is_no_websocket_is_told_so_as_every_other_error() {
+    let server = Server::start(&[]);
+    server.nobody().get("/v1/notify").refused(400);
+}
+
+#[test]
 fn a_ping_is_answered_and_an_unknown_frame_ignored() {
     let server = Server::start(&[]);
     let mut socket = server.user("ada").socket("account");
