@@ -91,25 +91,15 @@ pub(crate) struct Commit<'a> {
 impl Db {
     /// Opens or makes the database: in memory without a `file`.
     pub(crate) fn open(file: Option<&Path>, settings: Settings, hub: Arc<Hub>) -> Result<Self> {
-        let sql = match file {
-            Some(path) => connect(path)?,
-            None => {
-                let sql = Connection::open_in_memory()?;
-                sql.set_prepared_statement_cache_capacity(STATEMENTS);
-                sql
-            }
+        let named = |why: String| match file {
+            Some(path) => Error::start(format!("{}: {why}", path.display())),
+            None => Error::start(why),
         };
-        sql.pragma_update(None, "journal_mode", "wal")?;
-        // With WAL this survives the end of the process; only a power cut may cost the last commits, and never the database.
-        sql.pragma_update(None, "synchronous", "normal")?;
-        let version: i64 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let (sql, version) = prepare(file).map_err(|error| named(error.to_string()))?;
         if version > SCHEMA_VERSION {
-            return Err(Error::internal(format!(
+            return Err(named(format!(
                 "the database has schema {version}; this server knows {SCHEMA_VERSION}"
             )));
-        }
-        if version == 0 {
-            create(&sql)?;
         }
         let epoch = sql.query_row("SELECT epoch FROM database", [], |row| row.get(0))?;
         Ok(Self {
@@ -310,7 +300,27 @@ pub(crate) fn next_seq(settings: &Settings, last: Option<Seq>) -> Result<Seq> {
         .ok_or_else(|| Error::conflict("the conversation has no seq left"))
 }
 
-fn connect(path: &Path) -> Result<Connection> {
+/// The writer's connection, and the schema that it found or made.
+fn prepare(file: Option<&Path>) -> rusqlite::Result<(Connection, i64)> {
+    let sql = match file {
+        Some(path) => connect(path)?,
+        None => {
+            let sql = Connection::open_in_memory()?;
+            sql.set_prepared_statement_cache_capacity(STATEMENTS);
+            sql
+        }
+    };
+    sql.pragma_update(None, "journal_mode", "wal")?;
+    // With WAL this survives the end of the process; only a power cut may cost the last commits, and never the database.
+    sql.pragma_update(None, "synchronous", "normal")?;
+    let version = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 {
+        create(&sql)?;
+    }
+    Ok((sql, version))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let sql = Connection::open(path)?;
     // An import of another process may hold the writer's place for some seconds.
     sql.busy_timeout(Duration::from_secs(30))?;
@@ -318,7 +328,7 @@ fn connect(path: &Path) -> Result<Connection> {
     Ok(sql)
 }
 
-fn create(sql: &Connection) -> Result<()> {
+fn create(sql: &Connection) -> rusqlite::Result<()> {
     let epoch = format!("{:016x}", fastrand::u64(..));
     sql.execute_batch(&format!(
         "BEGIN IMMEDIATE; {}; PRAGMA user_version = {SCHEMA_VERSION};",

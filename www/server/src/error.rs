@@ -106,6 +106,11 @@ impl Error {
         Self::internal_quietly()
     }
 
+    /// What keeps the server from starting, or an import from being one: whoever gave the command is told why.
+    pub(crate) fn start(reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", reason)
+    }
+
     /// 500 without a line in the log.
     pub(crate) fn internal_quietly() -> Self {
         Self::new(

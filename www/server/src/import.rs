@@ -79,7 +79,7 @@ impl std::fmt::Display for Report {
 }
 
 pub(crate) fn import(db: &Db, path: &Path) -> Result<Report> {
-    let fail = |error: io::Error| Error::internal(format!("{}: {error}", path.display()));
+    let fail = |error: io::Error| Error::start(format!("{}: {error}", path.display()));
     let file = File::open(path).map_err(fail)?;
     let size = file.metadata().map_err(fail)?.len();
     let progress = if io::stderr().is_terminal() {
@@ -124,27 +124,28 @@ fn import_lines(
             .by_ref()
             .take(LONGEST_LINE)
             .read_until(b'\n', &mut buffer)
-            .map_err(|error| Error::internal(format!("line {number}: {error}")))?;
+            .map_err(|error| Error::start(format!("line {number}: {error}")))?;
         if buffer.is_empty() {
             break;
         }
         if buffer.len() as u64 == LONGEST_LINE && buffer.last() != Some(&b'\n') {
             lines
                 .skip_until(b'\n')
-                .map_err(|error| Error::internal(format!("line {number}: {error}")))?;
+                .map_err(|error| Error::start(format!("line {number}: {error}")))?;
             broken(progress, &mut report, number, "longer than 1 MiB");
             continue;
         }
-        if buffer.trim_ascii().is_empty() {
+        let text = buffer.trim_ascii_end();
+        if text.is_empty() {
             continue;
         }
-        match serde_json::from_slice::<Line<'_>>(&buffer) {
+        match serde_json::from_slice::<Line<'_>>(text) {
             Ok(line) => match import_line(commit, &mut histories, &line)? {
                 Outcome::Added => report.imported += 1,
                 Outcome::AlreadyThere => report.already_there += 1,
                 Outcome::Broken(why) => broken(progress, &mut report, number, why),
             },
-            Err(error) => broken(progress, &mut report, number, error),
+            Err(error) => broken(progress, &mut report, number, what_and_where(&error)),
         }
         if reported.elapsed() >= REPORT_EVERY {
             reported = Instant::now();
@@ -163,6 +164,15 @@ fn import_lines(
         history.finish(commit)?;
     }
     Ok(report)
+}
+
+/// To its parser each line is the first: of where it broke, only the column says something.
+fn what_and_where(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at line ") {
+        Some((what, _)) => format!("{what} at column {}", error.column()),
+        None => text,
+    }
 }
 
 fn broken(progress: &ProgressBar, report: &mut Report, number: u64, why: impl std::fmt::Display) {

@@ -248,7 +248,10 @@ fn serve(serving: Serve) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let listener = runtime.block_on(TcpListener::bind((serving.host.as_str(), serving.port)))?;
+    let (host, port) = (serving.host.as_str(), serving.port);
+    let listener = runtime
+        .block_on(TcpListener::bind((host, port)))
+        .map_err(|error| format!("{host}, port {port}: {error}"))?;
     let address = listener.local_addr()?;
     let mut options = options(&serving);
     options.origins.local = address.ip().is_loopback();

@@ -83,6 +83,12 @@ fn an_import_skips_broken_lines_and_says_which() {
     for number in [4, 5, 7, 8] {
         assert!(said.contains(&format!("line {number}: ")), "{said}");
     }
+    // Each is parsed as one line: a second number of a line would only mislead.
+    assert!(!said.contains("at line"), "{said}");
+    assert!(
+        said.contains("line 4: EOF while parsing a value at column"),
+        "{said}"
+    );
     assert!(
         said.contains("imported 5 messages of 2 conversations, skipped 4 broken lines"),
         "{said}"
@@ -249,6 +255,43 @@ fn a_damaged_file_is_no_half_import() {
         server.user("ada").get("/v1/conversations").ok()["conversations"],
         json!([])
     );
+}
+
+#[test]
+fn who_starts_it_is_told_what_keeps_it_from_starting() {
+    let folder = Folder::new();
+    let (missing, no_database) = (folder.file("missing.jsonl"), folder.file("no.db"));
+    std::fs::write(&no_database, [b'x'; 8192]).unwrap();
+    let taken = Server::start(&[]);
+    let port = taken.address().rsplit_once(':').unwrap().1;
+    for (arguments, reason) in [
+        (
+            &["--import", &missing][..],
+            "missing.jsonl: No such file or directory",
+        ),
+        (
+            &["import", &missing, "--db", &folder.file("chat.db")],
+            "missing.jsonl: No such file or directory",
+        ),
+        (
+            &["--db", &folder.file("nowhere/chat.db")],
+            "nowhere/chat.db: unable to open database file",
+        ),
+        (&["--db", &no_database], "no.db: file is not a database"),
+        (
+            &["--port", port],
+            &format!("port {port}: Address already in use"),
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_pullcord-server"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains(reason), "{said}");
+    }
 }
 
 #[test]
