@@ -14,7 +14,7 @@ import { jumpMenu } from "./jump.js";
 import { reliabilityPanel } from "./panel.js";
 import { aboutServer, choiceFromAddress, choiceToAddress, clientOptions, consistent, currentUser, debug, device, embedded, forgetUser, maxItems, rememberUser, takeOver } from "./session.js";
 import { showSignIn } from "./sign-in.js";
-import { statusLine } from "./status.js";
+import { describe, statusLine } from "./status.js";
 import { TimelineView } from "./timeline.js";
 import { askDemo } from "./trouble.js";
 
@@ -118,7 +118,7 @@ function showChat(client, me, choice, canPush, place) {
     onRange: (first, last, gap) => panel.onScreen(first, last, gap),
     life: life.signal,
   });
-  const write = composer({ timeline: () => timeline.timeline, lastOwn: () => timeline.lastOwn(), onSent: () => timeline.toNewest() });
+  const write = composer({ timeline: () => timeline.timeline, lastOwn: () => timeline.lastOwn(), onSent: () => timeline.toSent() });
 
   // ---------------------------------------------------------------- the frame
 
@@ -145,7 +145,10 @@ function showChat(client, me, choice, canPush, place) {
 
   const jump = jumpMenu({ jump: (to) => (to === "latest" ? timeline.toNewest() : to === "first-unread" ? timeline.toFirstUnread() : timeline.jump(to)), unread: () => timeline.unreadAtOpening, life: life.signal });
   const heading = h("h1", { class: "chat-title", dir: "auto" });
-  const subtitle = h("p", { class: "chat-subtitle" });
+  // Where the list is out of sight, its line of how the connection stands is too.
+  const offline = h("span", { class: "offline" });
+  const standing = h("span", {});
+  const subtitle = h("p", { class: "chat-subtitle" }, offline, standing);
   const panelButton = h(
     "button",
     { type: "button", class: "icon-button panel-button", "aria-label": "Reliability panel", title: "Reliability panel", "aria-controls": "panel", on: { click: () => showPanel(Boolean(panel.element.hidden)) } },
@@ -207,7 +210,7 @@ function showChat(client, me, choice, canPush, place) {
         const conversation = store.getSnapshot();
         const name = title(conversation ?? { id, meta: null });
         setText(heading, name);
-        setText(subtitle, conversation?.lastSeq ? `${conversation.unread ? `${number(conversation.unread)} unread` : "All read"} · newest position ${conversation.lastSeq}` : "");
+        setText(standing, conversation?.lastSeq ? `${conversation.unread ? `${number(conversation.unread)} unread` : "All read"} · newest position ${conversation.lastSeq}` : "");
         timeline.scroller.setAttribute("aria-label", `Messages in ${name}`);
       };
       unwatch = store.subscribe(draw);
@@ -304,6 +307,8 @@ function showChat(client, me, choice, canPush, place) {
     const before = lastConnection;
     lastConnection = connection;
     shell.dataset.connection = connection;
+    const { tone, text } = describe(client.status.getSnapshot());
+    setText(offline, tone === "bad" ? text : "");
     const here = { label: "Use it here", run: () => { takeOver.set(true); location.reload(); } };
     if (connection === "waiting") showBanner("This device is open in another tab. What is stored is shown; the rest happens there.", here);
     else if (connection === "closed") showBanner("This device was closed, or opened in another tab.", here);

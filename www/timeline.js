@@ -67,8 +67,8 @@ export class TimelineView {
   #anchorCount = -1;
   /** The row that holds the view in place, and its distance from the top, for when only the layout changes. */
   #place = { key: "", offset: 0 };
-  /** The end that a load failed at; it is not asked again until something changes. @type {"older" | "newer" | null} */
-  #failedAt = null;
+  /** The ends that a load failed at; they are not asked again until something changes. */
+  #failedAt = { older: false, newer: false };
   /** A load that brought nothing, so that it is not repeated for ever. */
   #fruitless = { older: false, newer: false };
   #reported = "";
@@ -106,7 +106,8 @@ export class TimelineView {
     this.#near = near;
 
     this.older = h("div", { class: "edge older" });
-    this.newer = h("div", { class: "edge newer" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("span", {}, "Loading newer messages…"));
+    this.newerText = h("span", {});
+    this.newer = h("div", { class: "edge newer" }, h("span", { class: "spinner", "aria-hidden": "true" }), this.newerText);
     this.list = h("div", { class: "rows" });
     this.scroller = h(
       "div",
@@ -158,9 +159,13 @@ export class TimelineView {
     client.on("messages", ({ messages, live }) => {
       if (live) this.#announce(messages);
     });
+    let connection = client.status.getSnapshot().connection;
     client.status.subscribe(() => {
+      const now = client.status.getSnapshot().connection;
       // Back online, what failed for want of a network is worth another try.
-      if (this.#failedAt && this.#client.status.getSnapshot().connection === "online") this.#retryLoad();
+      if (now === "online" && (this.#failedAt.older || this.#failedAt.newer)) this.#retryLoad();
+      if (now !== connection && this.#snapshot) this.#drawEdges(this.#snapshot);
+      connection = now;
     });
   }
 
@@ -210,7 +215,7 @@ export class TimelineView {
     this.list.replaceChildren();
     this.#rows = [];
     this.#byKey.clear();
-    this.#failedAt = null;
+    this.#failedAt = { older: false, newer: false };
     this.#fruitless = { older: false, newer: false };
     this.#reported = "";
     this.#marked = "";
@@ -237,6 +242,16 @@ export class TimelineView {
     this.#atEnd = true;
     this.#scrollToEnd();
     return true;
+  }
+
+  /** To what was just sent, which stands at the end. Offline the newest end cannot be had, and nobody has asked for it. */
+  async toSent() {
+    if (this.#snapshot?.hasNewer && this.#offline) this.#scrollToEnd();
+    else await this.toNewest();
+  }
+
+  get #offline() {
+    return this.#client.status.getSnapshot().connection === "offline";
   }
 
   /**
@@ -433,15 +448,21 @@ export class TimelineView {
   /** @param {Snapshot} snapshot */
   #drawEdges(snapshot) {
     const { items, status, hasOlder, hasNewer, error } = snapshot;
+    const offline = this.#offline;
+    // Nothing but a gap: it says by itself what is missing, and what it waits for.
+    const onlyGap = items.length > 0 && !items.some(({ kind }) => kind === "message");
     this.older.classList.toggle("busy", hasOlder);
-    if (!hasOlder && !items.length && status === "ready") setText(this.older, "No messages here yet. Say hello!");
-    else setText(this.older, hasOlder ? "Loading older messages…" : "This is the beginning of the conversation");
-    this.newer.hidden = !hasNewer;
+    if (hasOlder && onlyGap) setText(this.older, "");
+    else if (hasOlder) setText(this.older, offline && this.#failedAt.older ? "Older messages come once you are online again" : "Loading older messages…");
+    else setText(this.older, items.length || status !== "ready" ? "This is the beginning of the conversation" : "No messages here yet. Say hello!");
+    this.newer.hidden = !hasNewer || onlyGap;
+    this.newer.classList.toggle("waiting", offline && this.#failedAt.newer);
+    setText(this.newerText, offline && this.#failedAt.newer ? "Newer messages come once you are online again" : "Loading newer messages…");
     if (this.#jumpFailed) {
       setText(this.noticeText, this.#jumpFailed);
       this.notice.hidden = false;
-    } else if (error && codeOf(error) !== "aborted") {
-      const what = this.#failedAt === "older" ? "Older messages could not be loaded. " : this.#failedAt === "newer" ? "Newer messages could not be loaded. " : "";
+    } else if (error && codeOf(error) !== "aborted" && !(offline && codeOf(error) === "offline")) {
+      const what = this.#failedAt.older ? "Older messages could not be loaded. " : this.#failedAt.newer ? "Newer messages could not be loaded. " : "";
       setText(this.noticeText, `${what}${errorText(error)}`);
       this.notice.hidden = false;
     } else if (status === "removed") {
@@ -460,7 +481,7 @@ export class TimelineView {
     const snapshot = this.#snapshot;
     if (!snapshot) return;
     const { unseen, hasNewer, items } = snapshot;
-    this.toEnd.hidden = items.length === 0 || (this.#atEnd && !hasNewer);
+    this.toEnd.hidden = !items.some(({ kind }) => kind === "message") || (this.#atEnd && !hasNewer);
     this.unseen.hidden = unseen === 0;
     setText(this.unseen, unseen > 999 ? "999+" : String(unseen));
     this.toEnd.setAttribute("aria-label", unseen > 0 ? `${number(unseen)} new messages, go to the newest` : "Go to the newest message");
@@ -614,35 +635,37 @@ export class TimelineView {
   /** @param {"older" | "newer"} end */
   async #load(end) {
     const timeline = this.#timeline;
-    if (!timeline || this.#failedAt || this.#fruitless[end] || this.#snapshot?.loading[end]) return;
+    if (!timeline || this.#failedAt[end] || this.#fruitless[end] || this.#snapshot?.loading[end]) return;
     try {
       const { added, end: ended } = await (end === "older" ? timeline.loadOlder() : timeline.loadNewer());
       if (timeline === this.#timeline && added === 0 && !ended) this.#fruitless[end] = true;
     } catch (error) {
       if (timeline !== this.#timeline || codeOf(error) === "aborted") return;
-      this.#failedAt = end;
+      this.#failedAt[end] = true;
       this.#drawEdges(timeline.getSnapshot());
       // The reader may be waiting there: no click is needed to go on when it was only a hiccup.
       setTimeout(() => {
-        if (timeline !== this.#timeline || this.#failedAt !== end || codeOf(error) === "offline") return;
-        this.#failedAt = null;
+        if (timeline !== this.#timeline || !this.#failedAt[end] || codeOf(error) === "offline") return;
+        this.#failedAt[end] = false;
         this.#loadNear();
       }, RETRY);
     }
   }
 
   #retryLoad() {
-    const end = this.#failedAt;
+    const failed = this.#failedAt;
     const timeline = this.#timeline;
-    this.#failedAt = null;
+    this.#failedAt = { older: false, newer: false };
     if (!timeline) return;
     if (this.#jumpFailed) {
       this.#jumpFailed = "";
       this.#drawEdges(timeline.getSnapshot());
       return;
     }
-    if (end === "older" || end === "newer") this.#load(end);
-    else if (this.#snapshot?.items.every(({ kind }) => kind !== "message")) this.#reopen();
+    if (failed.older || failed.newer) {
+      if (failed.older) this.#load("older");
+      if (failed.newer) this.#load("newer");
+    } else if (this.#snapshot?.items.every(({ kind }) => kind !== "message")) this.#reopen();
     else this.#loadNear();
   }
 

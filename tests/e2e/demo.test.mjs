@@ -256,6 +256,50 @@ describe("demo", () => {
     await page.context().close();
   });
 
+  test("offline in a conversation that is not held: it says so, a message waits, and nothing has failed", async () => {
+    const page = await enter({ viewport: { width: 390, height: 800 } }, "/?user=linus");
+    await page.locator('.status[data-connection="online"]', { hasText: "Up to date" }).waitFor();
+    await page.context().setOffline(true);
+    await choose(page, "Reading circle");
+    await page.locator(".row.gap", { hasText: "until you are online again" }).waitFor();
+    await page.locator(".chat-subtitle .offline", { hasText: "Offline" }).waitFor();
+    await write(page, "Written before anything was read");
+    const own = (delivery) => page.locator(`.row.message.own[data-delivery="${delivery}"]`, { hasText: "Written before anything was read" });
+    await own("queued").waitFor();
+    await picture(page, "offline-narrow");
+    for (const part of [".notice", ".edge.newer", ".to-end"]) assert.equal(await page.locator(part).isVisible(), false, part);
+    assert.equal(await page.locator(".edge.older").textContent(), "");
+    await page.context().setOffline(false);
+    await own("synced").waitFor();
+    await page.locator(".chat-subtitle .offline").waitFor({ state: "hidden" });
+    assert.equal(await page.locator(".row.gap").count(), 0);
+    await page.context().close();
+  });
+
+  test("offline, where older messages cannot be had, it says so, and the newer ones that are stored are read on", async () => {
+    const page = await enter({}, "/?user=linus&items=60#/harbour");
+    const newest = (await at.history("linus", "harbour")).at(-1).body.text;
+    await message(page, newest).last().waitFor();
+    const stored = () => page.locator(".segment-table td.n").last().textContent().then((text) => Number(text.replace(/\D/g, "")));
+    const scroll = async (by) => {
+      await page.locator(".scroller").evaluate((scroller, by) => { scroller.scrollTop += by; }, by);
+      await page.waitForTimeout(50);
+    };
+    while ((await stored()) < 200) await scroll(-600);
+    assert.equal(await message(page, newest).count(), 0, "it is out of the window");
+    await page.context().setOffline(true);
+    await page.locator('.status[data-connection="offline"]').waitFor();
+    const waits = page.locator(".edge.older", { hasText: "Older messages come once you are online again" });
+    for (let i = 0; i < 100 && !(await waits.count()); i++) await scroll(-600);
+    await waits.waitFor();
+    await picture(page, "offline-oldest");
+    // What it cannot have is no alarm, and keeps it from nothing else.
+    assert.equal(await page.locator(".notice").isVisible(), false);
+    for (let i = 0; i < 200 && !(await message(page, newest).count()); i++) await scroll(600);
+    await message(page, newest).last().waitFor();
+    await page.context().close();
+  });
+
   test("a narrow screen shows the list or the conversation, in the dark as well", async () => {
     const page = await enter({ viewport: { width: 390, height: 800 }, colorScheme: "dark" }, "/?user=ada");
     await choose(page, "Kitchen & coffee");
