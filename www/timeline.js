@@ -120,6 +120,7 @@ export class TimelineView {
           pointerover: (event) => this.#point(event),
           pointerleave: () => this.#showActions(null),
           focusin: (event) => this.#focus(event),
+          focusout: (event) => this.#blur(event),
         },
       },
       h("div", { class: "column" }, this.older, this.list, this.newer),
@@ -394,7 +395,9 @@ export class TimelineView {
       this.#scrollToEnd();
     }
 
-    if (!this.#byKey.has(this.#roving)) this.#setRoving(rows.findLast(({ drawing }) => drawing.item && drawing.item.kind !== "gap")?.key ?? "");
+    // From outside, Tab reaches the newest; who is in the list stays where they are.
+    const away = this.#atEnd && !this.list.contains(document.activeElement);
+    if (away || !this.#byKey.has(this.#roving)) this.#setRoving(rows.findLast(({ drawing }) => drawing.item && drawing.item.kind !== "gap")?.key ?? "");
   }
 
   /**
@@ -716,6 +719,11 @@ export class TimelineView {
     if (!row) return;
     if (row.element === event.target) this.#setRoving(row.key);
     this.#showActions(row);
+  }
+
+  /** @param {FocusEvent} event */
+  #blur({ relatedTarget }) {
+    if (!(relatedTarget instanceof Node && this.scroller.contains(relatedTarget))) this.actions.remove();
   }
 
   /** @param {string} key */

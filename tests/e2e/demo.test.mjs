@@ -300,6 +300,34 @@ describe("demo", () => {
     await page.context().close();
   });
 
+  test("by keyboard: to a conversation, to the newest message and back, and its buttons go with it", async () => {
+    const page = await enter({}, "/?user=margaret");
+    await page.getByRole("option").nth(2).waitFor();
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("kitch");
+    await page.keyboard.press("Enter");
+    await page.locator(".row.message").first().waitFor();
+    await page.keyboard.type("From the keyboard");
+    await page.keyboard.press("Enter");
+    const own = page.locator('.row.message.own[data-delivery="synced"]', { hasText: "From the keyboard" });
+    await own.waitFor();
+    await page.keyboard.press("Shift+Tab");
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? "");
+    assert.match(await focused(), /^You: From the keyboard/);
+    await own.getByRole("button", { name: "Edit" }).waitFor();
+    await page.keyboard.press("ArrowUp");
+    assert.doesNotMatch(await focused(), /From the keyboard/);
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("e");
+    await page.getByRole("button", { name: "Save" }).waitFor();
+    assert.equal(await page.getByRole("group", { name: "Message actions" }).count(), 0);
+    await page.keyboard.press("Escape");
+    assert.equal(await focused(), "Message");
+    await page.getByRole("button", { name: "Send" }).waitFor();
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
   test("a narrow screen shows the list or the conversation, in the dark as well", async () => {
     const page = await enter({ viewport: { width: 390, height: 800 }, colorScheme: "dark" }, "/?user=ada");
     await choose(page, "Kitchen & coffee");
