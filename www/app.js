@@ -21,7 +21,7 @@ import { askDemo } from "./trouble.js";
 /** @typedef {import("./format.js").Body} Body */
 /** @typedef {import("/pkg/index.js").Client<Body>} Client */
 /** @typedef {import("./session.js").Choice} Choice */
-/** @typedef {{ control: string, scrolled: number }} Place where somebody was in the panel who chose another way to sync */
+/** @typedef {{ control: string, top: number }} Place where somebody was in the panel who chose another way to sync: on a control, so far (px) below its top */
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 
@@ -260,14 +260,14 @@ function showChat(client, me, choice, canPush, place) {
    * @param {string} control
    */
   async function choose(next, control) {
-    const scrolled = panel.scrolled;
+    const top = panel.topOf(control);
     shell.inert = true;
     life.abort();
     unwatch();
     // Whatever it was about: the next one takes the account over, or says what is wrong.
     await client.close().catch(() => {});
     choiceToAddress(next);
-    await enter(me, next, canPush, { control, scrolled });
+    await enter(me, next, canPush, { control, top });
   }
 
   async function signOut() {
@@ -343,7 +343,7 @@ function showChat(client, me, choice, canPush, place) {
   route();
   showOpen();
   if (place) {
-    panel.scrolled = place.scrolled;
+    panel.hold(place.control, place.top);
     document.getElementById(place.control)?.focus({ preventScroll: true });
   }
 }

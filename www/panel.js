@@ -19,8 +19,14 @@ const LOOK = 200;
 const BUSY = 400;
 const IDLE = 2000;
 
+/** ms that a panel takes to fill. */
+const HOLD = 2000;
+
 /** Sections that were folded, by name: for the panel that takes this one's place too. @type {Set<string>} */
 const folded = new Set();
+
+/** What becomes of what it had. */
+const BEHIND = { clear: "What it had of all conversations is fetched again", keep: "What it had is kept, and it asks what has changed in that once it is on screen" };
 
 /** @type {readonly (readonly [RequestKind, string])[]} */
 const REQUESTS = [
@@ -93,11 +99,11 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
     "div",
     { class: "panel-scroll" },
     section("Segments", true, picture.element),
-    section("How it syncs", true, choices.element),
-    section("This device", true, facts),
-    section("Requests", true, requests, h("div", { class: "button-row" }, pull, reset)),
     section("Trouble", true, trouble.element),
     section("What happened", true, lines),
+    section("How it syncs", true, choices.element),
+    section("Requests", true, requests, h("div", { class: "button-row" }, pull, reset)),
+    section("This device", true, facts),
   );
   const element = h(
     "aside",
@@ -110,6 +116,9 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
     ),
     scroll,
   );
+
+  /** @param {string} control @returns {number} px below the top of what is on screen */
+  const topOf = (control) => (document.getElementById(control)?.getBoundingClientRect().top ?? 0) - scroll.getBoundingClientRect().top;
 
   // ---------------------------------------------------------------- the log
 
@@ -132,7 +141,13 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
     while (lines.childElementCount > LOG_LINES) lines.lastElementChild?.remove();
   }
 
-  client.on("overflow", ({ conversations }) => log(conversations === "all" ? "Overflow: this device was too far behind, or is new. What it had of all conversations is fetched again" : `Overflow: ${conversations.join(", ")}`, "bad"));
+  // A device that has nothing yet is not behind: to it an overflow only says where to begin.
+  let isNew = client.conversations.getSnapshot().length === 0;
+  client.on("overflow", ({ conversations }) => {
+    if (conversations === "all" && isNew) log("A new device: the conversations are fetched, and messages of those that are opened", "quiet");
+    else log(conversations === "all" ? `Overflow: this device was too far behind. ${BEHIND[choice.overflow]}` : `Overflow: ${conversations.join(", ")}`, "bad");
+    isNew = false;
+  });
   client.on("storage", ({ kind, detail }) => log(`Storage, ${kind}: ${detail}`, "bad"));
   client.on("error", (error) => log(`${error.code}: ${errorText(error)}`, "bad"));
   client.on("removed", ({ conversation: id }) => log(`Left ${id}`));
@@ -223,12 +238,18 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
 
   return {
     element,
-    /** How far it is scrolled: for the one that takes this one's place. */
-    get scrolled() {
-      return scroll.scrollTop;
-    },
-    set scrolled(top) {
-      scroll.scrollTop = top;
+    topOf,
+    /**
+     * Keeps a control where it was in the panel that this one takes the place of, while what is above it comes in.
+     * @param {string} control
+     * @param {number} top
+     */
+    hold(control, top) {
+      const kept = new ResizeObserver(() => { scroll.scrollTop += topOf(control) - top; });
+      for (const part of scroll.children) kept.observe(part);
+      const leave = () => kept.disconnect();
+      for (const type of ["wheel", "pointerdown", "keydown"]) scroll.addEventListener(type, leave, { once: true, passive: true });
+      setTimeout(leave, HOLD);
     },
     /** @param {boolean} shown */
     show(shown) {

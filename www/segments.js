@@ -30,15 +30,15 @@ export function segmentLegend() {
     "ul",
     { class: "legend", "aria-label": "Legend" },
     ...[
-      ["live", "complete, up to the newest"],
-      ["fresh", "complete, up to date"],
-      ["stale", "kept, not fresh: there may be news"],
-      ["stale checking", "being checked just now"],
-      ["gap", "gap: not on this device"],
-      ["gap filling", "gap being filled"],
-      ["start", "nothing is older"],
-      ["screen", "on screen"],
-    ].map(([name, text]) => h("li", {}, h("i", { class: `swatch ${name}`, "aria-hidden": "true" }), text)),
+      ["live", "live", "complete, up to the newest"],
+      ["fresh", "complete", "nothing missing in it"],
+      ["stale", "not fresh", "kept, there may be news"],
+      ["stale checking", "checking", "the server is asked"],
+      ["gap", "gap", "not on this device"],
+      ["gap filling", "filling", "being fetched"],
+      ["start", "start", "nothing is older"],
+      ["screen", "on screen", ""],
+    ].map(([name, word, text]) => h("li", {}, h("i", { class: `swatch ${name}`, "aria-hidden": "true" }), h("span", {}, h("b", {}, word), text && `: ${text}`))),
   );
 }
 
@@ -92,11 +92,13 @@ export function segmentPicture({ compact = false } = {}) {
   function say(segments, checking, filling, online) {
     const stale = segments.filter(({ fresh }) => !fresh).reduce((sum, { count }) => sum + count, 0);
     const latest = happened.at(-1);
+    activity.hidden = segments.length === 0;
     if (checking) setText(activity, "Asking the server what has changed in what is on screen…");
     else if (filling) setText(activity, "Fetching what is missing on screen…");
     else if (latest) setText(activity, `${latest.text}.`);
     else if (stale > 0) setText(activity, `${number(stale)} kept ${stale === 1 ? "message is" : "messages are"} not fresh: ${online ? "checked with the server once on screen" : "checked once you are online and they are on screen"}.`);
-    else setText(activity, segments.length > 1 ? "Each is complete in itself. Between two there is a gap: scroll there and it fills." : "What this device has without a gap. Scroll back and watch it grow.");
+    else if (segments.length > 1) setText(activity, "Each is complete in itself. Between two there is a gap: scroll there and it fills.");
+    else setText(activity, segments[0]?.start && segments[0].live ? "All there is, from the first message to the newest." : "What this device has without a gap. Scroll back and watch it grow.");
   }
 
   return {

@@ -34,9 +34,9 @@ export function askDemo(path, body) {
  */
 export function troubleSwitches(log, conversation) {
   const note = h("p", { class: "panel-note", role: "status" }, "Asking the server…");
-  const lead = h("p", { class: "panel-lead", hidden: true }, "For this account, on all its devices.");
+  const lead = h("p", { class: "panel-lead", hidden: true }, "For this account, on all its devices. An overflow is what a device is told that was away too long.");
   const switches = h("div", { class: "switches", hidden: true });
-  const overflow = h("button", { type: "button", class: "button small", on: { click: () => force(null) } }, "Overflow everything");
+  const overflow = h("button", { type: "button", class: "button small", on: { click: () => force(null) } }, "Overflow all");
   const overflowHere = h("button", { type: "button", class: "button small", on: { click: () => force(conversation()) } }, "Overflow this conversation");
   const buttons = h("div", { class: "button-row", hidden: true }, overflow);
   const element = h("div", { class: "trouble" }, note, lead, switches, buttons);

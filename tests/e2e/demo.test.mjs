@@ -54,6 +54,9 @@ describe("demo", () => {
     await write(left, "Is there any coffee left?");
     await message(right, "Is there any coffee left?").waitFor();
     await left.locator('.row.message.own[data-delivery="synced"]', { hasText: "Is there any coffee left?" }).waitFor();
+    // A device that is new is nothing bad.
+    await left.locator(".log-lines li", { hasText: "A new device" }).waitFor();
+    assert.equal(await left.locator(".log-lines .bad").count(), 0);
     await picture(left, "chat");
     assert.deepEqual([...left.problems, ...right.problems], []);
     await left.context().close();
@@ -136,11 +139,15 @@ describe("demo", () => {
       ["scope-account", "account · socket · clear"],
     ];
     for (const [control, choice] of choices) {
-      await page.locator(`.choices label[for="${control}"]`).click();
+      const label = page.locator(`.choices label[for="${control}"]`);
+      await label.scrollIntoViewIfNeeded();
+      const { y } = await label.boundingBox();
+      await label.click();
       await page.locator(`.cost.now[data-choice="${choice}"]`).waitFor();
       await page.locator('.status[data-connection="online"]', { hasText: "Up to date" }).waitFor();
       // The keyboard is where it was.
       assert.equal(await page.evaluate(() => document.activeElement?.id), control);
+      await page.waitForFunction(([control, y]) => Math.abs(document.querySelector(`.choices label[for="${control}"]`).getBoundingClientRect().top - y) < 3, [control, y]);
       for (const n of [1, 2]) written.push((await at.send("ada", "garden", `${choice}, ${n}`)).body.text);
       await message(page, written.at(-1)).waitFor();
       const shown = await page.locator(".row.message .text").allTextContents();
