@@ -134,16 +134,22 @@ export function composer({ timeline, lastOwn, onSent }) {
     editBar.hidden = false;
     setText(editingText, before.text);
     button.setAttribute("aria-label", "Save");
+    button.replaceChildren(icon("check"));
     setText(error, "");
     write(asTyped(before));
     field.focus();
+  }
+
+  function sends() {
+    button.setAttribute("aria-label", "Send");
+    button.replaceChildren(icon("send"));
   }
 
   function stopEditing() {
     if (!editing) return;
     editing = null;
     editBar.hidden = true;
-    button.setAttribute("aria-label", "Send");
+    sends();
     setText(error, "");
     write(drafts.get(conversation) ?? "");
     drafts.delete(conversation);
@@ -159,6 +165,7 @@ export function composer({ timeline, lastOwn, onSent }) {
       if (!editing && conversation) drafts.set(conversation, field.value);
       editing = null;
       editBar.hidden = true;
+      sends();
       conversation = id;
       setText(error, "");
       write(drafts.get(id) ?? "");

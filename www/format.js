@@ -141,7 +141,7 @@ const EXPLANATIONS = {
   "storage-newer": "A newer version of this app has stored data here: reload the page",
   aborted: "It was called off",
   closed: "This device was closed",
-  invalid: "This is not supported yet",
+  invalid: "This is not possible",
   internal: "Something went wrong inside",
 };
 

@@ -179,8 +179,12 @@ function drawMessage(element, item, me, first, last) {
         "div",
         { class: "failure" },
         h("span", { class: "failure-text" }, `Not sent. ${item.error ? errorText(item.error) : ""}`),
-        h("button", { type: "button", class: "link", "data-action": "retry" }, icon("retry"), "Retry"),
-        h("button", { type: "button", class: "link", "data-action": "discard" }, icon("close"), "Discard"),
+        h(
+          "span",
+          { class: "failure-actions" },
+          h("button", { type: "button", class: "link", "data-action": "retry" }, icon("retry"), "Retry"),
+          h("button", { type: "button", class: "link", "data-action": "discard" }, icon("close"), "Discard"),
+        ),
       ),
     );
   }
