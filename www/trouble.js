@@ -38,7 +38,8 @@ export function troubleSwitches(log, conversation) {
   const switches = h("div", { class: "switches", hidden: true });
   const overflow = h("button", { type: "button", class: "button small", on: { click: () => force(null) } }, "Overflow all");
   const overflowHere = h("button", { type: "button", class: "button small", on: { click: () => force(conversation()) } }, "Overflow this conversation");
-  const buttons = h("div", { class: "button-row", hidden: true }, overflow);
+  const calm = h("button", { type: "button", class: "button small", hidden: true, on: { click: allOff } }, "All off");
+  const buttons = h("div", { class: "button-row", hidden: true }, calm, overflow);
   const element = h("div", { class: "trouble" }, note, lead, switches, buttons);
 
   /** @param {string | null} id null: of everything */
@@ -83,18 +84,33 @@ export function troubleSwitches(log, conversation) {
         return [h("div", { class: "range-row" }, h("label", { for: id }, label), shown, range)];
       }),
     );
+    offer();
+  }
+
+  function offer() {
+    calm.hidden = !Object.values(current).some((value) => value === true || Number(value) > 0);
+  }
+
+  async function allOff() {
+    await set(Object.fromEntries(Object.entries(current).map(([name, value]) => [name, typeof value === "boolean" ? false : 0])));
+    draw(current);
+    // The button is gone, the keyboard is not.
+    switches.querySelector("input")?.focus();
   }
 
   /** @param {Trouble} change */
   async function set(change) {
-    const [[name, value]] = Object.entries(change);
+    const changed = Object.entries(change).filter(([name, value]) => current[name] !== value);
     try {
       // All of them at once: one that is left out would be switched off.
       Object.assign(current, change);
       const response = await askDemo("/demo/trouble", current);
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
-      const known = SWITCHES.find((other) => other.name === name);
-      log(`${known?.label ?? name}: ${known?.unit === "%" ? `${Math.round(Number(value) * 100)} %` : `${value} ${known?.unit ?? ""}`}`);
+      for (const [name, value] of changed) {
+        const known = SWITCHES.find((other) => other.name === name);
+        log(`${known?.label ?? name}: ${known?.unit === "%" ? `${Math.round(Number(value) * 100)} %` : `${value} ${known?.unit ?? ""}`}`);
+      }
+      offer();
     } catch (error) {
       log(`Trouble: ${error instanceof Error ? error.message : error}`);
       load();

@@ -250,6 +250,28 @@ describe("demo", () => {
     await page.context().close();
   });
 
+  test("trouble is made with a slider, and ended with one click", async () => {
+    const page = await enter({}, "/?user=grace#/welcome");
+    await page.locator(".row.message").first().waitFor();
+    const made = () => page.evaluate(async () => (await fetch("/demo/trouble", { headers: { authorization: "Bearer demo-grace" } })).json());
+    const [slider, off] = [page.getByRole("slider", { name: "Delay requests" }), page.getByRole("button", { name: "All off" })];
+    assert.equal(await off.count(), 0);
+    await slider.focus();
+    for (const ms of [250, 500]) {
+      await page.keyboard.press("ArrowRight");
+      await page.locator(".log-lines li", { hasText: `Delay requests: ${ms} ms` }).waitFor();
+      // It stays in hand.
+      assert.ok(await slider.evaluate((element) => element === document.activeElement));
+    }
+    assert.equal((await made()).delayMs, 500);
+    await off.click();
+    await page.locator(".log-lines li", { hasText: "Delay requests: 0 ms" }).waitFor();
+    assert.deepEqual(await made(), { dropNotifications: 0, duplicateNotifications: 0, errorRate: 0, delayMs: 0 });
+    await off.waitFor({ state: "hidden" });
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
   test("with the cable pulled a message waits, and goes once it is plugged in", async () => {
     const page = await enter({}, "/?user=margaret#/kitchen");
     await page.locator(".row.message").first().waitFor();
