@@ -285,12 +285,21 @@ fn an_address_has_so_many_connections_at_a_time() {
     eventually("a fourth one is closed", || ask().is_empty());
     drop(taken);
     eventually("there is room again", || ask().contains("200 OK"));
+    // It notices in its own time, too, that somebody has gone.
+    let mut sockets = Vec::new();
+    eventually("there is room for two sockets", || {
+        sockets.extend(server.nobody().try_open_socket());
+        sockets.len() == 2
+    });
+    for socket in &mut sockets {
+        socket.send(&json!({ "type": "auth", "token": "demo-ada", "scope": "account" }));
+        assert_eq!(socket.receive(), Some(json!({ "type": "ready" })));
+    }
     // A socket counts as long as it is open.
-    let _sockets: Vec<_> = (0..2)
-        .map(|_| server.user("ada").socket("account"))
-        .collect();
-    let _third = server.connect();
-    eventually("sockets are connections", || ask().is_empty());
+    eventually("sockets are connections", || {
+        let _third = server.connect();
+        ask().is_empty()
+    });
 }
 
 #[test]

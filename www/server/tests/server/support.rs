@@ -268,10 +268,15 @@ impl User {
     }
 
     pub(crate) fn open_socket(&self) -> Socket {
+        self.try_open_socket().expect("a socket")
+    }
+
+    /// None: the server had no place for it.
+    pub(crate) fn try_open_socket(&self) -> Option<Socket> {
         let stream = TcpStream::connect(&self.address).expect("a connection");
         let url = format!("ws://{}/v1/notify", self.address);
-        let (socket, _) = tungstenite::client(url, stream).expect("a socket");
-        Socket { socket }
+        let (socket, _) = tungstenite::client(url, stream).ok()?;
+        Some(Socket { socket })
     }
 }
 
