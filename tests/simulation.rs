@@ -128,6 +128,10 @@ const FOUND_SINCE: &[(u64, &str)] = &[
         "a conversation that was left between the list's page and the pull under way",
     ),
     (
+        51_759,
+        "a jump to a time that nothing was at, when something had come by an overflow",
+    ),
+    (
         10_880,
         "a message that said for ever that something may be missing before it",
     ),

@@ -394,6 +394,8 @@ impl Timeline {
         self.reload = Some(match self.reload.take() {
             // What the app has asked for is still what it is to see.
             Some(asked) if asked.asked => Reload {
+                // Something may have come since that was the latest for want of anything later.
+                target: asked.since.map_or(asked.target, Target::At),
                 fetch: None,
                 pages: 0,
                 found: None,

@@ -494,6 +494,31 @@ fn an_overflow_does_not_make_a_jump_forget_where_it_goes() {
 }
 
 #[test]
+fn a_time_that_nothing_was_at_is_looked_for_again_after_an_overflow() {
+    let by_time = |call: &Request| matches!(call, Request::History { place, .. } if *place == Place::At(10_000));
+    let mut b = long();
+    b.overflow(json!("all"), json!([]), "50");
+    let call = jump(&mut b, json!({"at": 10_000}));
+    let latest = json!({"messages": [at(99, 1)], "hasBefore": true, "hasAfter": false});
+    b.reply(by_time, latest);
+    assert_eq!(
+        b.result(call),
+        None,
+        "the latest, but for the rest of a screen"
+    );
+    b.overflow(json!("all"), json!([]), "60");
+    let page = [at(99, 1), at(100, 10_500), at(101, 11_000)];
+    b.reply(
+        by_time,
+        json!({"messages": page, "hasBefore": true, "hasAfter": false}),
+    );
+    assert_eq!(
+        (b.shown().as_str(), anchored(&b), b.result(call)),
+        ("99 100 101", &json!("m:m100"), Some(Ok(Value::Null)))
+    );
+}
+
+#[test]
 fn messages_that_arrive_while_one_comes_back_from_the_past_leave_no_hole() {
     let mut b = long();
     jump(&mut b, json!({"around": "94"}));
