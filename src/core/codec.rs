@@ -3,6 +3,14 @@
 //! Reading is total: whatever the bytes, it answers a value or [`Corrupt`], and never allocates more
 //! than the input is long.
 
+use std::sync::LazyLock;
+
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
+
+/// Its tables are made when first needed: in the wasm they would be 16 KB that nothing compresses.
+static CRC: LazyLock<Crc<u32, Table<16>>> =
+    LazyLock::new(|| Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC));
+
 /// The bytes are not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
@@ -49,7 +57,7 @@ impl Writer {
 
     /// The record, with its checksum.
     pub fn finish(mut self) -> Vec<u8> {
-        let sum = crc32fast::hash(&self.0[HEADER..]);
+        let sum = CRC.checksum(&self.0[HEADER..]);
         self.0[3..HEADER].copy_from_slice(&sum.to_le_bytes());
         self.0
     }
@@ -62,7 +70,7 @@ impl<'a> Reader<'a> {
     /// Checks magic, format and checksum.
     pub fn new(format: u8, bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let (header, rest) = bytes.split_at_checked(HEADER).ok_or(Corrupt)?;
-        let sum = crc32fast::hash(rest).to_le_bytes();
+        let sum = CRC.checksum(rest).to_le_bytes();
         if header[..2] != MAGIC || header[2] != format || header[3..] != sum {
             return Err(Corrupt);
         }
