@@ -1,0 +1,467 @@
+//! The end: the trouble stops, and everything comes right, without a storm.
+
+use super::*;
+
+impl World {
+    pub(super) fn calm(&mut self) -> Checked {
+        self.story
+            .tell(self.time, "world", || "the trouble ends".to_owned());
+        self.trouble = Trouble {
+            requests: 0,
+            commits: 0,
+            notices: 0,
+            lies: 0,
+            overflows: 0,
+        };
+        self.server.tell_everything();
+        self.server.prompt = true;
+        self.server.sick = 0;
+        self.server.again = 0;
+        self.server_moved()?;
+        for device in &mut self.devices {
+            device.link = true;
+        }
+        // What was lost or late before stays so; whoever sleeps wakes up, and a closed tab is opened
+        // again, within this time.
+        let awake = self
+            .devices
+            .iter()
+            .map(|device| device.asleep_until)
+            .max()
+            .unwrap_or(0);
+        self.pass(awake.saturating_sub(self.time) + 90_000)?;
+        for device in 0..self.devices.len() {
+            self.command(device, json!({ "op": "resume" }))?;
+            self.devices[device].hidden = false;
+            self.devices[device].hidden_since = None;
+            self.command(device, json!({ "op": "visibility", "hidden": false }))?;
+            self.command(device, json!({ "op": "network", "online": true }))?;
+            let needs_auth = self.devices[device]
+                .facade
+                .status
+                .as_ref()
+                .is_some_and(|s| s.connection == "needs-auth");
+            if needs_auth {
+                let call = self.devices[device].new_call(Call::Sync);
+                self.command(device, json!({ "op": "sync", "call": call }))?;
+            }
+            // A refusal is final for its call: the user opens the list anew.
+            let refused: Vec<(u64, String)> = self.devices[device]
+                .facade
+                .timelines
+                .iter()
+                .filter(|(_, v)| v.error.is_some())
+                .map(|(id, v)| (*id, v.conversation.clone()))
+                .collect();
+            for (id, conversation) in refused {
+                self.devices[device].facade.close(id);
+                self.command(device, json!({ "op": "close-timeline", "timeline": id }))?;
+                self.open(device, &conversation)?;
+            }
+            let released: Vec<u64> = self.devices[device]
+                .facade
+                .timelines
+                .iter()
+                .filter(|(_, v)| v.released)
+                .map(|(id, _)| *id)
+                .collect();
+            for id in released {
+                self.devices[device].facade.close(id);
+                self.command(device, json!({ "op": "close-timeline", "timeline": id }))?;
+            }
+        }
+        self.failing_alone()?;
+        let before = self.requests.clone();
+        self.pass(3 * LONGEST_BACKOFF)?;
+        self.no_storm(&before, 3 * LONGEST_BACKOFF)?;
+        for device in 0..self.devices.len() {
+            self.converged(device).map_err(|error| {
+                format!("{} has not come right: {error}", self.devices[device].name)
+            })?;
+        }
+        for device in 0..self.devices.len() {
+            self.burst(device)?;
+        }
+        // Then nothing happens any more but the slow timer.
+        let before = self.requests.clone();
+        let quiet = 600_000;
+        self.pass(quiet)?;
+        for (device, before) in before.iter().enumerate() {
+            for (kind, count) in &self.requests[device] {
+                let made = count - before.get(kind).unwrap_or(&0);
+                let interval = if self.mode.long_poll {
+                    self.least_wait.unwrap_or(5_000).max(5_000)
+                } else if self.config["notify"] == "socket" {
+                    30_000
+                } else {
+                    5_000
+                };
+                let allowed = if *kind == "pull" {
+                    quiet / interval * 3 / 2 + 3
+                } else {
+                    0
+                };
+                if made > allowed {
+                    return Err(format!(
+                        "a storm: {made} requests ({kind}) in {quiet} quiet ms"
+                    ));
+                }
+            }
+        }
+        for device in 0..self.devices.len() {
+            self.read_back(device)?;
+        }
+        self.devices.iter().try_for_each(|d| d.store.reread())
+    }
+
+    /// What it took to come right is in proportion to what there was to be brought, and to the time.
+    fn no_storm(&self, before: &[BTreeMap<&'static str, u64>], ms: u64) -> Checked {
+        let allowed = 100 + ms / 1_000 + 4 * self.server.position() as u64;
+        let devices = self.devices.iter().zip(before).enumerate();
+        for (device, (target, before)) in devices {
+            let made: u64 = self.requests[device].values().sum();
+            let made = made - before.values().sum::<u64>();
+            if made > allowed {
+                let name = target.name;
+                return Err(format!(
+                    "a storm: {name} made {made} requests to come right, in {ms} ms"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// One conversation fails for ever; all others come right nevertheless.
+    fn failing_alone(&mut self) -> Checked {
+        if self.mode.scope != Scope::Conversation || self.rng.chance(50) {
+            return Ok(());
+        }
+        let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
+        let Some(failing) = self.rng.pick(&ids).cloned() else {
+            return Ok(());
+        };
+        self.story
+            .tell(self.time, "world", || format!("{failing} fails for ever"));
+        self.server.failing = Some(failing.clone());
+        for id in &ids {
+            self.server.post(id, &mut self.rng);
+        }
+        // Also one that nobody knows yet.
+        let new = format!("c{}", ids.len() + 1);
+        self.server.found(&new, &mut self.rng);
+        let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
+        self.server_moved()?;
+        let before = self.requests.clone();
+        // Each batch brings at least one of these.
+        let newest = self.server.position();
+        let lacks = |device: &Device| newest - device.positions(&self.server).least();
+        let lacking: Vec<u64> = self.devices.iter().map(|d| lacks(d) as u64).collect();
+        self.pass(3 * LONGEST_BACKOFF)?;
+        for (device, before) in before.iter().enumerate() {
+            let target = &self.devices[device];
+            let positions = target.positions(&self.server);
+            for id in ids.iter().filter(|id| **id != failing) {
+                if self.server.conversations[id].member
+                    && positions.of(id) != self.server.position()
+                {
+                    let name = target.name;
+                    return Err(format!("{failing} fails, and {id} of {name} waits for it"));
+                }
+            }
+            let made = self.requests[device].get("pull").unwrap_or(&0);
+            let made = made - before.get("pull").unwrap_or(&0);
+            if made > 3 * LONGEST_BACKOFF / 5_000 * 2 + 30 + lacking[device] {
+                return Err(format!(
+                    "a storm: {made} pulls while one conversation fails"
+                ));
+            }
+        }
+        self.server.failing = None;
+        Ok(())
+    }
+
+    /// Fifty messages one after the other, told by their events inline: no pull, and few commits.
+    fn burst(&mut self, device: usize) -> Checked {
+        let pushed = self.mode.push > 0 && self.config["minPullInterval"] == 0;
+        let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
+        let id = self.rng.pick(&ids).cloned().unwrap_or_default();
+        if pushed {
+            // No timer's pull falls into what follows.
+            let call = self.devices[device].new_call(Call::Sync);
+            self.command(device, json!({ "op": "sync", "call": call }))?;
+            self.pass(5_000)?;
+        }
+        let position = self.server.position();
+        let busy = self.devices[device]
+            .requests
+            .values()
+            .any(|p| kind(&p.call).0 == "pull");
+        let Some(channel) = &mut self.devices[device].channel else {
+            return Ok(());
+        };
+        if !pushed
+            || busy
+            || !channel.ready
+            || channel.dead
+            || !self.server.conversations[&id].member
+        {
+            return Ok(());
+        }
+        let listen = channel.listen;
+        channel.told = position;
+        channel.busy_until = 0;
+        let life = self.devices[device].life;
+        let before = (self.requests[device].clone(), self.devices[device].commits);
+        let mut from = position;
+        self.server.tells_prev = true;
+        for n in 0..50 {
+            self.server.post(&id, &mut self.rng);
+            let to = self.server.position();
+            for text in self.server.pushes((from, to), 1000, &mut self.rng) {
+                let notice = Notice::Push(text);
+                self.schedule(
+                    30 + n * 2,
+                    device,
+                    Event::Notice {
+                        life,
+                        listen,
+                        notice,
+                    },
+                );
+            }
+            from = self.server.position();
+        }
+        self.story
+            .tell(self.time, "server", || format!("{id}: a burst"));
+        self.notified = from;
+        self.pass(5_000)?;
+        if let Some(channel) = &mut self.devices[device].channel {
+            channel.told = from;
+        }
+        let made = |kind: &str| {
+            let before = before.0.get(kind).unwrap_or(&0);
+            self.requests[device].get(kind).unwrap_or(&0) - before
+        };
+        let commits = self.devices[device].commits - before.1;
+        if made("pull") > 0 || made("ack") > 30 || commits > 30 {
+            return Err(format!(
+                "a burst of 50 made {} pulls, {} acknowledgements, {commits} commits",
+                made("pull"),
+                made("ack")
+            ));
+        }
+        // The others hear of it by a notification.
+        self.notified = 0;
+        self.server_moved()?;
+        self.pass(LONGEST_BACKOFF)?;
+        for device in 0..self.devices.len() {
+            self.converged(device).map_err(|error| {
+                format!("{}, after a burst: {error}", self.devices[device].name)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn converged(&self, device: usize) -> Checked {
+        let device = &self.devices[device];
+        let status = device.facade.status.as_ref().ok_or("no status")?;
+        if status.error.is_some()
+            || status.progress.is_some()
+            || status.last_synced_at.is_none()
+            || status.storage != "memory"
+        {
+            return Err(format!("{status:?}"));
+        }
+        if status.connection != "online" || !status.caught_up || !status.listed {
+            return Err(format!("{status:?}"));
+        }
+        let positions = device.positions(&self.server);
+        let cursors = device.store.cursors();
+        for (id, conversation) in &self.server.conversations {
+            // Of what was left, nothing needs to be known any more.
+            let left = self.mode.scope == Scope::Conversation
+                && !conversation.member
+                && !cursors.contains_key(id.as_str());
+            if positions.of(id) != self.server.position() && !left {
+                return Err(format!(
+                    "its cursor of {id} is at {} of {}",
+                    positions.of(id),
+                    self.server.position()
+                ));
+            }
+        }
+        if self.mode.scope == Scope::Mailbox && !self.server.mailbox_is_empty() {
+            return Err("the mailbox is not empty".to_owned());
+        }
+        if !device.calls.is_empty() {
+            return Err(format!("calls that never settle: {:?}", device.calls));
+        }
+        for local in &device.facade.outbox {
+            if local.state != "failed" {
+                return Err(format!("{} is still {}", local.client_id, local.state));
+            }
+        }
+        for (client_id, own) in &device.own {
+            let failed = device
+                .facade
+                .outbox
+                .iter()
+                .any(|local| local.client_id == *client_id);
+            let delivered = check::delivered(&self.server, client_id, own);
+            if own.accepted && !own.discarded && !failed && delivered == (0, 0) {
+                return Err(format!("{client_id} was accepted, and is nowhere"));
+            }
+        }
+        for (id, mark) in &device.marks {
+            let conversation = &self.server.conversations[id];
+            let read = conversation
+                .states
+                .last()
+                .and_then(|(_, state)| state.read_seq);
+            if conversation.membership.len() == 1 && read.is_none_or(|read| read < *mark) {
+                return Err(format!("{id} was read to {mark}, the server has {read:?}"));
+            }
+        }
+        for shown in &device.facade.conversations {
+            let conversation = &self.server.conversations[&shown.id];
+            let (_, state) = conversation
+                .states
+                .last()
+                .ok_or("a conversation without a state")?;
+            let same = shown.unread == state.unread
+                && shown.last_seq == state.last_seq
+                && shown.read_seq == state.read_seq
+                && shown.meta == state.meta
+                && shown.last_message.as_ref().map(|m| (m.seq, m.version)) == state.last_message;
+            if !same {
+                return Err(format!("R11: {shown:?}, and the server has {state:?}"));
+            }
+        }
+        for (id, view) in &device.facade.timelines {
+            let conversation = &self.server.conversations[&view.conversation];
+            if !conversation.member {
+                continue;
+            }
+            let whole = view.status == "ready"
+                && view.loading
+                    == (Loading {
+                        older: false,
+                        newer: false,
+                        jump: false,
+                    })
+                && view
+                    .items
+                    .iter()
+                    .all(|item| !matches!(**item, Item::Gap { .. }))
+                && view.messages().all(|(_, _, fresh)| fresh)
+                && view.locals().all(|local| local.state == "failed");
+            if !whole {
+                return Err(format!(
+                    "list {id} of {} is {} with {:?}, {:?}",
+                    view.conversation,
+                    check::draw(view),
+                    view.error,
+                    view.loading
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// How things stand: what each device shows and holds, and what the server has.
+    pub fn scene(&self) -> String {
+        let mut text = String::new();
+        for device in &self.devices {
+            text += &format!("{} shows\n", device.name);
+            for (id, view) in &device.facade.timelines {
+                let drawn = check::draw(view);
+                text += &format!("  list {id} of {}: {drawn}\n", view.conversation);
+            }
+            let least = device.positions(&self.server).least();
+            text += &format!(
+                "{} holds, cursor {least}\n{}",
+                device.name,
+                device.store.draw()
+            );
+        }
+        text += &format!("the server has, log {}\n", self.server.position());
+        for conversation in self.server.conversations.values() {
+            let posts = conversation
+                .living()
+                .map(|post| match post.newest().version {
+                    1 => format!(" {}", post.seq),
+                    version => format!(" {}v{version}", post.seq),
+                });
+            let left = if conversation.member { "" } else { " (left)" };
+            text += &format!(
+                "  {}{left}:{}\n",
+                conversation.id,
+                posts.collect::<String>()
+            );
+        }
+        text
+    }
+
+    /// Pages each open list from one end to the other: together that is all that the server has.
+    fn read_back(&mut self, device: usize) -> Checked {
+        let ids: Vec<u64> = self.devices[device]
+            .facade
+            .timelines
+            .keys()
+            .copied()
+            .collect();
+        for id in ids {
+            let view = &self.devices[device].facade.timelines[&id];
+            let conversation = view.conversation.clone();
+            if !self.server.conversations[&conversation].member || view.status != "ready" {
+                continue;
+            }
+            let mut seen: BTreeMap<u64, u64> = BTreeMap::new();
+            for newer in [false, true] {
+                for turn in 0.. {
+                    let view = &self.devices[device].facade.timelines[&id];
+                    seen.extend(
+                        view.messages()
+                            .map(|(_, message, _)| (message.seq, message.version)),
+                    );
+                    let more = if newer {
+                        view.has_newer
+                    } else {
+                        view.has_older
+                    };
+                    if !more {
+                        break;
+                    }
+                    if turn == 200 {
+                        return Err(format!("{conversation} has no end: {}", check::draw(view)));
+                    }
+                    // As somebody who scrolls: what is on screen is where the list grows.
+                    let edge = if newer {
+                        view.items.last()
+                    } else {
+                        view.items.first()
+                    };
+                    if let Some(key) = edge.map(|item| item.key().to_owned()) {
+                        self.command(
+                            device,
+                            json!({ "op": "visible", "timeline": id, "first": key, "last": key }),
+                        )?;
+                    }
+                    let limit = self.devices[device].facade.timelines[&id].page_size;
+                    self.load(device, id, newer, limit)?;
+                    self.pass(5_000)?;
+                }
+            }
+            let living = self.server.conversations[&conversation].living();
+            let server: BTreeMap<u64, u64> = living
+                .map(|post| (post.seq, post.newest().version))
+                .collect();
+            if seen != server {
+                return Err(format!(
+                    "{conversation}, paged through: {seen:?}\n    the server has {server:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,720 @@
+//! What is on its way: requests, answers, notifications; lost, late, doubled, cut short, false.
+
+use super::*;
+
+impl World {
+    pub(super) fn request(&mut self, device: usize, request: u64, call: Request) -> Checked {
+        let (kind, own) = kind(&call);
+        *self.requests[device].entry(kind).or_default() += 1;
+        self.tell(device, || format!("asks ({request}) {call:?}"));
+        if !self.devices[device].promoted {
+            return Err(format!(
+                "a client that waits for the lock asks the server: {call:?}"
+            ));
+        }
+        // A page or a change may be the user's own wish; the rest waits as long as it was told to.
+        let key = (device, format!("{kind} {own}"));
+        let obeys = matches!(
+            kind,
+            "pull" | "conversations" | "send" | "mark-read" | "ack"
+        );
+        if let Some(not_before) = self.not_before.remove(&key).filter(|_| obeys)
+            && self.time < not_before
+        {
+            let early = not_before - self.time;
+            return Err(format!("Retry-After: a {kind} {early} ms too early"));
+        }
+        let under_way = self.devices[device]
+            .requests
+            .values()
+            .any(|p| !p.aborted && self::kind(&p.call).0 == "pull");
+        if kind == "pull" && under_way {
+            return Err("a second pull beside one that is under way".to_owned());
+        }
+        self.suits(device, &call)?;
+        self.promises_what_is_stored(device, &call)?;
+        let shared =
+            |p: &Pending| !p.aborted && p.call == call && matches!(call, Request::History { .. });
+        if self.devices[device].requests.values().any(shared) {
+            return Err(format!("asked for twice at the same time: {call:?}"));
+        }
+        let life = self.devices[device].life;
+        self.devices[device].requests.insert(
+            request,
+            Pending {
+                call: call.clone(),
+                since: self.time,
+                aborted: false,
+            },
+        );
+        if self.acknowledges_over_channel(device, life, request, &call) {
+            return Ok(());
+        }
+        if !self.devices[device].link {
+            self.lose(device, life, request);
+            return Ok(());
+        }
+        let delay = self.rng.delay(60);
+        if !self.rng.chance(self.trouble.requests) {
+            let fate = if self.rng.chance(self.trouble.lies) {
+                Fate::Lied
+            } else {
+                Fate::Delivered
+            };
+            self.schedule(
+                delay,
+                device,
+                Event::Arrive {
+                    life,
+                    request,
+                    call,
+                    fate,
+                },
+            );
+            return Ok(());
+        }
+        match self.rng.below(10) {
+            0..=2 => self.lose(device, life, request),
+            3..=5 => self.schedule(
+                delay,
+                device,
+                Event::Arrive {
+                    life,
+                    request,
+                    call,
+                    fate: Fate::AnswerLost,
+                },
+            ),
+            6..=8 => {
+                let status = [500, 502, 503, 429, 408][self.rng.below(5) as usize];
+                let retry_after = (matches!(status, 503 | 429) && self.rng.chance(60))
+                    .then(|| self.rng.between(1, 20) * 1000);
+                let result = Err(Error::from_status(status, "the simulation's", retry_after));
+                self.schedule(
+                    delay,
+                    device,
+                    Event::Answer {
+                        life,
+                        request,
+                        result,
+                        lied: false,
+                    },
+                );
+            }
+            _ => {
+                let status = match call {
+                    Request::Send { .. } => [403, 409, 422][self.rng.below(3) as usize],
+                    _ => [401, 400, 404][self.rng.below(3) as usize],
+                };
+                let result = Err(Error::from_status(status, "the simulation's", None));
+                self.schedule(
+                    delay,
+                    device,
+                    Event::Answer {
+                        life,
+                        request,
+                        result,
+                        lied: false,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What this mode never asks for.
+    fn suits(&mut self, device: usize, call: &Request) -> Checked {
+        let scope = self.mode.scope;
+        let hidden = self.devices[device].hidden_since;
+        let long = hidden.is_some_and(|since| self.time > since + HIDDEN_LONG);
+        if long && matches!(call, Request::Pull { wait: Some(_), .. }) {
+            return Err("a pull is to wait for a page that has long been hidden".to_owned());
+        }
+        let suits = match call {
+            Request::Pull { wait, .. } => {
+                if let Some(wait) = wait.map(u64::from) {
+                    let least = self.least_wait.unwrap_or(wait);
+                    self.least_wait = Some(least.min(wait));
+                }
+                scope == Scope::Account && (wait.is_none() || self.mode.long_poll)
+            }
+            Request::PullConversations { .. } => scope == Scope::Conversation,
+            Request::PullMailbox { .. } | Request::Acknowledge { .. } => scope == Scope::Mailbox,
+            Request::Changes { .. } => {
+                self.mode.keep && self.mode.revalidates && scope != Scope::Mailbox
+            }
+            _ => true,
+        };
+        if suits {
+            Ok(())
+        } else {
+            Err(format!("in this mode nobody asks for {call:?}"))
+        }
+    }
+
+    /// What came over an open channel is acknowledged over it; there is no answer, and it may be lost
+    /// with the channel.
+    fn acknowledges_over_channel(
+        &mut self,
+        device: usize,
+        life: u32,
+        request: u64,
+        call: &Request,
+    ) -> bool {
+        let Request::Acknowledge { pushed: true, .. } = call else {
+            return false;
+        };
+        let channel = self.devices[device].channel.as_ref();
+        let Some(channel) = channel.filter(|channel| channel.ready) else {
+            return false;
+        };
+        let lost = channel.dead || !self.devices[device].link;
+        let delay = self.rng.delay(30);
+        if !lost && !self.rng.chance(self.trouble.notices / 2) {
+            self.schedule(
+                delay,
+                device,
+                Event::Arrive {
+                    life,
+                    request,
+                    call: call.clone(),
+                    fate: Fate::Unanswered,
+                },
+            );
+        }
+        self.schedule(
+            0,
+            device,
+            Event::Answer {
+                life,
+                request,
+                result: Ok(String::new()),
+                lied: false,
+            },
+        );
+        true
+    }
+
+    /// Nothing arrives; the net layer notices at once, or when it has waited long enough.
+    pub(super) fn lose(&mut self, device: usize, life: u32, request: u64) {
+        let (delay, code) = match self.rng.below(10) {
+            0..=6 => (self.rng.between(1, 200), ErrorCode::Network),
+            _ if self.impatient => (TIMEOUT, ErrorCode::Timeout),
+            _ => return, // no answer ever
+        };
+        let result = Err(Error::new(code, "the simulation's"));
+        self.schedule(
+            delay,
+            device,
+            Event::Answer {
+                life,
+                request,
+                result,
+                lied: false,
+            },
+        );
+    }
+
+    /// A request reaches the server, whether or not its sender still lives.
+    pub(super) fn arrive(
+        &mut self,
+        device: usize,
+        life: u32,
+        request: u64,
+        call: Request,
+        fate: Fate,
+    ) -> Checked {
+        if let Request::Send {
+            conversation,
+            client_id,
+            ..
+        } = &call
+            && life == self.devices[device].life
+        {
+            check::in_order(&self.devices[device], conversation, client_id)?;
+        }
+        if self.time < self.down_until {
+            self.lose(device, life, request);
+            return Ok(());
+        }
+        if matches!(call, Request::PullConversations { only: None, .. }) {
+            let position = self.server.position();
+            let target = &mut self.devices[device];
+            target.pulling_at = target.pulling_at.or(Some(position));
+        }
+        let held = Held {
+            device,
+            life,
+            request,
+            call,
+            fate,
+        };
+        if let Request::Pull {
+            cursor: Some(cursor),
+            wait: Some(wait),
+            ..
+        } = &held.call
+            && position_of(cursor) == Some(self.server.position())
+        {
+            let wait = u64::from(*wait);
+            self.held.push(held);
+            self.schedule(wait, device, Event::Expire { request });
+            return Ok(());
+        }
+        self.process(held)
+    }
+
+    /// R9: nobody asks from, or acknowledges, what is not committed.
+    fn promises_what_is_stored(&self, device: usize, call: &Request) -> Checked {
+        let target = &self.devices[device];
+        let stored = target.positions(&self.server);
+        let check = |cursor: &str, position: Option<usize>, stored: usize| {
+            if position.is_none_or(|position| position > stored) {
+                return Err(format!(
+                    "R9: a pull from {cursor}, and {stored} is what is stored"
+                ));
+            }
+            Ok(())
+        };
+        match call {
+            Request::Pull {
+                cursor: Some(cursor),
+                ..
+            } => check(cursor, position_of(cursor), stored.least()),
+            Request::PullConversations { cursors, .. } => {
+                for (id, cursor) in cursors {
+                    check(cursor, position_in(cursor, id), stored.of(id))?;
+                }
+                Ok(())
+            }
+            Request::Acknowledge { deliveries, .. } => {
+                let kept = target.store.deliveries();
+                match deliveries.iter().find(|name| !kept.contains(*name)) {
+                    Some(name) => Err(format!("R9: {name} is acknowledged, and not stored")),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The server answers.
+    pub(super) fn process(&mut self, held: Held) -> Checked {
+        let Held {
+            device,
+            life,
+            request,
+            call,
+            fate,
+        } = held;
+        let (call, fate) = (&call, &fate);
+        let forced = self.rng.chance(self.trouble.overflows).then(|| {
+            let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
+            if self.rng.chance(40) {
+                Forced::All
+            } else {
+                Forced::Some(ids.into_iter().filter(|_| self.rng.chance(50)).collect())
+            }
+        });
+        let could_push = self.server.can_push();
+        let result = self.server.answer(call, forced, &mut self.rng);
+        if could_push && !self.server.can_push() {
+            // What was pushed before an overflow and comes after it would be taken for new: the
+            // server that lets go of deliveries lets go of the connection too.
+            for device in 0..self.devices.len() {
+                if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
+                    self.dies(device, listen);
+                }
+            }
+        }
+        let who = self.devices[device].name;
+        self.story.tell(self.time, "server", || match &result {
+            Ok(text) => format!("answers {who} ({request}): {}", story::answer(text)),
+            Err(error) => format!("answers {who} ({request}): {error}"),
+        });
+        if matches!(call, Request::Acknowledge { .. }) {
+            // From here on the server counts on it.
+            self.devices[device]
+                .store
+                .check(&self.server)
+                .map_err(|error| format!("R9: after an acknowledgement: {error}"))?;
+        }
+        self.server_moved()?;
+        let (result, lied) = match (fate, result) {
+            (Fate::Unanswered, _) => return Ok(()),
+            (Fate::AnswerLost, _) => {
+                self.lose(device, life, request);
+                return Ok(());
+            }
+            (Fate::Lied, Ok(text)) => match lies::lie(call, &text, &mut self.rng) {
+                Some(lie) => (Ok(lie), true),
+                None => (Ok(text), false),
+            },
+            (_, result) => (result, false),
+        };
+        if !self.devices[device].link && self.rng.chance(50) {
+            self.lose(device, life, request);
+            return Ok(());
+        }
+        let since = self.devices[device]
+            .requests
+            .get(&request)
+            .map_or(self.time, |pending| pending.since);
+        let delay = self.rng.delay(60);
+        let timeout = match call {
+            Request::Pull {
+                wait: Some(wait), ..
+            } => TIMEOUT + u64::from(*wait),
+            _ => TIMEOUT,
+        };
+        if self.impatient
+            && life == self.devices[device].life
+            && self.time + delay > since + timeout
+        {
+            let result = Err(Error::new(ErrorCode::Timeout, "the simulation's"));
+            self.schedule(
+                (since + timeout).saturating_sub(self.time),
+                device,
+                Event::Answer {
+                    life,
+                    request,
+                    result,
+                    lied: false,
+                },
+            );
+        } else {
+            self.schedule(
+                delay,
+                device,
+                Event::Answer {
+                    life,
+                    request,
+                    result,
+                    lied,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        device: usize,
+        request: u64,
+        result: Result<String, Error>,
+        lied: bool,
+    ) -> Checked {
+        let Some(pending) = self.devices[device].requests.remove(&request) else {
+            return Ok(());
+        };
+        let (name, own) = kind(&pending.call);
+        let key = (device, format!("{name} {own}"));
+        // What was given up hears no answer: the net has let go of it.
+        if let Err(Error {
+            retry_after: Some(pause),
+            ..
+        }) = &result
+            && !pending.aborted
+        {
+            self.not_before.insert(key.clone(), self.time + pause);
+        }
+        if let (Err(error), Request::MarkRead { conversation, .. }) = (&result, &pending.call)
+            && !error.retryable()
+        {
+            // Refused for good: nobody is promised that it was read.
+            self.devices[device].marks.remove(conversation);
+        }
+        if (lied || result.as_ref().is_err_and(Error::retryable))
+            && !matches!(name, "edit" | "recall")
+        {
+            let streak = self.streaks.entry(key).or_insert(Streak {
+                since: self.time,
+                failures: 0,
+            });
+            streak.failures += 1;
+            if streak.failures >= 20 && self.time - streak.since < 10_000 {
+                return Err(format!(
+                    "a storm: 20 failed requests ({name} {own}) in {} ms",
+                    self.time - streak.since
+                ));
+            }
+        } else {
+            self.streaks.remove(&key);
+        }
+        if let Request::PullConversations { only: None, .. } = &pending.call {
+            self.pulled_all(device, if lied { None } else { result.as_ref().ok() });
+        }
+        self.tell(device, || match (&result, lied) {
+            (Ok(text), true) => format!("gets ({request}) a lie: {text}"),
+            (Ok(_), false) => format!("gets ({request})"),
+            (Err(error), _) => format!("gets ({request}) {error:?}"),
+        });
+        self.input(device, Input::Answer { request, result })
+    }
+
+    /// An answer about all conversations has come: if nothing more is to come, the pull is over.
+    fn pulled_all(&mut self, device: usize, answer: Option<&String>) {
+        let target = &mut self.devices[device];
+        let answer = answer.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let Some(answer) = answer else {
+            target.pulling_at = None;
+            return;
+        };
+        let mut batches = answer["conversations"].as_object().into_iter().flatten();
+        let more = answer["hasMore"] == true
+            || batches.any(|(_, batch)| batch["hasMore"] == true || !batch["error"].is_null());
+        if !more && let Some(at) = target.pulling_at.take() {
+            target.pulled_before = at;
+        }
+    }
+
+    pub(super) fn listen(&mut self, device: usize, listen: u64) {
+        self.tell(device, || format!("listens ({listen})"));
+        let life = self.devices[device].life;
+        self.devices[device].channel = Some(Channel {
+            listen,
+            ready: false,
+            told: 0,
+            resent: 0,
+            busy_until: 0,
+            dead: false,
+        });
+        let works = self.devices[device].link
+            && self.time >= self.down_until
+            && !self.rng.chance(self.trouble.requests / 2);
+        let (delay, notice) = if works {
+            (self.rng.delay(100), Notice::Ready)
+        } else {
+            (self.rng.between(10, 10_000), Notice::Closed(None))
+        };
+        self.schedule(
+            delay,
+            device,
+            Event::Notice {
+                life,
+                listen,
+                notice,
+            },
+        );
+    }
+
+    pub(super) fn notice(&mut self, device: usize, listen: u64, notice: Notice) -> Checked {
+        let link = self.devices[device].link;
+        let Some(channel) = self.devices[device]
+            .channel
+            .as_mut()
+            .filter(|channel| channel.listen == listen)
+        else {
+            return Ok(());
+        };
+        let notice = match notice {
+            Notice::Ready if !link => Notice::Closed(None),
+            Notice::Notify { .. } | Notice::Push(_) if !link || !channel.ready => {
+                // What is lost on a connection that keeps its order ends it.
+                channel.dead |= self.mode.scope == Scope::Mailbox;
+                return Ok(());
+            }
+            Notice::Push(_) if channel.dead => return Ok(()),
+            notice => notice,
+        };
+        let ready = matches!(notice, Notice::Ready);
+        match notice {
+            Notice::Ready => channel.ready = true,
+            Notice::Closed(_) => self.devices[device].channel = None,
+            _ => {}
+        }
+        if ready && self.mode.push > 0 {
+            self.opened(device, listen);
+        }
+        self.tell(device, || match &notice {
+            Notice::Push(text) => format!("notice: push {}", story::answer(text)),
+            notice => format!("notice {notice:?}"),
+        });
+        self.input(device, Input::Notice { listen, notice })
+    }
+
+    /// Notifies the devices of what is new: perhaps, once or twice, now or later.
+    pub(super) fn server_moved(&mut self) -> Checked {
+        if self.notified == self.server.position() {
+            return Ok(());
+        }
+        self.notified = self.server.position();
+        for device in 0..self.devices.len() {
+            let life = self.devices[device].life;
+            let Some(listen) = self.devices[device]
+                .channel
+                .as_ref()
+                .filter(|c| c.ready)
+                .map(|c| c.listen)
+            else {
+                continue;
+            };
+            if self.mode.push > 0 && self.server.can_push() && self.rng.chance(self.mode.push) {
+                self.push(device, listen);
+                continue;
+            }
+            let conversations = self.hint(device);
+            if let (Scope::Account, Some(channel)) =
+                (self.mode.scope, &mut self.devices[device].channel)
+            {
+                channel.told = self.notified;
+            }
+            let bad = self.rng.chance(self.trouble.notices);
+            let copies = if bad { self.rng.below(3) } else { 1 };
+            for _ in 0..copies {
+                let delay = if bad && self.rng.chance(50) {
+                    self.rng.below(20_000)
+                } else {
+                    self.rng.delay(50)
+                };
+                let spread = if self.rng.chance(80) {
+                    0
+                } else {
+                    self.rng.below(3_000) as u32
+                };
+                self.schedule(
+                    delay,
+                    device,
+                    Event::Notice {
+                        life,
+                        listen,
+                        notice: Notice::Notify {
+                            spread,
+                            conversations: conversations.clone(),
+                        },
+                    },
+                );
+            }
+        }
+        // What pulls have waited for has come. One that was let go hears nothing.
+        for held in std::mem::take(&mut self.held) {
+            let target = &self.devices[held.device];
+            let waits = held.life == target.life && target.requests.contains_key(&held.request);
+            if waits {
+                self.process(held)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The conversations that a notification names: all that have something new, or none.
+    fn hint(&mut self, device: usize) -> Vec<String> {
+        if self.mode.scope != Scope::Conversation || self.rng.chance(40) {
+            return Vec::new();
+        }
+        let told = self.devices[device].channel.as_mut().map_or(0, |channel| {
+            std::mem::replace(&mut channel.told, self.notified)
+        });
+        self.server.moved_since(told)
+    }
+
+    /// The channel was opened: what is pushed begins here.
+    fn opened(&mut self, device: usize, listen: u64) {
+        let position = self.server.position();
+        let Some(channel) = &mut self.devices[device].channel else {
+            return;
+        };
+        if self.mode.scope == Scope::Mailbox {
+            // From the oldest that is not acknowledged, so that each connection has them in order.
+            channel.told = 0;
+            let life = self.devices[device].life;
+            self.schedule(RESEND, device, Event::Resend { life, listen });
+            if self.server.can_push() && self.rng.chance(50) {
+                self.push(device, listen);
+            }
+        } else {
+            channel.told = position;
+        }
+    }
+
+    /// The events themselves, inline. Of the account's, each may be lost, late or doubled; a
+    /// mailbox's keep their order, until the connection dies.
+    pub(super) fn push(&mut self, device: usize, listen: u64) {
+        let position = self.server.position();
+        let Some(channel) = &mut self.devices[device].channel else {
+            return;
+        };
+        let from = std::mem::replace(&mut channel.told, position);
+        let size = if self.rng.chance(50) {
+            usize::MAX
+        } else {
+            self.rng.between(1, 5) as usize
+        };
+        let frames = self
+            .server
+            .pushes((from, position), size.min(1000), &mut self.rng);
+        self.deliver(device, listen, frames);
+    }
+
+    fn deliver(&mut self, device: usize, listen: u64, frames: Vec<String>) {
+        let life = self.devices[device].life;
+        let ordered = self.mode.scope == Scope::Mailbox;
+        for text in frames {
+            let bad = self.rng.chance(self.trouble.notices);
+            let mut copies = if bad { self.rng.below(3) } else { 1 };
+            if copies == 0 && ordered {
+                if self.rng.chance(30) {
+                    self.dies(device, listen);
+                }
+                copies = 1;
+            }
+            for _ in 0..copies {
+                let delay = if bad && self.rng.chance(50) {
+                    self.rng.below(20_000)
+                } else {
+                    self.rng.delay(50)
+                };
+                let mut at = self.time + delay;
+                if let (true, Some(channel)) = (ordered, &mut self.devices[device].channel) {
+                    at = at.max(channel.busy_until);
+                    channel.busy_until = at;
+                }
+                let notice = Notice::Push(text.clone());
+                self.schedule(
+                    at - self.time,
+                    device,
+                    Event::Notice {
+                        life,
+                        listen,
+                        notice,
+                    },
+                );
+            }
+        }
+    }
+
+    /// The connection is dead; the client hears of it some time later.
+    pub(super) fn dies(&mut self, device: usize, listen: u64) {
+        let life = self.devices[device].life;
+        if let Some(channel) = &mut self.devices[device].channel {
+            channel.dead = true;
+        }
+        let delay = self.rng.below(40_000);
+        self.schedule(
+            delay,
+            device,
+            Event::Notice {
+                life,
+                listen,
+                notice: Notice::Closed(None),
+            },
+        );
+    }
+
+    /// The mailbox's timer: what was pushed over this connection and not acknowledged goes again.
+    pub(super) fn resend(&mut self, device: usize, listen: u64) {
+        let channel = self.devices[device].channel.as_mut();
+        let Some(channel) = channel.filter(|channel| channel.listen == listen) else {
+            return;
+        };
+        if channel.ready && self.server.can_push() {
+            // Only what was told before the timer went off the last time.
+            let upto = std::mem::replace(&mut channel.resent, channel.told);
+            let size = self.rng.between(1, 50) as usize;
+            let frames = self.server.pushes((0, upto), size, &mut self.rng);
+            self.deliver(device, listen, frames);
+        }
+        let life = self.devices[device].life;
+        self.schedule(RESEND, device, Event::Resend { life, listen });
+    }
+}
