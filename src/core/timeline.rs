@@ -365,6 +365,14 @@ impl Timeline {
         !self.runs.is_empty() && self.runs.iter().all(|run| run.held)
     }
 
+    /// No jump any more: the list stays where it is.
+    fn stay(&mut self) {
+        self.reload = None;
+        if !self.stands() {
+            self.clear();
+        }
+    }
+
     /// Its segments stayed over an overflow, and are not fresh (R4, `keep`): what it shows stays, and
     /// is revalidated; at the newest end there may be more.
     fn stale(&mut self) {

@@ -383,6 +383,33 @@ fn what_a_segment_holds_is_jumped_to_without_a_request() {
 }
 
 #[test]
+fn a_jump_whose_signal_fires_moves_nothing() {
+    let mut b = Bench::signed_in(99);
+    b.open();
+    b.answer_page(&[97, 98, 99], true, false);
+    let call = jump(&mut b, json!({"around": "50"}));
+    b.command(json!({"op": "abort", "of": call}));
+    assert_eq!(b.result(call), Some(Err("aborted".into())));
+    assert_eq!(b.view()["loading"]["jump"], json!(false));
+    b.answer_page(&[49, 50, 51], true, true);
+    assert_eq!(b.shown(), "97 98 99");
+    // what came all the same is kept
+    jump(&mut b, json!({"around": "50"}));
+    assert_eq!(b.shown(), "49 50 51");
+    // the list that it stays with is still loaded again, where an overflow took it
+    let call = jump(&mut b, json!({"around": "20"}));
+    b.overflow(json!("all"), json!([]), "60");
+    b.command(json!({"op": "abort", "of": call}));
+    assert_eq!(b.shown(), "49~ 50~ 51~");
+    b.answer_page(&[19, 20, 21], true, true);
+    assert_eq!(
+        b.answer_page(&[49, 50, 51], true, true),
+        Place::Around(Seq(50))
+    );
+    assert_eq!(b.shown(), "49 50 51");
+}
+
+#[test]
 fn a_jump_to_what_is_not_there_shows_the_next_newer_one() {
     let mut b = long();
     jump(&mut b, json!({"around": "50"}));

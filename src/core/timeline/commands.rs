@@ -168,20 +168,26 @@ impl Engine {
         self.timelines.insert(id, t);
     }
 
-    /// Lets go of one call of a load or a jump. Answers whether it was here; what it asked for goes on.
+    /// Lets go of one call of a load or a jump. Answers whether it was here. What a load asked for goes
+    /// on; a jump that nobody wants any more moves nothing, where there is a list to stay with.
     pub(in crate::core) fn abort_load(&mut self, of: Call) -> bool {
         let mut found = false;
         for t in self.timelines.values_mut() {
-            let loads = [&mut t.older, &mut t.newer]
-                .into_iter()
-                .flatten()
-                .map(|load| &mut load.calls);
-            for calls in loads.chain(t.reload.iter_mut().map(|r| &mut r.calls)) {
+            let drop = |calls: &mut Vec<Call>| {
                 let before = calls.len();
                 calls.retain(|call| *call != of);
-                found |= calls.len() < before;
+                calls.len() < before
+            };
+            let loads = [&mut t.older, &mut t.newer].into_iter().flatten();
+            let loaded = loads.fold(false, |any, load| any | drop(&mut load.calls));
+            let jumped = t.reload.as_mut().is_some_and(|r| drop(&mut r.calls));
+            let unwanted = t.reload.as_ref().is_some_and(|r| r.calls.is_empty());
+            if jumped && unwanted && !t.runs.is_empty() {
+                t.stay();
+                t.wake = true;
             }
-            t.dirty |= found;
+            t.dirty |= loaded | jumped;
+            found |= loaded | jumped;
         }
         found
     }
@@ -362,7 +368,7 @@ impl Engine {
                     self.reject(call, error);
                 }
                 if jumped {
-                    self.stay(t, error.clone());
+                    self.jump_failed(t, error.clone());
                 } else {
                     self.reload_failed(t, error.clone());
                 }
@@ -406,15 +412,12 @@ impl Engine {
         }
     }
 
-    /// A jump has failed: the list stays where it is.
-    pub(super) fn stay(&mut self, t: &mut Timeline, error: Error) {
+    /// A jump has failed: the list stays where it is, if there is one.
+    pub(super) fn jump_failed(&mut self, t: &mut Timeline, error: Error) {
         if t.runs.is_empty() {
             return self.reload_failed(t, error);
         }
-        t.reload = None;
-        if !t.stands() {
-            t.clear();
-        }
+        t.stay();
         t.error = Some(error);
         t.dirty = true;
     }

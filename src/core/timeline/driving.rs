@@ -268,7 +268,7 @@ impl Engine {
             }
             t.opened = true;
             if jumped && !t.runs.is_empty() {
-                self.stay(t, error);
+                self.jump_failed(t, error);
                 return true;
             }
             t.dirty |= changed;
