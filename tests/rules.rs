@@ -460,6 +460,10 @@ fn sent_offline_it_is_delivered_once_after_a_reload() {
     let mut b = b.restart();
     b.open();
     assert_eq!(b.shown(), "7 8 9 (a sending)");
+    assert_eq!(
+        b.first_shown[&1], "7 8 9 (a sending)",
+        "not after a gap, while the rest is read"
+    );
     b.fail(network(), is_send);
     assert_eq!(b.shown(), "7 8 9 (a queued)");
     b.wait(120_000);

@@ -512,6 +512,10 @@ impl Engine {
     /// The items of a timeline: its runs with gaps between them, and the own messages where R8 puts
     /// them.
     fn rows(&self, t: &Timeline) -> Vec<Row> {
+        let written = |l: &Rc<Local>| l.conversation == t.conversation;
+        if t.is_reading() && !self.outbox.fresh.iter().any(written) {
+            return Vec::new();
+        }
         let held = self.db.held(&t.conversation);
         let locals = self.locals(Some(&t.conversation));
         let mut was = t.rows.iter().peekable();

@@ -260,6 +260,12 @@ impl Timeline {
         [shown, awaited].into_iter().flatten().min()
     }
 
+    /// What it begins with is being read: until then nothing is known, and own messages that are
+    /// stored do not stand after a gap for a moment. One just written is shown at once.
+    pub fn is_reading(&self) -> bool {
+        self.waiting && !self.opened && self.rows.is_empty()
+    }
+
     /// What `markRead()` takes.
     pub fn newest_on_screen(&self) -> Option<u64> {
         self.visible.map(|(_, last)| last).or_else(|| self.newest())

@@ -30,6 +30,8 @@ pub struct Bench {
     pub outbox: Vec<Value>,
     pub items: BTreeMap<u64, Vec<Value>>,
     pub views: BTreeMap<u64, Value>,
+    /// what each timeline showed first, drawn
+    pub first_shown: BTreeMap<u64, String>,
     pub events: Vec<Value>,
     results: BTreeMap<u64, Result<Value, Value>>,
     calls: u64,
@@ -103,6 +105,7 @@ impl Bench {
             outbox: Vec::new(),
             items: BTreeMap::new(),
             views: BTreeMap::new(),
+            first_shown: BTreeMap::new(),
             events: Vec::new(),
             results: BTreeMap::new(),
             calls: 0,
@@ -376,6 +379,10 @@ impl Bench {
             let id = view["id"].as_u64().expect("a timeline has an id");
             patch(self.items.entry(id).or_default(), view.get("items"));
             self.views.insert(id, view.clone());
+            let drawn = self.drawn(id);
+            if !drawn.is_empty() {
+                self.first_shown.entry(id).or_insert(drawn);
+            }
         }
         self.events.extend(each(&frame, "events").cloned());
         for result in each(&frame, "results") {

@@ -42,6 +42,7 @@ impl Engine {
             let due = t.retry > 0 && t.retry <= now && (t.reload.is_some() || t.tend.wanted);
             let due = due || (t.ahead_due && self.is_idle() && self.idle_since + IDLE <= now);
             if t.life == Life::Open && (t.wake || read || due) {
+                t.dirty |= t.waiting && !t.opened;
                 t.waiting = false;
                 // A wish that it makes by itself is gone on with at once.
                 for _ in 0..MAX_TURNS {
