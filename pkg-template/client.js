@@ -2,7 +2,7 @@
 
 import { aborted, invalid, quiet, revive } from "./errors.js";
 import { Claim } from "./lock.js";
-import { abortSignal, callback, clientConfig, logFunction, name, timelineConfig } from "./options.js";
+import { abortSignal, clientConfig, logFunction, name, optionsOf, timelineConfig } from "./options.js";
 import { seqText } from "./seq.js";
 import { EVENTS, Session } from "./session.js";
 import { Timeline } from "./timeline.js";
@@ -48,15 +48,16 @@ class Client {
     return answer(() => this.#session.discard(clientId));
   }
 
-  sync({ signal = undefined } = {}) {
+  sync(options) {
     return answer(async () => {
+      const { signal } = optionsOf("options", options);
       await this.#session.call({ op: "sync" }, abortSignal(signal));
     });
   }
 
   on(event, listener) {
     if (!EVENTS.includes(event)) throw invalid(`there is no event ${String(event)}: it is one of ${EVENTS.join(", ")}`);
-    return this.#session.on(event, callback("listener", listener));
+    return this.#session.on(event, listener);
   }
 
   inspect(conversation) {
@@ -117,6 +118,9 @@ export function pullcord(instantiate) {
     session.start(runtime, options);
     try {
       await session.ready;
+    } catch (error) {
+      await session.untied;
+      throw error;
     } finally {
       signal?.removeEventListener("abort", cancel);
     }

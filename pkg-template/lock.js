@@ -114,6 +114,8 @@ export class Claim {
   /** resolves the wait for an answer to "take-over" */
   #yielded = () => {};
   #successor = null;
+  /** Once given up: the lock is neither held nor got by a request that was on its way. @type {Promise<void>} */
+  untied = Promise.resolve();
   #settle = () => {};
   /** held, or given up */
   #settled = new Promise((resolve) => {
@@ -209,14 +211,15 @@ export class Claim {
         this.#handlers.held();
         return hold;
       };
-      api.request(this.#name, options, use).catch((error) => {
+      this.untied = api.request(this.#name, options, use).catch((error) => {
         if (error?.name !== "AbortError" && api !== pageLocks) {
           // an origin without a locks manager (sandboxed): it shares its storage with no other tab either
           this.#request(options, pageLocks).then(resolve);
-          return;
+          return this.untied;
         }
         resolve(false);
         if (this.isHeld) this.#handlers.asked(takenOver());
+        return undefined;
       });
     });
   }

@@ -45,6 +45,13 @@ function flag(what, value, standard) {
   return value;
 }
 
+/** Options in an object of their own; absent: none. */
+export function optionsOf(what, value) {
+  if (value === undefined) return {};
+  if (value === null || typeof value !== "object") throw invalid(`${what} is an object, not ${value === null ? "null" : typeof value}`);
+  return value;
+}
+
 export function callback(what, value) {
   if (typeof value !== "function") throw invalid(`${what} is a function, not ${typeof value}`);
   return value;
@@ -88,7 +95,8 @@ function transportConfig(transport, scope) {
 /** What the engine has to know of createClient's options. */
 export function clientConfig(options) {
   if (options === null || typeof options !== "object") throw invalid("createClient takes an object of options");
-  const { sync = {}, storage = {} } = options;
+  const sync = optionsOf("sync", options.sync);
+  const storage = optionsOf("storage", options.storage);
   const scope = oneOf("sync.scope", sync.scope, "account", Object.keys(SCOPES));
   const config = {
     account: name("account", options.account),
@@ -111,6 +119,8 @@ export function clientConfig(options) {
   }
   oneOf("ifOpen", options.ifOpen, "wait", ["wait", "take-over"]);
   abortSignal(options.signal);
+  // what is no object the page's first client would refuse, and no other would look at
+  if (typeof options.wasm !== "string") optionsOf("wasm", options.wasm);
   return config;
 }
 
@@ -139,11 +149,12 @@ export function place(what, to) {
   return { at: integer(`${what}.at, in ms since the epoch,`, at, undefined, 0, Number.MAX_SAFE_INTEGER) };
 }
 
-export function timelineConfig(conversation, options = {}, standardPageSize) {
+export function timelineConfig(conversation, given, standardPageSize) {
+  const options = optionsOf("options", given);
   const pageSize = integer("pageSize", options.pageSize, standardPageSize, 1, 1_000);
   return {
     conversation: name("conversation", conversation),
-    start: place("start", options.start ?? "latest"),
+    start: place("start", options.start === undefined ? "latest" : options.start),
     pageSize,
     maxItems: integer("maxItems", options.maxItems, Math.max(1_000, pageSize), pageSize, 1_000_000),
   };

@@ -4,7 +4,7 @@
 import { PullcordError, aborted, invalid, quiet, revive } from "./errors.js";
 import { surroundings, watchLifecycle } from "./lifecycle.js";
 import { Claim, newId } from "./lock.js";
-import { bodyText, name } from "./options.js";
+import { bodyText, name, optionsOf } from "./options.js";
 import { ConversationStores, Listeners, Notifier, Source, applyPatch, kept, keptError } from "./stores.js";
 import { bridge } from "./transport.js";
 
@@ -195,8 +195,9 @@ export class Session {
     if (transport === "app" && !methods.includes(method)) throw invalid(`the transport has no method ${method}`);
   }
 
-  send(conversation, body, { clientId = newId() } = {}) {
+  send(conversation, body, options) {
     this.#needs("send");
+    const { clientId = newId() } = optionsOf("options", options);
     return this.call({ op: "send", conversation: name("conversation", conversation), body: bodyText(body), clientId: name("clientId", clientId) });
   }
 
@@ -351,6 +352,11 @@ export class Session {
       };
       this.command({ op, call: ++this.#lastCall });
     });
+  }
+
+  /** Once the account's lock neither is held nor comes any more, for one that has not become ready. */
+  get untied() {
+    return this.#claim?.untied;
   }
 
   /** Cancels opening. */

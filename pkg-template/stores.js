@@ -2,6 +2,7 @@
 // in a microtask, do listeners run: nobody ever sees one store ahead of another.
 
 import { revive } from "./errors.js";
+import { callback } from "./options.js";
 
 /** Collects what changed and tells listeners later, once for everything until then. */
 export class Notifier {
@@ -70,7 +71,8 @@ export class Listeners {
 
   /** @returns {() => boolean} unsubscribes; true the first time */
   add(listener) {
-    const entry = { listener };
+    // said here, and not by a TypeError at each change
+    const entry = { listener: callback("listener", listener) };
     this.#all.add(entry);
     return () => this.#all.delete(entry);
   }
@@ -173,13 +175,13 @@ export class ConversationStores {
     const store = Object.freeze({
       getSnapshot: () => this.#lookup(id),
       subscribe: (listener) => {
-        if (listeners.size === 0) {
+        const remove = listeners.add(listener);
+        if (listeners.size === 1) {
           entry.seen = this.#lookup(id);
           // held while subscribed, even if the app keeps nothing but the unsubscribe function
           entry.store = store;
           this.#subscribed.add(entry);
         }
-        const remove = listeners.add(listener);
         return () => {
           if (remove() && listeners.size === 0) {
             this.#subscribed.delete(entry);

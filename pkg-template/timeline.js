@@ -2,7 +2,7 @@
 // last subscriber has gone, and opened again, where it was, by the next.
 
 import { PullcordError, aborted, invalid, quiet } from "./errors.js";
-import { abortSignal, pageLimit, place } from "./options.js";
+import { abortSignal, optionsOf, pageLimit, place } from "./options.js";
 import { seqText } from "./seq.js";
 import { reviveItem } from "./session.js";
 import { Source, applyPatch, kept, keptError } from "./stores.js";
@@ -78,14 +78,14 @@ export class Timeline {
     return this.#load("newer", options);
   }
 
-  #load(direction, { limit = undefined, signal = undefined } = {}) {
-    return this.#method(() => this.#session.call({ op: "load", timeline: this.#id, direction, limit: pageLimit(limit, this.#config.pageSize) }, signal), signal);
+  #load(direction, options) {
+    return this.#method(({ limit, signal }) => this.#session.call({ op: "load", timeline: this.#id, direction, limit: pageLimit(limit, this.#config.pageSize) }, signal), options);
   }
 
-  jump(to, { signal = undefined } = {}) {
-    return this.#method(async () => {
+  jump(to, options) {
+    return this.#method(async ({ signal }) => {
       await this.#session.call({ op: "jump", timeline: this.#id, to: place("to", to) }, signal);
-    }, signal);
+    }, options);
   }
 
   send(body, options) {
@@ -134,14 +134,18 @@ export class Timeline {
   }
 
   /** Runs a method with the timeline opened for it. */
-  #method(run, signal) {
+  #method(run, given = undefined) {
     return quiet((async () => {
+      if (this.#session.isOver) this.#end();
+      // one that is closed says so, whatever it is called with
+      const options = this.#state === "closed" ? {} : optionsOf("options", given);
+      const { signal } = options;
       // before it is opened for it
       if (abortSignal(signal)?.aborted) throw aborted(signal);
       if (!this.#use()) throw this.#session.refusal ?? new PullcordError("closed", "the timeline is closed");
       this.#running += 1;
       try {
-        return await run();
+        return await run(options);
       } finally {
         this.#running -= 1;
         this.#rest();

@@ -35,6 +35,7 @@ test("options that are wrong are refused with what to do", async () => {
     { storage: { mode: "disk" } }, { ifOpen: "fight" }, { logLevel: "loud" }, { logger: 1 }, { signal: true },
     { sync: { scope: "device" } }, { sync: { notify: "pigeon" } }, { sync: { scope: "conversation", notify: "long-poll" } }, { sync: { scope: "mailbox", notify: "long-poll" } },
     { overflow: "drop" }, { prefetch: "often" }, { prefetch: null },
+    { sync: 5 }, { sync: null }, { storage: "memory" }, { wasm: 5 }, { wasm: null },
   ];
   for (const one of wrong) {
     const given = one === undefined || Object.keys(one).length === 0 ? one : options(one);
@@ -44,6 +45,15 @@ test("options that are wrong are refused with what to do", async () => {
   const { client } = await fakeClient();
   assert.throws(() => client.timeline(""), { code: "invalid" });
   assert.throws(() => client.timeline("c1", { maxItems: 5 }), { code: "invalid" });
+  for (const options of [null, 5, "latest", { start: null }]) assert.throws(() => client.timeline("c1", options), { code: "invalid" });
+  const timeline = client.timeline("c1");
+  for (const options of [null, 5, "text"]) {
+    const calls = [client.sync(options), timeline.loadOlder(options), timeline.loadNewer(options), timeline.jump("latest", options), timeline.send({}, options), client.send("c1", {}, options)];
+    assert.deepEqual(await Promise.all(calls.map(codeOf)), calls.map(() => "invalid"), String(options));
+  }
+  for (const store of [client.status, client.conversations, client.conversation("c1"), client.outbox, timeline]) {
+    for (const listener of [undefined, null, 5, {}]) assert.throws(() => store.subscribe(listener), { code: "invalid" });
+  }
   await client.close();
 });
 
@@ -283,6 +293,18 @@ test("a signal cancels opening and leaves nothing held", async () => {
   world.open = original;
   const next = await createClient(shared);
   await until(() => world.hosts[1].isPromoted);
+  await next.close();
+});
+
+test("what is cancelled at once holds nothing once it has rejected", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const controller = new AbortController();
+  const opening = createClient({ ...shared, signal: controller.signal });
+  controller.abort();
+  await assert.rejects(opening, { name: "AbortError" });
+  const next = await createClient(shared);
+  assert.equal(world.hosts.at(-1).isPromoted, true, "it did not wait for what was cancelled");
   await next.close();
 });
 
