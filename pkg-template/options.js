@@ -48,7 +48,7 @@ function flag(what, value, standard) {
 /** Options in an object of their own; absent: none. */
 export function optionsOf(what, value) {
   if (value === undefined) return {};
-  if (value === null || typeof value !== "object") throw invalid(`${what} is an object, not ${value === null ? "null" : typeof value}`);
+  if (value === null || typeof value !== "object" || Array.isArray(value)) throw invalid(`${what} is an object, not ${value === null ? "null" : Array.isArray(value) ? "a list" : typeof value}`);
   return value;
 }
 

@@ -35,7 +35,7 @@ test("options that are wrong are refused with what to do", async () => {
     { storage: { mode: "disk" } }, { ifOpen: "fight" }, { logLevel: "loud" }, { logger: 1 }, { signal: true },
     { sync: { scope: "device" } }, { sync: { notify: "pigeon" } }, { sync: { scope: "conversation", notify: "long-poll" } }, { sync: { scope: "mailbox", notify: "long-poll" } },
     { overflow: "drop" }, { prefetch: "often" }, { prefetch: null },
-    { sync: 5 }, { sync: null }, { storage: "memory" }, { wasm: 5 }, { wasm: null },
+    { sync: 5 }, { sync: null }, { storage: [] }, { storage: "memory" }, { wasm: 5 }, { wasm: null },
   ];
   for (const one of wrong) {
     const given = one === undefined || Object.keys(one).length === 0 ? one : options(one);
@@ -54,6 +54,20 @@ test("options that are wrong are refused with what to do", async () => {
   for (const store of [client.status, client.conversations, client.conversation("c1"), client.outbox, timeline]) {
     for (const listener of [undefined, null, 5, {}]) assert.throws(() => store.subscribe(listener), { code: "invalid" });
   }
+  await client.close();
+});
+
+test("arguments that are none of the kind reject with invalid, and subscribing throws it", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  for (const wrong of [null, 5, "x", []]) {
+    const calls = [timeline.loadOlder(wrong), timeline.loadNewer(wrong), timeline.jump("latest", wrong), timeline.send("hello", wrong), client.send("c1", "hello", wrong), client.sync(wrong)];
+    assert.deepEqual(await Promise.all(calls.map(codeOf)), calls.map(() => "invalid"), JSON.stringify(wrong));
+    assert.throws(() => client.timeline("c1", wrong), { code: "invalid" });
+  }
+  for (const store of [client.status, client.conversations, client.outbox, client.conversation("c1"), timeline]) assert.throws(() => store.subscribe({}), { code: "invalid" });
+  assert.throws(() => client.timeline("c1", { start: null }), { code: "invalid" });
+  assert.deepEqual(host.ops().filter((op) => op !== "open"), []);
   await client.close();
 });
 
