@@ -219,28 +219,34 @@ fn splices<T>(
             }
         }
     } else {
-        let before = Index::new(was.iter().map(&key));
+        // What both have in a row stays, and begins one of the two: a window that grew at one end and let
+        // go at the other, a conversation that came to the top.
+        let place = |list: &[T], first: Option<&T>| {
+            first.and_then(|first| list.iter().position(|e| key(e) == key(first)))
+        };
+        let (from, to) = match place(is, was.first()) {
+            Some(to) => (0, to),
+            None => (place(was, is.first()).unwrap_or(was.len()), 0),
+        };
+        let run = was[from..]
+            .iter()
+            .zip(&is[to..])
+            .take_while(|(a, b)| same(a, b))
+            .count();
+        // No two have one key: what is outside of it can only have been outside of it.
+        let others = was[..from].iter().chain(&was[from + run..]);
+        let before = Index::new(others.map(&key));
         let insert = |out: &mut String, elements: &[T]| {
             for b in elements {
                 json::next(out);
-                match before.get(key(b)) {
+                let at = before.get(key(b));
+                match at.map(|i| if i < from { i } else { i + run }) {
                     Some(i) if same(&was[i], b) => json::number(out, (prefix + i) as u64),
                     _ => write(b, out),
                 }
             }
             out.push_str("]}");
         };
-        // What both have in a row stays: a window that grew at one end and let go at the other.
-        let (from, to) = is
-            .iter()
-            .enumerate()
-            .find_map(|(to, b)| before.get(key(b)).map(|from| (from, to)))
-            .unwrap_or((was.len(), is.len()));
-        let run = was[from..]
-            .iter()
-            .zip(&is[to..])
-            .take_while(|(a, b)| same(a, b))
-            .count();
         // Behind it first: that moves nothing before it.
         if from + run < was.len() || to + run < is.len() {
             splice(&mut out, prefix + from + run, was.len() - from - run);
