@@ -173,12 +173,24 @@ async function eventsAfter(server, witness, cursor) {
 
 const head = async (server, witness) => (await call(server, witness, "GET", "/v1/sync?limit=1")).cursor;
 
+/** The user's own calls fail where trouble was made for it. */
+async function patiently(ask, tries = 100) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      tries -= 1;
+      if (!(error.status >= 500) || !tries) throw error;
+    }
+  }
+}
+
 /**
  * Events that a mailbox has not been told to forget, or may not have been.
  * @returns {Promise<any[] | null>} null: it begins anew, and what was acknowledged before is not told any more
  */
 async function unacknowledged(server, witness, user) {
-  const { events, overflow, hasMore } = await call(server, user, "GET", "/v1/mailbox?limit=1000");
+  const { events, overflow, hasMore } = await patiently(() => call(server, user, "GET", "/v1/mailbox?limit=1000"));
   if (overflow === "all") return null;
   if (!hasMore) return events;
   // what follows is only told once these are acknowledged; every member's log has a message at the same position
