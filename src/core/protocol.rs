@@ -599,9 +599,14 @@ pub fn stored_message(node: &Node) -> Result<Rc<Message>> {
 
 /// Reads a conversation that was stored as JSON.
 pub fn stored_conversation(text: &str) -> Result<Conversation> {
-    let patch = patch(&Node::parse("stored conversation", text)?)?;
+    let node = Node::parse("stored conversation", text)?;
+    let patch = patch(&node)?;
     let mut conversation = Conversation::new(patch.id.clone());
     patch.apply(&mut conversation);
+    let exact = node.optional_whole("sortBits")?.map(f64::from_bits);
+    if let Some(sort) = exact.filter(|sort| sort.is_finite()) {
+        conversation.sort = sort;
+    }
     Ok(conversation)
 }
 
