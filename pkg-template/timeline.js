@@ -7,7 +7,7 @@ import { seqText } from "./seq.js";
 import { reviveItem } from "./session.js";
 import { Source, applyPatch, kept, keptError } from "./stores.js";
 
-/** ms between the last unsubscribe and letting go: React's StrictMode unsubscribes and subscribes at once */
+/** ms at least between the last use and letting go: React's StrictMode unsubscribes and subscribes at once */
 const LINGER = 1000;
 
 const IDLE = Object.freeze({ older: false, newer: false, jump: false });
@@ -37,7 +37,9 @@ export class Timeline {
   #running = 0;
   /** only what was subscribed to can lose its last subscriber; who only calls methods closes by himself */
   #everSubscribed = false;
+  /** runs from the first rest on; what is used meanwhile rests once more */
   #linger = undefined;
+  #usedMeanwhile = false;
   #lastVisible = "";
   /** what the session knows of this timeline */
   #control = { apply: (entry) => this.#apply(entry), end: () => this.#end() };
@@ -156,7 +158,6 @@ export class Timeline {
   /** Opens it, if it is not. @returns {boolean} false: it is closed */
   #use() {
     if (this.#session.isOver) this.#end();
-    clearTimeout(this.#linger);
     switch (this.#state) {
       case "unopened":
         this.#id = this.#session.addTimeline(this.#control);
@@ -173,11 +174,22 @@ export class Timeline {
     }
   }
 
+  get #isNeeded() {
+    return this.#state !== "open" || this.#subscribers > 0 || this.#running > 0 || !this.#everSubscribed;
+  }
+
   /** Lets go soon, if nobody needs it. */
   #rest() {
-    if (this.#state !== "open" || this.#subscribers > 0 || this.#running > 0 || !this.#everSubscribed) return;
-    clearTimeout(this.#linger);
-    this.#linger = setTimeout(() => {
+    if (this.#isNeeded) return;
+    // not a timer for each page that is read: it is armed before the page is handed over
+    this.#usedMeanwhile = this.#linger !== undefined;
+    this.#linger ??= setTimeout(() => {
+      this.#linger = undefined;
+      if (this.#isNeeded) return;
+      if (this.#usedMeanwhile) {
+        this.#rest();
+        return;
+      }
       this.#state = "released";
       this.#lastVisible = "";
       this.#session.command({ op: "release", timeline: this.#id });
