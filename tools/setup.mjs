@@ -7,6 +7,7 @@ import { Problem, ROOT, ask, main, must } from "./run.mjs";
 
 const WASM_PACK = "0.15.1";
 const GECKODRIVER = "0.37.1";
+const CARGO_FUZZ = "0.13.2";
 const TOOLS = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pullcord", "tools");
 
 /** What runs the tools as they were set up: wasm-bindgen and wasm-opt first on the path. */
@@ -182,6 +183,12 @@ export function setUpWebKit() {
 /** What native code needs: the simulation. */
 export async function setUpNative() {
   await rust();
+}
+
+/** What `npm run fuzz` needs. */
+export async function setUpFuzzing() {
+  await rust();
+  await cargoTool("cargo-fuzz", "cargo-fuzz", CARGO_FUZZ, ["--locked"]);
 }
 
 /** What `npm run build` and `npm run demo` need. */
