@@ -47,6 +47,16 @@ function checkConversation(conversation) {
 
 /** All positions in an answer, whatever it is the answer to. */
 function checkSeqs(answer) {
+  try {
+    lookAtSeqs(answer);
+  } catch (cause) {
+    if (cause instanceof PullcordError) throw cause;
+    // a getter or a proxy: no network has failed
+    throw new PullcordError("protocol", `the transport's answer cannot be looked at: ${cause?.message}`, { cause });
+  }
+}
+
+function lookAtSeqs(answer) {
   checkSeq(answer?.seq);
   const each = (list, check) => Array.isArray(list) && list.forEach(check);
   each(answer?.messages, (message) => checkSeq(message?.seq));
