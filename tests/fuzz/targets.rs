@@ -307,7 +307,8 @@ fn json_record(bytes: &[u8]) {
 /// These bytes with the header of a record around them.
 fn sealed(inside: &[u8]) -> Vec<u8> {
     let mut bytes = b"PC\x01".to_vec();
-    bytes.extend_from_slice(&crc32fast::hash(inside).to_le_bytes());
+    let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(inside);
+    bytes.extend_from_slice(&sum.to_le_bytes());
     bytes.extend_from_slice(inside);
     bytes
 }
