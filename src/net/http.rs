@@ -226,6 +226,10 @@ async fn read(response: Response) -> Result<String, Error> {
                 )
             });
         }
+        let said = header("content-length").and_then(|length| length.parse::<u64>().ok());
+        if said.is_some_and(|length| length > MAX_TEXT as u64) {
+            return Err(too_large());
+        }
         return text(&response, MAX_TEXT).await;
     }
     let retry_after = header("retry-after").and_then(|value| wait_of(&value));
