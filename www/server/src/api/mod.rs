@@ -10,6 +10,8 @@ mod socket;
 mod sync;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use axum::{Extension, Router};
+use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -40,6 +43,8 @@ pub(crate) use pages::Mount;
 
 /// Bytes of a request's body.
 const BODY_LIMIT: usize = 256 * 1024;
+/// Bytes of a body that is too large up to which it is heard out before it is refused: what a client takes for a message at all.
+const HEARD_OUT: usize = 4 * 1024 * 1024;
 /// What `limit` is cut back to.
 const MAX_LIMIT: usize = 1000;
 /// Arrays and objects in each other in what the application may store. JSON readers stop somewhere: serde_json at 128, and what a batch puts around a body
@@ -234,6 +239,13 @@ fn clamp(limit: Option<usize>, default: usize) -> usize {
     limit.unwrap_or(default).clamp(1, MAX_LIMIT)
 }
 
+/// Lets a body pass: whoever is cut off while sending does not hear the answer, takes it for the network's fault, and
+/// sends it all again.
+async fn drain(request: Request) {
+    let mut body = request.into_body();
+    while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
+}
+
 /// How long a body may take to arrive: a body is read where there is no [`App`] at hand.
 #[derive(Clone, Copy)]
 struct Patience(Duration);
@@ -247,12 +259,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let announced = request.headers().get(header::CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        // Said beforehand, nothing of it is read.
-        if announced.is_some_and(|length| length > BODY_LIMIT) {
-            return Err(Error::too_large());
-        }
         let patience = request.extensions().get::<Patience>().copied();
         let Patience(patience) = patience.ok_or_else(|| Error::internal("no patience is set"))?;
+        if let Some(length) = announced.filter(|length| *length > BODY_LIMIT) {
+            // Said beforehand, nothing of it is kept, and of what is far too large nothing is read.
+            if length <= HEARD_OUT {
+                _ = tokio::time::timeout(patience, drain(request)).await;
+            }
+            return Err(Error::too_large());
+        }
         let bytes = tokio::time::timeout(patience, Bytes::from_request(request, state))
             .await
             .map_err(|_| Error::timeout())?
