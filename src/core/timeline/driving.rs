@@ -168,8 +168,8 @@ impl Engine {
                     // as that takes.
                     let covered = run.messages.len() >= want || start || t.runs.is_empty();
                     // A page from a replica may end below what is shown: the sync brings the rest.
-                    let short = !asked && t.newest() > Some(live.hi);
-                    if short && self.pull.is_behind(&t.conversation) {
+                    let ends_below = !asked && t.newest() > Some(live.hi);
+                    if ends_below && self.pull.is_behind(&t.conversation) {
                         t.retry = 0;
                         self.cannot_ask(t);
                         return Ok(());
