@@ -4,50 +4,59 @@ import { aborted, invalid, quiet, revive } from "./errors.js";
 import { Claim } from "./lock.js";
 import { abortSignal, clientConfig, logFunction, name, optionsOf, timelineConfig } from "./options.js";
 import { seqText } from "./seq.js";
-import { EVENTS, Session } from "./session.js";
+import { LocalEngine } from "./engine/local.js";
+import { EVENTS } from "./events.js";
+import { Session } from "./session.js";
 import { Timeline } from "./timeline.js";
 import { Runtime } from "./wasm.js";
+import { deleteDatabase } from "./wipe.js";
 
 /** @typedef {import("./index.js").Client<any>} ClientApi */
 /** @implements {ClientApi} */
 class Client {
   #session;
-  #wipeAccount;
 
-  /** @param {Session} session @param {(account: string) => Promise<void>} wipeAccount */
-  constructor(session, wipeAccount) {
+  /** @param {Session} session */
+  constructor(session) {
     this.#session = session;
-    this.#wipeAccount = wipeAccount;
     this.account = session.config.account;
-    this.status = session.status.store;
-    this.conversations = session.conversations.store;
-    this.outbox = session.outbox.store;
+    /** Nobody has the client before the engine has said how it is. @type {ClientApi["status"]} */
+    this.status = /** @type {any} */ (session.shown.status.store);
+    this.conversations = session.shown.conversations.store;
+    this.outbox = session.shown.outbox.store;
   }
 
+  /** @type {ClientApi["conversation"]} */
   conversation(id) {
-    return this.#session.conversationStores.of(name("conversation", id));
+    return this.#session.shown.conversationStores.of(name("conversation", id));
   }
 
+  /** @type {ClientApi["timeline"]} */
   timeline(conversation, options) {
-    return new Timeline(this.#session, timelineConfig(conversation, options, this.#session.config.pageSize));
+    return new Timeline(this.#session, this.#session.checkTimeline(timelineConfig(conversation, options)));
   }
 
+  /** @type {ClientApi["send"]} */
   send(conversation, body, options) {
     return answer(() => this.#session.send(conversation, body, options));
   }
 
+  /** @type {ClientApi["markRead"]} */
   markRead(conversation, seq) {
     return answer(() => this.#session.markRead(conversation, { seq: seqText(seq) }));
   }
 
+  /** @type {ClientApi["retry"]} */
   retry(clientId) {
     return answer(() => this.#session.retry(clientId));
   }
 
+  /** @type {ClientApi["discard"]} */
   discard(clientId) {
     return answer(() => this.#session.discard(clientId));
   }
 
+  /** @type {ClientApi["sync"]} */
   sync(options) {
     return answer(async () => {
       const { signal } = optionsOf("options", options);
@@ -55,13 +64,20 @@ class Client {
     });
   }
 
+  /** @type {ClientApi["on"]} */
   on(event, listener) {
     if (!EVENTS.includes(event)) throw invalid(`there is no event ${String(event)}: it is one of ${EVENTS.join(", ")}`);
     return this.#session.on(event, listener);
   }
 
+  /** @type {ClientApi["inspect"]} */
   inspect(conversation) {
-    return answer(() => this.#session.call({ op: "inspect", ...(conversation === undefined ? {} : { conversation: name("conversation", conversation) }) }));
+    return answer(() =>
+      this.#session.call({
+        op: "inspect",
+        ...(conversation === undefined ? {} : { conversation: name("conversation", conversation) }),
+      }),
+    );
   }
 
   close() {
@@ -74,48 +90,54 @@ class Client {
       // what is being closed keeps its data: deleted when it has ended
       if (session.isStopping) await session.stop("wipe");
       else if (!session.isOver) await session.evictOthers();
-      if (session.isOver) await this.#wipeAccount(this.account);
-      else await session.stop("wipe");
+      if (!session.isOver) await session.stop("wipe");
+      // it was over before, or did not stop in time
+      if (!session.hasWiped) await wipeAccount(this.account);
     });
   }
 }
 
-/** The promise of an API call: rejects where `run` throws. */
+/**
+ * The promise of an API call: rejects where `run` throws.
+ * @template T
+ * @param {() => T | Promise<T>} run
+ * @returns {Promise<T>}
+ */
 function answer(run) {
   return quiet((async () => run())());
 }
 
+/** @param {string} account */
+async function wipeAccount(account) {
+  const claim = new Claim(account, { held: () => {}, asked: () => claim.release() });
+  try {
+    await claim.evict();
+    await deleteDatabase(account);
+  } catch (error) {
+    throw revive(error);
+  } finally {
+    claim.release();
+  }
+}
+
 /**
  * The package's functions that need the wasm.
- * @param {() => any} instantiate wasm-bindgen's glue: each call makes an independent one
+ * @param {() => import("./glue.js").Glue} instantiate each call makes an independent glue
+ * @returns {Pick<typeof import("./index.js"), "createClient" | "wipe">}
  */
 export function pullcord(instantiate) {
   const runtime = new Runtime(instantiate);
 
-  async function wipeAccount(account) {
-    const claim = new Claim(account, { held: () => {}, asked: () => claim.release() });
-    try {
-      await claim.evict();
-      // without a database in this place there is nothing to delete, nor a need for the wasm
-      if (globalThis.indexedDB) {
-        const { glue } = await runtime.instance(undefined);
-        await glue.wipe_account(account);
-      }
-    } catch (error) {
-      throw revive(error);
-    } finally {
-      claim.release();
-    }
-  }
-
+  /** @param {import("./index.js").ClientOptions<any>} options */
   async function open(options) {
     const config = clientConfig(options);
     const { signal, transport } = options;
     if (signal?.aborted) throw aborted(signal);
-    const session = new Session(config, transport, logFunction(options));
+    const engine = new LocalEngine(runtime, transport, options);
+    const session = new Session(config, engine, logFunction(options));
     const cancel = () => session.abandon(aborted(signal));
     signal?.addEventListener("abort", cancel);
-    session.start(runtime, options);
+    session.start();
     try {
       await session.ready;
     } catch (error) {
@@ -125,7 +147,7 @@ export function pullcord(instantiate) {
       signal?.removeEventListener("abort", cancel);
     }
     session.handOver();
-    return new Client(session, wipeAccount);
+    return new Client(session);
   }
 
   return {

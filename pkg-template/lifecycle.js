@@ -1,4 +1,4 @@
-// What the browser says about the network and the page, as commands.
+// What the browser says about the network and the page, as commands, and when the page sleeps.
 
 /** The state to begin with; where nothing is known (Node): online, unmetered and visible. */
 export function surroundings() {
@@ -12,43 +12,68 @@ export function surroundings() {
 }
 
 /**
- * @param {(command: object) => void} command
- * @param {ReturnType<typeof surroundings>} told what the engine was told last
- * @returns {() => void} removes all listeners
+ * @param {object} client
+ * @param {(command: import("./wire.js").Command) => void} client.command
+ * @param {() => void} client.sleep the page goes to sleep: what is to be let go of is let go of before this returns
+ * @param {() => void} client.wake it is awake again
+ * @returns tells of what has changed since the engine was told `told`, and removes all listeners
  */
-export function watchLifecycle(command, told) {
+export function watchLifecycle({ command, sleep, wake }) {
   const controller = new AbortController();
+  /** @type {(target: EventTarget | undefined, type: string, handler: () => void) => void} */
   const listen = (target, type, handler) => target?.addEventListener?.(type, handler, { signal: controller.signal });
-  // a worker has no window, but hears online and offline as well
-  const scope = globalThis.addEventListener ? globalThis : undefined;
+  // a worker has no window, but hears online and offline as well; Node has no such function
+  const scope = typeof globalThis.addEventListener === "function" ? globalThis : undefined;
   const { navigator, document } = globalThis;
+  /** @type {ReturnType<typeof surroundings> | null} what the engine was told last; null: there is none yet */
+  let told = null;
+  let asleep = false;
 
   const tell = (seen = surroundings()) => {
+    if (!told) return;
     const { online, metered, hidden } = seen;
     if (online !== told.online || metered !== told.metered) command({ op: "network", online, metered });
     if (hidden !== told.hidden) command({ op: "visibility", hidden });
     told = seen;
   };
-  const freeze = () => command({ op: "freeze" });
+  const freeze = () => {
+    if (asleep) return;
+    asleep = true;
+    sleep();
+  };
   const resume = () => {
+    if (!asleep) return;
+    asleep = false;
     // a page hears no events while it is frozen or in the page cache, and is not told of them afterwards
     tell();
-    command({ op: "resume" });
+    wake();
   };
 
   listen(scope, "online", () => tell({ ...surroundings(), online: true }));
   listen(scope, "offline", () => tell({ ...surroundings(), online: false }));
   // also comes for each change of the connection's estimated speed
   listen(/** @type {any} */ (navigator)?.connection, "change", () => tell());
-  listen(document, "visibilitychange", () => tell());
+  listen(document, "visibilitychange", () => {
+    // one that is looked at is awake, whatever it was told
+    if (!surroundings().hidden) resume();
+    tell();
+  });
   listen(document, "freeze", freeze);
   listen(document, "resume", resume);
   if (document) {
-    // `persisted`: into the page cache, or out of it. Else the page goes for good, or is new.
-    listen(scope, "pagehide", (event) => event.persisted && freeze());
-    listen(scope, "pageshow", (event) => event.persisted && resume());
+    // Whether it goes for good, or into the page cache, is not known before it comes out of it: Safari takes its
+    // locks away there, or leaves them to it.
+    listen(scope, "pagehide", freeze);
+    listen(scope, "pageshow", resume);
   }
-  // what has changed since the engine was told, before anybody listened
-  tell();
-  return () => controller.abort();
+  return {
+    /** @param {ReturnType<typeof surroundings>} before what the engine was told as it began */
+    begin(before) {
+      told = before;
+      // what has changed since, before anybody was told
+      tell();
+      if (asleep) sleep();
+    },
+    end: () => controller.abort(),
+  };
 }

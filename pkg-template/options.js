@@ -1,78 +1,82 @@
-// The app's options and arguments: checked where they come in, so that a mistake is told at the call that made it.
+// The app's options and arguments, told to the engine as they are: it knows what they may be, and what they are where
+// they are absent (src/core/command.rs). Here is only what concerns JS alone, or what the boundary could not carry.
 
-import { invalid } from "./errors.js";
+import { invalid, textOf } from "./errors.js";
 import { seqText } from "./seq.js";
 import { surroundings } from "./lifecycle.js";
 import { isTransport, methodsOf } from "./transport.js";
 
-/** the longest delay that setTimeout takes, in ms */
-const MAX_DELAY = 2 ** 31 - 1;
 const LEVELS = ["debug", "info", "warn", "error", "silent"];
 
-/** What a Transport must be able to do, beside what all must, for each scope. */
-const SCOPES = {
-  account: ["pull"],
-  conversation: ["pullConversations"],
-  mailbox: ["pullMailbox", "acknowledge"],
-};
-
-/** A name: of an account, a conversation, a message. */
+/**
+ * A name: of an account, a conversation, a message.
+ * @param {string} what @param {unknown} value @returns {string}
+ */
 export function name(what, value) {
   // half a surrogate pair has no UTF-8 form: neither the wasm nor a server could hold it
   if (typeof value !== "string" || value === "" || /\p{Surrogate}/u.test(value)) {
-    throw invalid(`${what} is a text that is not empty, not ${typeof value === "string" ? JSON.stringify(value) : typeof value}`);
+    throw invalid(
+      `${what} is a text that is not empty, not ${typeof value === "string" ? JSON.stringify(value) : typeof value}`,
+    );
   }
   return value;
 }
 
-function integer(what, value, standard, least, most) {
-  if (value === undefined) return standard;
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw invalid(`${what} is an integer from ${least} to ${most}, not ${String(value)}`);
-  }
-  return value;
-}
-
+/**
+ * @template {string} T
+ * @param {string} what @param {unknown} value @param {T} standard @param {readonly T[]} all
+ * @returns {T}
+ */
 function oneOf(what, value, standard, all) {
   if (value === undefined) return standard;
-  if (!all.includes(value)) throw invalid(`${what} is one of ${all.join(", ")}, not ${String(value)}`);
-  return value;
+  if (!all.includes(/** @type {T} */ (value)))
+    throw invalid(`${what} is one of ${all.join(", ")}, not ${String(value)}`);
+  return /** @type {T} */ (value);
 }
 
-function flag(what, value, standard) {
-  if (value === undefined) return standard;
-  if (typeof value !== "boolean") throw invalid(`${what} is true or false, not ${String(value)}`);
-  return value;
+/**
+ * The fields that are given: one that is undefined is not.
+ * @template {object} T
+ * @param {T} fields
+ * @returns {T}
+ */
+export function given(fields) {
+  return /** @type {any} */ (Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)));
 }
 
-/** Options in an object of their own; absent: none. */
+/**
+ * Options in an object of their own; absent: none.
+ * @param {string} what @param {unknown} value
+ * @returns {any} its fields are judged where they are used
+ */
 export function optionsOf(what, value) {
   if (value === undefined) return {};
-  if (value === null || typeof value !== "object" || Array.isArray(value)) throw invalid(`${what} is an object, not ${value === null ? "null" : Array.isArray(value) ? "a list" : typeof value}`);
+  if (value === null || typeof value !== "object" || Array.isArray(value))
+    throw invalid(
+      `${what} is an object, not ${value === null ? "null" : Array.isArray(value) ? "a list" : typeof value}`,
+    );
   return value;
 }
 
+/** @param {string} what @param {unknown} value @returns {(...given: any[]) => any} */
 export function callback(what, value) {
   if (typeof value !== "function") throw invalid(`${what} is a function, not ${typeof value}`);
-  return value;
+  return /** @type {(...given: any[]) => any} */ (value);
 }
 
-/** @returns {AbortSignal | undefined} */
+/** @param {any} value @returns {AbortSignal | undefined} */
 export function abortSignal(value) {
   if (value === undefined || typeof value?.addEventListener === "function") return value;
   throw invalid("signal is an AbortSignal");
 }
 
-function transportConfig(transport, scope) {
-  if (isTransport(transport)) {
-    const methods = methodsOf(transport);
-    for (const method of [...SCOPES[scope], "conversations", "history"]) {
-      if (!methods.includes(method)) throw invalid(`transport.${method} is missing: sync.scope ${JSON.stringify(scope)} needs it`);
-    }
-    return { transport: "app", methods, canListen: methods.includes("listen"), canRevalidate: methods.includes("changes") };
-  }
+/** @param {any} transport */
+function transportConfig(transport) {
+  if (isTransport(transport)) return { methods: methodsOf(transport) };
   if (typeof transport?.baseUrl !== "string") {
-    throw invalid("transport is { baseUrl, token } or an object with a pull, pullConversations or pullMailbox function (a Transport)");
+    throw invalid(
+      "transport is { baseUrl, token } or an object with a pull, pullConversations or pullMailbox function (a Transport)",
+    );
   }
   callback("transport.token", transport.token);
   let url;
@@ -81,42 +85,36 @@ function transportConfig(transport, scope) {
   } catch {
     throw invalid(`transport.baseUrl is no URL: ${transport.baseUrl}`);
   }
-  if (url.protocol !== "http:" && url.protocol !== "https:") throw invalid(`transport.baseUrl is http: or https:, not ${url.protocol}`);
-  return {
-    transport: "http",
-    methods: [],
-    canListen: true,
-    canRevalidate: true,
-    baseUrl: (url.origin + url.pathname).replace(/\/+$/, ""),
-    timeout: integer("transport.timeout", transport.timeout, 15_000, 1, MAX_DELAY),
-  };
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    throw invalid(`transport.baseUrl is http: or https:, not ${url.protocol}`);
+  return { baseUrl: (url.origin + url.pathname).replace(/\/+$/, ""), timeout: transport.timeout };
 }
 
-/** What the engine has to know of createClient's options. */
+/** What the engine has to know of createClient's options. @param {any} options */
 export function clientConfig(options) {
   if (options === null || typeof options !== "object") throw invalid("createClient takes an object of options");
-  const sync = optionsOf("sync", options.sync);
-  const storage = optionsOf("storage", options.storage);
-  const scope = oneOf("sync.scope", sync.scope, "account", Object.keys(SCOPES));
-  const config = {
+  const { scope, notify, pollInterval, fallbackPollInterval, minPullInterval, pullLimit } = optionsOf(
+    "sync",
+    options.sync,
+  );
+  const { mode, maxMessages } = optionsOf("storage", options.storage);
+  const { overflow, pageSize, prefetch } = options;
+  const config = given({
     account: name("account", options.account),
-    ...transportConfig(options.transport, scope),
+    ...transportConfig(options.transport),
     scope,
-    notify: oneOf("sync.notify", sync.notify, "socket", ["socket", "long-poll", "poll"]),
-    pollInterval: integer("sync.pollInterval", sync.pollInterval, 30_000, 1, MAX_DELAY),
-    fallbackPollInterval: integer("sync.fallbackPollInterval", sync.fallbackPollInterval, 5_000, 1, MAX_DELAY),
-    minPullInterval: integer("sync.minPullInterval", sync.minPullInterval, 0, 0, MAX_DELAY),
-    pullLimit: integer("sync.pullLimit", sync.pullLimit, 500, 1, 100_000),
-    overflow: oneOf("overflow", options.overflow, "clear", ["clear", "keep"]),
-    mode: oneOf("storage.mode", storage.mode, "auto", ["auto", "indexeddb", "memory"]),
-    maxMessages: integer("storage.maxMessages", storage.maxMessages, 1_000_000, 1, Number.MAX_SAFE_INTEGER),
-    pageSize: integer("pageSize", options.pageSize, 30, 1, 1_000),
-    prefetch: flag("prefetch", options.prefetch, true),
+    notify,
+    pollInterval,
+    fallbackPollInterval,
+    minPullInterval,
+    pullLimit,
+    overflow,
+    mode,
+    maxMessages,
+    pageSize,
+    prefetch,
     ...surroundings(),
-  };
-  if (config.notify === "long-poll" && scope !== "account") {
-    throw invalid(`sync.notify "long-poll" needs sync.scope "account": only its pull can wait for something to come. With ${JSON.stringify(scope)}, use "socket" or "poll"`);
-  }
+  });
   oneOf("ifOpen", options.ifOpen, "wait", ["wait", "take-over"]);
   abortSignal(options.signal);
   // what is no object the page's first client would refuse, and no other would look at
@@ -124,53 +122,49 @@ export function clientConfig(options) {
   return config;
 }
 
-/** @returns {(level: string, message: string, detail?: unknown) => void} */
+/** @param {any} options @returns {(level: string, message: string, detail?: unknown) => void} */
 export function logFunction(options) {
   const least = LEVELS.indexOf(oneOf("logLevel", options.logLevel, "warn", LEVELS));
   const logger = options.logger === undefined ? undefined : callback("logger", options.logger);
+  const toConsole = /** @type {any} */ (console);
   return (level, message, detail) => {
     if (LEVELS.indexOf(level) < least) return;
     try {
       if (logger) logger(level, message, detail);
-      else console[level](`pullcord: ${message}`, ...(detail === undefined ? [] : [detail]));
+      else toConsole[level](`pullcord: ${message}`, ...(detail === undefined ? [] : [detail]));
     } catch {
       // a logger that fails has no place to say so, and must not stop what it was told about
     }
   };
 }
 
-/** Where a timeline begins or jumps to, as the engine takes it. */
+/** Where a timeline begins or jumps to, as the engine takes it. @param {string} what @param {any} to */
 export function place(what, to) {
   if (to === "latest" || to === "first-unread") return to;
   const { around, at } = typeof to === "object" && to !== null ? to : {};
   // both would be two places
-  if ((around === undefined) === (at === undefined)) throw invalid(`${what} is "latest", "first-unread", { around } or { at }`);
+  if ((around === undefined) === (at === undefined))
+    throw invalid(`${what} is "latest", "first-unread", { around } or { at }`);
   if (around !== undefined) return { around: seqText(around) };
-  return { at: integer(`${what}.at, in ms since the epoch,`, at, undefined, 0, Number.MAX_SAFE_INTEGER) };
+  return { at };
 }
 
-export function timelineConfig(conversation, given, standardPageSize) {
-  const options = optionsOf("options", given);
-  const pageSize = integer("pageSize", options.pageSize, standardPageSize, 1, 1_000);
-  return {
-    conversation: name("conversation", conversation),
-    start: place("start", options.start === undefined ? "latest" : options.start),
-    pageSize,
-    maxItems: integer("maxItems", options.maxItems, Math.max(1_000, pageSize), pageSize, 1_000_000),
-  };
+/** @param {string} conversation @param {any} given */
+export function timelineConfig(conversation, given) {
+  const { pageSize, maxItems, start = "latest" } = optionsOf("options", given);
+  return { conversation: name("conversation", conversation), start: place("start", start), pageSize, maxItems };
 }
 
-export function pageLimit(value, standard) {
-  return integer("limit", value, standard, 1, 1_000);
-}
-
-/** The JSON text of a message body, read now: what the app does to the object later does not matter. */
+/**
+ * The JSON text of a message body, read now: what the app does to the object later does not matter.
+ * @param {unknown} body
+ */
 export function bodyText(body) {
   let text;
   try {
     text = JSON.stringify(body);
   } catch (cause) {
-    throw invalid(`body is no JSON: ${cause.message}`);
+    throw invalid(`body is no JSON: ${textOf(cause)}`);
   }
   if (text === undefined) throw invalid(`body is no JSON: ${typeof body}`);
   return text;

@@ -22,7 +22,12 @@ export function seqText(input) {
   throw invalid(`a position is an unsigned 64-bit integer, not ${typeof input} ${String(input).slice(0, 40)}`);
 }
 
-/** Compares as integers; in canonical digits the longer text is the greater number. */
+/**
+ * Compares as integers; in canonical digits the longer text is the greater number.
+ * @param {import("./index.js").SeqInput} a
+ * @param {import("./index.js").SeqInput} b
+ * @returns {-1 | 0 | 1}
+ */
 export function compareSeq(a, b) {
   const x = seqText(a);
   const y = seqText(b);

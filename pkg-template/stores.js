@@ -4,9 +4,13 @@
 import { revive } from "./errors.js";
 import { callback } from "./options.js";
 
+/** @typedef {import("./index.js").PullcordError} PullcordError */
+
 /** Collects what changed and tells listeners later, once for everything until then. */
 export class Notifier {
+  /** @type {Set<{ run(): void }>} */
   #changed = new Set();
+  /** @type {(() => void)[]} */
   #events = [];
   #scheduled = false;
 
@@ -16,7 +20,7 @@ export class Notifier {
     this.#schedule();
   }
 
-  /** `deliver` runs after the listeners of the stores that changed up to now. */
+  /** @param {() => void} deliver runs after the listeners of the stores that changed up to now */
   event(deliver) {
     this.#events.push(deliver);
     this.#schedule();
@@ -37,7 +41,11 @@ export class Notifier {
   }
 }
 
-/** Calls one listener of the app; what it throws is its own, and keeps nobody else from being called. */
+/**
+ * Calls one listener of the app; what it throws is its own, and keeps nobody else from being called.
+ * @param {(...details: any[]) => void} listener
+ * @param {unknown[]} details
+ */
 export function callListener(listener, ...details) {
   try {
     listener(...details);
@@ -47,29 +55,61 @@ export function callListener(listener, ...details) {
   }
 }
 
-/** `before` where both say the same, so that identity means "unchanged". */
+/**
+ * `before` where both say the same, so that identity means "unchanged".
+ * @template {object | null} T
+ * @param {T} before
+ * @param {T} now
+ * @returns {T}
+ */
 export function kept(before, now) {
   if (before === now) return before;
   if (!before || !now) return now;
-  const fields = Object.keys(now);
-  return fields.length === Object.keys(before).length && fields.every((field) => before[field] === now[field]) ? before : now;
+  /** @type {Record<string, unknown>} */
+  const was = Object(before);
+  const is = Object.entries(now);
+  const same = is.length === Object.keys(before).length && is.every(([field, value]) => was[field] === value);
+  return same ? before : now;
 }
 
+const ERROR_FIELDS = /** @type {const} */ (["code", "message", "status", "retryAfter", "uncertain"]);
+
+/**
+ * Likewise for an error that came over the boundary.
+ * @param {PullcordError | null | undefined} before
+ * @param {import("./wire.js").WireError | null} wire
+ * @returns {PullcordError | null}
+ */
 export function keptError(before, wire) {
   if (!wire) return null;
-  const same = before && ["code", "message", "status", "retryAfter"].every((field) => before[field] === wire[field]);
-  return same ? before : revive(wire);
+  return before && ERROR_FIELDS.every((field) => before[field] === wire[field]) ? before : revive(wire);
+}
+
+/**
+ * A local item or a timeline's item, as the app sees it.
+ * @template {import("./wire.js").WireItem} T
+ * @param {T} item
+ * @returns {T extends import("./wire.js").WireLocal ? import("./index.js").LocalItem : T}
+ */
+export function reviveItem(item) {
+  const revived = /** @type {any} */ (item);
+  if (revived.error) revived.error = revive(revived.error);
+  return revived;
 }
 
 /** Listeners; each subscription is its own, also of the same function twice. */
 export class Listeners {
+  /** @type {Set<{ listener: (...details: any[]) => void }>} */
   #all = new Set();
 
   get size() {
     return this.#all.size;
   }
 
-  /** @returns {() => boolean} unsubscribes; true the first time */
+  /**
+   * @param {unknown} listener
+   * @returns {() => boolean} unsubscribes; true the first time
+   */
   add(listener) {
     // said here, and not by a TypeError at each change
     const entry = { listener: callback("listener", listener) };
@@ -77,6 +117,7 @@ export class Listeners {
     return () => this.#all.delete(entry);
   }
 
+  /** @param {unknown[]} details */
   call(...details) {
     for (const entry of [...this.#all]) {
       // one that an earlier listener has unsubscribed does not hear of it any more
@@ -85,18 +126,26 @@ export class Listeners {
   }
 }
 
-/** A value that changes, with the read-only `store` that the app gets of it. */
+/**
+ * A value that changes, with the read-only `store` that the app gets of it.
+ * @template T
+ */
 export class Source {
   #value;
   #notifier;
   #listeners = new Listeners();
 
+  /**
+   * @param {T} value
+   * @param {Notifier} notifier
+   */
   constructor(value, notifier) {
     this.#value = value;
     this.#notifier = notifier;
+    /** @type {import("./index.js").Store<T>} */
     this.store = Object.freeze({
       getSnapshot: () => this.#value,
-      subscribe: (listener) => {
+      subscribe: (/** @type {() => void} */ listener) => {
         const remove = this.#listeners.add(listener);
         return () => void remove();
       },
@@ -107,6 +156,7 @@ export class Source {
     return this.#value;
   }
 
+  /** @param {T} value */
   set(value) {
     if (value === this.#value) return;
     this.#value = value;
@@ -121,11 +171,14 @@ export class Source {
 /**
  * A new list from the old one. Each splice is applied in order; a number in `ins` stands for the element
  * that the list had at that index before the whole patch, so that it stays the same object.
- * @param {readonly any[]} before
- * @param {readonly { at: number, del: number, ins: any[] }[]} patch
- * @param {(element: any) => any} [revived] makes a new element what the app sees
+ * @template T
+ * @template [W=T]
+ * @param {readonly T[]} before
+ * @param {readonly import("./wire.js").Splice<W>[]} patch
+ * @param {(element: W) => T} [revived] makes a new element what the app sees
+ * @returns {readonly T[]}
  */
-export function applyPatch(before, patch, revived = (element) => element) {
+export function applyPatch(before, patch, revived = (element) => /** @type {any} */ (element)) {
   let list = before;
   for (const { at, del, ins } of patch) {
     const inserted = ins.map((element) => {
@@ -140,41 +193,67 @@ export function applyPatch(before, patch, revived = (element) => element) {
   return list;
 }
 
+/** @typedef {import("./index.js").Conversation<any>} Conversation */
+/** @typedef {import("./index.js").Store<Conversation | null>} ConversationStore */
+/**
+ * A conversation that is subscribed to.
+ * @typedef {object} Subscribed
+ * @property {Conversation | null} seen as its listeners know it
+ * @property {() => Conversation | null} look as it is now
+ * @property {() => void} run
+ * @property {ConversationStore | null} store
+ */
+
 /** One conversation each, looked up in the list: no copy of it, so never out of step with it. */
 export class ConversationStores {
   #list;
   #notifier;
+  /** @type {readonly Conversation[] | null} the list that the index is of */
   #indexed = null;
+  /** @type {Map<string, Conversation>} */
   #index = new Map();
-  /** so that a component asking on each render gets the same store */
+  /**
+   * So that a component asking on each render gets the same store.
+   * @type {Map<string, WeakRef<ConversationStore>>}
+   */
   #known = new Map();
+  /** @type {Set<Subscribed>} */
   #subscribed = new Set();
+  /** @type {FinalizationRegistry<string>} */
   #forget = new FinalizationRegistry((id) => {
     if (!this.#known.get(id)?.deref()) this.#known.delete(id);
   });
 
-  /** @param {Source} list the conversations */
+  /**
+   * @param {Source<readonly Conversation[]>} list
+   * @param {Notifier} notifier
+   */
   constructor(list, notifier) {
     this.#list = list;
     this.#notifier = notifier;
   }
 
+  /** @param {string} id */
   #lookup(id) {
-    if (this.#indexed !== this.#list.value) {
-      this.#indexed = this.#list.value;
-      this.#index = new Map(this.#indexed.map((conversation) => [conversation.id, conversation]));
+    const list = this.#list.value;
+    if (this.#indexed !== list) {
+      this.#indexed = list;
+      this.#index = new Map(list.map((conversation) => [conversation.id, conversation]));
     }
     return this.#index.get(id) ?? null;
   }
 
+  /** @param {string} id @returns {ConversationStore} */
   of(id) {
     const known = this.#known.get(id)?.deref();
     if (known) return known;
     const listeners = new Listeners();
+    /** @type {Subscribed} */
     const entry = { seen: null, look: () => this.#lookup(id), run: () => listeners.call(), store: null };
+    /** @type {ConversationStore} */
     const store = Object.freeze({
       getSnapshot: () => this.#lookup(id),
-      subscribe: (listener) => {
+      subscribe: (/** @type {() => void} */ listener) => {
         const remove = listeners.add(listener);
         if (listeners.size === 1) {
           entry.seen = this.#lookup(id);

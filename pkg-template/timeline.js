@@ -1,21 +1,21 @@
 // One list on one screen. It is opened in the engine by the first who needs it, let go a little after the
-// last subscriber has gone, and opened again, where it was, by the next.
+// last subscriber has gone and the last method has settled, and opened again, where it was, by the next.
 
 import { PullcordError, aborted, invalid, quiet } from "./errors.js";
-import { abortSignal, optionsOf, pageLimit, place } from "./options.js";
+import { abortSignal, optionsOf, place } from "./options.js";
 import { seqText } from "./seq.js";
-import { reviveItem } from "./session.js";
-import { Source, applyPatch, kept, keptError } from "./stores.js";
+import { Source, applyPatch, kept, keptError, reviveItem } from "./stores.js";
 
 /** ms at least between the last use and letting go: React's StrictMode unsubscribes and subscribes at once */
 const LINGER = 1000;
 
 const IDLE = Object.freeze({ older: false, newer: false, jump: false });
+/** @type {Snapshot} */
 const OPENING = Object.freeze({
   items: Object.freeze([]),
   status: "opening",
   anchor: Object.freeze({ key: null, count: 0 }),
-  firstIndex: 0,
+  firstIndex: 1_000_000_000,
   hasOlder: true,
   hasNewer: true,
   loading: IDLE,
@@ -24,6 +24,7 @@ const OPENING = Object.freeze({
 });
 
 /** @typedef {import("./index.js").Timeline<any>} TimelineApi */
+/** @typedef {import("./index.js").TimelineSnapshot<any>} Snapshot */
 /** @implements {TimelineApi} */
 export class Timeline {
   #session;
@@ -35,16 +36,20 @@ export class Timeline {
   #subscribers = 0;
   /** methods that are running */
   #running = 0;
-  /** only what was subscribed to can lose its last subscriber; who only calls methods closes by himself */
-  #everSubscribed = false;
-  /** runs from the first rest on; what is used meanwhile rests once more */
+  /**
+   * Runs from the first rest on; what is used meanwhile rests once more.
+   * @type {ReturnType<typeof setTimeout> | undefined}
+   */
   #linger = undefined;
   #usedMeanwhile = false;
   #lastVisible = "";
-  /** what the session knows of this timeline */
+  /** @type {import("./timelines.js").Control} what the session knows of this timeline */
   #control = { apply: (entry) => this.#apply(entry), end: () => this.#end() };
 
-  /** @param {import("./session.js").Session} session @param {any} config as timelineConfig made it */
+  /**
+   * @param {import("./session.js").Session} session
+   * @param {import("./wire.js").TimelineConfig} config as timelineConfig made it
+   */
   constructor(session, config) {
     this.#session = session;
     this.#config = config;
@@ -57,11 +62,10 @@ export class Timeline {
     return this.#source.value;
   };
 
-  subscribe = (listener) => {
+  subscribe = (/** @type {() => void} */ listener) => {
     const unsubscribe = this.#source.store.subscribe(listener);
     if (!this.#use()) return unsubscribe;
     this.#subscribers += 1;
-    this.#everSubscribed = true;
     let subscribed = true;
     return () => {
       if (!subscribed) return;
@@ -72,44 +76,57 @@ export class Timeline {
     };
   };
 
+  /** @type {TimelineApi["loadOlder"]} */
   loadOlder(options) {
     return this.#load("older", options);
   }
 
+  /** @type {TimelineApi["loadNewer"]} */
   loadNewer(options) {
     return this.#load("newer", options);
   }
 
+  /** @param {"older" | "newer"} direction @param {unknown} options */
   #load(direction, options) {
-    return this.#method(({ limit, signal }) => this.#session.call({ op: "load", timeline: this.#id, direction, limit: pageLimit(limit, this.#config.pageSize) }, signal), options);
+    return this.#method(
+      ({ limit, signal }) => this.#session.call({ op: "load", timeline: this.#id, direction, limit }, signal),
+      options,
+    );
   }
 
+  /** @type {TimelineApi["jump"]} */
   jump(to, options) {
     return this.#method(async ({ signal }) => {
       await this.#session.call({ op: "jump", timeline: this.#id, to: place("to", to) }, signal);
     }, options);
   }
 
+  /** @type {TimelineApi["send"]} */
   send(body, options) {
     return this.#method(() => this.#session.send(this.conversation, body, options));
   }
 
+  /** @type {TimelineApi["retry"]} */
   retry(clientId) {
     return this.#method(() => this.#session.retry(clientId, this.conversation));
   }
 
+  /** @type {TimelineApi["discard"]} */
   discard(clientId) {
     return this.#method(() => this.#session.discard(clientId, this.conversation));
   }
 
+  /** @type {TimelineApi["edit"]} */
   edit(messageId, body) {
     return this.#method(() => this.#session.edit(this.conversation, messageId, body));
   }
 
+  /** @type {TimelineApi["recall"]} */
   recall(messageId) {
     return this.#method(() => this.#session.recall(this.conversation, messageId));
   }
 
+  /** @type {TimelineApi["markRead"]} */
   markRead(seq) {
     return this.#method(async () => {
       const upTo = seq === undefined ? { timeline: this.#id } : { seq: seqText(seq) };
@@ -117,8 +134,10 @@ export class Timeline {
     });
   }
 
+  /** @type {TimelineApi["visible"]} */
   visible(first, last) {
-    if (typeof first !== "string" || typeof last !== "string") throw invalid("visible takes the keys of the first and the last item on screen");
+    if (typeof first !== "string" || typeof last !== "string")
+      throw invalid("visible takes the keys of the first and the last item on screen");
     if (!this.#use()) return;
     const range = JSON.stringify([first, last]);
     if (range !== this.#lastVisible) {
@@ -135,24 +154,31 @@ export class Timeline {
     if (id) this.#session.closeTimeline(id);
   }
 
-  /** Runs a method with the timeline opened for it. */
-  #method(run, given = undefined) {
-    return quiet((async () => {
-      if (this.#session.isOver) this.#end();
-      // one that is closed says so, whatever it is called with
-      const options = this.#state === "closed" ? {} : optionsOf("options", given);
-      const { signal } = options;
-      // before it is opened for it
-      if (abortSignal(signal)?.aborted) throw aborted(signal);
-      if (!this.#use()) throw this.#session.refusal ?? new PullcordError("closed", "the timeline is closed");
-      this.#running += 1;
-      try {
-        return await run(options);
-      } finally {
-        this.#running -= 1;
-        this.#rest();
-      }
-    })());
+  /**
+   * Runs a method with the timeline opened for it.
+   * @template T
+   * @param {(options: Record<string, any>) => Promise<T>} run
+   * @param {unknown} [given] the app's options
+   */
+  #method(run, given) {
+    return quiet(
+      (async () => {
+        if (this.#session.isOver) this.#end();
+        // one that is closed says so, whatever it is called with
+        const options = this.#state === "closed" ? {} : optionsOf("options", given);
+        const { signal } = options;
+        // before it is opened for it
+        if (abortSignal(signal)?.aborted) throw aborted(signal);
+        if (!this.#use()) throw this.#session.refusal ?? new PullcordError("closed", "the timeline is closed");
+        this.#running += 1;
+        try {
+          return await run(options);
+        } finally {
+          this.#running -= 1;
+          this.#rest();
+        }
+      })(),
+    );
   }
 
   /** Opens it, if it is not. @returns {boolean} false: it is closed */
@@ -160,12 +186,12 @@ export class Timeline {
     if (this.#session.isOver) this.#end();
     switch (this.#state) {
       case "unopened":
-        this.#id = this.#session.addTimeline(this.#control);
+        this.#id = this.#session.timelines.add(this.#control);
         this.#state = "open";
         this.#session.command({ op: "open", timeline: this.#id, ...this.#config });
         return true;
       case "released":
-        this.#session.holdTimeline(this.#id, this.#control);
+        this.#session.timelines.hold(this.#id, this.#control);
         this.#state = "open";
         this.#session.command({ op: "attach", timeline: this.#id });
         return true;
@@ -175,7 +201,7 @@ export class Timeline {
   }
 
   get #isNeeded() {
-    return this.#state !== "open" || this.#subscribers > 0 || this.#running > 0 || !this.#everSubscribed;
+    return this.#state !== "open" || this.#subscribers > 0 || this.#running > 0;
   }
 
   /** Lets go soon, if nobody needs it. */
@@ -193,7 +219,7 @@ export class Timeline {
       this.#state = "released";
       this.#lastVisible = "";
       this.#session.command({ op: "release", timeline: this.#id });
-      this.#session.letGoTimeline(this.#id, this.#control);
+      this.#session.timelines.letGo(this.#id, this.#control);
     }, LINGER);
   }
 
@@ -204,20 +230,23 @@ export class Timeline {
     this.#source.set({ ...this.#source.value, status: "closed", loading: IDLE });
   }
 
+  /** @param {import("./wire.js").TimelineEntry} entry */
   #apply(entry) {
     const before = this.#source.value;
     // the engine has forgotten what was on screen of the list before: the same keys are news to it
     if (entry.anchor.count !== before.anchor.count) this.#lastVisible = "";
-    this.#source.set(kept(before, {
-      items: entry.items?.length ? applyPatch(before.items, entry.items, reviveItem) : before.items,
-      status: entry.status,
-      anchor: kept(before.anchor, entry.anchor),
-      firstIndex: entry.firstIndex,
-      hasOlder: entry.hasOlder,
-      hasNewer: entry.hasNewer,
-      loading: kept(before.loading, entry.loading),
-      unseen: entry.unseen,
-      error: keptError(before.error, entry.error),
-    }));
+    this.#source.set(
+      kept(before, {
+        items: entry.items?.length ? applyPatch(before.items, entry.items, reviveItem) : before.items,
+        status: entry.status,
+        anchor: kept(before.anchor, entry.anchor),
+        firstIndex: entry.firstIndex,
+        hasOlder: entry.hasOlder,
+        hasNewer: entry.hasNewer,
+        loading: kept(before.loading, entry.loading),
+        unseen: entry.unseen,
+        error: keptError(before.error, entry.error),
+      }),
+    );
   }
 }

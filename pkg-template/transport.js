@@ -1,169 +1,356 @@
-// The app's own Transport, called for the engine: JSON text in, JSON text out. Whether an answer keeps the
+// The app's own Transport, called for the engine: values in, JSON text out. Whether an answer keeps the
 // protocol is the engine's to judge; here only what JSON cannot carry is dealt with.
 
-import { PullcordError, invalid, toWire } from "./errors.js";
+import { PullcordError, invalid, isPullcordError, plainWire, textOf, toWire } from "./errors.js";
 
-const METHODS = ["pull", "pullConversations", "pullMailbox", "acknowledge", "conversations", "history", "changes", "send", "edit", "recall", "markRead", "listen"];
+const METHODS = [
+  "pull",
+  "pullConversations",
+  "pullMailbox",
+  "acknowledge",
+  "conversations",
+  "history",
+  "changes",
+  "send",
+  "edit",
+  "recall",
+  "markRead",
+  "listen",
+];
+/** @typedef {(what: string) => void} Told is told what was wrong with an element */
+
 const ANSWERS_A_MESSAGE = new Set(["send", "edit", "recall"]);
 const ANSWERS_NOTHING = new Set(["acknowledge", "markRead"]);
 
-/** Whatever else it has: one of these makes it a Transport. */
+/** Whatever else it has: one of these makes it a Transport. @param {any} transport */
 export function isTransport(transport) {
   return ["pull", "pullConversations", "pullMailbox"].some((method) => typeof transport?.[method] === "function");
 }
 
-/** The names of what it can do. */
+/** The names of what it can do. @param {any} transport */
 export function methodsOf(transport) {
   return METHODS.filter((method) => typeof transport[method] === "function");
 }
 
+/** @param {string} _key @param {unknown} value */
 function wireValue(_key, value) {
   return typeof value === "bigint" ? value.toString() : value;
 }
 
-/** @returns {string} */
-function wireText(value, replacer = undefined) {
+/** JSON text; "" of what has none. Throws what JSON cannot carry. @param {unknown} value */
+function jsonOf(value) {
   try {
-    return JSON.stringify(value, replacer) ?? "";
-  } catch (cause) {
+    return JSON.stringify(value) ?? "";
+  } catch {
     // A replacer makes it three times as slow, for every batch: only where there is a bigint after all.
-    if (!replacer) return wireText(value, wireValue);
-    throw new PullcordError("protocol", `the transport's answer is no JSON: ${cause.message}`, { cause });
+    return JSON.stringify(value, wireValue) ?? "";
   }
 }
 
-/** A position given as a number that has lost digits: JSON would carry the wrong one without a trace. */
-function checkSeq(seq) {
-  if (typeof seq === "number" && Math.abs(seq) > Number.MAX_SAFE_INTEGER) {
-    throw new PullcordError("protocol", `the transport gave position ${seq} as a number: above 2^53-1 it must be a string or a bigint, or it is not exact`);
+/** @param {unknown} cause */
+function unfit(cause) {
+  // longer than a text can be: less of it may do
+  const tooLarge = cause instanceof RangeError && /string length/i.test(cause.message);
+  return Object.assign(
+    new PullcordError("protocol", `the transport's answer is no JSON: ${textOf(cause)}`, {
+      cause,
+      status: tooLarge ? 413 : undefined,
+    }),
+  );
+}
+
+// One element that JSON cannot carry, or whose position was lost, is worth itself and no more (docs/rules.md, "One bad
+// item"): it goes to the engine as far as it can be read, and the engine does with it what it does with a server's.
+
+/**
+ * A position given as a number that has lost digits: JSON would carry the wrong one without a trace.
+ * @param {unknown} seq
+ */
+function isLost(seq) {
+  return typeof seq === "number" && Math.abs(seq) > Number.MAX_SAFE_INTEGER;
+}
+
+const POSITIONS = ["seq", "prev", "before", "lastSeq", "readSeq", "from", "to"];
+
+/**
+ * The same without positions that are lost; the same object where there is none.
+ * @param {any} value
+ * @param {Told} told
+ * @returns {any}
+ */
+function exact(value, told) {
+  if (value === null || typeof value !== "object") return value;
+  let copy = null;
+  for (const name of POSITIONS) {
+    if (!isLost(value[name])) continue;
+    told(
+      `the transport gave position ${value[name]} as a number: above 2^53-1 it must be a string or a bigint, or it is not exact`,
+    );
+    copy ??= { ...value };
+    delete copy[name];
   }
+  for (const name of ["message", "conversation", "lastMessage"]) {
+    const inner = exact(value[name], told);
+    if (inner === value[name]) continue;
+    copy ??= { ...value };
+    copy[name] = inner;
+  }
+  return copy ?? value;
 }
 
-function checkConversation(conversation) {
-  checkSeq(conversation?.lastSeq);
-  checkSeq(conversation?.readSeq);
-  checkSeq(conversation?.lastMessage?.seq);
-}
-
-/** All positions in an answer, whatever it is the answer to. */
-function checkSeqs(answer) {
+/**
+ * An element of which something cannot be read: its fields one by one, without those that are none.
+ * @param {any} value
+ * @param {Told} told
+ * @returns {string}
+ */
+function readable(value, told, depth = 0) {
+  let names;
   try {
-    lookAtSeqs(answer);
+    names = Object.keys(value);
+  } catch {
+    return "null";
+  }
+  /** @type {Map<string, string>} */
+  const texts = new Map();
+  let blank = false;
+  for (const name of names) {
+    let field;
+    try {
+      field = value[name];
+      texts.set(name, jsonOf(exact(field, told)));
+    } catch (cause) {
+      told(`the transport's answer has a field ${JSON.stringify(name)} that is no JSON: ${textOf(cause)}`);
+      const inside =
+        depth < 2 &&
+        field !== null &&
+        typeof field === "object" &&
+        ["message", "conversation", "lastMessage"].includes(name);
+      if (inside) texts.set(name, readable(field, told, depth + 1));
+      blank ||= name === "body";
+    }
+  }
+  // a message keeps its place: with a state that the engine does not know and no body it is shown as unreadable, and
+  // told
+  if (blank) texts.set("body", "null").set("state", '"no-json"');
+  const written = [...texts].filter(([, text]) => text).map(([name, text]) => `${JSON.stringify(name)}:${text}`);
+  return `{${written.join()}}`;
+}
+
+/** @param {unknown} element @param {Told} told */
+function elementText(element, told) {
+  try {
+    return jsonOf(exact(element, told)) || "null";
   } catch (cause) {
-    if (cause instanceof PullcordError) throw cause;
-    // a getter or a proxy: no network has failed
-    throw new PullcordError("protocol", `the transport's answer cannot be looked at: ${cause?.message}`, { cause });
+    told(`the transport's answer has an element that is no JSON: ${textOf(cause)}`);
+    return element !== null && typeof element === "object" ? readable(element, told) : "null";
   }
 }
 
-function lookAtSeqs(answer) {
-  checkSeq(answer?.seq);
-  const each = (list, check) => Array.isArray(list) && list.forEach(check);
-  each(answer?.messages, (message) => checkSeq(message?.seq));
-  each(answer?.conversations, checkConversation);
-  each(answer?.events, (event) => {
-    checkSeq(event?.message?.seq);
-    checkSeq(event?.prev);
-    checkSeq(event?.before);
-    checkConversation(event?.conversation);
-  });
+const LISTS = ["messages", "conversations", "events"];
+
+/** @param {string} name @param {unknown} value @param {Told} told */
+function fieldText(name, value, told) {
+  if (LISTS.includes(name) && Array.isArray(value))
+    return `[${value.map((element) => elementText(element, told)).join()}]`;
+  if (name === "message") return elementText(value, told);
+  try {
+    return jsonOf(value);
+  } catch (cause) {
+    // one that the engine needs it will miss; any other nobody asked for
+    told(`the transport's answer has a field ${JSON.stringify(name)} that is no JSON: ${textOf(cause)}`);
+    return "";
+  }
+}
+
+/**
+ * An answer, element by element where it is not JSON as a whole.
+ * @param {unknown} answer
+ * @param {Told} told
+ */
+function wireText(answer, told) {
+  try {
+    const fine = exactAnswer(answer, told);
+    try {
+      return jsonOf(fine);
+    } catch (cause) {
+      if (fine === null || typeof fine !== "object") throw cause;
+      if (cause instanceof RangeError && /string length/i.test(cause.message)) throw cause;
+      const fields = Object.entries(fine).map(([name, value]) => {
+        const text = fieldText(name, value, told);
+        return text && `${JSON.stringify(name)}:${text}`;
+      });
+      return `{${fields.filter(Boolean).join()}}`;
+    }
+  } catch (cause) {
+    throw cause instanceof PullcordError ? cause : unfit(cause);
+  }
+}
+
+/** @param {any} answer @param {Told} told */
+function exactAnswer(answer, told) {
+  if (answer === null || typeof answer !== "object") return answer;
+  let copy = null;
+  for (const name of LISTS) {
+    const list = answer[name];
+    if (!Array.isArray(list)) continue;
+    let changed = null;
+    list.forEach((element, at) => {
+      let fine;
+      try {
+        fine = exact(element, told);
+      } catch {
+        // a getter or a proxy: said where it is written
+        return;
+      }
+      if (fine === element) return;
+      changed ??= [...list];
+      changed[at] = fine;
+    });
+    if (!changed) continue;
+    copy ??= { ...answer };
+    copy[name] = changed;
+  }
+  for (const name of ["message", "covers"]) {
+    const inner = exact(answer[name], told);
+    // half an interval covers nothing
+    if (inner === answer[name]) continue;
+    copy ??= { ...answer };
+    copy[name] = name === "covers" ? undefined : inner;
+  }
+  return copy ?? answer;
 }
 
 /**
  * The answer for several conversations. What is wrong with one is its own error, and holds up no other.
+ * @param {any} answer
  * @param {(error: unknown) => object} rejection an error as the engine takes it
+ * @param {Told} told
  */
-function conversationsText(answer, rejection) {
+function conversationsText(answer, rejection, told) {
   const { conversations, hasMore } = answer ?? {};
   // no such answer: the engine says so
-  if (conversations === null || typeof conversations !== "object") return wireText(answer);
-  const batchText = (batch) => {
+  if (conversations === null || typeof conversations !== "object") return wireText(answer, told);
+  const batchText = (/** @type {any} */ batch) => {
     try {
       const error = batch?.error;
-      // a plain object is an error in the wire's form, passed on
-      if (error) return wireText({ error: error instanceof Error || typeof error !== "object" ? rejection(error) : error });
-      checkSeqs(batch);
-      return wireText(batch) || "null";
+      // a plain object is an error in the wire's form
+      if (error)
+        return JSON.stringify({
+          error:
+            isPullcordError(error) || error instanceof Error || typeof error !== "object"
+              ? rejection(error)
+              : plainWire(error),
+        });
+      return wireText(batch, told) || "null";
     } catch (error) {
-      return wireText({ error: rejection(error) });
+      return JSON.stringify({ error: rejection(error) });
     }
   };
   const batches = Object.entries(conversations).map(([id, batch]) => `${JSON.stringify(id)}:${batchText(batch)}`);
-  return `{"conversations":{${batches.join()}}${hasMore === undefined ? "" : `,"hasMore":${wireText(hasMore) || "null"}`}}`;
+  return `{"conversations":{${batches.join()}}${hasMore === undefined ? "" : `,"hasMore":${wireText(hasMore, told) || "null"}`}}`;
 }
 
-function answerText(method, answer, rejection) {
+/**
+ * @param {string} method
+ * @param {unknown} answer
+ * @param {(error: unknown) => object} rejection an error as the engine takes it
+ * @param {Told} told
+ */
+function answerText(method, answer, rejection, told) {
   // whatever a function that promises nothing resolves with
   if (ANSWERS_NOTHING.has(method)) return "";
-  if (method === "pullConversations") return conversationsText(answer, rejection);
+  if (method === "pullConversations") return conversationsText(answer, rejection, told);
   if (method === "changes" && answer === "gone") {
     throw new PullcordError("not-found", "the log does not reach back that far", { status: 410 });
   }
-  checkSeqs(answer);
-  return wireText(ANSWERS_A_MESSAGE.has(method) ? { message: answer } : answer);
+  return wireText(ANSWERS_A_MESSAGE.has(method) ? { message: answer } : answer, told);
 }
 
 /**
  * @param {any} transport
- * @param {(level: string, message: string, detail?: unknown) => void} log
+ * @param {import("./wire.js").Log} log
  * @param {(call: () => void) => void} intoWasm guards a call of the engine
  * @returns hooks.call and hooks.listen
  */
 export function bridge(transport, log, intoWasm) {
-  /** The rejection as the engine takes it; one without a code is told to the app, for it may be a bug of its. */
+  /**
+   * The rejection as the engine takes it; one without a code is told to the app, for it may be a bug of its.
+   * @param {string} method
+   * @param {unknown} error
+   * @param {AbortSignal} signal
+   */
   const rejection = (method, error, signal) => {
-    if (!(error instanceof PullcordError) && !signal.aborted) {
+    if (!isPullcordError(error) && !signal.aborted) {
       log("warn", `transport.${method} failed, which counts as a network error`, error);
     }
     return toWire(error);
   };
+  /** What is wrong with elements of an answer: the first of each. */
+  const once = () => {
+    let said = false;
+    return (/** @type {string} */ what) => {
+      if (!said) log("error", what);
+      said = true;
+    };
+  };
 
   return {
-    async call(method, requestText, signal) {
+    /** @param {string} method @param {any} request @param {AbortSignal} signal */
+    async call(method, request, signal) {
       try {
         if (typeof transport[method] !== "function") throw invalid(`the transport has no method ${method}`);
-        const answer = await transport[method](JSON.parse(requestText), signal);
-        return answerText(method, answer, (error) => rejection(method, error, signal));
+        const answer = await transport[method](request, signal);
+        return answerText(method, answer, (error) => rejection(method, error, signal), once());
       } catch (error) {
         throw rejection(method, error, signal);
       }
     },
 
+    /** @param {any} sink @param {AbortSignal} signal */
     listen(sink, signal) {
       // the channel's end: nothing of it counts any more, and the wasm's side of it may be gone
       let over = false;
       signal.addEventListener("abort", () => {
         over = true;
       });
-      const report = (call) => {
+      const report = (/** @type {() => void} */ call) => {
         if (!over) intoWasm(call);
       };
-      const closed = (error) => {
+      const closed = (/** @type {unknown} */ error) => {
         if (over) return;
         const reason = error === undefined ? undefined : JSON.stringify(rejection("listen", error, signal));
         report(() => sink.closed(reason));
         over = true;
       };
       try {
-        const running = transport.listen({
-          ready: () => report(() => sink.ready()),
-          notify: (spread, conversations) => {
-            const named = Array.isArray(conversations) ? conversations.map(String) : undefined;
-            report(() => sink.notify(Number.isFinite(spread) && spread > 0 ? spread : 0, named));
+        const running = transport.listen(
+          {
+            ready: () => report(() => sink.ready()),
+            notify: (/** @type {any} */ spread, /** @type {unknown} */ conversations) => {
+              // a hint with something strange in it might lack a conversation: then all are asked for
+              const named =
+                Array.isArray(conversations) &&
+                conversations.every((id) => typeof id === "string" && !/\p{Surrogate}/u.test(id))
+                  ? [...conversations]
+                  : undefined;
+              report(() => sink.notify(Number.isFinite(spread) && spread > 0 ? spread : 0, named));
+            },
+            push: (/** @type {unknown} */ batch) => {
+              /** @type {string | undefined} */
+              let text;
+              try {
+                text = wireText(batch, once());
+              } catch (error) {
+                // what was pushed can be pulled
+                log("warn", "the transport pushed what cannot be used; pulling instead", error);
+              }
+              report(() => (text ? sink.push(text) : sink.notify(0, undefined)));
+            },
+            closed,
           },
-          push: (batch) => {
-            let text;
-            try {
-              checkSeqs(batch);
-              text = wireText(batch);
-            } catch (error) {
-              // what was pushed can be pulled
-              log("warn", "the transport pushed what cannot be used; pulling instead", error);
-            }
-            report(() => (text ? sink.push(text) : sink.notify(0, undefined)));
-          },
-          closed,
-        }, signal);
+          signal,
+        );
         // an async listen that fails has closed
         Promise.resolve(running).catch(closed);
       } catch (error) {

@@ -1,13 +1,21 @@
 // From "where the wasm is" to a running instance. The module is compiled once a page; all clients of the
 // page share one instance of it, until a panic ends that instance and the next client gets a fresh one.
 
-import { PullcordError } from "./errors.js";
+import { PullcordError, within } from "./errors.js";
 
-const HELP = 'serve "pullcord/pullcord.wasm" beside the bundle, or pass createClient\'s option `wasm` (its URL, bytes, or compiled module)';
+const HELP =
+  'serve "pullcord/pullcord.wasm" beside the bundle, or pass createClient\'s option `wasm` (its URL, bytes, or compiled module)';
 
+/** @typedef {import("./index.js").ClientOptions["wasm"]} Source */
+/** @typedef {{ crash(error: PullcordError): void }} Tenant */
+
+/** Node's own object, where this is Node. @returns {any} */
+const node = () => /** @type {any} */ (globalThis).process;
+
+/** @param {URL} url @returns {Promise<BufferSource>} */
 async function bytesOfFile(url) {
   // not import("node:fs"): bundlers for the browser would stumble over it
-  const fs = globalThis.process?.getBuiltinModule?.("node:fs/promises");
+  const fs = node()?.getBuiltinModule?.("node:fs/promises");
   if (!fs) throw new PullcordError("network", `cannot read ${url} here: pass the bytes as option \`wasm\``);
   try {
     return await fs.readFile(url);
@@ -16,9 +24,30 @@ async function bytesOfFile(url) {
   }
 }
 
+/** ms for the wasm's answer to begin, and for all of it to come: 200 KB, on a slow line too */
+const BEGIN = 30_000;
+const ALL = 120_000;
+
+/**
+ * The smallest module that uses what the wasm needs of a browser (`memory.fill`): one that is refused tells an old
+ * browser from a wrong file.
+ */
+const PROBE = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 5, 3, 1, 0, 1, 10, 13, 1, 11, 0, 65, 0, 65, 0, 65, 0, 252,
+  11, 0, 11,
+]);
+
+/** @param {unknown} source @returns {() => never} */
+function silent(source) {
+  return () => {
+    throw new PullcordError("timeout", `the wasm at ${source ?? "pullcord.wasm"} does not come: ${HELP}`);
+  };
+}
+
+/** @param {unknown} source */
 async function bytesOrResponse(source) {
   if (typeof source !== "string" && !(source instanceof URL)) return source;
-  if (String(source).startsWith("file:") && globalThis.process?.versions?.node) {
+  if (String(source).startsWith("file:") && node()?.versions?.node) {
     return bytesOfFile(new URL(source));
   }
   try {
@@ -29,19 +58,26 @@ async function bytesOrResponse(source) {
 }
 
 /**
- * @param {any} source the option `wasm`
+ * @param {Source} source
  * @returns {Promise<WebAssembly.Module>}
  */
 async function compile(source) {
   if (typeof WebAssembly !== "object") {
-    throw new PullcordError("internal", "Pullcord needs WebAssembly, which this browser lacks or forbids");
+    throw new PullcordError("unsupported", "Pullcord needs WebAssembly, which this browser lacks or forbids");
   }
-  const given = await bytesOrResponse(await (source ?? new URL("./pullcord.wasm", import.meta.url)));
+  /** @type {any} whatever the app gave */
+  const given = await within(
+    (async () => bytesOrResponse(await (source ?? new URL("./pullcord.wasm", import.meta.url))))(),
+    BEGIN,
+    silent(source),
+  );
   if (given instanceof WebAssembly.Module) return given;
   const from = given?.url || String(source ?? "pullcord.wasm");
   const isResponse = typeof given?.arrayBuffer === "function";
   if (isResponse && given.ok === false) {
-    throw new PullcordError("network", `the wasm at ${from} answered ${given.status}: ${HELP}`, { status: given.status });
+    throw new PullcordError("network", `the wasm at ${from} answered ${given.status}: ${HELP}`, {
+      status: given.status,
+    });
   }
   let bytes = given;
   try {
@@ -49,16 +85,20 @@ async function compile(source) {
       const type = given.headers?.get?.("content-type") ?? "";
       // streaming insists on the type, which many a static server does not send
       if (type.startsWith("application/wasm") && WebAssembly.compileStreaming) {
-        return await WebAssembly.compileStreaming(given);
+        return await within(WebAssembly.compileStreaming(given), ALL, silent(from));
       }
-      bytes = await given.arrayBuffer();
+      bytes = await within(given.arrayBuffer(), ALL, silent(from));
     }
   } catch (cause) {
-    if (cause instanceof WebAssembly.CompileError) throw notWasm(from, cause);
+    if (cause instanceof PullcordError) throw cause;
+    if (cause instanceof WebAssembly.CompileError || isForbidden(cause)) throw notWasm(from, cause);
     throw new PullcordError("network", `the wasm at ${from} did not arrive whole: ${HELP}`, { cause });
   }
   if (!(bytes instanceof ArrayBuffer || ArrayBuffer.isView(bytes))) {
-    throw new PullcordError("invalid", "option `wasm` is a URL, a Response, bytes, a WebAssembly.Module, or a promise of one");
+    throw new PullcordError(
+      "invalid",
+      "option `wasm` is a URL, a Response, bytes, a WebAssembly.Module, or a promise of one",
+    );
   }
   try {
     return await WebAssembly.compile(/** @type {BufferSource} */ (bytes));
@@ -67,46 +107,86 @@ async function compile(source) {
   }
 }
 
+/** By the page's Content-Security-Policy. @param {any} cause */
+function isForbidden(cause) {
+  return /unsafe-eval|content security policy/i.test(cause?.message);
+}
+
+function isTooOld() {
+  try {
+    return !WebAssembly.validate(PROBE);
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} from @param {unknown} cause */
 function notWasm(from, cause) {
-  const why = /unsafe-eval/.test(cause?.message)
-    ? "the page's Content-Security-Policy forbids it: add 'wasm-unsafe-eval' to script-src"
-    : `what is served there is no wasm of this version (a page instead of the file, perhaps): ${HELP}`;
+  if (isForbidden(cause)) {
+    return new PullcordError(
+      "unsupported",
+      "the page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to script-src",
+      { cause },
+    );
+  }
+  if (isTooOld())
+    return new PullcordError(
+      "unsupported",
+      "this browser is too old for Pullcord: its WebAssembly lacks what is in every browser since 2021",
+      { cause },
+    );
+  const why = `what is served there is no wasm of this version (a page instead of the file, perhaps): ${HELP}`;
   return new PullcordError("internal", `the wasm (${from}) could not be compiled; ${why}`, { cause });
 }
 
 /** One instance of the wasm and the sessions that live in it. */
-class Instance {
+export class Instance {
   #ended;
-  /** @type {Set<{ crash(error: PullcordError): void }>} */
+  /** @type {Set<Tenant>} */
   #tenants = new Set();
   dead = false;
 
-  /** @param {any} glue what wasm-bindgen generated @param {() => void} ended */
+  /** @param {import("./glue.js").Glue} glue @param {() => void} ended */
   constructor(glue, ended) {
     this.glue = glue;
     this.#ended = ended;
   }
 
+  /** @param {Tenant} tenant */
   enter(tenant) {
     this.#tenants.add(tenant);
   }
 
+  /** @param {Tenant} tenant */
   leave(tenant) {
     this.#tenants.delete(tenant);
   }
 
-  /** After a panic nothing in its memory can be trusted: everybody leaves, and nothing calls into it again but to let go. */
+  /**
+   * After a panic nothing in its memory can be trusted: everybody leaves, and nothing calls into it again but to let
+   * go.
+   * @param {any} cause
+   */
   panic(cause) {
     if (this.dead) return;
     this.dead = true;
     this.#ended();
     const text = typeof cause === "string" ? cause : cause?.message;
-    const error = new PullcordError("internal", `Pullcord failed, and this is a bug in it; createClient starts afresh (${text})`, { cause });
+    const error = new PullcordError(
+      "internal",
+      `Pullcord failed, and this is a bug in it; createClient starts afresh (${text})`,
+      { cause },
+    );
     for (const tenant of [...this.#tenants]) tenant.crash(error);
     this.#tenants.clear();
   }
 
-  /** Calls into the wasm. Nothing in it throws but a panic. */
+  /**
+   * Calls into the wasm. Nothing in it throws but a panic.
+   * @template T
+   * @param {() => T} call
+   * @returns {T | undefined} undefined: it has panicked, now or before
+   */
   run(call) {
     if (this.dead) return undefined;
     try {
@@ -125,13 +205,14 @@ export class Runtime {
   /** @type {Promise<Instance> | null} */
   #instance = null;
 
-  /** @param {() => any} instantiate wasm-bindgen's glue: each call makes an independent one */
+  /** @param {() => import("./glue.js").Glue} instantiate each call makes an independent glue */
   constructor(instantiate) {
     this.#instantiate = instantiate;
   }
 
   /**
-   * The instance of this page. `source` counts only until a module was compiled.
+   * The instance of this page.
+   * @param {Source} source counts only until a module was compiled
    * @returns {Promise<Instance>}
    */
   instance(source) {
@@ -139,6 +220,7 @@ export class Runtime {
     return this.#instance;
   }
 
+  /** @param {Source} source */
   async #start(source) {
     // what failed is forgotten, so that the next createClient may try again, with another `wasm`
     try {
@@ -148,6 +230,7 @@ export class Runtime {
       try {
         await glue({ module_or_path: module });
       } catch (cause) {
+        if (isForbidden(cause)) throw notWasm("", cause);
         throw new PullcordError("internal", `the wasm does not fit this version of the package: ${HELP}`, { cause });
       }
       return new Instance(glue, () => {
@@ -156,7 +239,9 @@ export class Runtime {
     } catch (error) {
       this.#module = null;
       this.#instance = null;
-      throw error instanceof PullcordError ? error : new PullcordError("internal", `the wasm could not be loaded: ${HELP}`, { cause: error });
+      throw error instanceof PullcordError
+        ? error
+        : new PullcordError("internal", `the wasm could not be loaded: ${HELP}`, { cause: error });
     }
   }
 }

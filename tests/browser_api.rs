@@ -4,8 +4,9 @@
 #![cfg(target_arch = "wasm32")]
 
 use js_sys::{JSON, Promise, Reflect};
-use pullcord::api::{Host, wipe_account};
+use pullcord::api::Host;
 use pullcord::net::time::sleep;
+use pullcord::store::Store;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -168,19 +169,34 @@ async fn open(name: &str, facade: &Facade, mode: &str) -> Host {
 /// Opens a client with more options than it needs.
 async fn open_with(name: &str, facade: &Facade, more: Value) -> Host {
     let mut config = json!({
-        "account": name, "transport": "http", "baseUrl": server(), "scope": "account",
+        "account": name, "baseUrl": server(), "scope": "account",
         "notify": "socket", "mode": "memory", "online": true, "hidden": false,
     });
     for (option, value) in more.as_object().unwrap() {
         config[option] = value.clone();
     }
-    Host::open(config.to_string(), facade.0.clone().unchecked_into())
+    Host::open(value(&config), facade.0.clone().unchecked_into())
         .await
         .unwrap_or_else(|thrown| panic!("{thrown:?}"))
 }
 
+/// As JS has it.
+fn value(json: &Value) -> JsValue {
+    JSON::parse(&json.to_string()).unwrap()
+}
+
 fn command(host: &Host, command: Value) {
-    host.command(command.to_string());
+    let error = host.command(value(&command));
+    assert!(error.is_undefined(), "{command}: {error:?}");
+}
+
+fn code_of(error: &JsValue) -> JsValue {
+    Reflect::get(error, &"code".into()).unwrap()
+}
+
+fn message_of(error: &JsValue) -> String {
+    let message = Reflect::get(error, &"message".into()).unwrap();
+    message.as_string().unwrap()
 }
 
 #[wasm_bindgen_test]
@@ -243,7 +259,7 @@ async fn what_was_synced_is_there_without_the_server() {
         .await;
     assert_eq!(shown["unread"], 0);
     drop(host);
-    wipe_account(name).await.unwrap();
+    Store::wipe(&name).await.unwrap();
 }
 
 #[wasm_bindgen_test]
@@ -252,7 +268,7 @@ async fn a_wipe_from_outside_ends_the_client() {
     let facade = Facade::new(&format!("demo-{name}"));
     let host = open(&name, &facade, "indexeddb").await;
     host.promote();
-    wipe_account(name).await.unwrap();
+    Store::wipe(&name).await.unwrap();
     facade
         .wait("closed", |frame| {
             (frame["status"]["connection"] == "closed").then_some(())
@@ -263,28 +279,100 @@ async fn a_wipe_from_outside_ends_the_client() {
 }
 
 #[wasm_bindgen_test]
-async fn a_wrong_config_is_invalid() {
-    for config in [
-        "",
-        "{}",
-        r#"{"account":"a","transport":"http"}"#,
-        r#"{"account":"a","transport":"http","baseUrl":"ftp://example.test"}"#,
-        r#"{"account":"a","transport":"pigeon"}"#,
-        r#"{"account":"a","transport":"app","scope":"device"}"#,
-        r#"{"account":"a","transport":"app","notify":"pigeon"}"#,
-        r#"{"account":"a","transport":"app","overflow":"drop"}"#,
+async fn a_wrong_option_is_invalid_and_named() {
+    for (config, named) in [
+        ("5", ""),
+        ("{}", "account"),
+        (r#"{account:"a"}"#, ""),
+        (r#"{account:"a",baseUrl:"ftp://example.test"}"#, ""),
+        (
+            r#"{account:"a",methods:["pull","history"]}"#,
+            "transport.conversations",
+        ),
+        (r#"{account:"a",scope:"device"}"#, "sync.scope"),
+        (r#"{account:"a",scope:null}"#, "sync.scope"),
+        (r#"{account:"a",notify:"pigeon"}"#, "sync.notify"),
+        (
+            r#"{account:"a",notify:"long-poll",scope:"mailbox"}"#,
+            "sync.notify",
+        ),
+        (r#"{account:"a",overflow:"drop"}"#, "overflow"),
+        (r#"{account:"a",mode:"disk"}"#, "storage.mode"),
+        (r#"{account:"a",maxMessages:2**53}"#, "storage.maxMessages"),
+        (r#"{account:"a",timeout:Infinity}"#, "transport.timeout"),
+        (r#"{account:"a",pollInterval:0}"#, "sync.pollInterval"),
+        (r#"{account:"a",pollInterval:null}"#, "sync.pollInterval"),
+        (r#"{account:"a",pullLimit:"5"}"#, "sync.pullLimit"),
+        (
+            r#"{account:"a",minPullInterval:new Date()}"#,
+            "sync.minPullInterval",
+        ),
+        (r#"{account:"a",pageSize:1.5}"#, "pageSize"),
+        (r#"{account:"a",pageSize:5n}"#, "pageSize"),
+        (r#"{account:"a",pageSize:NaN}"#, "pageSize"),
+        (r#"{account:"a",prefetch:"often"}"#, "prefetch"),
+        (r#"{account:"a",prefetch:null}"#, "prefetch"),
     ] {
         let facade = Facade::new("none");
-        let error = Host::open(config.to_owned(), facade.0.clone().unchecked_into())
+        let given = js(&format!("({config})"));
+        let error = Host::open(given, facade.0.clone().unchecked_into())
             .await
             .err()
             .unwrap();
-        assert_eq!(
-            Reflect::get(&error, &"code".into()).unwrap(),
-            "invalid",
-            "{config}"
-        );
+        assert_eq!(code_of(&error), "invalid", "{config}");
+        let said = message_of(&error);
+        assert!(said.starts_with(named), "{config}: {said}");
     }
+}
+
+#[wasm_bindgen_test]
+async fn a_wrong_argument_is_invalid_and_named_and_nothing_is_done() {
+    let facade = backend(json!({
+        "pull": [{ "events": [], "cursor": "1", "hasMore": false }],
+        "conversations": LIST(),
+    }));
+    let host = open_app(&facade, "account").await;
+    for (wrong, named) in [
+        (
+            r#"{op:"load",call:1,timeline:1,direction:"older",limit:0}"#,
+            "limit: ",
+        ),
+        (
+            r#"{op:"load",call:1,timeline:1,direction:"older",limit:null}"#,
+            "limit: ",
+        ),
+        (
+            r#"{op:"open",timeline:1,conversation:"c1",pageSize:NaN}"#,
+            "pageSize: ",
+        ),
+        (
+            r#"{op:"open",timeline:1,conversation:"c1",maxItems:5}"#,
+            "maxItems is at least the page size, 30",
+        ),
+        (
+            r#"{op:"open",timeline:1,conversation:"c1",start:{at:new Date()}}"#,
+            "at: ",
+        ),
+        (r#"{op:"jump",call:1,timeline:1,to:{at:[].at}}"#, "at: "),
+        (r#"{op:"jump",call:1,timeline:1,to:{at:1.5}}"#, "at: "),
+        (
+            r#"{op:"send",call:1,conversation:"c1",clientId:"k",body:"{"}"#,
+            "body: ",
+        ),
+        (r#"{op:"fly"}"#, "unknown variant"),
+        ("undefined", ""),
+    ] {
+        let given = js(&format!("({wrong})"));
+        for error in [host.check(given.clone()), host.command(given)] {
+            assert_eq!(code_of(&error), "invalid", "{wrong}");
+            let said = message_of(&error);
+            assert!(said.starts_with(named), "{wrong}: {said}");
+        }
+    }
+    let fits = js(r#"({op:"open",timeline:1,conversation:"c1",maxItems:30,start:{at:5}})"#);
+    assert!(host.check(fits).is_undefined());
+    command(&host, json!({ "op": "inspect", "call": 7 }));
+    assert_eq!(facade.result(7).await["ok"]["outbox"], 0);
 }
 
 // ---------------------------------------------------------------- every scope, against the server
@@ -420,7 +508,7 @@ async fn a_timeline_begins_and_jumps_where_it_is_told_to() {
     let mut count = anchor["count"].as_u64().unwrap();
     for (call, to, text) in [
         (1, json!("latest"), "n 300"),
-        (2, json!({ "around": first + 49 }), "n 50"),
+        (2, json!({ "around": (first + 49).to_string() }), "n 50"),
         (3, json!({ "at": 0 }), "n 1"),
         // Nothing of it was read.
         (4, json!("first-unread"), "n 1"),
@@ -460,7 +548,7 @@ fn backend(answers: Value) -> Facade {
     .unwrap();
     js(r#"((facade) => Object.assign(facade, {
         async call(method, request) {
-            this.calls.push([method, JSON.parse(request)]);
+            this.calls.push([method, request]);
             const left = this.answers[method];
             if (!left) throw { code: "invalid", message: method };
             const answer = left.length > 1 ? left.shift() : left[0];
@@ -475,6 +563,15 @@ fn backend(answers: Value) -> Facade {
 }
 
 impl Facade {
+    /// What the app's transport can do: what there are answers for, and all that its scope needs.
+    fn methods(&self) -> Vec<String> {
+        let answers = self.get("answers");
+        let answered = answers.as_object().unwrap().keys().cloned();
+        answered
+            .chain(["history".into(), "listen".into()])
+            .collect()
+    }
+
     /// The requests that a method got.
     fn asked(&self, method: &str) -> Vec<Value> {
         let calls = self.get("calls");
@@ -539,7 +636,7 @@ fn message_event(seq: u64, more: Value) -> Value {
 async fn open_app(facade: &Facade, scope: &str) -> Host {
     let name = js("crypto.randomUUID()").as_string().unwrap();
     let more = json!({
-        "transport": "app", "scope": scope, "promoted": true, "canListen": true,
+        "methods": facade.methods(), "scope": scope, "promoted": true,
         "pollInterval": 600_000, "fallbackPollInterval": 600_000,
     });
     let host = open_with(&name, facade, more).await;
@@ -614,6 +711,46 @@ async fn an_apps_mailbox_is_acknowledged_once_stored() {
 }
 
 #[wasm_bindgen_test]
+async fn an_apps_requests_are_values_with_the_body_as_it_was() {
+    let facade = backend(json!({
+        "pullConversations": [{ "conversations": { "__proto__": { "events": [], "cursor": "a1", "hasMore": false } } }],
+        "conversations": [{ "conversations": [{ "id": "__proto__", "lastSeq": null }], "next": null }],
+        "send": [{ "code": "none" }],
+        "markRead": [""],
+    }));
+    let host = open_app(&facade, "conversation").await;
+    facade.caught_up().await;
+    let body = r#"{"__proto__":{"n":1},"text":"\u00e9"}"#;
+    let send =
+        json!({ "op": "send", "call": 1, "conversation": "c1", "body": body, "clientId": "k" });
+    command(&host, send);
+    let mark = json!({ "op": "mark-read", "call": 2, "conversation": "c1", "seq": "18446744073709551615" });
+    command(&host, mark);
+    command(&host, json!({ "op": "sync", "call": 3 }));
+    facade
+        .until("all asked for", |facade| {
+            !facade.asked("send").is_empty()
+                && !facade.asked("markRead").is_empty()
+                && facade.asked("pullConversations").len() > 1
+        })
+        .await;
+    let body: Value = serde_json::from_str(body).unwrap();
+    let asked = json!({ "conversation": "c1", "clientId": "k", "body": body });
+    assert_eq!(facade.asked("send")[0], asked);
+    assert_eq!(
+        facade.asked("markRead")[0],
+        json!({ "conversation": "c1", "seq": "18446744073709551615" })
+    );
+    assert_eq!(
+        facade.asked("conversations")[0],
+        json!({ "after": null, "limit": facade.asked("conversations")[0]["limit"], "cursor": null })
+    );
+    let pulls = facade.asked("pullConversations");
+    let cursors = &pulls.last().unwrap()["cursors"];
+    assert_eq!(cursors, &json!({ "__proto__": "a1" }));
+}
+
+#[wasm_bindgen_test]
 async fn an_apps_conversations_go_on_each_from_its_own_cursor_past_one_that_fails() {
     let batch = |cursor: &str, events: Vec<Value>| json!({ "events": events, "cursor": cursor, "hasMore": false });
     let mut first = batch("a1", Vec::new());
@@ -656,7 +793,7 @@ async fn frozen_a_client_is_silent_and_on_return_it_pulls_once() {
         "conversations": LIST(),
     }));
     let name = js("crypto.randomUUID()").as_string().unwrap();
-    let more = json!({ "transport": "app", "notify": "poll", "promoted": true, "fallbackPollInterval": 300 });
+    let more = json!({ "methods": facade.methods(), "notify": "poll", "promoted": true, "fallbackPollInterval": 300 });
     let host = open_with(&name, &facade, more).await;
     let pulls = || facade.asked("pull").len();
     facade.until("polling", |_| pulls() >= 4).await;

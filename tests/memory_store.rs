@@ -4,20 +4,19 @@
 
 mod store_suite;
 
-use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use pullcord::core::storage::{StoreError, Table, Write};
+use pullcord::core::storage::{Read, StoreError, Table, Write};
 use pullcord::store::{Memory, Mode, Store};
-use store_suite::{Place, all, put};
+use store_suite::{Place, all, delete_all, get, put};
 
 struct InMemory;
 
 impl Place for InMemory {
     async fn fresh(&self, _: &str) -> Store {
-        Store::Memory(RefCell::default())
+        Store::in_memory()
     }
 }
 
@@ -42,7 +41,7 @@ macro_rules! on_memory {
 store_suite::store_suite!(on_memory);
 
 fn rows(store: &Memory, table: Table) -> Vec<Vec<u8>> {
-    store.read(&[all(table)]).expect("a read").remove(0)
+    store.read(&[all(table)]).expect("a read").remove(0).values
 }
 
 #[test]
@@ -57,9 +56,7 @@ fn a_commit_that_does_not_fit_applies_nothing() {
     let writes = [
         put(Table::Meta, "c", "new"),
         put(Table::Meta, "c", "newer"),
-        Write::Clear {
-            table: Table::Blocks,
-        },
+        delete_all(Table::Blocks),
         put(Table::Blocks, "b", "other"),
         Write::Delete {
             table: Table::Blocks,
@@ -125,9 +122,7 @@ fn bytes_counts_keys_and_values() {
     ];
     store.commit(&writes).expect("no limit");
     assert_eq!(store.bytes(), 4);
-    store
-        .commit(&[Write::Clear { table: Table::Meta }])
-        .expect("no limit");
+    store.commit(&[delete_all(Table::Meta)]).expect("no limit");
     assert_eq!(store.bytes(), 1);
 }
 
@@ -152,4 +147,36 @@ fn without_a_browser_auto_is_memory_and_indexeddb_is_refused() {
         assert_eq!(open(mode).expect("a memory store").kind(), "memory");
     }
     assert!(matches!(open(Mode::IndexedDb), Err(StoreError::Refused(_))));
+}
+
+#[test]
+fn a_spoilt_record_is_told_by_its_key_beside_those_that_can_be_read() {
+    let mut store = Memory::new();
+    let three = ["a", "b", "c"].map(|key| put(Table::Blocks, key, key));
+    store.commit(&three).expect("no limit");
+    assert!(store.spoil(Table::Blocks, b"b"));
+    assert!(!store.spoil(Table::Blocks, b"z"), "there is none");
+    let answers = store.read(&[
+        all(Table::Blocks),
+        get(Table::Blocks, "b"),
+        Read::Keys {
+            table: Table::Blocks,
+        },
+    ]);
+    let [all, one, keys] = answers.expect("a read").try_into().expect("three answers");
+    assert_eq!(all.values, [b"a", b"c"]);
+    assert_eq!(all.unreadable, [b"b"]);
+    assert_eq!((one.values.len(), one.unreadable), (0, vec![b"b".to_vec()]));
+    assert_eq!(
+        keys,
+        vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()].into()
+    );
+    // Written anew it can be read; a commit that fails does not mend it.
+    store.set_capacity(Some(0));
+    let anew = [put(Table::Blocks, "b", "new and longer")];
+    assert_eq!(store.commit(&anew), Err(StoreError::Quota));
+    assert_eq!(rows(&store, Table::Blocks), [b"a", b"c"]);
+    store.set_capacity(None);
+    store.commit(&anew).expect("no limit");
+    assert_eq!(rows(&store, Table::Blocks).len(), 3);
 }

@@ -2,7 +2,7 @@
 //! notifications lost, doubled and late, requests failed and slow, answers that break the protocol,
 //! overflows, edits, recalls, trims, removals, failing commits, restarts at any moment, two devices.
 //! After every step what the app shows and what the store holds is compared with the model, by the
-//! rules of DESIGN.md; at the end the trouble stops, and everything must come right.
+//! rules of docs/rules.md; at the end the trouble stops, and everything must come right.
 //!
 //! A history is a seed: also its scope, how it is notified, its overflow policy, whether it jumps, and
 //! what else goes wrong are drawn from it ([`simulation::mode`]). One that fails is shrunk
@@ -10,6 +10,7 @@
 //!
 //! ```text
 //! npm run simulate -- --histories 100000 --seed 1
+//! npm run simulate -- --hours 2.5
 //! npm run simulate -- --replay 123
 //! PULLCORD_MODES='mailbox!,push,keep' npm run simulate
 //! ```
@@ -18,6 +19,8 @@
 // The modules of a test are nobody else's.
 #![allow(unreachable_pub)]
 
+#[path = "simulation/kept.rs"]
+mod kept;
 #[path = "simulation/mod.rs"]
 mod simulation;
 
@@ -25,16 +28,17 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use simulation::coverage;
 use simulation::history::{CommitFate, Failure, History, STEPS};
 use simulation::mode::{self, Mode};
 
 /// Last events of a failing history that are told; PULLCORD_STORY: another number.
 const STORY: usize = 200;
-/// Histories run where PULLCORD_HISTORIES does not say.
-const HISTORIES: u64 = 20_000;
-/// Runs that shrinking a failing history may take.
+/// Histories run where PULLCORD_HISTORIES does not say: always the same, and others each day.
+const HISTORIES: (u64, u64) = (4_500, 200);
+/// Runs that shrinking a failing history may take; PULLCORD_SHRINKING: another number.
 const SHRINKING: u32 = 1_500;
 /// Histories of which every single commit goes wrong in every way, and their steps.
 const SWEPT: (u64, u64) = (25, 100);
@@ -137,6 +141,96 @@ const FOUND_SINCE: &[(u64, &str)] = &[
     ),
 ];
 
+/// Those that were found since the worlds are wider, by surveys of fresh seeds.
+const FOUND_WIDE: &[(u64, &str)] = &[
+    (
+        2_000_002_610,
+        "a window around what was on screen, of more messages than it holds, with a hole",
+    ),
+    (
+        2_000_003_237,
+        "an own message put back into the outbox by the one behind it, which one page brought with it",
+    ),
+    (
+        2_000_003_061,
+        "a pull in pieces given up, because the server had begun with what other pieces had named",
+    ),
+    (
+        2_000_005_617,
+        "a cursor that could not be read, and was there again at the next start",
+    ),
+    (
+        2_000_004_458,
+        "what was on screen of a conversation that was left, not counted as seen",
+    ),
+    (
+        4068,
+        "a live end proven by a message, though one that was left out may be newer",
+    ),
+    (
+        2_200_000_930,
+        "a list closed before the window that replaced it was shown, and not numbered anew",
+    ),
+    (
+        2_200_001_465,
+        "a time guessed offline from a message whose time is not known",
+    ),
+    (
+        2_200_004_266,
+        "a jump to a time whose message was left out of the page, led to the latest",
+    ),
+    (
+        2_200_005_181,
+        "a server that begins with all that other pieces have named, at each pull",
+    ),
+    (
+        4_000_003_677,
+        "an own message that stayed sent, because the server refused to say of it once more",
+    ),
+    (
+        4_000_012_196,
+        "what an answer had refused, asked for again with what it had left out",
+    ),
+    (
+        4_000_003_088,
+        "what was named forgotten at each pull, because a piece had asked for too much with it",
+    ),
+    (
+        6_100_000_032,
+        "a Retry-After that came while the machine slept, to a pull given up at waking",
+    ),
+    (
+        4_000_019_829,
+        "a jump to a time whose message says none, led to the one after it",
+    ),
+    (
+        2_200_010_908,
+        "a page from a replica that had nothing of a conversation yet, which left the list blank",
+    ),
+    (
+        7_000_002_693,
+        "a gap of a conversation that was left, refused and asked for again and again",
+    ),
+    (2_000_002_677, "a send that was lost as the final check ran"),
+    (
+        6_000_001_589,
+        "a jump to a time that a lagging replica knew nothing of, and the list did",
+    ),
+    (6_300_000_763, "a burst on a slow line"),
+    (
+        9_000_000_751,
+        "a sync that waited for a list which another client has paid",
+    ),
+    (
+        9_100_002_993,
+        "a client closed while room was made for what it let go of",
+    ),
+    (
+        9_200_002_004,
+        "what was shown as not fresh, and is gone from the server",
+    ),
+];
+
 /// Those that were found while there was one mode only, and are histories of it.
 const FOUND_CLASSIC: &[(u64, &str)] = &[
     (
@@ -194,7 +288,8 @@ fn tell(failure: Failure) -> String {
     };
     let again = format!("{modes}npm run simulate -- --replay {seed}");
     let chained = failure.history.chained;
-    let shrunk = failure.shrink(SHRINKING);
+    let budget = number("PULLCORD_SHRINKING").map_or(SHRINKING, |runs| runs as u32);
+    let shrunk = failure.shrink(budget);
     let from = if chained {
         String::new()
     } else {
@@ -216,16 +311,42 @@ fn histories_that_failed_once_pass() {
         .map(|(seed, what)| (History::chained(*seed, Mode::classic()), what));
     let since = FOUND_SINCE
         .iter()
+        .map(|(seed, what)| (History::drawn_before(*seed), what));
+    let wide = FOUND_WIDE
+        .iter()
         .map(|(seed, what)| (History::drawn(*seed), what));
-    for (history, what) in found.chain(classic).chain(since) {
+    for (history, what) in found.chain(classic).chain(since).chain(wide) {
         if let Err(failure) = history.run(0) {
             panic!("again: {what}\n{}", tell(*failure));
         }
     }
 }
 
-/// Runs these histories on all cores. Answers those that fail; `all`: goes on after the first.
-fn run(count: u64, all: bool, history: impl Fn(u64) -> History + Sync) -> BTreeMap<u64, Failure> {
+/// How many histories are run, and for how long.
+#[derive(Clone, Copy)]
+struct Length {
+    count: u64,
+    /// from now on
+    time: Duration,
+    /// goes on after the first that fails
+    all: bool,
+}
+
+impl Length {
+    fn of(count: u64) -> Self {
+        Length {
+            count,
+            time: Duration::MAX,
+            all: false,
+        }
+    }
+}
+
+/// Runs these histories on all cores. Answers how many, and those that fail.
+fn run(
+    Length { count, time, all }: Length,
+    history: impl Fn(u64) -> History + Sync,
+) -> (u64, BTreeMap<u64, Failure>) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(0);
     let failed: Mutex<BTreeMap<u64, Failure>> = Mutex::default();
@@ -234,10 +355,13 @@ fn run(count: u64, all: bool, history: impl Fn(u64) -> History + Sync) -> BTreeM
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             let failures = failed.lock().expect("held for an instant").len();
-            if n >= count || (failures > 0 && !all) {
+            if n >= count || (failures > 0 && !all) || started.elapsed() > time {
                 return;
             }
-            if let Err(failure) = history(n).run(0) {
+            let history = history(n);
+            if let Err(failure) = history.run(0) {
+                // At once: a survey of hours may be ended before it is through.
+                println!("seed {}: {}", failure.history.seed, failure.error);
                 failed
                     .lock()
                     .expect("held for an instant")
@@ -247,10 +371,7 @@ fn run(count: u64, all: bool, history: impl Fn(u64) -> History + Sync) -> BTreeM
             if told.elapsed() > Duration::from_secs(10) {
                 *told = Instant::now();
                 let rate = (n + 1) as f64 / started.elapsed().as_secs_f64();
-                println!(
-                    "{} of {count}, {rate:.0} a second, {failures} failed",
-                    n + 1
-                );
+                println!("{}, {rate:.0} a second, {failures} failed", n + 1);
                 // A test's output is not a terminal's.
                 let _ = std::io::stdout().flush();
             }
@@ -261,28 +382,53 @@ fn run(count: u64, all: bool, history: impl Fn(u64) -> History + Sync) -> BTreeM
             scope.spawn(work);
         }
     });
-    failed.into_inner().expect("all threads have ended")
+    let begun = next.into_inner().saturating_sub(threads as u64);
+    (begun, failed.into_inner().expect("all threads have ended"))
 }
 
-#[test]
-fn every_history_keeps_the_rules() {
-    let count = number("PULLCORD_HISTORIES").unwrap_or(HISTORIES);
-    let first = number("PULLCORD_FIRST").unwrap_or(1);
-    // A survey goes on after a failure, and says of each in a line what it found.
-    let survey = std::env::var_os("PULLCORD_SURVEY").is_some();
+/// Runs histories from this seed on, tells what they came to, and fails with the first that failed.
+fn survey(first: u64, length: Length) {
     let started = Instant::now();
-    let mut failed = run(count, survey, |n| History::drawn(first + n));
+    let (count, mut failed) = run(length, |n| History::drawn(first + n));
     let seconds = started.elapsed().as_secs_f64();
     println!(
-        "{count} histories of {STEPS} steps from seed {first} on, in {seconds:.0} s: {:.0} a second",
-        count as f64 / seconds
+        "{count} histories of {STEPS} steps from seed {first} on, in {seconds:.0} s: {:.0} a second, {} failed",
+        count as f64 / seconds,
+        failed.len()
     );
-    for failure in failed.values().filter(|_| survey) {
-        println!("seed {}: {}", failure.history.seed, failure.error);
+    if length.all {
+        println!("Reached were\n{}", coverage::told());
     }
     if let Some((_, failure)) = failed.pop_first() {
         panic!("{} failed\n{}", failed.len() + 1, tell(failure));
     }
+}
+
+#[test]
+fn every_history_keeps_the_rules() {
+    let hours = std::env::var("PULLCORD_HOURS").ok();
+    let hours = hours.and_then(|hours| hours.parse::<f64>().ok());
+    let count = number("PULLCORD_HISTORIES").unwrap_or(match hours {
+        Some(_) => u64::MAX,
+        None => HISTORIES.0,
+    });
+    let length = Length {
+        count,
+        time: hours.map_or(Duration::MAX, |h| Duration::from_secs_f64(h * 3_600.0)),
+        // A survey goes on after a failure, and says of each in a line what it found.
+        all: hours.is_some() || std::env::var_os("PULLCORD_SURVEY").is_some(),
+    };
+    survey(number("PULLCORD_FIRST").unwrap_or(1), length);
+}
+
+/// Others each day. A failure says its seed, and is run again by it.
+#[test]
+fn todays_histories_keep_the_rules() {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let today = since.as_secs() / 86_400;
+    let first = number("PULLCORD_TODAY").unwrap_or(1_000_000_000 + today * 1_000_000);
+    let count = number("PULLCORD_HISTORIES").unwrap_or(HISTORIES.1);
+    survey(first, Length::of(count));
 }
 
 /// Every single commit of a device fails, finds the disk full, is the last before the tab is killed,
@@ -299,7 +445,7 @@ fn every_single_commit_can_go_wrong() {
             Err(failure) => panic!("{}", tell(*failure)),
         };
         let fates = CommitFate::ALL.len() as u64;
-        let mut failed = run(commits * fates, false, |n| {
+        let (_, mut failed) = run(Length::of(commits * fates), |n| {
             let fate = CommitFate::ALL[(n % fates) as usize];
             History {
                 commit: Some((n / fates + 1, fate)),
@@ -319,9 +465,18 @@ fn every_single_commit_can_go_wrong() {
     assert!(swept > 200, "there was hardly anything to go wrong");
 }
 
-/// One history, by its seed: for looking into a failure.
+/// One history, by its seed: for looking into a failure; or several (`PULLCORD_SEEDS=1,2`), of each of
+/// which a line says how it ended.
 #[test]
 fn replay() {
+    if let Ok(seeds) = std::env::var("PULLCORD_SEEDS") {
+        for seed in seeds.split(',').filter_map(|seed| seed.parse().ok()) {
+            match History::drawn(seed).run(0) {
+                Ok(()) => println!("seed {seed} keeps the rules"),
+                Err(failure) => println!("seed {seed}: {}", failure.error),
+            }
+        }
+    }
     if let Some(seed) = number("PULLCORD_SEED") {
         match History::drawn(seed).run(0) {
             Ok(()) => println!("seed {seed} keeps the rules"),
@@ -338,4 +493,19 @@ fn a_history_is_determined_by_its_seed() {
         history.told(STORY)
     };
     assert_eq!(told(7), told(7));
+}
+
+#[test]
+fn a_history_is_determined_by_its_steps() {
+    for seed in 1..=60 {
+        let mut drawn = History::drawn(seed);
+        drawn.steps = 80;
+        let script = drawn.script();
+        let (story, outcome) = drawn.told(STORY);
+        assert_eq!(
+            drawn.by(script).told(STORY),
+            (story, outcome),
+            "seed {seed}"
+        );
+    }
 }

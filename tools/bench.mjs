@@ -1,6 +1,6 @@
-// `npm run bench`: Pullcord beside Dexie and plain IndexedDB, in Chromium, on the real messages; then what each scope and
-// notification costs against the real server, and each overflow policy. Prints tables and writes them as JSON
-// (`-- --out FILE`; else target/bench.json). `-- --pkg FOLDER` measures a package that is built already, `-- --rounds N`
+// `npm run bench`: Pullcord beside Dexie and plain IndexedDB, in Chromium, on the real messages; then what each scope
+// and notification costs against the real server, and each overflow policy. Prints tables and writes them as JSON (`--
+// --out FILE`; else target/bench.json). `-- --pkg FOLDER` measures a package that is built already, `-- --rounds N`
 // more or fewer rounds.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { profile } from "../tests/bench/profile.mjs";
 import { measureRevalidation } from "../tests/bench/revalidate.mjs";
 import { serve } from "../tests/bench/server.mjs";
 import { measureTraffic } from "../tests/bench/traffic.mjs";
-import { packPackage, temporaryFolder } from "../tests/e2e/harness.mjs";
+import { packPackage, temporaryFolder } from "../tests/e2e/support/harness.mjs";
 import { TARGET, buildPackage } from "./build.mjs";
 import { Problem, ROOT, main } from "./run.mjs";
 import { buildServer } from "./server.mjs";
@@ -46,7 +46,10 @@ async function openPage(context, url) {
 
 /** Calls a function of tests/bench/page/index.js. @param {import("playwright-core").Page} page */
 function call(page, name, ...args) {
-  return page.evaluate(([name, args]) => /** @type {any} */ (globalThis).bench[name](...args), /** @type {[string, any[]]} */ ([name, args]));
+  return page.evaluate(
+    ([name, args]) => /** @type {any} */ (globalThis).bench[name](...args),
+    /** @type {[string, any[]]} */ ([name, args]),
+  );
 }
 
 async function bundleContenders() {
@@ -78,9 +81,11 @@ async function measureContenders(context, url, rounds) {
   const page = await openPage(context, url);
   await call(page, "loadMessages");
   const contenders = await call(page, "contenders");
-  say("What each does, in the same page, with durability \"relaxed\", each on a fresh database of its own:");
+  say('What each does, in the same page, with durability "relaxed", each on a fresh database of its own:');
   for (const { name, does } of contenders) say(`  ${name}: ${does}`);
-  say("The backend is an array in the page. Pullcord's answers still become JSON text for its wasm, which over HTTP they are already: it does work here that the others do not. Paging, all let the browser draw a frame between two pages, untimed.\n");
+  say(
+    "The backend is an array in the page. Pullcord's answers still become JSON text for its wasm, which over HTTP they are already: it does work here that the others do not. Paging, all let the browser draw a frame between two pages, untimed.\n",
+  );
 
   const keys = contenders.map(({ key }) => key);
   const times = Object.fromEntries(keys.map((key) => [key, /** @type {number[]} */ ([])]));
@@ -89,22 +94,36 @@ async function measureContenders(context, url, rounds) {
     const database = (key) => `bench-${key}-${round}`;
     for (const key of rotated(keys, round)) times[key].push(await call(page, "catchUp", key, database(key), CATCH_UP));
     // each time on a client and a database that were just opened: nothing is in memory yet
-    for (const key of rotated(keys, round)) pages[key].push(...(await call(page, "pageBack", key, database(key), CATCH_UP, CONVERSATION, PAGE_SIZE, PAGES)));
+    for (const key of rotated(keys, round))
+      pages[key].push(...(await call(page, "pageBack", key, database(key), CATCH_UP, CONVERSATION, PAGE_SIZE, PAGES)));
     for (const key of keys) await call(page, "remove", key, database(key));
-    say(`round ${round + 1} of ${rounds}: catch-up ${keys.map((key) => `${key} ${figure(times[key][round])} ms`).join(", ")}; median page ${keys.map((key) => `${key} ${figure(median(pages[key].slice(-PAGES)))} ms`).join(", ")}`);
+    say(
+      `round ${round + 1} of ${rounds}: catch-up ${keys.map((key) => `${key} ${figure(times[key][round])} ms`).join(", ")}; median page ${keys.map((key) => `${key} ${figure(median(pages[key].slice(-PAGES)))} ms`).join(", ")}`,
+    );
   }
 
   const profiles = {
     catchUp: await profile(page, () => call(page, "catchUp", "pullcord", "bench-profile", CATCH_UP)),
     // between two pages it waits for a frame
-    paging: await profile(page, () => call(page, "pageBack", "pullcord", "bench-profile", CATCH_UP, CONVERSATION, PAGE_SIZE, PAGES), { idle: false }),
+    paging: await profile(
+      page,
+      () => call(page, "pageBack", "pullcord", "bench-profile", CATCH_UP, CONVERSATION, PAGE_SIZE, PAGES),
+      { idle: false },
+    ),
   };
   await call(page, "remove", "pullcord", "bench-profile");
   const dexieVersion = await page.evaluate(() => /** @type {any} */ (globalThis).bench.DEXIE_VERSION);
   await page.close();
 
-  const catchUp = Object.fromEntries(keys.map((key) => [key, { ms: times[key], median: median(times[key]), rate: CATCH_UP / (median(times[key]) / 1000) }]));
-  const paging = Object.fromEntries(keys.map((key) => [key, { median: median(pages[key]), p99: quantile(pages[key], 0.99), pages: pages[key].length }]));
+  const catchUp = Object.fromEntries(
+    keys.map((key) => [
+      key,
+      { ms: times[key], median: median(times[key]), rate: CATCH_UP / (median(times[key]) / 1000) },
+    ]),
+  );
+  const paging = Object.fromEntries(
+    keys.map((key) => [key, { median: median(pages[key]), p99: quantile(pages[key], 0.99), pages: pages[key].length }]),
+  );
   return { contenders, dexieVersion, catchUp, paging, profiles };
 }
 
@@ -128,9 +147,15 @@ async function measureColdOpen(context, url, rounds, all) {
     await page.waitForFunction(() => "bench" in globalThis);
     return ms;
   };
-  const sizes = [["bench-small", SMALL], ["bench-large", all]];
+  const sizes = [
+    ["bench-small", SMALL],
+    ["bench-large", all],
+  ];
   const result = {};
-  for (const [name, warm] of /** @type {[string, boolean][]} */ ([["whole", false], ["wasmLoaded", true]])) {
+  for (const [name, warm] of /** @type {[string, boolean][]} */ ([
+    ["whole", false],
+    ["wasmLoaded", true],
+  ])) {
     const times = sizes.map(() => /** @type {number[]} */ ([]));
     // the first of all fills the browser's caches
     for (const [database] of sizes) await measure(database, warm);
@@ -147,7 +172,8 @@ async function measureColdOpen(context, url, rounds, all) {
 
 async function measureDownload(pkg) {
   const files = {};
-  for (const name of ["pullcord.wasm", "index.js"]) files[name] = gzipSync(await readFile(join(pkg, name)), { level: 9 }).length;
+  for (const name of ["pullcord.wasm", "index.js"])
+    files[name] = gzipSync(await readFile(join(pkg, name)), { level: 9 }).length;
   return { files, gzip: Object.values(files).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
@@ -157,7 +183,11 @@ const percent = (share) => `${(share * 100).toFixed(0)} %`;
 
 /** What a profile says, greatest first. */
 function shares({ shares }) {
-  return Object.entries(shares).filter(([, share]) => share >= 0.01).sort(([, a], [, b]) => b - a).map(([kind, share]) => `${kind} ${percent(share)}`).join(", ");
+  return Object.entries(shares)
+    .filter(([, share]) => share >= 0.01)
+    .sort(([, a], [, b]) => b - a)
+    .map(([kind, share]) => `${kind} ${percent(share)}`)
+    .join(", ");
 }
 
 /** Each target, whether it is met, and if not, what stands in the way. */
@@ -171,37 +201,123 @@ function judge({ catchUp, paging, coldOpen, download, memory, profiles }) {
     memory: memory.bytes / 2 ** 20,
   };
   const why = {
-    catchUp: () => `at ${TARGETS.catchUp} times Dexie's rate it would take ${figure(catchUp.dexie.median / TARGETS.catchUp)} ms and takes ${figure(catchUp.pullcord.median)}: ${shares(profiles.catchUp)}`,
-    median: () => `a page takes ${figure(paging.pullcord.median)} ms, and half of Dexie's is ${figure(paging.dexie.median / 2)}: ${shares(profiles.paging)}`,
-    p99: () => `the slowest pages are those that read their blocks from IndexedDB: ${figure(paging.pullcord.p99)} ms, ${figure(paging.pullcord.p99 / paging.pullcord.median)} times the median; Dexie's p99 is only ${figure(paging.dexie.p99 / paging.dexie.median)} times its own`,
-    coldOpen: () => `${figure(coldOpen.whole.large.median - coldOpen.whole.small.median)} ms more (${figure(coldOpen.wasmLoaded.large.median - coldOpen.wasmLoaded.small.median)} of them with the wasm loaded before): the index of the conversation's blocks is read whole, and it is as long as the history`,
-    download: () => `${Object.entries(download.files).map(([name, bytes]) => `${name} ${figure(bytes / 1000)} KB`).join(", ")}: the wasm is ${figure(download.files["pullcord.wasm"] / 1000 - TARGETS.download + download.files["index.js"] / 1000)} KB too large`,
+    catchUp: () =>
+      `at ${TARGETS.catchUp} times Dexie's rate it would take ${figure(catchUp.dexie.median / TARGETS.catchUp)} ms and takes ${figure(catchUp.pullcord.median)}: ${shares(profiles.catchUp)}`,
+    median: () =>
+      `a page takes ${figure(paging.pullcord.median)} ms, and half of Dexie's is ${figure(paging.dexie.median / 2)}: ${shares(profiles.paging)}`,
+    p99: () =>
+      `the slowest pages are those that read their blocks from IndexedDB: ${figure(paging.pullcord.p99)} ms, ${figure(paging.pullcord.p99 / paging.pullcord.median)} times the median; Dexie's p99 is only ${figure(paging.dexie.p99 / paging.dexie.median)} times its own`,
+    coldOpen: () =>
+      `${figure(coldOpen.whole.large.median - coldOpen.whole.small.median)} ms more (${figure(coldOpen.wasmLoaded.large.median - coldOpen.wasmLoaded.small.median)} of them with the wasm loaded before): the index of the conversation's blocks is read whole, and it is as long as the history`,
+    download: () =>
+      `${Object.entries(download.files)
+        .map(([name, bytes]) => `${name} ${figure(bytes / 1000)} KB`)
+        .join(
+          ", ",
+        )}: the wasm is ${figure(download.files["pullcord.wasm"] / 1000 - TARGETS.download + download.files["index.js"] / 1000)} KB too large`,
     memory: () => `wasm memory never shrinks: this is its peak in ${figure(memory.ms / 1000)} s of catching up`,
   };
-  const target = (key, name, shown, limit, met) => ({ name, target: limit, measured: shown, value: ratio[key], met, why: met ? null : why[key]() });
+  const target = (key, name, shown, limit, met) => ({
+    name,
+    target: limit,
+    measured: shown,
+    value: ratio[key],
+    met,
+    why: met ? null : why[key](),
+  });
   return [
-    target("catchUp", "Catch-up of 100,000 messages, batches of 500", `${figure(ratio.catchUp)} × Dexie's rate`, `≥ ${TARGETS.catchUp} ×`, ratio.catchUp >= TARGETS.catchUp),
-    target("median", "Paging back through 3,000, a page: median", `${figure(ratio.median)} × Dexie's`, `≤ ${TARGETS.paging} ×`, ratio.median <= TARGETS.paging),
-    target("p99", "Paging back through 3,000, a page: p99", `${figure(ratio.p99)} × Dexie's`, `≤ ${TARGETS.paging} ×`, ratio.p99 <= TARGETS.paging),
-    target("coldOpen", `Cold open, ${memory.all.toLocaleString("en-US")} messages : 1,000`, `${figure(ratio.coldOpen)} ×`, `≤ ${TARGETS.coldOpen} ×`, ratio.coldOpen <= TARGETS.coldOpen),
-    target("download", "Download, gzipped", `${figure(ratio.download)} KB`, `≤ ${TARGETS.download} KB`, ratio.download <= TARGETS.download),
-    target("memory", `wasm memory after ${memory.all.toLocaleString("en-US")} messages`, `${figure(ratio.memory)} MB`, `≤ ${TARGETS.memory} MB`, ratio.memory <= TARGETS.memory),
+    target(
+      "catchUp",
+      "Catch-up of 100,000 messages, batches of 500",
+      `${figure(ratio.catchUp)} × Dexie's rate`,
+      `≥ ${TARGETS.catchUp} ×`,
+      ratio.catchUp >= TARGETS.catchUp,
+    ),
+    target(
+      "median",
+      "Paging back through 3,000, a page: median",
+      `${figure(ratio.median)} × Dexie's`,
+      `≤ ${TARGETS.paging} ×`,
+      ratio.median <= TARGETS.paging,
+    ),
+    target(
+      "p99",
+      "Paging back through 3,000, a page: p99",
+      `${figure(ratio.p99)} × Dexie's`,
+      `≤ ${TARGETS.paging} ×`,
+      ratio.p99 <= TARGETS.paging,
+    ),
+    target(
+      "coldOpen",
+      `Cold open, ${memory.all.toLocaleString("en-US")} messages : 1,000`,
+      `${figure(ratio.coldOpen)} ×`,
+      `≤ ${TARGETS.coldOpen} ×`,
+      ratio.coldOpen <= TARGETS.coldOpen,
+    ),
+    target(
+      "download",
+      "Download, gzipped",
+      `${figure(ratio.download)} KB`,
+      `≤ ${TARGETS.download} KB`,
+      ratio.download <= TARGETS.download,
+    ),
+    target(
+      "memory",
+      `wasm memory after ${memory.all.toLocaleString("en-US")} messages`,
+      `${figure(ratio.memory)} MB`,
+      `≤ ${TARGETS.memory} MB`,
+      ratio.memory <= TARGETS.memory,
+    ),
   ];
 }
 
 function print({ contenders, catchUp, paging, coldOpen, memory, profiles }, targets) {
   const rows = (cells) => contenders.map(({ key, name }) => [name, ...cells(key)]);
-  say(`\nCatch-up of ${CATCH_UP.toLocaleString("en-US")} messages in batches of 500 (median of ${catchUp.pullcord.ms.length} rounds)`);
-  say(table([["", "messages/s", "ms", "× Dexie's rate"], ...rows((key) => [figure(catchUp[key].rate), figure(catchUp[key].median), figure(catchUp[key].rate / catchUp.dexie.rate)])]));
+  say(
+    `\nCatch-up of ${CATCH_UP.toLocaleString("en-US")} messages in batches of 500 (median of ${catchUp.pullcord.ms.length} rounds)`,
+  );
+  say(
+    table([
+      ["", "messages/s", "ms", "× Dexie's rate"],
+      ...rows((key) => [
+        figure(catchUp[key].rate),
+        figure(catchUp[key].median),
+        figure(catchUp[key].rate / catchUp.dexie.rate),
+      ]),
+    ]),
+  );
   say(`  Pullcord's time, profiled: ${shares(profiles.catchUp)}`);
   say(`\nPaging back, ${PAGE_SIZE} at a time (${paging.pullcord.pages} pages each)`);
-  say(table([["", "median ms", "p99 ms", "× Dexie's median", "× its p99"], ...rows((key) => [figure(paging[key].median), figure(paging[key].p99), figure(paging[key].median / paging.dexie.median), figure(paging[key].p99 / paging.dexie.p99)])]));
+  say(
+    table([
+      ["", "median ms", "p99 ms", "× Dexie's median", "× its p99"],
+      ...rows((key) => [
+        figure(paging[key].median),
+        figure(paging[key].p99),
+        figure(paging[key].median / paging.dexie.median),
+        figure(paging[key].p99 / paging.dexie.p99),
+      ]),
+    ]),
+  );
   say(`  Pullcord's time, profiled: ${shares(profiles.paging)}`);
-  say(`\nCold open: page loaded, createClient to the first page in a snapshot (median of ${coldOpen.whole.small.ms.length})`);
+  say(
+    `\nCold open: page loaded, createClient to the first page in a snapshot (median of ${coldOpen.whole.small.ms.length})`,
+  );
   const opening = (name, { small, large, ratio }) => [name, figure(small.median), figure(large.median), figure(ratio)];
-  say(table([["", "1,000: ms", `${memory.all.toLocaleString("en-US")}: ms`, "ratio"], opening("with the wasm's download (cached) and compilation", coldOpen.whole), opening("wasm loaded before", coldOpen.wasmLoaded)]));
+  say(
+    table([
+      ["", "1,000: ms", `${memory.all.toLocaleString("en-US")}: ms`, "ratio"],
+      opening("with the wasm's download (cached) and compilation", coldOpen.whole),
+      opening("wasm loaded before", coldOpen.wasmLoaded),
+    ]),
+  );
   say("\nTargets");
-  say(table([["", "measured", "target", ""], ...targets.map(({ name, measured, target, met }) => [name, measured, target, met ? "met" : "MISSED"])]));
+  say(
+    table([
+      ["", "measured", "target", ""],
+      ...targets.map(({ name, measured, target, met }) => [name, measured, target, met ? "met" : "MISSED"]),
+    ]),
+  );
   for (const { name, why } of targets.filter(({ met }) => !met)) say(`  Missed, ${name}: ${why}`);
 }
 
@@ -209,34 +325,57 @@ function print({ contenders, catchUp, paging, coldOpen, memory, profiles }, targ
 const kilo = (bytes) => `${figure(bytes / 1000)} KB`;
 
 function printTraffic({ messages, bytes, conversations, speed, ways }) {
-  say(`\nAn hour of traffic: ${messages.toLocaleString("en-US")} messages (${kilo(bytes)} of text) in ${conversations} conversations, played ${figure(speed)} times as fast against the real server, timers likewise; all at once, a device each`);
-  say(table([
-    ["", "pulls", "acks", "frames in", "frames out", "up", "down"],
-    ...ways.map(({ name, requests, frames, up, down }) => [name, ...[requests.pull ?? 0, requests.ack ?? 0, frames.received, frames.sent].map(String), kilo(up), kilo(down)]),
-  ]));
-  say("  Bytes are TCP's: HTTP/1.1 with Chromium's headers, uncompressed, and WebSocket frames. \"poll\" asks every 5 s; a socket is backed by a pull every 30 s, a long poll waits up to 30 s.");
+  say(
+    `\nAn hour of traffic: ${messages.toLocaleString("en-US")} messages (${kilo(bytes)} of text) in ${conversations} conversations, played ${figure(speed)} times as fast against the real server, timers likewise; all at once, a device each`,
+  );
+  say(
+    table([
+      ["", "pulls", "acks", "frames in", "frames out", "up", "down"],
+      ...ways.map(({ name, requests, frames, up, down }) => [
+        name,
+        ...[requests.pull ?? 0, requests.ack ?? 0, frames.received, frames.sent].map(String),
+        kilo(up),
+        kilo(down),
+      ]),
+    ]),
+  );
+  say(
+    "  Bytes are TCP's: HTTP/1.1 with Chromium's headers, uncompressed, and WebSocket frames. \"poll\" asks every 5 s; a socket is backed by a pull every 30 s, a long poll waits up to 30 s.",
+  );
 }
 
 /** What was measured in several rounds, as medians. */
 function typical(rounds) {
   const middle = (of) => median(rounds.map(of));
-  return { ms: middle(({ ms }) => ms), up: middle(({ up }) => up), down: middle(({ down }) => down), requests: middle(({ requests }) => Object.values(requests).reduce((sum, count) => sum + count, 0)) };
+  return {
+    ms: middle(({ ms }) => ms),
+    up: middle(({ up }) => up),
+    down: middle(({ down }) => down),
+    requests: middle(({ requests }) => Object.values(requests).reduce((sum, count) => sum + count, 0)),
+  };
 }
 
 function printRevalidation({ messages, changed, ways }) {
   const [keep, clear] = [typical(ways.keep), typical(ways.clear)];
-  say(`\nAfter an overflow: a conversation of ${messages.toLocaleString("en-US")} messages, ${changed} of them changed, until all of it is fresh again (median of ${ways.keep.length})`);
+  say(
+    `\nAfter an overflow: a conversation of ${messages.toLocaleString("en-US")} messages, ${changed} of them changed, until all of it is fresh again (median of ${ways.keep.length})`,
+  );
   const row = (name, { requests, up, down, ms }) => [name, String(requests), kilo(up), kilo(down), figure(ms)];
-  say(table([
-    ["", "requests", "up", "down", "ms"],
-    row("keep: revalidated", keep),
-    row("clear: fetched again, 1,000 at a time", clear),
-    ["clear : keep", ...["requests", "up", "down", "ms"].map((of) => `${figure(clear[of] / keep[of])} ×`)],
-  ]));
+  say(
+    table([
+      ["", "requests", "up", "down", "ms"],
+      row("keep: revalidated", keep),
+      row("clear: fetched again, 1,000 at a time", clear),
+      ["clear : keep", ...["requests", "up", "down", "ms"].map((of) => `${figure(clear[of] / keep[of])} ×`)],
+    ]),
+  );
 }
 
 await main(import.meta.url, async (args) => {
-  const { values: options } = parseArgs({ args, options: { out: { type: "string" }, pkg: { type: "string" }, rounds: { type: "string", default: "5" } } });
+  const { values: options } = parseArgs({
+    args,
+    options: { out: { type: "string" }, pkg: { type: "string" }, rounds: { type: "string", default: "5" } },
+  });
   const rounds = Number(options.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Problem("--rounds takes a number, at least 1");
   await setUpBuild();
@@ -254,8 +393,16 @@ await main(import.meta.url, async (args) => {
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--js-flags=--expose-gc"],
   });
   try {
-    const environment = { date: new Date().toISOString(), chromium: context.browser()?.version() ?? null, cpu: cpus()[0]?.model ?? null, cores: cpus().length, node: process.version };
-    say(`Chromium ${environment.chromium}, ${environment.cores} × ${environment.cpu}; ${real ? "the real messages" : "generated messages, for ../shared/data/irc is missing"}\n`);
+    const environment = {
+      date: new Date().toISOString(),
+      chromium: context.browser()?.version() ?? null,
+      cpu: cpus()[0]?.model ?? null,
+      cores: cpus().length,
+      node: process.version,
+    };
+    say(
+      `Chromium ${environment.chromium}, ${environment.cores} × ${environment.cpu}; ${real ? "the real messages" : "generated messages, for ../shared/data/irc is missing"}\n`,
+    );
     const download = await measureDownload(pkg);
     const contenders = await measureContenders(context, server.url, rounds);
     const memory = await measureMemory(context, server.url);

@@ -8,6 +8,7 @@ import { join, relative, resolve } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { Problem, ROOT, main, must } from "./run.mjs";
 import { setUpBuild, tool, toolEnv } from "./setup.mjs";
+import { versionOf } from "./version.mjs";
 
 export const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR || "target");
 export const PKG = join(ROOT, "pkg");
@@ -21,23 +22,40 @@ const LIMIT = 110;
 // the features: what the wasm of current Rust uses, and every supported browser has; inlining less gzips better;
 // the lowest KB of memory is the end of the stack, nothing lies there; by name, what is alike stands together, which
 // gzips better
-const WASM_OPT = ["-Oz", "--one-caller-inline-max-function-size=20", "--low-memory-unused", "--reorder-functions-by-name", "--strip-debug", "--strip-producers", "--strip-target-features", "--minify-imports-and-exports-and-modules", "--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext", "--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue"];
+const WASM_OPT = [
+  "-Oz",
+  "--one-caller-inline-max-function-size=20",
+  "--low-memory-unused",
+  "--reorder-functions-by-name",
+  "--strip-debug",
+  "--strip-producers",
+  "--strip-target-features",
+  "--minify-imports-and-exports-and-modules",
+  "--enable-bulk-memory",
+  "--enable-nontrapping-float-to-int",
+  "--enable-sign-ext",
+  "--enable-mutable-globals",
+  "--enable-reference-types",
+  "--enable-multivalue",
+];
 
 function filesBelow(path) {
   if (!existsSync(path)) return [];
   return readdirSync(path, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .map((entry) => join(entry.parentPath ?? /** @type {any} */ (entry).path, entry.name))
     .sort();
 }
 
 /** Changes whenever anything that the package is made of does. */
 function fingerprint() {
   const hash = createHash("sha256");
-  const inputs = ["src", "pkg-template", "tools/build.mjs", "Cargo.toml", "Cargo.lock", "package-lock.json"].flatMap((name) => {
-    const path = join(ROOT, name);
-    return /\.\w+$/.test(name) ? [path] : filesBelow(path);
-  });
+  const inputs = ["src", "pkg-template", "tools/build.mjs", "Cargo.toml", "Cargo.lock", "package-lock.json"].flatMap(
+    (name) => {
+      const path = join(ROOT, name);
+      return /\.\w+$/.test(name) ? [path] : filesBelow(path);
+    },
+  );
   for (const file of inputs) hash.update(relative(ROOT, file)).update("\0").update(readFileSync(file)).update("\0");
   return hash.digest("hex");
 }
@@ -48,18 +66,39 @@ function remappedPaths() {
   const sources = join(cargo, "registry", "src");
   const registries = existsSync(sources) ? readdirSync(sources).map((name) => [join(sources, name), "crates"]) : [];
   // the last that matches counts
-  return [[homedir(), "home"], [cargo, "cargo"], ...registries, [ROOT.replace(/\/$/, ""), "pullcord"]].map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
+  return [[homedir(), "home"], [cargo, "cargo"], ...registries, [ROOT.replace(/\/$/, ""), "pullcord"]].map(
+    ([from, to]) => `--remap-path-prefix=${from}=${to}`,
+  );
 }
 
 async function buildWasm() {
   await must("cargo", ["fetch", "--locked", "--quiet", "--target", "wasm32-unknown-unknown"]);
-  await must("cargo", ["build", "--locked", "--release", "--lib", "--package", "pullcord", "--target", "wasm32-unknown-unknown"], {
-    env: { CARGO_ENCODED_RUSTFLAGS: remappedPaths().join("\x1f") },
-  });
+  await must(
+    "cargo",
+    ["build", "--locked", "--release", "--lib", "--package", "pullcord", "--target", "wasm32-unknown-unknown"],
+    {
+      env: { CARGO_ENCODED_RUSTFLAGS: remappedPaths().join("\x1f") },
+    },
+  );
   const built = join(TARGET, "wasm32-unknown-unknown", "release", "pullcord.wasm");
-  await must(tool("wasm-bindgen"), [built, "--target", "no-modules", "--no-typescript", "--omit-default-module-path", "--remove-producers-section", "--out-dir", WORK, "--out-name", "pullcord"]);
+  await must(tool("wasm-bindgen"), [
+    built,
+    "--target",
+    "no-modules",
+    "--no-typescript",
+    "--omit-default-module-path",
+    "--remove-producers-section",
+    "--out-dir",
+    WORK,
+    "--out-name",
+    "pullcord",
+  ]);
   const optimized = join(WORK, "pullcord.wasm");
-  const said = await must("wasm-opt", [...WASM_OPT, join(WORK, "pullcord_bg.wasm"), "-o", optimized], { env: toolEnv, capture: true, quiet: true });
+  const said = await must("wasm-opt", [...WASM_OPT, join(WORK, "pullcord_bg.wasm"), "-o", optimized], {
+    env: toolEnv,
+    capture: true,
+    quiet: true,
+  });
   return { wasm: optimized, names: JSON.parse(said.slice(said.indexOf("{"), said.lastIndexOf("}") + 1)) };
 }
 
@@ -79,10 +118,15 @@ function shorten(glue, { imports, exports }) {
       return form(short.get(long));
     });
   };
-  rename(/\b(__wb\w+)(?=: function\b)/g, imports.map(([, long, short]) => [long, short]), (short) => short);
+  rename(
+    /\b(__wb\w+)(?=: function\b)/g,
+    imports.map(([, long, short]) => [long, short]),
+    (short) => short,
+  );
   // wasm-opt calls the one module there is so
   glue = glue.replace('"./pullcord_bg.js": import0', '"a": import0');
-  if (count !== imports.length || !glue.includes('"a": import0')) throw new Problem("wasm-bindgen's output has changed: its imports are no longer found");
+  if (count !== imports.length || !glue.includes('"a": import0'))
+    throw new Problem("wasm-bindgen's output has changed: its imports are no longer found");
   rename(/\bwasm\.(\w+)/g, exports, (short) => `wasm.${short}`);
   return glue;
 }
@@ -90,9 +134,13 @@ function shorten(glue, { imports, exports }) {
 /** wasm-bindgen's glue keeps its instance in variables of its own: each call of the function has others. */
 async function wrapGlue(names) {
   const glue = await readFile(join(WORK, "pullcord.js"), "utf8");
-  if (!glue.includes("wasm_bindgen")) throw new Problem("wasm-bindgen's output has changed: it no longer defines wasm_bindgen");
+  if (!glue.includes("wasm_bindgen"))
+    throw new Problem("wasm-bindgen's output has changed: it no longer defines wasm_bindgen");
   const wrapped = join(WORK, "glue.js");
-  await writeFile(wrapped, `export default function instantiate() {\n${shorten(glue, names)}\nreturn wasm_bindgen;\n}\n`);
+  await writeFile(
+    wrapped,
+    `export default function instantiate() {\n${shorten(glue, names)}\nreturn wasm_bindgen;\n}\n`,
+  );
   return wrapped;
 }
 
@@ -108,11 +156,14 @@ async function bundle(glue) {
     charset: "utf8",
     metafile: true,
     logLevel: "warning",
-    plugins: [{ name: "glue", setup: ({ onResolve }) => onResolve({ filter: /^\.\/glue\.js$/ }, () => ({ path: glue })) }],
+    plugins: [
+      { name: "glue", setup: ({ onResolve }) => onResolve({ filter: /^\.\/glue\.js$/ }, () => ({ path: glue })) },
+    ],
   });
   const text = await readFile(join(PKG, "index.js"), "utf8");
   // bundlers look for exactly this
-  if (!/new URL\("\.\/pullcord\.wasm",\s*import\.meta\.url\)/.test(text)) throw new Problem("the bundle has lost where the wasm is");
+  if (!/new URL\("\.\/pullcord\.wasm",\s*import\.meta\.url\)/.test(text))
+    throw new Problem("the bundle has lost where the wasm is");
   return metafile;
 }
 
@@ -124,7 +175,9 @@ async function sizes() {
       name,
       raw: bytes.length,
       gzip: gzipSync(bytes, { level: 9 }).length,
-      brotli: brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }).length,
+      brotli: brotliCompressSync(bytes, {
+        params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+      }).length,
     });
   }
   const sum = (field) => rows.reduce((total, row) => total + row[field], 0);
@@ -140,6 +193,13 @@ async function printSizes() {
   if (gzip > LIMIT * 1000) console.warn(`warning: more than the ${LIMIT} KB gzipped that were promised`);
 }
 
+/** The template's, with the version that stands in Cargo.toml. */
+async function writePackageJson() {
+  const version = versionOf(await readFile(join(ROOT, "Cargo.toml"), "utf8"));
+  const { name, ...more } = JSON.parse(await readFile(join(TEMPLATE, "package.json"), "utf8"));
+  await writeFile(join(PKG, "package.json"), `${JSON.stringify({ name, version, ...more }, null, 2)}\n`);
+}
+
 /** Builds pkg/, unless it is up to date. */
 export async function buildPackage({ quiet = false } = {}) {
   const now = fingerprint();
@@ -153,7 +213,9 @@ export async function buildPackage({ quiet = false } = {}) {
     await mkdir(PKG);
     await bundle(glue);
     await cp(wasm, join(PKG, "pullcord.wasm"));
-    for (const name of ["package.json", "index.d.ts", "README.md", "LICENSE-MIT", "LICENSE-APACHE"]) await cp(join(TEMPLATE, name), join(PKG, name));
+    await writePackageJson();
+    for (const name of ["index.d.ts", "README.md"]) await cp(join(TEMPLATE, name), join(PKG, name));
+    for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) await cp(join(ROOT, name), join(PKG, name));
     await writeFile(STAMP, now);
   }
   if (!quiet) await printSizes();

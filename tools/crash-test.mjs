@@ -1,9 +1,10 @@
-// `npm run crash-test`: Chromium is killed a hundred times in the middle of its work, and started again on the same profile (tests/e2e/crash.mjs).
-// `-- --kills N` kills more or less often, `-- --phases catch-up,sending` only in these, `-- --seed S` draws the same plan again: what is done and when it is killed.
-// What the machine makes of it differs from run to run.
+// `npm run crash-test`: Chromium is killed a hundred times in the middle of its work, and started again on the same
+// profile (tests/e2e/support/crash.mjs). `-- --kills N` kills more or less often, `-- --phases catch-up,sending` only
+// in these, `-- --seed S` draws the same plan again: what is done and when it is killed. What the machine makes of it
+// differs from run to run.
 
 import { parseArgs } from "node:util";
-import { PHASES, crashTest } from "../tests/e2e/crash.mjs";
+import { PHASES, crashTest } from "../tests/e2e/support/crash.mjs";
 import { buildPackage } from "./build.mjs";
 import { Problem, main } from "./run.mjs";
 import { buildServer } from "./server.mjs";
@@ -16,11 +17,15 @@ function count(name, text, standard) {
 }
 
 await main(import.meta.url, async (args) => {
-  const { values } = parseArgs({ args, options: { kills: { type: "string" }, phases: { type: "string" }, seed: { type: "string" } } });
+  const { values } = parseArgs({
+    args,
+    options: { kills: { type: "string" }, phases: { type: "string" }, seed: { type: "string" } },
+  });
   const kills = count("kills", values.kills, 100);
   const seed = count("seed", values.seed, 1 + Math.floor(Math.random() * 1e9));
   const phases = values.phases?.split(",") ?? PHASES;
-  if (!phases.every((phase) => PHASES.includes(phase))) throw new Problem(`--phases takes some of: ${PHASES.join(",")}`);
+  if (!phases.every((phase) => PHASES.includes(phase)))
+    throw new Problem(`--phases takes some of: ${PHASES.join(",")}`);
   await setUpTests();
   await buildPackage({ quiet: true });
   await buildServer();

@@ -23,7 +23,9 @@ await main(import.meta.url, async (given) => {
     ...(has("--import") || has("--db") ? [] : ["--generate"]),
   ];
   const { url, ended } = await startServer({ args: [...standard, ...given], quiet: false });
-  console.log(`\nThe demo is at ${url}/ (a guided tour: ${url}/tour.html; two devices side by side: ${url}/two.html). Ctrl-C ends it.`);
+  console.log(
+    `\nThe demo is at ${url}/ (a guided tour: ${url}/tour.html; two devices side by side: ${url}/two.html). Ctrl-C ends it.`,
+  );
   const code = await ended;
   process.exit(typeof code === "number" ? code : 1);
 });

@@ -23,8 +23,10 @@ function parse(args) {
   let minimise = false;
   for (let i = 0; i < args.length; i += 1) {
     if (args[i] === "--minimise") minimise = true;
-    else if (args[i] === "--seconds" && /^\d+$/.test(args[i + 1] ?? "")) seconds = Number(args[(i += 1)]);
-    else if (TARGETS.includes(args[i])) targets.push(args[i]);
+    else if (args[i] === "--seconds" && /^\d+$/.test(args[i + 1] ?? "")) {
+      i += 1;
+      seconds = Number(args[i]);
+    } else if (TARGETS.includes(args[i])) targets.push(args[i]);
     else throw new Problem(`${args[i]}: it takes some of ${TARGETS.join(", ")}; --seconds N; --minimise`);
   }
   return { targets: targets.length ? targets : TARGETS, seconds, minimise };
@@ -37,11 +39,21 @@ await main(import.meta.url, async (args) => {
   let failed = false;
   for (const target of targets) {
     console.log(`\n━━━ ${target}`);
-    const [found, kept, artifacts] = [join(TARGET, "fuzz", target), join(PACKAGE, "corpus", target), join(TARGET, "fuzz", "artifacts", target)];
+    const [found, kept, artifacts] = [
+      join(TARGET, "fuzz", target),
+      join(PACKAGE, "corpus", target),
+      join(TARGET, "fuzz", "artifacts", target),
+    ];
     for (const folder of [found, artifacts]) mkdirSync(folder, { recursive: true });
-    const libFuzzer = minimise ? ["-merge=1", "-max_len=1024"] : [`-max_total_time=${seconds}`, "-print_final_stats=1", ...LIMITS];
+    const libFuzzer = minimise
+      ? ["-merge=1", "-max_len=1024"]
+      : [`-max_total_time=${seconds}`, "-print_final_stats=1", ...LIMITS];
     const folders = minimise ? [kept, found] : [found, kept];
-    const { code } = await run("cargo", ["fuzz", "run", ...CARGO_FUZZ, target, ...folders, "--", ...libFuzzer, `-artifact_prefix=${artifacts}/`], { env: toolEnv });
+    const { code } = await run(
+      "cargo",
+      ["fuzz", "run", ...CARGO_FUZZ, target, ...folders, "--", ...libFuzzer, `-artifact_prefix=${artifacts}/`],
+      { env: toolEnv },
+    );
     failed ||= code !== 0;
   }
   process.exit(failed ? 1 : 0);

@@ -8,15 +8,17 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** @type {Set<import("node:child_process").ChildProcess>} */
 const running = new Set();
 
-function endAll(signal) {
-  for (const child of running) {
-    // the whole group: cargo and wasm-pack have children of their own
-    try {
-      process.kill(-child.pid, signal);
-    } catch {
-      child.kill(signal);
-    }
+/** The whole group: cargo and wasm-pack have children of their own. */
+function killGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    child.kill(signal);
   }
+}
+
+function endAll(signal) {
+  for (const child of running) killGroup(child, signal);
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
@@ -27,9 +29,19 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
 }
 process.on("exit", () => endAll("SIGKILL"));
 
-/** @returns the child, in a group of its own that ends with this process */
+/**
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, stdio?: "inherit" | string[] }} [options]
+ * @returns the child, in a group of its own that ends with this process
+ */
 export function start(program, args, { env = {}, cwd = ROOT, stdio = "inherit" } = {}) {
-  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: /** @type {any} */ (stdio === "inherit" ? ["ignore", "inherit", "inherit"] : stdio), detached: true });
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: /** @type {any} */ (stdio === "inherit" ? ["ignore", "inherit", "inherit"] : stdio),
+    detached: true,
+  });
   running.add(child);
   child.once("exit", () => {
     running.delete(child);
@@ -44,19 +56,36 @@ export function start(program, args, { env = {}, cwd = ROOT, stdio = "inherit" }
   return child;
 }
 
-/** Runs to its end. @returns {Promise<{ code: number, output: string }>} `output`: what it said, where `capture` is set */
-export function run(program, args, { env = {}, cwd = ROOT, capture = false, quiet = false } = {}) {
+/**
+ * Runs to its end.
+ * @returns {Promise<{ code: number, output: string }>} `output`: what it said, where `capture` is set; `limit`: ms
+ *   after which it is ended, and has failed
+ */
+export function run(program, args, { env = {}, cwd = ROOT, capture = false, quiet = false, limit = 0 } = {}) {
   return new Promise((resolve, reject) => {
     const child = start(program, args, { env, cwd, stdio: capture ? ["ignore", "pipe", "pipe"] : "inherit" });
     let output = "";
-    for (const [from, to] of [[child.stdout, process.stdout], [child.stderr, process.stderr]]) {
+    const end = () => {
+      console.error(`${[program, ...args].join(" ")} did not end within ${limit / 1000} s, and is ended`);
+      // a browser is in a group of its own: who started it ends it, if it still can
+      killGroup(child, "SIGTERM");
+      setTimeout(() => killGroup(child, "SIGKILL"), 10_000).unref();
+    };
+    const timer = limit ? setTimeout(end, limit) : undefined;
+    for (const [from, to] of /** @type {const} */ ([
+      [child.stdout, process.stdout],
+      [child.stderr, process.stderr],
+    ])) {
       from?.on("data", (data) => {
         output += data;
         if (!quiet) to.write(data);
       });
     }
     child.once("error", (error) => reject(new Problem(`${program} could not be started: ${error.message}`)));
-    child.once("close", (code) => resolve({ code: code ?? 1, output }));
+    child.once("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code: code ?? 1, output });
+    });
   });
 }
 
@@ -69,7 +98,11 @@ export async function must(program, args, options) {
 
 /** What a program prints, or null where it does not work. */
 export function ask(program, args) {
-  const { status, stdout } = spawnSync(program, args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  const { status, stdout } = spawnSync(program, args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   return status === 0 ? stdout.trim() : null;
 }
 

@@ -32,7 +32,8 @@ export function freePort(wanted, host = "127.0.0.1") {
  * @returns `url` (no slash at its end), `pid`, `stop` (orderly), `kill` (as a crash), `ended` (its exit code)
  */
 export async function startServer({ args = [], quiet = true } = {}) {
-  if (!existsSync(SERVER)) throw new Problem(`${SERVER} is missing: \`cargo build --profile server -p pullcord-server\``);
+  if (!existsSync(SERVER))
+    throw new Problem(`${SERVER} is missing: \`cargo build --profile server -p pullcord-server\``);
   // its stdin ends with this process, however this one ends
   const child = start(SERVER, ["--exit-with-stdin", ...args], { stdio: ["pipe", "pipe", "pipe"] });
   const ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)));

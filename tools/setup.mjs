@@ -30,21 +30,30 @@ function wasmBindgenVersion() {
 }
 
 async function rust() {
-  if (!ask("cargo", ["--version"])) throw new Problem("Rust is missing: install it from https://rustup.rs, then try again.");
+  if (!ask("cargo", ["--version"]))
+    throw new Problem("Rust is missing: install it from https://rustup.rs, then try again.");
   const needed = /rust-version = "([^"]+)"/.exec(readFileSync(join(ROOT, "Cargo.toml"), "utf8"))[1];
   const present = /rustc (\d+)\.(\d+)/.exec(ask("rustc", ["--version"]) ?? "");
   const [major, minor] = needed.split(".").map(Number);
   if (!present || Number(present[1]) < major || (Number(present[1]) === major && Number(present[2]) < minor)) {
-    throw new Problem(`Rust ${needed} or newer is needed, not ${present?.[0] ?? "none"}: run \`rustup update stable\`.`);
+    throw new Problem(
+      `Rust ${needed} or newer is needed, not ${present?.[0] ?? "none"}: run \`rustup update stable\`.`,
+    );
   }
   const hasRustup = ask("rustup", ["--version"]) !== null;
   const libraries = join(ask("rustc", ["--print", "sysroot"]) ?? "", "lib", "rustlib", "wasm32-unknown-unknown");
   if (!existsSync(libraries)) {
-    if (!hasRustup) throw new Problem("Rust's target wasm32-unknown-unknown is missing, and there is no rustup to add it: install Rust from https://rustup.rs.");
+    if (!hasRustup)
+      throw new Problem(
+        "Rust's target wasm32-unknown-unknown is missing, and there is no rustup to add it: install Rust from https://rustup.rs.",
+      );
     say("adding Rust's target wasm32-unknown-unknown");
     await must("rustup", ["target", "add", "wasm32-unknown-unknown"]);
   }
-  for (const [component, program] of [["rustfmt", "fmt"], ["clippy", "clippy"]]) {
+  for (const [component, program] of [
+    ["rustfmt", "fmt"],
+    ["clippy", "clippy"],
+  ]) {
     if (ask("cargo", [program, "--version"])) continue;
     if (!hasRustup) throw new Problem(`cargo ${program} is missing: install Rust's component ${component}.`);
     say(`adding Rust's component ${component}`);
@@ -68,14 +77,22 @@ async function nodePackages() {
   await must("npm", ["ci", "--no-audit", "--no-fund"]);
 }
 
-const MAC_CHROMES = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"];
+const MAC_CHROMES = [
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+];
 
 function firstThatRuns(candidates) {
   return candidates.find((candidate) => candidate && ask(candidate, ["--version"]) !== null) ?? null;
 }
 
 function which(name) {
-  return (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+  return (
+    (process.env.PATH ?? "")
+      .split(delimiter)
+      .map((folder) => join(folder, name))
+      .find((path) => existsSync(path)) ?? null
+  );
 }
 
 function majorOf(program) {
@@ -95,10 +112,22 @@ async function aptInstall(...packages) {
 
 /** @returns {{ chrome: string, driver: string } | null} a browser, and the driver that fits it */
 export function findBrowser() {
-  const chrome = firstThatRuns([process.env.CHROME, which("chromium"), which("chromium-browser"), which("google-chrome"), which("google-chrome-stable"), ...MAC_CHROMES.filter(existsSync)]);
+  const chrome = firstThatRuns([
+    process.env.CHROME,
+    which("chromium"),
+    which("chromium-browser"),
+    which("google-chrome"),
+    which("google-chrome-stable"),
+    ...MAC_CHROMES.filter(existsSync),
+  ]);
   if (!chrome) return null;
   const major = majorOf(chrome);
-  const drivers = [process.env.CHROMEDRIVER, which("chromedriver"), "/usr/lib/chromium/chromedriver", "/usr/lib/chromium-browser/chromedriver"];
+  const drivers = [
+    process.env.CHROMEDRIVER,
+    which("chromedriver"),
+    "/usr/lib/chromium/chromedriver",
+    "/usr/lib/chromium-browser/chromedriver",
+  ];
   const driver = drivers.find((candidate) => candidate && existsSync(candidate) && majorOf(candidate) === major);
   return driver ? { chrome, driver } : null;
 }
@@ -121,7 +150,13 @@ async function browser() {
 
 const MAC_FIREFOX = "/Applications/Firefox.app/Contents/MacOS/firefox";
 
-const firefoxProgram = () => firstThatRuns([process.env.FIREFOX, which("firefox-esr"), which("firefox"), existsSync(MAC_FIREFOX) ? MAC_FIREFOX : null]);
+const firefoxProgram = () =>
+  firstThatRuns([
+    process.env.FIREFOX,
+    which("firefox-esr"),
+    which("firefox"),
+    existsSync(MAC_FIREFOX) ? MAC_FIREFOX : null,
+  ]);
 const geckodriver = () => firstThatRuns([process.env.GECKODRIVER, tool("geckodriver"), which("geckodriver")]);
 
 /** @returns {{ firefox: string, driver: string } | null} */
@@ -133,17 +168,24 @@ export function findFirefox() {
 /** WebKit's own small browser: where Debian, and where others put it. */
 function miniBrowser() {
   const folders = existsSync("/usr/lib") ? readdirSync("/usr/lib").map((name) => join("/usr/lib", name)) : [];
-  const found = ["/usr/libexec", "/usr/lib", ...folders].flatMap((folder) => ["4.1", "4.0"].map((version) => join(folder, `webkit2gtk-${version}`, "MiniBrowser")));
+  const found = ["/usr/libexec", "/usr/lib", ...folders].flatMap((folder) =>
+    ["4.1", "4.0"].map((version) => join(folder, `webkit2gtk-${version}`, "MiniBrowser")),
+  );
   return found.find((path) => existsSync(path)) ?? null;
 }
 
-/** @returns {{ driver: string, browser: string, screen: string } | null} WebKitGTK, which needs a screen: a virtual one */
+/**
+ * @returns {{ driver: string, browser: string, screen: string } | null} WebKitGTK, which needs a screen: a virtual one
+ */
 export function findWebKit() {
   const [driver, browser, screen] = [which("WebKitWebDriver"), miniBrowser(), which("Xvfb")];
   return driver && browser && screen ? { driver, browser, screen } : null;
 }
 
-/** A browser that tests are skipped without: nothing about it ends the set-up. @returns {Promise<boolean>} whether it is there */
+/**
+ * A browser that tests are skipped without: nothing about it ends the set-up.
+ * @returns {Promise<boolean>} whether it is there
+ */
 async function optional(name, find, install, hint) {
   if (find()) return true;
   let why = "";
@@ -167,7 +209,12 @@ export function setUpFirefox() {
     }
     if (firefoxProgram() && !geckodriver()) await cargoTool("geckodriver", "geckodriver", GECKODRIVER, ["--locked"]);
   };
-  return optional("Firefox", findFirefox, install, "Debian: `sudo apt-get install firefox-esr`; Ubuntu, macOS: firefox; elsewhere, set FIREFOX to the program; then `npm test` installs geckodriver.");
+  return optional(
+    "Firefox",
+    findFirefox,
+    install,
+    "Debian: `sudo apt-get install firefox-esr`; Ubuntu, macOS: firefox; elsewhere, set FIREFOX to the program; then `npm test` installs geckodriver.",
+  );
 }
 
 /** WebKit, likewise. */

@@ -1,9 +1,10 @@
-// `npm run soak`: half an hour of busy traffic in Chromium against the reference server, and whether anything has grown by it (tests/e2e/soak.mjs).
-// `-- --minutes N` takes another time, `-- --seed S` repeats one, `-- --rate N` messages a second of others. `-- --leak timelines` (or `snapshots`) has the page
-// hold what an app must not: that is to be found.
+// `npm run soak`: half an hour of busy traffic in Chromium against the reference server, and whether anything has grown
+// by it (tests/e2e/support/soak.mjs). `-- --minutes N` takes another time, `-- --seed S` repeats one, `-- --rate N`
+// messages a second of others. `-- --leak timelines` (or `snapshots`) has the page hold what an app must not: that is
+// to be found.
 
 import { parseArgs } from "node:util";
-import { soak } from "../tests/e2e/soak.mjs";
+import { soak } from "../tests/e2e/support/soak.mjs";
 import { buildPackage } from "./build.mjs";
 import { Problem, main } from "./run.mjs";
 import { buildServer } from "./server.mjs";
@@ -19,19 +20,35 @@ function number(name, text, standard) {
 }
 
 await main(import.meta.url, async (args) => {
-  const { values } = parseArgs({ args, options: { minutes: { type: "string" }, seed: { type: "string" }, rate: { type: "string" }, leak: { type: "string" } } });
+  const { values } = parseArgs({
+    args,
+    options: {
+      minutes: { type: "string" },
+      seed: { type: "string" },
+      rate: { type: "string" },
+      leak: { type: "string" },
+    },
+  });
   const minutes = number("minutes", values.minutes, 30);
   const seed = number("seed", values.seed, 1 + Math.floor(Math.random() * 1e9));
   const rate = number("rate", values.rate, 40);
-  const leak = values.leak ?? "";
+  const leak = /** @type {"" | "timelines" | "snapshots"} */ (values.leak ?? "");
   if (!["", "timelines", "snapshots"].includes(leak)) throw new Problem("--leak is timelines or snapshots");
   await setUpTests();
   await buildPackage({ quiet: true });
   await buildServer();
   console.log(`soak: ${minutes} minutes, seed ${seed}`);
   const rests = Math.max(6, Math.round((minutes * 60_000) / EVERY));
-  const { wrong, figures } = await soak({ length: minutes * 60_000, rests, seed, rate, leak, say: (line) => console.log(line) });
+  const { wrong, figures } = await soak({
+    length: minutes * 60_000,
+    rests,
+    seed,
+    rate,
+    leak,
+    say: (line) => console.log(line),
+  });
   console.log(`\n${figures.join("\n")}`);
-  if (wrong.length) throw new Problem(`seed ${seed}: not flat, or wrong:\n${wrong.map((one) => `  ${one}`).join("\n")}`);
+  if (wrong.length)
+    throw new Problem(`seed ${seed}: not flat, or wrong:\n${wrong.map((one) => `  ${one}`).join("\n")}`);
   console.log("\nflat: nothing has grown, nothing is left, and every list is the server's");
 });

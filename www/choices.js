@@ -10,14 +10,19 @@ import { askDemo } from "./trouble.js";
 
 /** @typedef {import("./session.js").Choice} Choice */
 /** @typedef {import("/pkg/index.js").Inspection["requests"]} Requests */
-/** @typedef {{ choice: Choice, requests: Requests, bytes: number, bursts: number, since: number, until: number | null }} Entry */
+/**
+ * @typedef {{ choice: Choice, requests: Requests, bytes: number, bursts: number, since: number, until: number | null }}
+ *   Entry
+ */
 
 /** One burst: so many messages, one every so many ms, in so many conversations in turn. */
 const BURST = { messages: 30, every: 150, conversations: 3 };
 /** Earlier choices that are kept to compare. */
 const KEPT = 5;
 
-/** @type {readonly { name: keyof Choice, legend: string, options: readonly (readonly [string, string, string])[] }[]} */
+/**
+ * @type {readonly { name: keyof Choice, legend: string, options: readonly (readonly [string, string, string])[] }[]}
+ */
 const QUESTIONS = [
   {
     name: "scope",
@@ -25,7 +30,11 @@ const QUESTIONS = [
     options: [
       ["account", "Account", "One cursor for everything: one request brings all that is new."],
       ["conversation", "Conversation", "A cursor for each conversation, all of them asked for together."],
-      ["mailbox", "Mailbox", "No cursor: the server keeps what this account has not acknowledged. For one device only."],
+      [
+        "mailbox",
+        "Mailbox",
+        "No cursor: the server keeps what this account has not acknowledged. For one device only.",
+      ],
     ],
   },
   {
@@ -48,7 +57,14 @@ const QUESTIONS = [
 ];
 
 /** @type {readonly (readonly [keyof Requests, string])[]} */
-const COLUMNS = [["pull", "pull"], ["history", "history"], ["changes", "changes"], ["conversations", "lists"], ["send", "send"], ["ack", "ack"]];
+const COLUMNS = [
+  ["pull", "pull"],
+  ["history", "history"],
+  ["changes", "changes"],
+  ["conversations", "lists"],
+  ["send", "send"],
+  ["ack", "ack"],
+];
 
 /** @param {Choice} choice */
 const nameOf = ({ scope, notify, push, overflow }) => `${scope} · ${notify}${push ? " + push" : ""} · ${overflow}`;
@@ -72,7 +88,14 @@ export function beginEntry(choice) {
   const now = Date.now();
   if (ledger[0]) ledger[0].until ??= now;
   bytesBefore = bytesPassed();
-  ledger.unshift({ choice, requests: { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 }, bytes: 0, bursts: 0, since: now, until: null });
+  ledger.unshift({
+    choice,
+    requests: { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 },
+    bytes: 0,
+    bursts: 0,
+    since: now,
+    until: null,
+  });
   ledger.splice(1 + KEPT);
 }
 
@@ -80,7 +103,8 @@ export function beginEntry(choice) {
  * @param {object} given
  * @param {Choice} given.choice
  * @param {boolean} given.canPush the server can be asked for inline push
- * @param {(choice: Choice, control: string) => void} given.onChoose with the id of the control that has to have the focus again
+ * @param {(choice: Choice, control: string) => void} given.onChoose with the id of the control that has to have the
+ *   focus again
  * @param {() => readonly string[]} given.conversations for a burst, as the list shows them
  * @param {(text: string) => void} given.log
  * @param {AbortSignal} given.life
@@ -92,7 +116,11 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
 
   const questions = QUESTIONS.map(({ name, legend, options }) => {
     const value = choice[name];
-    const note = h("p", { class: "choice-note", id: `${name}-note` }, options.find(([option]) => option === value)?.[2]);
+    const note = h(
+      "p",
+      { class: "choice-note", id: `${name}-note` },
+      options.find(([option]) => option === value)?.[2],
+    );
     return h(
       "fieldset",
       { class: "choice", "aria-describedby": `${name}-note` },
@@ -103,7 +131,11 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
         ...options.map(([option, label]) => {
           const id = `${name}-${option}`;
           const input = h("input", {
-            type: "radio", name, id, value: option, checked: option === value,
+            type: "radio",
+            name,
+            id,
+            value: option,
+            checked: option === value,
             disabled: option === "long-poll" && choice.scope !== "account",
             on: { change: () => choose({ ...choice, [name]: option }, id) },
           });
@@ -114,11 +146,30 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
     );
   });
   const pushable = canPush && choice.scope === "account" && choice.notify === "socket";
-  const push = h("input", { type: "checkbox", role: "switch", class: "switch", id: "push", checked: choice.push, disabled: !pushable, on: { change: () => choose({ ...choice, push: push.checked }, "push") } });
+  const push = h("input", {
+    type: "checkbox",
+    role: "switch",
+    class: "switch",
+    id: "push",
+    checked: choice.push,
+    disabled: !pushable,
+    on: { change: () => choose({ ...choice, push: push.checked }, "push") },
+  });
   const pushRow = h(
     "label",
     { class: pushable ? "switch-row" : "switch-row off", for: "push" },
-    h("span", {}, "Events inline in notifications", h("small", {}, canPush ? "Account with a socket only, and for all devices of the account." : "This server cannot be asked for it: start it with --allow-trouble.")),
+    h(
+      "span",
+      {},
+      "Events inline in notifications",
+      h(
+        "small",
+        {},
+        canPush
+          ? "Account with a socket only, and for all devices of the account."
+          : "This server cannot be asked for it: start it with --allow-trouble.",
+      ),
+    ),
     push,
   );
   questions[1].append(pushRow);
@@ -139,10 +190,23 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
     "table",
     { class: "cost-table" },
     h("caption", { class: "visually-hidden" }, "Requests and bytes of each choice, the present one first"),
-    h("thead", {}, h("tr", {}, ...[...COLUMNS.map(([, label]) => label), "bytes"].map((label) => h("th", { scope: "col", class: "n" }, label)))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        ...[...COLUMNS.map(([, label]) => label), "bytes"].map((label) => h("th", { scope: "col", class: "n" }, label)),
+      ),
+    ),
     rows,
   );
-  const play = h("button", { type: "button", class: "button small", on: { click: () => burst() } }, icon("play"), "Play a burst");
+  const play = h(
+    "button",
+    { type: "button", class: "button small", on: { click: () => burst() } },
+    icon("play"),
+    "Play a burst",
+  );
   const progress = h("span", { class: "burst-progress", role: "status" });
 
   /** @type {Map<Entry, { title: HTMLElement, numbers: HTMLElement[] }>} */
@@ -154,7 +218,11 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
       const numbers = [...COLUMNS, null].map(() => h("td", { class: "n" }));
       cells.set(one, { title, numbers });
       return [
-        h("tr", { class: now ? "cost-name now" : "cost-name" }, h("th", { scope: "rowgroup", colspan: COLUMNS.length + 1 }, h("span", {}, nameOf(one.choice)), title)),
+        h(
+          "tr",
+          { class: now ? "cost-name now" : "cost-name" },
+          h("th", { scope: "rowgroup", colspan: COLUMNS.length + 1 }, h("span", {}, nameOf(one.choice)), title),
+        ),
         h("tr", { class: now ? "cost now" : "cost", "data-choice": nameOf(one.choice) }, ...numbers),
       ];
     }),
@@ -179,7 +247,12 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
     try {
       for (let n = 0; n < BURST.messages && !life.aborted; n++) {
         setText(progress, `${n + 1} of ${BURST.messages}`);
-        const response = await askDemo("/demo/bulk", { conversation: where[n % where.length], sender: "Mara", count: 1, seed: n });
+        const response = await askDemo("/demo/bulk", {
+          conversation: where[n % where.length],
+          sender: "Mara",
+          count: 1,
+          seed: n,
+        });
         if (!response.ok) throw new Error(`the server answered ${response.status}`);
         await new Promise((resolve) => setTimeout(resolve, BURST.every));
       }
@@ -201,7 +274,11 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
       "div",
       { class: "choices" },
       ...questions,
-      h("p", { class: "panel-lead" }, "Requests and bytes of each choice since it was made. Play the same burst under two of them, and compare."),
+      h(
+        "p",
+        { class: "panel-lead" },
+        "Requests and bytes of each choice since it was made. Play the same burst under two of them, and compare.",
+      ),
       canPush && h("div", { class: "button-row burst" }, play, progress),
       table,
       !canPush && h("p", { class: "panel-note" }, "This server plays no traffic: start it with --allow-trouble."),

@@ -22,8 +22,19 @@ export function composer({ timeline, lastOwn, onSent }) {
   let conversation = "";
 
   const field = h("textarea", {
-    class: "composer-field", rows: 1, placeholder: "Message", "aria-label": "Message", enterkeyhint: "send", dir: "auto",
-    on: { input: () => { setText(error, ""); fit(); }, keydown: onKey },
+    class: "composer-field",
+    rows: 1,
+    placeholder: "Message",
+    "aria-label": "Message",
+    enterkeyhint: "send",
+    dir: "auto",
+    on: {
+      input: () => {
+        setText(error, "");
+        fit();
+      },
+      keydown: onKey,
+    },
   });
   const editingText = h("span", { class: "editing-text" });
   const editBar = h(
@@ -32,13 +43,31 @@ export function composer({ timeline, lastOwn, onSent }) {
     icon("edit"),
     h("span", { class: "editing-label" }, "Edit message"),
     editingText,
-    h("button", { type: "button", class: "icon-button", "aria-label": "Stop editing", title: "Stop editing (Escape)", on: { click: () => stopEditing() } }, icon("close")),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button",
+        "aria-label": "Stop editing",
+        title: "Stop editing (Escape)",
+        on: { click: () => stopEditing() },
+      },
+      icon("close"),
+    ),
   );
   const error = h("p", { class: "composer-error", role: "alert" });
   const button = h("button", { class: "send", "aria-label": "Send" }, icon("send"));
   const element = h(
     "form",
-    { class: "composer", on: { submit: (event) => { event.preventDefault(); submit(); } } },
+    {
+      class: "composer",
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          submit();
+        },
+      },
+    },
     editBar,
     error,
     h("div", { class: "composer-row" }, field, button),
@@ -90,7 +119,7 @@ export function composer({ timeline, lastOwn, onSent }) {
    * @returns {Body}
    */
   function body(text) {
-    const action = /^\/me\s+([^]+)$/.exec(text);
+    const action = /^\/me\s+([\s\S]+)$/.exec(text);
     return action ? { text: action[1], kind: "action" } : { text, kind: "text" };
   }
 

@@ -7,7 +7,10 @@ import { icon } from "./icons.js";
 
 /** @typedef {import("./format.js").Body} Body */
 /** @typedef {import("./format.js").Conversation} Conversation */
-/** @typedef {{ element: HTMLElement, name: HTMLElement, time: HTMLElement, preview: HTMLElement, badge: HTMLElement, failed: HTMLElement, shown: Conversation | null, failures: number }} Row */
+/**
+ * @typedef {{ element: HTMLElement, name: HTMLElement, time: HTMLElement, preview: HTMLElement, badge: HTMLElement,
+ *   failed: HTMLElement, shown: Conversation | null, failures: number }} Row
+ */
 
 /**
  * @param {object} given
@@ -26,13 +29,31 @@ export function conversationList({ client, me, open }) {
   let active = null;
 
   const filter = h("input", {
-    class: "field", type: "search", placeholder: "Search conversations", "aria-label": "Search conversations",
-    "aria-controls": "conversations", autocomplete: "off", spellcheck: "false", "aria-keyshortcuts": "Control+K",
+    class: "field",
+    type: "search",
+    placeholder: "Search conversations",
+    "aria-label": "Search conversations",
+    "aria-controls": "conversations",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-keyshortcuts": "Control+K",
     on: { input: draw, keydown: onKey },
   });
-  const list = h("ul", { id: "conversations", class: "conversations", role: "listbox", tabindex: "0", "aria-label": "Conversations", on: { keydown: onKey, focus: () => activate(active ?? selected ?? listed[0] ?? null) } });
+  const list = h("ul", {
+    id: "conversations",
+    class: "conversations",
+    role: "listbox",
+    tabindex: "0",
+    "aria-label": "Conversations",
+    on: { keydown: onKey, focus: () => activate(active ?? selected ?? listed[0] ?? null) },
+  });
   const empty = h("p", { class: "list-empty", role: "status" });
-  const element = h("div", { class: "list" }, h("div", { class: "filter" }, icon("search"), filter), h("div", { class: "list-scroll" }, list, empty));
+  const element = h(
+    "div",
+    { class: "list" },
+    h("div", { class: "filter" }, icon("search"), filter),
+    h("div", { class: "list-scroll" }, list, empty),
+  );
 
   /** @param {KeyboardEvent} event */
   function onKey(event) {
@@ -78,7 +99,11 @@ export function conversationList({ client, me, open }) {
    * @returns {Row}
    */
   function makeRow(conversation) {
-    const avatar = h("span", { class: "avatar square", "aria-hidden": "true" }, initial(title(conversation).replace(/^#/, "")));
+    const avatar = h(
+      "span",
+      { class: "avatar square", "aria-hidden": "true" },
+      initial(title(conversation).replace(/^#/, "")),
+    );
     avatar.style.setProperty("--hue", String(hue(conversation.id)));
     const row = {
       name: h("span", { class: "conversation-name", dir: "auto" }),
@@ -91,7 +116,18 @@ export function conversationList({ client, me, open }) {
     };
     const element = h(
       "li",
-      { class: "conversation", role: "option", id: `conversation-${made++}`, "data-conversation": conversation.id, on: { click: () => { activate(conversation.id); open(conversation.id); } } },
+      {
+        class: "conversation",
+        role: "option",
+        id: `conversation-${made++}`,
+        "data-conversation": conversation.id,
+        on: {
+          click: () => {
+            activate(conversation.id);
+            open(conversation.id);
+          },
+        },
+      },
       avatar,
       h("span", { class: "conversation-top" }, row.name, row.time),
       h("span", { class: "conversation-bottom" }, row.preview, row.failed, row.badge),
@@ -146,7 +182,10 @@ export function conversationList({ client, me, open }) {
     let next = list.firstElementChild;
     for (const conversation of shown) {
       let row = rows.get(conversation.id);
-      if (!row) rows.set(conversation.id, (row = makeRow(conversation)));
+      if (!row) {
+        row = makeRow(conversation);
+        rows.set(conversation.id, row);
+      }
       fill(row, conversation, failures.get(conversation.id) ?? 0);
       row.element.setAttribute("aria-selected", String(conversation.id === selected));
       if (row.element === next) next = next.nextElementSibling;

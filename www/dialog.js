@@ -11,7 +11,16 @@ export function ask({ title, text, confirm }) {
   return new Promise((resolve) => {
     const dialog = h(
       "dialog",
-      { class: "dialog", "aria-labelledby": "dialog-title", on: { close: () => { dialog.remove(); resolve(dialog.returnValue === "yes"); } } },
+      {
+        class: "dialog",
+        "aria-labelledby": "dialog-title",
+        on: {
+          close: () => {
+            dialog.remove();
+            resolve(dialog.returnValue === "yes");
+          },
+        },
+      },
       h(
         "form",
         { method: "dialog" },

@@ -64,6 +64,6 @@ export function throttle(ms, work) {
     work();
   };
   return () => {
-    timer ??= setTimeout(run, Math.max(0, last + ms - performance.now()));
+    if (timer === undefined) timer = setTimeout(run, Math.max(0, last + ms - performance.now()));
   };
 }

@@ -7,26 +7,37 @@
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const dayThisYear = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const dayAnyYear = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "long", year: "numeric" });
+const dayAnyYear = new Intl.DateTimeFormat(undefined, {
+  weekday: "short",
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+});
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
 const dateThisYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const dateAnyYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const precise = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const precise = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 const whole = new Intl.NumberFormat();
 
 /**
- * A server, or an import, may say any number: one that is no time would throw where it is shown, and take the whole list along.
+ * A server, or an import, may say any number: one that is no time would throw where it is shown, and take the whole
+ * list along.
  * @param {number} ms
  */
 const possible = (ms) => Math.max(-8.64e15, Math.min(8.64e15, ms));
 
-/** @param {number} ms */
-export const time = (ms) => clock.format(possible(ms));
+/** Of a message of which the server gave no time that can be read, 0, none is shown. @param {number} ms */
+export const time = (ms) => (ms ? clock.format(possible(ms)) : "");
 /** @param {number} ms */
 export const timeWithSeconds = (ms) => precise.format(possible(ms));
 /** @param {number} ms */
-export const fullTime = (ms) => moment.format(possible(ms));
+export const fullTime = (ms) => (ms ? moment.format(possible(ms)) : "");
 /** As an attribute takes it. @param {number} ms */
 export const isoTime = (ms) => new Date(possible(ms)).toISOString();
 /** @param {number} n */
@@ -56,6 +67,7 @@ export function day(ms) {
  * @param {number} ms
  */
 export function shortTime(ms) {
+  if (!ms) return "";
   ms = possible(ms);
   const now = Date.now();
   if (dayKey(ms) === dayKey(now)) return clock.format(ms);
@@ -79,6 +91,9 @@ export function hue(name) {
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16777619);
   return (hash >>> 0) % 360;
 }
+
+/** As it is shown: of some messages the server does not say, or not readably, who wrote them. @param {string} name */
+export const senderName = (name) => name || "Unknown sender";
 
 /** @param {string} name */
 export function initial(name) {
@@ -119,12 +134,16 @@ export function title({ id, meta }) {
  */
 export function preview({ lastMessage }, me) {
   if (!lastMessage) return { who: "", text: "No messages yet", muted: true };
-  const who = lastMessage.sender === me ? "You" : lastMessage.sender;
+  const who = lastMessage.sender === me ? "You" : senderName(lastMessage.sender);
   if (lastMessage.state === "recalled") return { who, text: "recalled a message", muted: true };
+  if (lastMessage.state === "unreadable") return { who, text: "sent what cannot be read here", muted: true };
   const body = readBody(lastMessage.body);
-  if (body.kind !== "text") return { who: "", text: `${lastMessage.sender} ${body.text}`, muted: true };
+  if (body.kind !== "text") return { who: "", text: `${senderName(lastMessage.sender)} ${body.text}`, muted: true };
   return { who, text: body.text, muted: false };
 }
+
+/** @param {unknown} error @returns {string} its code, or "" */
+export const codeOf = (error) => (error && typeof error === "object" && "code" in error ? String(error.code) : "");
 
 /** What to tell a person, by code; what the error itself says is added where it helps to find the cause. */
 const EXPLANATIONS = {
@@ -151,9 +170,16 @@ const EXPLANATIONS = {
  */
 export function errorText(error) {
   const code = error && typeof error === "object" && "code" in error ? String(error.code) : "";
-  const said = error instanceof Error ? error.message : error && typeof error === "object" && "message" in error ? String(error.message) : String(error);
+  const said =
+    error instanceof Error
+      ? error.message
+      : error && typeof error === "object" && "message" in error
+        ? String(error.message)
+        : String(error);
   // The code may be the server's own, and is no way to what every object has.
-  const known = Object.hasOwn(EXPLANATIONS, code) ? EXPLANATIONS[/** @type {keyof typeof EXPLANATIONS} */ (code)] : undefined;
+  const known = Object.hasOwn(EXPLANATIONS, code)
+    ? EXPLANATIONS[/** @type {keyof typeof EXPLANATIONS} */ (code)]
+    : undefined;
   if (!known) return said || "Something went wrong";
   return code === "offline" || code === "network" || code === "timeout" || !said ? known : `${known}: ${said}`;
 }

@@ -15,18 +15,53 @@ const WEEK = 7 * 86_400_000;
  * @param {AbortSignal} given.life
  */
 export function jumpMenu({ jump, unread, life }) {
-  const button = h("button", { type: "button", class: "icon-button", "aria-label": "Jump to…", title: "Jump to…", "aria-haspopup": "dialog", "aria-expanded": "false", "aria-controls": "jump", on: { click: () => show(Boolean(menu.hidden)) } }, icon("jump"));
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "icon-button",
+      "aria-label": "Jump to…",
+      title: "Jump to…",
+      "aria-haspopup": "dialog",
+      "aria-expanded": "false",
+      "aria-controls": "jump",
+      on: { click: () => show(Boolean(menu.hidden)) },
+    },
+    icon("jump"),
+  );
   const unreadText = h("small", {});
-  const first = h("button", { type: "button", class: "jump-to", on: { click: () => go("first-unread") } }, h("span", {}, "First unread", unreadText));
-  const latest = h("button", { type: "button", class: "jump-to", on: { click: () => go("latest") } }, h("span", {}, "Newest", h("small", {}, "where new messages come in")));
+  const first = h(
+    "button",
+    { type: "button", class: "jump-to", on: { click: () => go("first-unread") } },
+    h("span", {}, "First unread", unreadText),
+  );
+  const latest = h(
+    "button",
+    { type: "button", class: "jump-to", on: { click: () => go("latest") } },
+    h("span", {}, "Newest", h("small", {}, "where new messages come in")),
+  );
   const date = h("input", { class: "field", type: "date", id: "jump-date", required: true });
   const form = h(
     "form",
-    { class: "jump-date", on: { submit: (event) => { event.preventDefault(); goToDate(); } } },
+    {
+      class: "jump-date",
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          goToDate();
+        },
+      },
+    },
     h("label", { for: "jump-date" }, "A day"),
     h("div", {}, date, h("button", { class: "button small" }, "Go")),
   );
-  const menu = h("div", { id: "jump", class: "jump-menu", role: "dialog", "aria-label": "Jump to", hidden: true, on: { keydown: onKey } }, first, form, latest);
+  const menu = h(
+    "div",
+    { id: "jump", class: "jump-menu", role: "dialog", "aria-label": "Jump to", hidden: true, on: { keydown: onKey } },
+    first,
+    form,
+    latest,
+  );
   const element = h("div", { class: "jump" }, button, menu);
 
   /** @param {boolean} shown */

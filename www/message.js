@@ -2,7 +2,7 @@
 // One row of the timeline: a message, a local message, a gap, a day, the mark before what is new.
 
 import { add, h } from "./dom.js";
-import { day, errorText, fullTime, hue, initial, isoTime, readBody, time } from "./format.js";
+import { day, errorText, fullTime, hue, initial, isoTime, readBody, senderName, time } from "./format.js";
 import { icon } from "./icons.js";
 
 /** @typedef {import("./format.js").Body} Body */
@@ -30,10 +30,24 @@ import { icon } from "./icons.js";
 export function facts(item, me) {
   if (item.kind === "message") {
     const { message } = item;
-    return { sender: message.sender, own: message.sender === me, at: message.createdAt, state: message.state, body: message.body, message };
+    return {
+      sender: message.sender,
+      own: message.sender === me,
+      at: message.createdAt,
+      state: message.state,
+      body: message.body,
+      message,
+    };
   }
   const { message } = item;
-  return { sender: me, own: true, at: message?.createdAt ?? item.createdAt, state: message?.state ?? "normal", body: message ? message.body : item.body, message };
+  return {
+    sender: me,
+    own: true,
+    at: message?.createdAt ?? item.createdAt,
+    state: message?.state ?? "normal",
+    body: message ? message.body : item.body,
+    message,
+  };
 }
 
 /**
@@ -44,7 +58,7 @@ export function facts(item, me) {
 export function changeable(item, me) {
   if (!item || item.kind === "gap") return null;
   const { own, state, message } = facts(item, me);
-  return own && message && state !== "recalled" ? message : null;
+  return own && message && state !== "recalled" && state !== "unreadable" ? message : null;
 }
 
 /**
@@ -108,7 +122,13 @@ function drawGap(element) {
   element.className = "row gap";
   element.replaceChildren(
     h("div", { class: "skeleton", "aria-hidden": "true" }, h("i", {}), h("i", {}), h("i", {})),
-    h("p", {}, "Messages may be missing here", h("span", { class: "while-online" }, ", loading…"), h("span", { class: "while-offline" }, " until you are online again.")),
+    h(
+      "p",
+      {},
+      "Messages may be missing here",
+      h("span", { class: "while-online" }, ", loading…"),
+      h("span", { class: "while-offline" }, " until you are online again."),
+    ),
   );
 }
 
@@ -120,77 +140,106 @@ function drawGap(element) {
  * @param {boolean} last
  */
 function drawMessage(element, item, me, first, last) {
-  const { sender, own, at, state, body } = facts(item, me);
-  const recalled = state === "recalled";
-  const { text, kind } = recalled ? { text: own ? "You recalled a message" : `${sender} recalled a message`, kind: "text" } : readBody(body);
-  // A name or a text that turns the writing direction turns its own only.
-  const name = h("bdi", {}, sender);
+  const is = facts(item, me);
+  const { sender, own, at, state } = is;
+  const { text, kind } = shownBody(is);
   const failed = item.kind === "local" && item.state === "failed";
-  const delivery = own ? (item.kind === "message" ? "synced" : item.state) : null;
-
-  const classes = ["row", "message", kind];
-  if (own) classes.push("own");
-  if (first) classes.push("first");
-  if (last) classes.push("last");
-  if (recalled) classes.push("recalled");
-  if (failed) classes.push("failed");
   const stale = item.kind === "message" && !item.fresh;
-  if (stale) classes.push("stale");
-  element.className = classes.join(" ");
+  const delivery = own ? (item.kind === "message" ? "synced" : item.state) : null;
+  const gone = state === "recalled" || state === "unreadable";
+  const marks = { own, first, last, recalled: gone, failed, stale };
+  const set = Object.entries(marks).filter(([, isSet]) => isSet);
+  element.className = ["row", "message", kind, ...set.map(([mark]) => mark)].join(" ");
   if (delivery) element.dataset.delivery = delivery;
   else delete element.dataset.delivery;
   element.setAttribute("role", "article");
   element.setAttribute("aria-label", describe(sender, own, text, kind, at, state, delivery, stale));
   element.tabIndex = element.tabIndex === 0 ? 0 : -1;
+  element.replaceChildren();
+  const names = !own && first && kind === "text";
+  add(
+    element,
+    names && coloured(h("span", { class: "avatar", "aria-hidden": "true" }, initial(sender)), sender),
+    h(
+      "div",
+      { class: "bubble" },
+      // A name or a text that turns the writing direction turns its own only.
+      names && coloured(h("div", { class: "sender" }, h("bdi", {}, senderName(sender))), sender),
+      h("span", { class: "text", dir: "auto" }, ...says(is, kind, text)),
+      info(at, state, stale, delivery),
+    ),
+    failed && failure(item),
+  );
+}
 
-  const info = h(
+/**
+ * @param {ReturnType<typeof facts>} facts
+ * @returns {{ text: string, kind: string }}
+ */
+function shownBody({ sender, own, state, body }) {
+  if (state === "recalled") {
+    return { text: own ? "You recalled a message" : `${senderName(sender)} recalled a message`, kind: "text" };
+  }
+  return state === "unreadable" ? { text: "This message cannot be read here", kind: "text" } : readBody(body);
+}
+
+/**
+ * The text of a row, with the name where that is part of it.
+ * @param {ReturnType<typeof facts>} facts
+ * @param {string} kind
+ * @param {string} text
+ * @returns {(Node | string | false)[]}
+ */
+function says({ sender, own, state }, kind, text) {
+  const name = h("bdi", {}, senderName(sender));
+  if (kind !== "text") return [kind === "action" && "* ", name, " ", h("bdi", {}, text)];
+  return state === "recalled" && !own ? [name, " recalled a message"] : [text];
+}
+
+/** In the colour that its sender has. @param {HTMLElement} element @param {string} sender */
+function coloured(element, sender) {
+  element.style.setProperty("--hue", String(hue(sender)));
+  return element;
+}
+
+/**
+ * When it was written, and what has become of it.
+ * @param {number} at
+ * @param {string} state
+ * @param {boolean} stale
+ * @param {keyof typeof DELIVERY | null} delivery
+ */
+function info(at, state, stale, delivery) {
+  const unchecked = "Kept from before; it has not been asked yet whether it was edited or recalled since";
+  return h(
     "span",
     { class: "info" },
-    stale && h("span", { class: "unchecked", title: "Kept from before; it has not been asked yet whether it was edited or recalled since" }, "not fresh"),
+    stale && h("span", { class: "unchecked", title: unchecked }, "not fresh"),
     state === "edited" && h("span", { class: "edited" }, "edited"),
     h("time", { datetime: isoTime(at), title: fullTime(at) }, time(at)),
     delivery && h("span", { class: "delivery", title: DELIVERY[delivery].title }, icon(DELIVERY[delivery].icon)),
   );
-
-  element.replaceChildren();
-  if (kind !== "text" && !recalled) {
-    const says = [kind === "action" && "* ", name, " ", h("bdi", {}, text)];
-    element.append(h("div", { class: "bubble" }, h("span", { class: "text", dir: "auto" }, ...says), info));
-  } else {
-    if (!own && first) {
-      const avatar = h("span", { class: "avatar", "aria-hidden": "true" }, initial(sender));
-      avatar.style.setProperty("--hue", String(hue(sender)));
-      element.append(avatar);
-    }
-    const bubble = h("div", { class: "bubble" });
-    if (!own && first) {
-      const who = h("div", { class: "sender" }, name);
-      who.style.setProperty("--hue", String(hue(sender)));
-      bubble.append(who);
-    }
-    const says = recalled && !own ? [name, " recalled a message"] : [text];
-    bubble.append(h("span", { class: "text", dir: "auto" }, ...says), info);
-    element.append(bubble);
-  }
-  if (failed) {
-    add(
-      element,
-      h(
-        "div",
-        { class: "failure" },
-        h("span", { class: "failure-text" }, `Not sent. ${item.error ? errorText(item.error) : ""}`),
-        h(
-          "span",
-          { class: "failure-actions" },
-          h("button", { type: "button", class: "link", "data-action": "retry" }, icon("retry"), "Retry"),
-          h("button", { type: "button", class: "link", "data-action": "discard" }, icon("close"), "Discard"),
-        ),
-      ),
-    );
-  }
 }
 
-/** @type {Record<"queued" | "sending" | "sent" | "failed" | "synced", { icon: import("./icons.js").IconName, title: string }>} */
+/** Why it was not sent, and what can be done. @param {LocalItem} item */
+function failure({ error }) {
+  return h(
+    "div",
+    { class: "failure" },
+    h("span", { class: "failure-text" }, `Not sent. ${error ? errorText(error) : ""}`),
+    h(
+      "span",
+      { class: "failure-actions" },
+      h("button", { type: "button", class: "link", "data-action": "retry" }, icon("retry"), "Retry"),
+      h("button", { type: "button", class: "link", "data-action": "discard" }, icon("close"), "Discard"),
+    ),
+  );
+}
+
+/**
+ * @type {Record<"queued" | "sending" | "sent" | "failed" | "synced", { icon: import("./icons.js").IconName, title:
+ *   string }>}
+ */
 const DELIVERY = {
   queued: { icon: "clock", title: "Waiting to be sent" },
   sending: { icon: "clock", title: "Sending" },
@@ -211,7 +260,17 @@ const DELIVERY = {
  * @param {boolean} stale
  */
 function describe(sender, own, text, kind, at, state, delivery, stale) {
-  const says = state === "recalled" ? text : kind === "text" ? `${own ? "You" : sender}: ${text}` : `${sender} ${text}`;
-  const more = [time(at), state === "edited" ? "edited" : "", stale ? "not fresh" : "", delivery && delivery !== "synced" ? DELIVERY[delivery].title : ""];
+  const says =
+    state === "recalled" || state === "unreadable"
+      ? text
+      : kind === "text"
+        ? `${own ? "You" : senderName(sender)}: ${text}`
+        : `${senderName(sender)} ${text}`;
+  const more = [
+    time(at),
+    state === "edited" ? "edited" : "",
+    stale ? "not fresh" : "",
+    delivery && delivery !== "synced" ? DELIVERY[delivery].title : "",
+  ];
   return [says, ...more.filter(Boolean)].join(", ");
 }

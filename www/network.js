@@ -46,7 +46,16 @@ function count(message) {
   const length = message.headers.get("content-length");
   if (length !== null) passed += Number(length);
   // A body of unknown length is read once more. One that breaks off is not counted.
-  else if (message.body) message.clone().arrayBuffer().then((body) => { passed += body.byteLength; }, () => {});
+  else if (message.body)
+    message
+      .clone()
+      .arrayBuffer()
+      .then(
+        (body) => {
+          passed += body.byteLength;
+        },
+        () => {},
+      );
 }
 
 /** What a browser answers with when there is no network. */
@@ -111,7 +120,9 @@ window.WebSocket = /** @type {any} */ (
       const socket = new target(url, protocols);
       sockets.add(socket);
       socket.addEventListener("close", () => sockets.delete(socket));
-      socket.addEventListener("message", ({ data }) => { passed += sizeOf(data); });
+      socket.addEventListener("message", ({ data }) => {
+        passed += sizeOf(data);
+      });
       const send = socket.send.bind(socket);
       socket.send = (data) => {
         passed += sizeOf(data);
@@ -124,7 +135,9 @@ window.WebSocket = /** @type {any} */ (
 
 Object.defineProperty(navigator, "onLine", {
   configurable: true,
-  get: () => !pulled.get() && /** @type {boolean} */ (Object.getOwnPropertyDescriptor(Navigator.prototype, "onLine")?.get?.call(navigator)),
+  get: () =>
+    !pulled.get() &&
+    /** @type {boolean} */ (Object.getOwnPropertyDescriptor(Navigator.prototype, "onLine")?.get?.call(navigator)),
 });
 
 /** Whether the cable is plugged in. */

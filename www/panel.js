@@ -14,7 +14,10 @@ import { troubleSwitches } from "./trouble.js";
 
 /** Lines of the log that are kept. */
 const LOG_LINES = 200;
-/** Least time (ms) between two looks into the store. While nothing changes, it is looked at every `IDLE` ms, and every `BUSY` while something kept is being checked. */
+/**
+ * Least time (ms) between two looks into the store. While nothing changes, it is looked at every `IDLE` ms, and every
+ * `BUSY` while something kept is being checked.
+ */
 const LOOK = 200;
 const BUSY = 400;
 const IDLE = 2000;
@@ -26,7 +29,20 @@ const HOLD = 2000;
 const folded = new Set();
 
 /** What becomes of what it had. */
-const BEHIND = { clear: "What it had of all conversations is fetched again", keep: "What it had is kept, and it asks what has changed in that once it is on screen" };
+const BEHIND = {
+  clear: "What it had of all conversations is fetched again",
+  keep: "What it had is kept, and it asks what has changed in that once it is on screen",
+};
+
+/** What was done about what was not as it has to be. */
+const DONE = {
+  repaired: "put right",
+  unreadable: "its place is kept",
+  "left-out": "left out",
+  doubted: "the conversation is checked again",
+  dropped: "fetched again",
+  kept: "kept, and tried again",
+};
 
 /** @type {readonly (readonly [RequestKind, string])[]} */
 const REQUESTS = [
@@ -67,7 +83,15 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
   const facts = h("dl", { class: "facts" });
   /** @type {Record<string, HTMLElement>} */
   const values = {};
-  for (const [name, label] of [["sync", "Sync"], ["synced", "Last pull"], ["cursor", "Cursor"], ["storage", "Storage"], ["cached", "Messages"], ["stored", "Stored"], ["outbox", "Outbox"]]) {
+  for (const [name, label] of [
+    ["sync", "Sync"],
+    ["synced", "Last pull"],
+    ["cursor", "Cursor"],
+    ["storage", "Storage"],
+    ["cached", "Messages"],
+    ["stored", "Stored"],
+    ["outbox", "Outbox"],
+  ]) {
     values[name] = h("dd", {});
     facts.append(h("div", {}, h("dt", {}, label), values[name]));
   }
@@ -85,15 +109,62 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
     "table",
     { class: "request-table" },
     h("caption", { class: "visually-hidden" }, "Requests"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "request"), h("th", { scope: "col", class: "n" }, "since reset"), h("th", { scope: "col", class: "n" }, "all"))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "request"),
+        h("th", { scope: "col", class: "n" }, "since reset"),
+        h("th", { scope: "col", class: "n" }, "all"),
+      ),
+    ),
     requestRows,
   );
-  const reset = h("button", { type: "button", class: "button small", on: { click: () => { base = { ...latest?.requests }; draw(); } } }, "Reset the count");
-  const pull = h("button", { type: "button", class: "button small", on: { click: () => client.sync().then(() => log("Pulled: up to date"), (error) => log(`Pull: ${errorText(error)}`, "bad")) } }, "Pull now");
+  const reset = h(
+    "button",
+    {
+      type: "button",
+      class: "button small",
+      on: {
+        click: () => {
+          base = { ...latest?.requests };
+          draw();
+        },
+      },
+    },
+    "Reset the count",
+  );
+  const pull = h(
+    "button",
+    {
+      type: "button",
+      class: "button small",
+      on: {
+        click: () =>
+          client.sync().then(
+            () => log("Pulled: up to date"),
+            (error) => log(`Pull: ${errorText(error)}`, "bad"),
+          ),
+      },
+    },
+    "Pull now",
+  );
 
   const lines = h("ol", { class: "log-lines", tabindex: "0", "aria-label": "Events, newest first" });
-  const trouble = troubleSwitches((text) => log(text), () => conversation);
-  const choices = syncChoice({ choice, canPush, onChoose, conversations: () => client.conversations.getSnapshot().map(({ id }) => id), log: (text) => log(text), life });
+  const trouble = troubleSwitches(
+    (text) => log(text),
+    () => conversation,
+  );
+  const choices = syncChoice({
+    choice,
+    canPush,
+    onChoose,
+    conversations: () => client.conversations.getSnapshot().map(({ id }) => id),
+    log: (text) => log(text),
+    life,
+  });
 
   const scroll = h(
     "div",
@@ -112,13 +183,24 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
       "header",
       { class: "bar" },
       h("h2", {}, "Reliability"),
-      h("button", { type: "button", class: "icon-button", "aria-label": "Close the panel", title: "Close the panel", on: { click: onClose } }, icon("close")),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "icon-button",
+          "aria-label": "Close the panel",
+          title: "Close the panel",
+          on: { click: onClose },
+        },
+        icon("close"),
+      ),
     ),
     scroll,
   );
 
   /** @param {string} control @returns {number} px below the top of what is on screen */
-  const topOf = (control) => (document.getElementById(control)?.getBoundingClientRect().top ?? 0) - scroll.getBoundingClientRect().top;
+  const topOf = (control) =>
+    (document.getElementById(control)?.getBoundingClientRect().top ?? 0) - scroll.getBoundingClientRect().top;
 
   // ---------------------------------------------------------------- the log
 
@@ -144,15 +226,32 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
   // A device that has nothing yet is not behind: to it an overflow only says where to begin.
   let isNew = client.conversations.getSnapshot().length === 0;
   client.on("overflow", ({ conversations }) => {
-    if (conversations === "all" && isNew) log("A new device: the conversations are fetched, and messages of those that are opened", "quiet");
-    else log(conversations === "all" ? `Overflow: this device was too far behind. ${BEHIND[choice.overflow]}` : `Overflow: ${conversations.join(", ")}`, "bad");
+    if (conversations === "all" && isNew)
+      log("A new device: the conversations are fetched, and messages of those that are opened", "quiet");
+    else
+      log(
+        conversations === "all"
+          ? `Overflow: this device was too far behind. ${BEHIND[choice.overflow]}`
+          : `Overflow: ${conversations.join(", ")}`,
+        "bad",
+      );
     isNew = false;
   });
   client.on("storage", ({ kind, detail }) => log(`Storage, ${kind}: ${detail}`, "bad"));
+  client.on("irregular", ({ where, conversation: of, count, first }) =>
+    log(
+      `${count === 1 ? "One item" : `${count} items`} of a ${where}${of ? ` of ${of}` : ""} not as it has to be (${first.reason}): ${DONE[first.done]}. Everything else went on`,
+      "bad",
+    ),
+  );
   client.on("error", (error) => log(`${error.code}: ${errorText(error)}`, "bad"));
   client.on("removed", ({ conversation: id }) => log(`Left ${id}`));
-  client.on("messages", ({ messages, live }) => { if (live) log(`${messages.length} new ${messages.length === 1 ? "message" : "messages"}`, "quiet"); });
-  client.on("updates", ({ messages, live }) => { if (live) log(`${messages.length} ${messages.length === 1 ? "message" : "messages"} edited or recalled`, "quiet"); });
+  client.on("messages", ({ messages, live }) => {
+    if (live) log(`${messages.length} new ${messages.length === 1 ? "message" : "messages"}`, "quiet");
+  });
+  client.on("updates", ({ messages, live }) => {
+    if (live) log(`${messages.length} ${messages.length === 1 ? "message" : "messages"} edited or recalled`, "quiet");
+  });
 
   let lastState = "";
   function watchStatus() {
@@ -216,10 +315,15 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
       screen,
       gapOnScreen,
       online: status.connection === "online",
-      empty: conversation === null ? "Open a conversation to see what this device has of it." : "This device has nothing of this conversation yet.",
+      empty:
+        conversation === null
+          ? "Open a conversation to see what this device has of it."
+          : "This device has nothing of this conversation yet.",
     });
     // What is new is in the log already.
-    for (const { kind, text } of happened) if (kind !== "new") log(text, kind === "revalidated" || kind === "filled" ? "good" : kind === "fetched" ? "quiet" : "");
+    for (const { kind, text } of happened)
+      if (kind !== "new")
+        log(text, kind === "revalidated" || kind === "filled" ? "good" : kind === "fetched" ? "quiet" : "");
   }
 
   client.status.subscribe(watchStatus);
@@ -245,10 +349,13 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
      * @param {number} top
      */
     hold(control, top) {
-      const kept = new ResizeObserver(() => { scroll.scrollTop += topOf(control) - top; });
+      const kept = new ResizeObserver(() => {
+        scroll.scrollTop += topOf(control) - top;
+      });
       for (const part of scroll.children) kept.observe(part);
       const leave = () => kept.disconnect();
-      for (const type of ["wheel", "pointerdown", "keydown"]) scroll.addEventListener(type, leave, { once: true, passive: true });
+      for (const type of ["wheel", "pointerdown", "keydown"])
+        scroll.addEventListener(type, leave, { once: true, passive: true });
       setTimeout(leave, HOLD);
     },
     /** @param {boolean} shown */

@@ -15,7 +15,8 @@ import { Broken, FRIEND } from "./stage.js";
  * @property {string} about
  * @property {(stage: Stage) => Promise<void>} set
  * @property {readonly Step[]} steps
- * @property {(stage: Stage) => Promise<string>} check what was found in the end, in a sentence; throws where the promise is not kept
+ * @property {(stage: Stage) => Promise<string>} check what was found in the end, in a sentence; throws where the
+ *   promise is not kept
  */
 
 const DAY = 86_400_000;
@@ -62,7 +63,8 @@ const lost = {
 };
 
 /** @param {Stage} stage @param {number} count */
-const has = (stage, count) => stage.until(`${count} messages on the list`, () => stage.devices[0].messages.length === count);
+const has = (stage, count) =>
+  stage.until(`${count} messages on the list`, () => stage.devices[0].messages.length === count);
 
 /** The message that is taken back during the week. @type {WeakMap<Stage, import("./stage.js").Message>} */
 const taken = new WeakMap();
@@ -72,17 +74,25 @@ const week = {
   id: "week",
   title: "A week offline, cleared or kept",
   short: "A week offline",
-  about: "Away for too long, the server can no longer list all that was missed. There are two ways to go on: clear what is here, or keep it.",
+  about:
+    "Away for too long, the server can no longer list all that was missed. There are two ways to go on: clear what is here, or keep it.",
   async set(stage) {
     await stage.set({ title: "A week offline", messages: 400, days: 40, ago: 7 });
-    await Promise.all([stage.device("Clear", "drops what it had", { overflow: "clear" }), stage.device("Keep", "keeps it, and checks it", { overflow: "keep" })]);
+    await Promise.all([
+      stage.device("Clear", "drops what it had", { overflow: "clear" }),
+      stage.device("Keep", "keeps it, and checks it", { overflow: "keep" }),
+    ]);
   },
   steps: [
     {
       say: "Two devices of one account. On both we scroll back a little.",
       look: "Both have one green segment: complete, and up to the newest message.",
       async act(stage) {
-        await Promise.all(stage.devices.map((device) => device.read("older", `${device.label} has read back`, () => device.messages.length >= 120)));
+        await Promise.all(
+          stage.devices.map((device) =>
+            device.read("older", `${device.label} has read back`, () => device.messages.length >= 120),
+          ),
+        );
         await Promise.all(stage.devices.map((device) => device.view.toNewest()));
         await stage.pause(600);
       },
@@ -92,8 +102,12 @@ const week = {
       look: "Nothing moves here: the devices show what they have, and cannot know.",
       async act(stage) {
         stage.cable(false);
-        await stage.until("both are offline", () => stage.devices.every(({ client }) => client.status.getSnapshot().connection === "offline"));
-        const old = stage.devices[1].messages.filter(({ message }) => message.sender === FRIEND && message.state === "normal");
+        await stage.until("both are offline", () =>
+          stage.devices.every(({ client }) => client.status.getSnapshot().connection === "offline"),
+        );
+        const old = stage.devices[1].messages.filter(
+          ({ message }) => message.sender === FRIEND && message.state === "normal",
+        );
         const { message } = old[Math.floor(old.length / 3)];
         taken.set(stage, message);
         await stage.write(90, { days: 6.9 });
@@ -108,8 +122,13 @@ const week = {
       async act(stage) {
         await stage.trouble({ delayMs: 900 });
         stage.cable(true);
-        await stage.until("both are up to date again", () => stage.devices.every((device) => device.caughtUp && device.segments.some(({ live, fresh }) => live && fresh)));
-        await stage.until("what was kept is checked, and the gap filled", () => stage.devices[1].segments.length === 1 && !stage.devices[1].snapshot.hasNewer);
+        await stage.until("both are up to date again", () =>
+          stage.devices.every((device) => device.caughtUp && device.segments.some(({ live, fresh }) => live && fresh)),
+        );
+        await stage.until(
+          "what was kept is checked, and the gap filled",
+          () => stage.devices[1].segments.length === 1 && !stage.devices[1].snapshot.hasNewer,
+        );
         await stage.trouble({});
         await stage.pause(800);
       },
@@ -121,10 +140,11 @@ const week = {
         const message = takenIn(stage);
         await Promise.all(
           stage.devices.map(async (device) => {
-            if (!(await device.view.jump({ around: message.seq }))) throw new Broken(`${device.label} did not get there.`);
+            if (!(await device.view.jump({ around: message.seq })))
+              throw new Broken(`${device.label} did not get there.`);
             await stage.until(`${device.label} shows it as recalled`, () => {
               const item = device.message(message.id);
-              return item !== undefined && item.fresh && item.message.state === "recalled";
+              return item?.fresh === true && item.message.state === "recalled";
             });
           }),
         );
@@ -186,18 +206,25 @@ const devices = {
       say: "Now both write at the same moment, three messages each.",
       look: "For a moment each shows its own first. Then both lists are the same: the order is the server's.",
       async act(stage) {
-        await Promise.all(stage.devices.map(async (device) => {
-          for (const n of ["one", "two", "three"]) await device.send(`${device.label} ${n}`);
-        }));
-        for (const { label } of stage.devices) await both(stage, "all of them", ({ text }) => text === `${label} three`);
-        await stage.until("nothing waits to be sent", () => stage.devices.every(({ client }) => client.outbox.getSnapshot().length === 0));
+        await Promise.all(
+          stage.devices.map(async (device) => {
+            for (const n of ["one", "two", "three"]) await device.send(`${device.label} ${n}`);
+          }),
+        );
+        for (const { label } of stage.devices)
+          await both(stage, "all of them", ({ text }) => text === `${label} three`);
+        await stage.until("nothing waits to be sent", () =>
+          stage.devices.every(({ client }) => client.outbox.getSnapshot().length === 0),
+        );
       },
     },
   ],
   async check(stage) {
     const counts = [];
     for (const device of stage.devices) counts.push(await device.compare());
-    const [phone, laptop] = stage.devices.map(({ messages }) => messages.map(({ message }) => `${message.id} ${message.version}`).join());
+    const [phone, laptop] = stage.devices.map(({ messages }) =>
+      messages.map(({ message }) => `${message.id} ${message.version}`).join(),
+    );
     if (phone !== laptop) throw new Broken("The two lists differ.");
     return `Both lists are the same, message for message, and the same as the server's: ${counts[0]} messages.`;
   },
@@ -208,7 +235,10 @@ const devices = {
  * @param {string} what
  * @param {(body: import("./format.js").Body) => boolean} is
  */
-const both = (stage, what, is) => stage.until(`${what} on both devices`, () => stage.devices.every(({ messages }) => messages.some(({ message }) => message.body !== null && is(message.body))));
+const both = (stage, what, is) =>
+  stage.until(`${what} on both devices`, () =>
+    stage.devices.every(({ messages }) => messages.some(({ message }) => message.body !== null && is(message.body))),
+  );
 
 /** @type {Scene} */
 const recall = {
@@ -227,7 +257,9 @@ const recall = {
       look: "It keeps its place and loses its text. Nothing else moves, and the segments stay as they are.",
       async act(stage) {
         const [device] = stage.devices;
-        const on = device.messages.findLast(({ message }, i) => message.sender === FRIEND && i < device.messages.length - 1);
+        const on = device.messages.findLast(
+          ({ message }, i) => message.sender === FRIEND && i < device.messages.length - 1,
+        );
         if (!on) throw new Broken(`Nothing of ${FRIEND} is on the list.`);
         await stage.recall(on.message);
         await stage.until("it is shown as recalled", () => device.message(on.message.id)?.message.state === "recalled");
@@ -239,11 +271,16 @@ const recall = {
       async act(stage) {
         const [device] = stage.devices;
         const { cursor } = await device.client.inspect();
-        const found = (await stage.history("limit=300")).find(({ sender, state }) => sender === FRIEND && state === "normal");
+        const found = (await stage.history("limit=300")).find(
+          ({ sender, state }) => sender === FRIEND && state === "normal",
+        );
         if (!found) throw new Broken(`Nothing of ${FRIEND} is that old.`);
         taken.set(stage, found);
         await stage.recall(found);
-        await stage.until("the device has heard of it", () => device.latest !== null && device.latest.cursor !== cursor);
+        await stage.until(
+          "the device has heard of it",
+          () => device.latest !== null && device.latest.cursor !== cursor,
+        );
         await stage.pause(1200);
       },
     },
@@ -273,7 +310,8 @@ const send = {
   id: "send",
   title: "Sending on a bad network",
   short: "Bad network",
-  about: "A request may fail before the server has seen it, or after. Sent again, a message must still be there only once.",
+  about:
+    "A request may fail before the server has seen it, or after. Sent again, a message must still be there only once.",
   async set(stage) {
     await stage.set({ title: "Bad network", messages: 20, days: 1 });
     stage.total = null;
@@ -297,7 +335,10 @@ const send = {
       look: "It waits with the others. The device says that it is offline.",
       async act(stage) {
         stage.cable(false);
-        await stage.until("the device is offline", () => stage.devices[0].client.status.getSnapshot().connection === "offline");
+        await stage.until(
+          "the device is offline",
+          () => stage.devices[0].client.status.getSnapshot().connection === "offline",
+        );
         await stage.devices[0].send(WRITTEN[5]);
         await stage.pause(1500);
       },
@@ -319,7 +360,9 @@ const send = {
   ],
   async check(stage) {
     const count = await stage.devices[0].compare();
-    const there = (await stage.history("limit=100")).filter(({ sender }) => sender === stage.visitor).map(({ body }) => body?.text);
+    const there = (await stage.history("limit=100"))
+      .filter(({ sender }) => sender === stage.visitor)
+      .map(({ body }) => body?.text);
     if (there.join() !== WRITTEN.join()) throw new Broken(`The server has: ${there.join(", ")}.`);
     return `The server has all six, each once and in order, and so has the list: ${count} messages.`;
   },
@@ -378,7 +421,10 @@ const jump = {
         await stage.pause(1200);
         await device.read("newer", "the newest message is reached", () => !device.snapshot.hasNewer);
         await device.view.toNewest();
-        await stage.until("the segments have met", () => device.segments.length === 2 && device.segments.some(({ live, count }) => live && count > 100));
+        await stage.until(
+          "the segments have met",
+          () => device.segments.length === 2 && device.segments.some(({ live, count }) => live && count > 100),
+        );
       },
     },
   ],

@@ -38,7 +38,14 @@ export function segmentLegend() {
       ["gap filling", "filling", "being fetched"],
       ["start", "start", "nothing is older"],
       ["screen", "on screen", ""],
-    ].map(([name, word, text]) => h("li", {}, h("i", { class: `swatch ${name}`, "aria-hidden": "true" }), h("span", {}, h("b", {}, word), text && `: ${text}`))),
+    ].map(([name, word, text]) =>
+      h(
+        "li",
+        {},
+        h("i", { class: `swatch ${name}`, "aria-hidden": "true" }),
+        h("span", {}, h("b", {}, word), text && `: ${text}`),
+      ),
+    ),
   );
 }
 
@@ -57,11 +64,24 @@ export function segmentPicture({ compact = false } = {}) {
     "table",
     { class: "segment-table" },
     h("caption", { class: "visually-hidden" }, "Segments, newest first"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "from"), h("th", { scope: "col" }, "to"), h("th", { scope: "col", class: "n" }, "messages"), h("th", { scope: "col" }, "is"))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "from"),
+        h("th", { scope: "col" }, "to"),
+        h("th", { scope: "col", class: "n" }, "messages"),
+        h("th", { scope: "col" }, "is"),
+      ),
+    ),
     rows,
   );
   const none = h("p", { class: "panel-note" });
-  const element = compact ? h("div", { class: "segment-picture" }, none, picture, activity) : h("div", { class: "segment-picture" }, none, picture, axis, activity, legend, table);
+  const element = compact
+    ? h("div", { class: "segment-picture" }, none, picture, activity)
+    : h("div", { class: "segment-picture" }, none, picture, axis, activity, legend, table);
   let drawn = "";
   /** @type {{ of: string | null, segments: readonly Segment[] }} */
   let last = { of: null, segments: [] };
@@ -75,7 +95,8 @@ export function segmentPicture({ compact = false } = {}) {
    */
   function compare(of, segments) {
     const now = performance.now();
-    const found = of === last.of ? changesBetween(last.segments, segments).map((change) => ({ ...change, at: now })) : [];
+    const found =
+      of === last.of ? changesBetween(last.segments, segments).map((change) => ({ ...change, at: now })) : [];
     if (of !== last.of) happened = [];
     last = { of, segments };
     happened = [...happened.filter(({ at }) => now - at < SAID), ...found];
@@ -96,9 +117,20 @@ export function segmentPicture({ compact = false } = {}) {
     if (checking) setText(activity, "Asking the server what has changed in what is on screen…");
     else if (filling) setText(activity, "Fetching what is missing on screen…");
     else if (latest) setText(activity, `${latest.text}.`);
-    else if (stale > 0) setText(activity, `${number(stale)} kept ${stale === 1 ? "message is" : "messages are"} not fresh: ${online ? "checked with the server once on screen" : "checked once you are online and they are on screen"}.`);
-    else if (segments.length > 1) setText(activity, "Each is complete in itself. Between two there is a gap: scroll there and it fills.");
-    else setText(activity, segments[0]?.start && segments[0].live ? "All there is, from the first message to the newest." : "What this device has without a gap. Scroll back and watch it grow.");
+    else if (stale > 0)
+      setText(
+        activity,
+        `${number(stale)} kept ${stale === 1 ? "message is" : "messages are"} not fresh: ${online ? "checked with the server once on screen" : "checked once you are online and they are on screen"}.`,
+      );
+    else if (segments.length > 1)
+      setText(activity, "Each is complete in itself. Between two there is a gap: scroll there and it fills.");
+    else
+      setText(
+        activity,
+        segments[0]?.start && segments[0].live
+          ? "All there is, from the first message to the newest."
+          : "What this device has without a gap. Scroll back and watch it grow.",
+      );
   }
 
   return {
@@ -116,7 +148,8 @@ export function segmentPicture({ compact = false } = {}) {
      */
     draw({ of, segments, lastSeq, screen, gapOnScreen, online, empty }) {
       const found = compare(of, segments);
-      const onScreen = (/** @type {Segment} */ { lo, hi }) => screen !== null && within(screen, BigInt(lo), BigInt(hi)) !== null;
+      const onScreen = (/** @type {Segment} */ { lo, hi }) =>
+        screen !== null && within(screen, BigInt(lo), BigInt(hi)) !== null;
       const checking = new Set(online ? segments.filter((segment) => !segment.fresh && onScreen(segment)) : []);
       const filling = online && gapOnScreen;
       say(segments, checking.size > 0, filling, online);
@@ -136,18 +169,28 @@ export function segmentPicture({ compact = false } = {}) {
       drawScale(scaled, segments, screen, span);
       setText(low, String(span.low));
       setText(high, String(span.high));
-      picture.setAttribute("aria-label", `${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${segments.map((segment) => `${segment.lo} to ${segment.hi}, ${SAYS[kindOf(segment)]}`).join("; ")}`);
+      picture.setAttribute(
+        "aria-label",
+        `${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${segments.map((segment) => `${segment.lo} to ${segment.hi}, ${SAYS[kindOf(segment)]}`).join("; ")}`,
+      );
       rows.replaceChildren(
-        ...[...segments].reverse().map((segment) =>
-          h(
-            "tr",
-            {},
-            h("td", { class: "position" }, segment.lo),
-            h("td", { class: "position" }, segment.hi),
-            h("td", { class: "n" }, number(segment.count)),
-            h("td", {}, h("span", { class: `tag ${kindOf(segment)}` }, SAYS[kindOf(segment)]), segment.start && h("span", { class: "tag start" }, "start")),
+        ...[...segments]
+          .reverse()
+          .map((segment) =>
+            h(
+              "tr",
+              {},
+              h("td", { class: "position" }, segment.lo),
+              h("td", { class: "position" }, segment.hi),
+              h("td", { class: "n" }, number(segment.count)),
+              h(
+                "td",
+                {},
+                h("span", { class: `tag ${kindOf(segment)}` }, SAYS[kindOf(segment)]),
+                segment.start && h("span", { class: "tag start" }, "start"),
+              ),
+            ),
           ),
-        ),
       );
       return found;
     },
@@ -167,22 +210,38 @@ export function segmentPicture({ compact = false } = {}) {
  */
 function drawStrip(strip, { segments, lastSeq, screen, checking, filling, happened }) {
   const parts = [];
-  const gap = (/** @type {string} */ title, /** @type {boolean} */ now = false) => h("div", { class: now ? "part gap filling" : "part gap", title });
+  const gap = (/** @type {string} */ title, /** @type {boolean} */ now = false) =>
+    h("div", { class: now ? "part gap filling" : "part gap", title });
   /** Whether what is on screen reaches from one side of a gap to it, or over it. */
   const reaches = (/** @type {Segment | undefined} */ older, /** @type {Segment | undefined} */ newer) =>
-    filling && screen !== null && (older ? BigInt(screen[1]) >= BigInt(older.hi) : true) && (newer ? BigInt(screen[0]) <= BigInt(newer.lo) : true) && (older !== undefined || newer !== undefined);
+    filling &&
+    screen !== null &&
+    (older ? BigInt(screen[1]) >= BigInt(older.hi) : true) &&
+    (newer ? BigInt(screen[0]) <= BigInt(newer.lo) : true) &&
+    (older !== undefined || newer !== undefined);
   if (!segments[0].start) parts.push(gap(`Older than ${segments[0].lo}: not fetched`));
   for (const [i, segment] of segments.entries()) {
-    if (i > 0) parts.push(gap(`Between ${segments[i - 1].hi} and ${segment.lo}: messages may be missing`, reaches(segments[i - 1], segment)));
+    if (i > 0)
+      parts.push(
+        gap(
+          `Between ${segments[i - 1].hi} and ${segment.lo}: messages may be missing`,
+          reaches(segments[i - 1], segment),
+        ),
+      );
     const bar = h(
       "div",
-      { class: `part bar ${kindOf(segment)}${checking.has(segment) ? " checking" : ""}${segment.start ? " start" : ""}`, title: `${segment.lo} – ${segment.hi}\n${number(segment.count)} messages, ${SAYS[kindOf(segment)]}` },
+      {
+        class: `part bar ${kindOf(segment)}${checking.has(segment) ? " checking" : ""}${segment.start ? " start" : ""}`,
+        title: `${segment.lo} – ${segment.hi}\n${number(segment.count)} messages, ${SAYS[kindOf(segment)]}`,
+      },
       h("span", {}, number(segment.count)),
     );
     bar.style.flexGrow = String(1 + Math.log2(1 + segment.count));
     const part = screen && within(screen, BigInt(segment.lo), BigInt(segment.hi));
     if (part) bar.append(screenMark(part));
-    const mark = happened.findLast(({ lo, hi, at }) => performance.now() - at < MARKED && lo <= BigInt(segment.hi) && hi >= BigInt(segment.lo));
+    const mark = happened.findLast(
+      ({ lo, hi, at }) => performance.now() - at < MARKED && lo <= BigInt(segment.hi) && hi >= BigInt(segment.lo),
+    );
     if (mark) {
       bar.classList.add("just", mark.kind);
       // Drawn again meanwhile, it goes on where it was.
@@ -191,7 +250,8 @@ function drawStrip(strip, { segments, lastSeq, screen, checking, filling, happen
     parts.push(bar);
   }
   const last = segments[segments.length - 1];
-  if (!last.live && (lastSeq === null || BigInt(lastSeq) > BigInt(last.hi))) parts.push(gap(`Newer than ${last.hi}: not fetched`, reaches(last, undefined)));
+  if (!last.live && (lastSeq === null || BigInt(lastSeq) > BigInt(last.hi)))
+    parts.push(gap(`Newer than ${last.hi}: not fetched`, reaches(last, undefined)));
   strip.replaceChildren(...parts);
 }
 
@@ -233,7 +293,10 @@ function within(screen, low, high) {
   const from = BigInt(screen[0]);
   const to = BigInt(screen[1]);
   if (to < low || from > high) return null;
-  return { from: fraction((from < low ? low : from) - low, high - low), to: fraction((to > high ? high : to) - low, high - low) };
+  return {
+    from: fraction((from < low ? low : from) - low, high - low),
+    to: fraction((to > high ? high : to) - low, high - low),
+  };
 }
 
 /**

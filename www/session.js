@@ -5,9 +5,14 @@
 
 const query = new URLSearchParams(location.search);
 
-/** Two devices of one user can live in one browser: each has its own local database. A page may be a device of its own (the tour). */
+/**
+ * Two devices of one user can live in one browser: each has its own local database. A page may be a device of its own
+ * (the tour).
+ */
 const ownDevice = document.documentElement.dataset.device ?? "1";
-export const device = /^[\w-]{1,20}$/.test(query.get("device") ?? "") ? /** @type {string} */ (query.get("device")) : ownDevice;
+export const device = /^[\w-]{1,20}$/.test(query.get("device") ?? "")
+  ? /** @type {string} */ (query.get("device"))
+  : ownDevice;
 export const debug = query.has("debug");
 /** Inside one pane of two.html. */
 export const embedded = window.parent !== window;
@@ -68,7 +73,9 @@ export async function aboutServer() {
   } catch {
     // Without the network, or without a demo server: the usual ones.
   }
-  const users = Array.isArray(answer.users) ? answer.users.filter((/** @type {unknown} */ name) => typeof name === "string" && name) : [];
+  const users = Array.isArray(answer.users)
+    ? answer.users.filter((/** @type {unknown} */ name) => typeof name === "string" && name)
+    : [];
   return {
     users: users.length ? users : ["ada", "grace", "linus", "margaret"],
     allowTrouble: typeof answer.allowTrouble === "boolean" ? answer.allowTrouble : undefined,
@@ -79,7 +86,8 @@ export async function aboutServer() {
  * The token that the demo server gives this user: a header takes ASCII only, a name may be anything.
  * @param {string} name
  */
-export const demoToken = (name) => `demo-${encodeURIComponent(name).replace(/[!~*'()]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`)}`;
+export const demoToken = (name) =>
+  `demo-${encodeURIComponent(name).replace(/[!~*'()]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`)}`;
 
 /**
  * Asks the demo server for a token; one without sign-in takes `demo-<name>`.
@@ -117,12 +125,16 @@ function wholeNumber(name) {
  * @returns {T}
  */
 function given(values) {
-  return /** @type {T} */ (Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null)));
+  return /** @type {T} */ (
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null))
+  );
 }
 
 /**
- * How the client is to sync. `push`: the server puts the events into its notifications; for scope account with a socket.
- * @typedef {{ scope: "account" | "conversation" | "mailbox", notify: "socket" | "long-poll" | "poll", push: boolean, overflow: "clear" | "keep" }} Choice
+ * How the client is to sync. `push`: the server puts the events into its notifications; for scope account with a
+ * socket.
+ * @typedef {{ scope: "account" | "conversation" | "mailbox", notify: "socket" | "long-poll" | "poll", push: boolean,
+ *   overflow: "clear" | "keep" }} Choice
  */
 
 const SCOPES = /** @type {const} */ (["account", "conversation", "mailbox"]);
@@ -156,7 +168,12 @@ export function choiceFromAddress() {
  */
 export function choiceToAddress(choice) {
   const url = new URL(location.href);
-  for (const [name, value, standard] of [["scope", choice.scope, "account"], ["notify", choice.notify, "socket"], ["push", choice.push ? "1" : "", ""], ["overflow", choice.overflow, "clear"]]) {
+  for (const [name, value, standard] of [
+    ["scope", choice.scope, "account"],
+    ["notify", choice.notify, "socket"],
+    ["push", choice.push ? "1" : "", ""],
+    ["overflow", choice.overflow, "clear"],
+  ]) {
     if (value === standard) url.searchParams.delete(name);
     else url.searchParams.set(name, value);
   }

@@ -14,8 +14,15 @@ export function showSignIn(root) {
     const message = h("p", { class: "sign-in-error", role: "alert" });
     const people = h("ul", { class: "people", "aria-label": "Demo users" });
     const name = h("input", {
-      class: "field", name: "name", placeholder: "another name", "aria-label": "Another name",
-      autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: 40, required: true,
+      class: "field",
+      name: "name",
+      placeholder: "another name",
+      "aria-label": "Another name",
+      autocomplete: "off",
+      autocapitalize: "none",
+      spellcheck: "false",
+      maxlength: 40,
+      required: true,
     });
 
     /** @param {string} user */
@@ -28,14 +35,26 @@ export function showSignIn(root) {
         root.replaceChildren();
         resolve(user);
       } catch (error) {
-        setText(message, error instanceof TypeError ? "The server could not be reached. Is it running?" : errorText(error));
+        setText(
+          message,
+          error instanceof TypeError ? "The server could not be reached. Is it running?" : errorText(error),
+        );
         form.inert = false;
       }
     }
 
     const form = h(
       "form",
-      { class: "sign-in-form", on: { submit: (event) => { event.preventDefault(); const user = name.value.trim(); if (user) enter(user); } } },
+      {
+        class: "sign-in-form",
+        on: {
+          submit: (event) => {
+            event.preventDefault();
+            const user = name.value.trim();
+            if (user) enter(user);
+          },
+        },
+      },
       people,
       h("div", { class: "other-name" }, name, h("button", { class: "button" }, "Sign in")),
       message,
@@ -54,7 +73,9 @@ export function showSignIn(root) {
           h(
             "p",
             { class: "sign-in-foot" },
-            device === "1" ? "No password: these are demo users." : `No password: these are demo users. This is device ${device}.`,
+            device === "1"
+              ? "No password: these are demo users."
+              : `No password: these are demo users. This is device ${device}.`,
             !embedded && " ",
             !embedded && h("a", { href: "tour.html" }, "Take the guided tour"),
             !embedded && ", or ",
@@ -70,7 +91,16 @@ export function showSignIn(root) {
         ...users.slice(0, 12).map((user) => {
           const avatar = h("span", { class: "avatar", "aria-hidden": "true" }, initial(user));
           avatar.style.setProperty("--hue", String(hue(user)));
-          return h("li", {}, h("button", { class: user === last ? "person last" : "person", type: "button", on: { click: () => enter(user) } }, avatar, user));
+          return h(
+            "li",
+            {},
+            h(
+              "button",
+              { class: user === last ? "person last" : "person", type: "button", on: { click: () => enter(user) } },
+              avatar,
+              user,
+            ),
+          );
         }),
       );
       /** @type {HTMLElement | null} */ (people.querySelector(".last") ?? people.querySelector("button"))?.focus();

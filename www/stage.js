@@ -104,7 +104,10 @@ async function call(path, token, body) {
   /** @type {Record<string, string>} */
   const headers = token === null ? {} : { authorization: `Bearer ${token}` };
   if (body !== undefined) headers["content-type"] = "application/json";
-  const response = await fetchElsewhere(path, body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) });
+  const response = await fetchElsewhere(
+    path,
+    body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) },
+  );
   if (!response.ok) throw new Error(`The server answered ${response.status} to ${path}`);
   const text = await response.text();
   return text ? JSON.parse(text) : null;
@@ -126,7 +129,9 @@ export class Stage {
    * @param {AbortSignal} signal aborts when the scene is left
    */
   constructor(element, signal) {
-    const name = Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const name = Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) =>
+      byte.toString(16).padStart(2, "0"),
+    ).join("");
     this.element = element;
     this.signal = signal;
     this.visitor = `visitor-${name}`;
@@ -145,7 +150,14 @@ export class Stage {
     connected.set(true);
     [this.#token, this.#friend] = await Promise.all([guest(this.visitor), guest(FRIEND)]);
     await call("/demo/create", null, { id: this.conversation, members: [this.visitor, FRIEND], meta: { title } });
-    await call("/demo/history", null, { conversation: this.conversation, senders: [FRIEND, ...OTHERS], count: messages, days, ago, seed: 11 });
+    await call("/demo/history", null, {
+      conversation: this.conversation,
+      senders: [FRIEND, ...OTHERS],
+      count: messages,
+      days,
+      ago,
+      seed: 11,
+    });
     this.total = messages;
     this.signal.throwIfAborted();
   }
@@ -176,7 +188,13 @@ export class Stage {
    * @param {{ days?: number }} [over] the days before now over which it was written
    */
   async write(count, { days } = {}) {
-    await call("/demo/bulk", null, { conversation: this.conversation, sender: FRIEND, count, days, seed: (this.total ?? 0) + count });
+    await call("/demo/bulk", null, {
+      conversation: this.conversation,
+      sender: FRIEND,
+      count,
+      days,
+      seed: (this.total ?? 0) + count,
+    });
     if (this.total !== null) this.total += count;
   }
 
@@ -233,7 +251,11 @@ export class Stage {
     for (const device of devices) device.leave();
     connected.set(true);
     const gone = await Promise.allSettled(devices.map((device) => device.wipe()));
-    leaveBehind(leftBehind().filter((name) => !devices.some(({ account }, i) => account === name && gone[i].status === "fulfilled")));
+    leaveBehind(
+      leftBehind().filter(
+        (name) => !devices.some(({ account }, i) => account === name && gone[i].status === "fulfilled"),
+      ),
+    );
     if (!this.#token) return;
     const leave = (/** @type {string} */ user) => call("/demo/leave", null, { conversation: this.conversation, user });
     await Promise.allSettled([this.trouble({}), leave(this.visitor), leave(FRIEND)]);
@@ -274,7 +296,12 @@ export class Device {
       { class: "device", "aria-label": label },
       h("header", {}, h("h3", {}, label), h("span", { class: "device-note" }, note), this.line),
       this.picture.element,
-      h("p", { class: "device-facts" }, this.has, h("span", { class: "device-requests" }, h("span", { class: "wide" }, "Requests: "), this.requests)),
+      h(
+        "p",
+        { class: "device-facts" },
+        this.has,
+        h("span", { class: "device-requests" }, h("span", { class: "wide" }, "Requests: "), this.requests),
+      ),
       this.screen,
     );
   }
@@ -319,7 +346,10 @@ export class Device {
     view.scroller.setAttribute("aria-label", `Messages on ${this.label}`);
     view.open(this.#stage.conversation);
     this.#watch();
-    await this.#stage.until(`${this.label} shows the newest messages`, () => !this.snapshot.hasNewer && this.messages.length > 0);
+    await this.#stage.until(
+      `${this.label} shows the newest messages`,
+      () => !this.snapshot.hasNewer && this.messages.length > 0,
+    );
   }
 
   async #watch() {
@@ -346,7 +376,10 @@ export class Device {
     setText(this.status, text);
     const { cachedMessages, requests, segments } = this.latest;
     const { total } = this.#stage;
-    setText(this.has, total === null ? `${number(cachedMessages)} messages` : `${number(cachedMessages)} of ${number(total)} messages`);
+    setText(
+      this.has,
+      total === null ? `${number(cachedMessages)} messages` : `${number(cachedMessages)} of ${number(total)} messages`,
+    );
     setText(this.requests, `${requests.pull} pull, ${requests.history} history, ${requests.changes} changes`);
     this.picture.draw({
       of: this.#stage.conversation,
@@ -430,7 +463,9 @@ export class Device {
    * @returns {Promise<number>} how many messages it is; throws where something is missing, doubled or old
    */
   async compare() {
-    await this.#stage.until(`${this.label} shows only what is fresh`, () => this.snapshot.items.every((item) => item.kind !== "gap" && (item.kind !== "message" || item.fresh)));
+    await this.#stage.until(`${this.label} shows only what is fresh`, () =>
+      this.snapshot.items.every((item) => item.kind !== "gap" && (item.kind !== "message" || item.fresh)),
+    );
     const { messages } = this;
     const first = messages[0];
     const last = messages.at(-1);
@@ -440,7 +475,8 @@ export class Device {
     const line = (/** @type {Message} */ { id, version, state }) => `${id} ${version} ${state}`;
     const [want, have] = [there.map(line), messages.map(({ message }) => line(message))];
     const wrong = want.findIndex((one, i) => one !== have[i]);
-    if (wrong >= 0 || want.length !== have.length) throw new Broken(`${this.label} and the server differ: ${have.length} messages here, ${want.length} there.`);
+    if (wrong >= 0 || want.length !== have.length)
+      throw new Broken(`${this.label} and the server differ: ${have.length} messages here, ${want.length} there.`);
     return have.length;
   }
 

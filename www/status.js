@@ -14,11 +14,15 @@ import { connected } from "./network.js";
 export function describe(status) {
   switch (status.connection) {
     case "online":
-      if (status.progress && status.progress.applied > 0) return { tone: "busy", text: `Catching up, ${number(status.progress.applied)} changes` };
+      if (status.progress && status.progress.applied > 0)
+        return { tone: "busy", text: `Catching up, ${number(status.progress.applied)} changes` };
       if (!status.caughtUp) return { tone: "busy", text: "Catching up" };
       return { tone: "good", text: "Up to date" };
     case "connecting":
-      return { tone: "busy", text: status.progress?.applied ? `Catching up, ${number(status.progress.applied)} changes` : "Connecting" };
+      return {
+        tone: "busy",
+        text: status.progress?.applied ? `Catching up, ${number(status.progress.applied)} changes` : "Connecting",
+      };
     case "offline":
       return { tone: "bad", text: "Offline" };
     case "waiting":
@@ -39,7 +43,13 @@ export function statusLine(client, life) {
   const dot = h("span", { class: "dot", "aria-hidden": "true" });
   const text = h("span", { class: "status-text" });
   const line = h("div", { class: "status", role: "status" }, dot, text);
-  const cable = h("input", { type: "checkbox", role: "switch", class: "switch", id: "cable", on: { change: () => connected.set(cable.checked) } });
+  const cable = h("input", {
+    type: "checkbox",
+    role: "switch",
+    class: "switch",
+    id: "cable",
+    on: { change: () => connected.set(cable.checked) },
+  });
 
   function draw() {
     const status = client.status.getSnapshot();
@@ -49,12 +59,24 @@ export function statusLine(client, life) {
     line.title = [
       status.lastSyncedAt === null ? "Never synced yet" : `Last synced at ${timeWithSeconds(status.lastSyncedAt)}`,
       status.error ? errorText(status.error) : "",
-    ].filter(Boolean).join("\n");
+    ]
+      .filter(Boolean)
+      .join("\n");
     setText(text, said);
     cable.checked = connected.get();
   }
   client.status.subscribe(draw);
   life.addEventListener("abort", connected.subscribe(draw));
   draw();
-  return h("div", { class: "status-bar" }, line, h("label", { class: "cable", for: "cable", title: "Takes this device off the network, and back" }, "Network", cable));
+  return h(
+    "div",
+    { class: "status-bar" },
+    line,
+    h(
+      "label",
+      { class: "cable", for: "cable", title: "Takes this device off the network, and back" },
+      "Network",
+      cable,
+    ),
+  );
 }

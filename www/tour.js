@@ -11,12 +11,18 @@ import { aboutServer, debug } from "./session.js";
 import { Stage, sweep } from "./stage.js";
 
 /** @typedef {import("./scenes.js").Scene} Scene */
-/** "setting": the scene is prepared; "ready": waits for the next step; "acting"; "done"; "broken". @typedef {"setting" | "ready" | "acting" | "done" | "broken"} State */
+/**
+ * "setting": the scene is prepared; "ready": waits for the next step; "acting"; "done"; "broken".
+ * @typedef {"setting" | "ready" | "acting" | "done" | "broken"} State
+ */
 
 const root = /** @type {HTMLElement} */ (document.getElementById("tour"));
 const query = new URLSearchParams(location.search);
 
-/** Between two steps that play by themselves (ms): as long as it takes to read what was to be looked at; `?pace=` sets another. */
+/**
+ * Between two steps that play by themselves (ms): as long as it takes to read what was to be looked at; `?pace=` sets
+ * another.
+ */
 const READING = { least: 2500, perLetter: 35 };
 /** Leaving waits for the goodbye at most this long (ms); what remains is swept up next time. */
 const GOODBYE = 2000;
@@ -41,24 +47,53 @@ let ended = Promise.resolve();
 // ---------------------------------------------------------------- what is on the page
 
 const chips = SCENES.map((one, i) =>
-  h("li", {}, h("button", { type: "button", class: "scene-chip", "data-scene": one.id, on: { click: () => show(one) } }, h("span", { class: "scene-number", "aria-hidden": "true" }, i + 1), h("span", { class: "scene-name" }, one.short))),
+  h(
+    "li",
+    {},
+    h(
+      "button",
+      { type: "button", class: "scene-chip", "data-scene": one.id, on: { click: () => show(one) } },
+      h("span", { class: "scene-number", "aria-hidden": "true" }, i + 1),
+      h("span", { class: "scene-name" }, one.short),
+    ),
+  ),
 );
 const heading = h("h2", {});
 const about = h("p", { class: "about" });
 const steps = h("ol", { class: "steps" });
 const verdict = h("p", { class: "verdict", role: "status", hidden: true });
-const replay = h("button", { type: "button", class: "button small", on: { click: () => show(scene) } }, icon("retry"), "Replay");
+const replay = h(
+  "button",
+  { type: "button", class: "button small", on: { click: () => show(scene) } },
+  icon("retry"),
+  "Replay",
+);
 const playIcon = h("span", { class: "play-icon" });
 const playText = h("span", {});
-const play = h("button", { type: "button", class: "button small", title: "Goes on by itself, with time to look", on: { click: togglePlay } }, playIcon, playText);
+const play = h(
+  "button",
+  { type: "button", class: "button small", title: "Goes on by itself, with time to look", on: { click: togglePlay } },
+  playIcon,
+  playText,
+);
 const nextText = h("span", {});
 const next = h("button", { type: "button", class: "button next", on: { click: goOn } }, nextText, icon("next"));
-const director = h("section", { class: "director", "aria-label": "What happens" }, h("div", { class: "director-text" }, heading, about, steps, verdict), h("div", { class: "controls" }, next, play, replay));
+const director = h(
+  "section",
+  { class: "director", "aria-label": "What happens" },
+  h("div", { class: "director-text" }, heading, about, steps, verdict),
+  h("div", { class: "controls" }, next, play, replay),
+);
 /** Reads out which step is played. */
 const announcer = h("p", { class: "visually-hidden", role: "status" });
 const devices = h("div", { class: "devices" });
 // Where there is room it is simply there.
-const colours = h("details", { class: "colours", open: matchMedia("(min-width: 1000px)").matches }, h("summary", {}, "What the colours mean"), segmentLegend());
+const colours = h(
+  "details",
+  { class: "colours", open: matchMedia("(min-width: 1000px)").matches },
+  h("summary", {}, "What the colours mean"),
+  segmentLegend(),
+);
 
 root.replaceChildren(
   h(
@@ -68,7 +103,12 @@ root.replaceChildren(
     h("h1", {}, "Guided tour"),
     h("nav", { "aria-label": "Scenes" }, h("ol", { class: "scenes" }, ...chips)),
     announcer,
-    h("a", { class: "leave", href: "./", "aria-label": "Leave the tour", on: { click: leave } }, icon("close"), h("span", {}, "Leave the tour")),
+    h(
+      "a",
+      { class: "leave", href: "./", "aria-label": "Leave the tour", on: { click: leave } },
+      icon("close"),
+      h("span", {}, "Leave the tour"),
+    ),
   ),
   h("div", { class: "tour-body" }, director, h("section", { class: "stage", "aria-label": "Stage" }, devices, colours)),
 );
@@ -96,7 +136,20 @@ function draw() {
   const last = at === SCENES.length - 1;
   const over = state === "done" || state === "broken";
   next.disabled = state === "setting" || state === "acting";
-  setText(nextText, over ? (last ? "To the demo" : "Next scene") : state === "setting" ? "Setting the scene…" : state === "acting" ? "Watch…" : done === 0 ? "Begin" : "Next step");
+  setText(
+    nextText,
+    over
+      ? last
+        ? "To the demo"
+        : "Next scene"
+      : state === "setting"
+        ? "Setting the scene…"
+        : state === "acting"
+          ? "Watch…"
+          : done === 0
+            ? "Begin"
+            : "Next step",
+  );
   play.hidden = over;
   setText(playText, playing ? "Pause" : "Play");
   playIcon.replaceChildren(icon(playing ? "pause" : "play"));
@@ -107,7 +160,8 @@ function draw() {
 /** @param {Scene} chosen */
 async function show(chosen) {
   run.abort();
-  const mine = (run = new AbortController());
+  const mine = new AbortController();
+  run = mine;
   clearTimeout(timer);
   scene = chosen;
   state = "setting";
@@ -118,7 +172,13 @@ async function show(chosen) {
   setText(about, scene.about);
   steps.replaceChildren(
     ...scene.steps.map(({ say, look }, i) =>
-      h("li", { class: "step" }, h("span", { class: "step-number", "aria-hidden": "true" }, i + 1), h("p", { class: "say" }, say), h("p", { class: "look" }, icon("look"), h("span", {}, h("strong", {}, "Look: "), look))),
+      h(
+        "li",
+        { class: "step" },
+        h("span", { class: "step-number", "aria-hidden": "true" }, i + 1),
+        h("p", { class: "say" }, say),
+        h("p", { class: "look" }, icon("look"), h("span", {}, h("strong", {}, "Look: "), look)),
+      ),
     ),
   );
   if (location.hash !== `#/${scene.id}`) history.replaceState(null, "", `#/${scene.id}`);
@@ -236,7 +296,15 @@ window.addEventListener("pageshow", (event) => {
 
 const { allowTrouble } = await aboutServer();
 if (allowTrouble === false) {
-  root.querySelector(".tour-body")?.replaceChildren(h("p", { class: "no-tour" }, "The tour needs a server that makes trouble when it is asked to: start it with --demo --allow-trouble, as “npm run demo” does."));
+  root
+    .querySelector(".tour-body")
+    ?.replaceChildren(
+      h(
+        "p",
+        { class: "no-tour" },
+        "The tour needs a server that makes trouble when it is asked to: start it with --demo --allow-trouble, as “npm run demo” does.",
+      ),
+    );
 } else {
   await sweep();
   show(fromHash());

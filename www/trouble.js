@@ -12,6 +12,7 @@ const SWITCHES = [
   { name: "duplicateNotifications", label: "Double notifications", max: 1, unit: "%" },
   { name: "errorRate", label: "Fail requests", max: 1, unit: "%" },
   { name: "delayMs", label: "Delay requests", max: 5000, unit: "ms" },
+  { name: "oddItems", label: "Odd messages in answers", max: 1, unit: "%" },
 ];
 
 /**
@@ -34,10 +35,22 @@ export function askDemo(path, body) {
  */
 export function troubleSwitches(log, conversation) {
   const note = h("p", { class: "panel-note", role: "status" }, "Asking the server…");
-  const lead = h("p", { class: "panel-lead", hidden: true }, "For this account, on all its devices. An overflow is what a device is told that was away too long.");
+  const lead = h(
+    "p",
+    { class: "panel-lead", hidden: true },
+    "For this account, on all its devices. An overflow is what a device is told that was away too long.",
+  );
   const switches = h("div", { class: "switches", hidden: true });
-  const overflow = h("button", { type: "button", class: "button small", on: { click: () => force(null) } }, "Overflow all");
-  const overflowHere = h("button", { type: "button", class: "button small", on: { click: () => force(conversation()) } }, "Overflow this conversation");
+  const overflow = h(
+    "button",
+    { type: "button", class: "button small", on: { click: () => force(null) } },
+    "Overflow all",
+  );
+  const overflowHere = h(
+    "button",
+    { type: "button", class: "button small", on: { click: () => force(conversation()) } },
+    "Overflow this conversation",
+  );
   const calm = h("button", { type: "button", class: "button small", hidden: true, on: { click: allOff } }, "All off");
   const buttons = h("div", { class: "button-row", hidden: true }, calm, overflow);
   const element = h("div", { class: "trouble" }, note, lead, switches, buttons);
@@ -59,30 +72,42 @@ export function troubleSwitches(log, conversation) {
   function draw(trouble) {
     current = Object.fromEntries(SWITCHES.flatMap(({ name }) => (name in trouble ? [[name, trouble[name]]] : [])));
     switches.replaceChildren(
-      ...SWITCHES.flatMap(/** @returns {HTMLElement[]} */ ({ name, label, max, unit }) => {
-        const value = trouble[name];
-        if (value === undefined) return [];
-        const id = `trouble-${name}`;
-        if (typeof value === "boolean") {
-          const box = h("input", { type: "checkbox", role: "switch", class: "switch", id, on: { change: () => set({ [name]: box.checked }) } });
-          box.checked = value;
-          return [h("label", { class: "switch-row", for: id }, label, box)];
-        }
-        const shown = h("output", { for: id });
-        const range = h("input", {
-          type: "range", id, min: 0, max, step: max / 20,
-          on: { input: () => show(), change: () => set({ [name]: Number(range.value) }) },
-        });
-        range.value = String(value);
-        const show = () => {
-          const text = unit === "%" ? `${Math.round(Number(range.value) * 100)} %` : `${range.value} ms`;
-          setText(shown, text);
-          range.setAttribute("aria-valuetext", text);
-          range.classList.toggle("on", Number(range.value) > 0);
-        };
-        show();
-        return [h("div", { class: "range-row" }, h("label", { for: id }, label), shown, range)];
-      }),
+      ...SWITCHES.flatMap(
+        /** @returns {HTMLElement[]} */ ({ name, label, max, unit }) => {
+          const value = trouble[name];
+          if (value === undefined) return [];
+          const id = `trouble-${name}`;
+          if (typeof value === "boolean") {
+            const box = h("input", {
+              type: "checkbox",
+              role: "switch",
+              class: "switch",
+              id,
+              on: { change: () => set({ [name]: box.checked }) },
+            });
+            box.checked = value;
+            return [h("label", { class: "switch-row", for: id }, label, box)];
+          }
+          const shown = h("output", { for: id });
+          const range = h("input", {
+            type: "range",
+            id,
+            min: 0,
+            max,
+            step: max / 20,
+            on: { input: () => show(), change: () => set({ [name]: Number(range.value) }) },
+          });
+          range.value = String(value);
+          const show = () => {
+            const text = unit === "%" ? `${Math.round(Number(range.value) * 100)} %` : `${range.value} ms`;
+            setText(shown, text);
+            range.setAttribute("aria-valuetext", text);
+            range.classList.toggle("on", Number(range.value) > 0);
+          };
+          show();
+          return [h("div", { class: "range-row" }, h("label", { for: id }, label), shown, range)];
+        },
+      ),
     );
     offer();
   }
@@ -92,7 +117,11 @@ export function troubleSwitches(log, conversation) {
   }
 
   async function allOff() {
-    await set(Object.fromEntries(Object.entries(current).map(([name, value]) => [name, typeof value === "boolean" ? false : 0])));
+    await set(
+      Object.fromEntries(
+        Object.entries(current).map(([name, value]) => [name, typeof value === "boolean" ? false : 0]),
+      ),
+    );
     draw(current);
     // The button is gone, the keyboard is not.
     switches.querySelector("input")?.focus();
@@ -108,7 +137,9 @@ export function troubleSwitches(log, conversation) {
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       for (const [name, value] of changed) {
         const known = SWITCHES.find((other) => other.name === name);
-        log(`${known?.label ?? name}: ${known?.unit === "%" ? `${Math.round(Number(value) * 100)} %` : `${value} ${known?.unit ?? ""}`}`);
+        log(
+          `${known?.label ?? name}: ${known?.unit === "%" ? `${Math.round(Number(value) * 100)} %` : `${value} ${known?.unit ?? ""}`}`,
+        );
       }
       offer();
     } catch (error) {
@@ -119,7 +150,8 @@ export function troubleSwitches(log, conversation) {
 
   async function load() {
     let text = "";
-    const none = "This server makes no trouble. Start it with --allow-trouble to lose notifications, fail requests and force an overflow from here.";
+    const none =
+      "This server makes no trouble. Start it with --allow-trouble to lose notifications, fail requests and force an overflow from here.";
     try {
       const { allowTrouble } = await aboutServer();
       const response = allowTrouble === false ? null : await askDemo("/demo/trouble");

@@ -41,7 +41,12 @@ function pane(side) {
     ...names.map((name) => h("option", { value: name, selected: name === user }, name)),
   );
   load();
-  return h("section", { class: "pane", "aria-label": `Device ${device}` }, h("header", {}, h("span", {}, `Device ${device}`), select), frame);
+  return h(
+    "section",
+    { class: "pane", "aria-label": `Device ${device}` },
+    h("header", {}, h("span", {}, `Device ${device}`), select),
+    frame,
+  );
 }
 
 root.replaceChildren(
@@ -51,7 +56,16 @@ root.replaceChildren(
     h("img", { src: "logo.svg", alt: "", width: 24, height: 24 }),
     h("h1", {}, "Two devices"),
     h("p", {}, "Pull the network of one, write on the other, plug it in again."),
-    h("a", { class: "icon-button", href: `./?user=${encodeURIComponent(query.get("left") || users[0])}`, "aria-label": "Only one device", title: "Only one device" }, icon("one")),
+    h(
+      "a",
+      {
+        class: "icon-button",
+        href: `./?user=${encodeURIComponent(query.get("left") || users[0])}`,
+        "aria-label": "Only one device",
+        title: "Only one device",
+      },
+      icon("one"),
+    ),
   ),
   h("div", { class: "panes" }, ...SIDES.map(pane)),
 );

@@ -19,21 +19,31 @@ use futures_util::future::{AbortHandle, abortable};
 use wasm_bindgen_futures::spawn_local;
 
 use super::hooks::{Hooks, Witness};
+use crate::core::command::Command;
+use crate::core::json;
 use crate::core::net::{Error, Request};
 use crate::core::storage::{Durability, Read, StoreError, Write};
 use crate::core::{Config, Effect, Engine, Input, Now};
 use crate::net::time::{Timer, monotonic, sleep, wall};
-use crate::net::{Listening, Transport};
+use crate::net::{Listening, Terms, Transport};
 use crate::store::{Event, Mode, Store};
 
 /// ms between two attempts to become the store's writer.
 const FENCE_AGAIN: u64 = 1_000;
 
-/// The frame that tells the app that nothing will be kept.
-const IN_MEMORY: &str = concat!(
-    r#"{"events":[{"type":"storage","detail":{"kind":"memory","detail":"#,
-    r#""the browser refuses IndexedDB: the data is kept in memory, until the page goes"}}]}"#,
-);
+/// The frame that tells the app that nothing will be kept, and why.
+fn in_memory(why: &StoreError) -> String {
+    let why = match why {
+        StoreError::Quota => "there is no room for the database".to_owned(),
+        why => why.shown().message,
+    };
+    let detail = ["the data is kept in memory, until the page goes: ", &why].concat();
+    let mut frame =
+        String::from(r#"{"events":[{"type":"storage","detail":{"kind":"memory","detail":"#);
+    json::string(&mut frame, &detail);
+    frame.push_str("}}]}");
+    frame
+}
 
 /// What is asked of the store, in the order of asking.
 enum Op {
@@ -70,6 +80,8 @@ pub(super) struct Driver {
     ops: RefCell<VecDeque<Op>>,
     storing: Cell<bool>,
     promoted: Cell<bool>,
+    /// it is to become the writer, or is
+    wanted: Cell<bool>,
     /// a handful at a time
     requests: RefCell<Vec<(u64, AbortHandle)>>,
     listening: RefCell<Option<Listening>>,
@@ -82,26 +94,46 @@ impl Driver {
     /// Opens the store and starts an engine on it.
     pub(super) async fn open(
         mut config: Config,
-        account: String,
-        mode: Mode,
         net: Rc<dyn Transport>,
         hooks: Hooks,
         witness: Witness,
     ) -> Result<Rc<Driver>, Error> {
+        let (account, mode) = (config.account.clone(), config.mode);
         let opened: Rc<OnceCell<Weak<Driver>>> = Rc::default();
+        // Told once there is something to show.
+        let early: Rc<RefCell<Vec<Event>>> = Rc::default();
         let on_event = Rc::new({
-            let (opened, hooks) = (opened.clone(), hooks.clone());
-            move |event| store_event(event, opened.get().and_then(Weak::upgrade), &hooks)
+            let (opened, hooks, early) = (opened.clone(), hooks.clone(), early.clone());
+            move |event| match (event, opened.get()) {
+                (event @ (Event::InMemory(_) | Event::PutRight), None) => {
+                    early.borrow_mut().push(event);
+                }
+                (event, opened) => store_event(event, opened.and_then(Weak::upgrade), &hooks),
+            }
         });
-        let store = Store::open(&account, mode, on_event)
+        let mut store = Store::open(&account, mode, on_event)
             .await
             .map_err(|error| error.shown())?;
-        config.storage = store.kind().to_owned();
         // It has the lock: it writes from the beginning, unless that fails; then it tries again.
-        let has_lock = config.promoted;
-        config.promoted = has_lock && store.fence().await.is_ok();
-        let late = has_lock && !config.promoted;
-        let promoted = Cell::new(config.promoted);
+        let has_lock = config.epoch.is_some();
+        if has_lock {
+            let mut fenced = store.fence().await;
+            // One that says nothing any more is no better than one that does not open.
+            if mode == Mode::Auto
+                && store.durable()
+                && let Err(why) = fenced.as_ref()
+                && why.is_silence()
+            {
+                early.borrow_mut().push(Event::InMemory(why.clone()));
+                store.close();
+                store = Store::in_memory();
+                fenced = store.fence().await;
+            }
+            config.epoch = fenced.ok();
+        }
+        config.storage = store.kind().to_owned();
+        let late = has_lock && config.epoch.is_none();
+        let promoted = Cell::new(config.epoch.is_some());
         let driver = Rc::new(Driver {
             engine: RefCell::new(Engine::new(config, seed())),
             account,
@@ -114,6 +146,7 @@ impl Driver {
             ops: RefCell::default(),
             storing: Cell::new(false),
             promoted,
+            wanted: Cell::new(has_lock),
             requests: RefCell::default(),
             listening: RefCell::default(),
             timer: RefCell::default(),
@@ -125,18 +158,43 @@ impl Driver {
         if late {
             driver.promote();
         }
-        if mode == Mode::Auto && driver.store.kind() == "memory" {
-            driver.hooks.show(IN_MEMORY);
+        for event in early.take() {
+            store_event(event, Some(driver.clone()), &driver.hooks);
         }
         Ok(driver)
     }
 
-    pub(super) fn command(self: &Rc<Self>, json: String) {
-        self.input(Input::Command(json));
+    pub(super) fn command(self: &Rc<Self>, command: Command) {
+        self.input(Input::Command(command));
     }
 
     pub(super) fn promote(self: &Rc<Self>) {
+        self.wanted.set(true);
         self.ask_store(Op::Promote);
+    }
+
+    /// This client does not write any more, until it is promoted again.
+    pub(super) fn demote(self: &Rc<Self>) {
+        self.stand_back();
+        self.input(Input::Demoted);
+    }
+
+    /// What is not written yet is not written any more, and no fence that is on its way counts.
+    fn stand_back(&self) {
+        self.promoted.set(false);
+        self.wanted.set(false);
+        self.ops
+            .borrow_mut()
+            .retain(|op| !matches!(op, Op::Promote | Op::Commit { .. }));
+    }
+
+    /// The page goes to sleep: no transaction of it is under way when this returns.
+    pub(super) fn sleep(&self) {
+        self.store.sleep();
+    }
+
+    pub(super) fn wake(&self) {
+        self.store.wake();
     }
 
     /// Ends without a word: the facade has let go of this client.
@@ -190,7 +248,11 @@ impl Driver {
                     durability,
                 });
             }
-            Effect::Request { request, call } => self.request(request, call),
+            Effect::Request {
+                request,
+                call,
+                patience,
+            } => self.request(request, call, patience),
             Effect::Abort { request } => {
                 if let Some(running) = self.forget(request) {
                     running.abort();
@@ -199,6 +261,10 @@ impl Driver {
             Effect::Listen { listen } => self.listen(listen),
             Effect::Unlisten => self.unlisten(),
             Effect::ForgetToken => self.net.forget_token(),
+            Effect::Fenced => {
+                self.stand_back();
+                self.hooks.give_way();
+            }
             Effect::Stopped { wipe } => {
                 self.halt();
                 self.ask_store(Op::Close { wipe });
@@ -206,10 +272,19 @@ impl Driver {
         }
     }
 
-    fn request(self: &Rc<Self>, request: u64, call: Request) {
+    fn request(self: &Rc<Self>, request: u64, call: Request, patience: u32) {
         let driver = self.clone();
+        let progress = Rc::downgrade(self);
+        let terms = Terms {
+            patience,
+            progress: Some(Rc::new(move || {
+                if let Some(driver) = progress.upgrade() {
+                    driver.input(Input::Progress { request });
+                }
+            })),
+        };
         let (task, handle) = abortable(async move {
-            let answer = driver.net.clone().request(call).await;
+            let answer = driver.net.clone().request_on(call, terms).await;
             driver.forget(request);
             driver.input(Input::Answer {
                 request,
@@ -310,11 +385,16 @@ impl Driver {
                     self.store_answered(Input::Committed { op, result }, lost);
                 }
                 Op::Promote => match self.store.fence().await {
-                    // A closed store is what the engine will hear with its next operation.
-                    Ok(()) | Err(StoreError::Closed) => {
+                    _ if !self.wanted.get() => {}
+                    Ok(epoch) => {
                         self.promoted.set(true);
-                        self.input(Input::Promoted);
+                        // What is still to be written was decided before what is stored is read.
+                        let mut ops = self.ops.borrow_mut();
+                        ops.retain(|op| !matches!(op, Op::Commit { .. }));
+                        drop(ops);
+                        self.input(Input::Promoted { epoch });
                     }
+                    Err(StoreError::Closed) => self.input(Input::Store(StoreError::Closed)),
                     Err(error) => self.promote_later(&error),
                 },
                 Op::Adopt => self.adopt().await,
@@ -366,15 +446,20 @@ impl Driver {
         let driver = Rc::downgrade(self);
         spawn_local(async move {
             sleep(FENCE_AGAIN).await;
-            if let Some(driver) = driver.upgrade().filter(|driver| !driver.stopped.get()) {
+            let wants = |driver: &Rc<Driver>| !driver.stopped.get() && driver.wanted.get();
+            if let Some(driver) = driver.upgrade().filter(wants) {
                 driver.promote();
             }
         });
     }
 
-    async fn adopt(&self) {
-        while let Err(error) = self.store.fence().await {
-            if error == StoreError::Closed || self.stopped.get() {
+    async fn adopt(self: &Rc<Self>) {
+        loop {
+            let error = match self.store.fence().await {
+                Ok(epoch) => return self.input(Input::Adopted { epoch }),
+                Err(error) => error,
+            };
+            if error == StoreError::Closed || self.stopped.get() || !self.wanted.get() {
                 return;
             }
             self.hooks.note("warn", &error.shown().message);
@@ -405,6 +490,14 @@ fn store_event(event: Event, driver: Option<Rc<Driver>>, hooks: &Hooks) {
                 "warn",
                 "another tab does not let go of the account's database yet",
             );
+        }
+        Event::InMemory(why) => hooks.show(&in_memory(&why)),
+        Event::PutRight => {
+            if let Some(driver) = driver {
+                driver.input(Input::PutRight(
+                    "a record of the database's own cannot be read: it is written anew".to_owned(),
+                ));
+            }
         }
         Event::Reopened => {
             if let Some(driver) = driver {

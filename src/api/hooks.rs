@@ -22,6 +22,8 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     fn stopped(this: &Hooks, wipe: bool, error: Option<&str>) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural, catch)]
+    fn fenced(this: &Hooks) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
     fn panicked(this: &Hooks, message: &str) -> Result<(), JsValue>;
 }
 
@@ -37,6 +39,16 @@ impl Hooks {
     pub(super) fn note(&self, level: &str, message: &str) {
         // A logger that throws has nobody to tell.
         let _ = self.log(level, message, None);
+    }
+
+    /// Another client writes now.
+    pub(super) fn give_way(&self) {
+        if self.fenced().is_err() {
+            self.note(
+                "error",
+                "the facade does not know that another client writes",
+            );
+        }
     }
 
     /// The client has ended and holds nothing any more. `error`: its data could not be deleted.

@@ -2,22 +2,27 @@
 
 use std::rc::Rc;
 
+use serde::de::DeserializeOwned;
+use serde_wasm_bindgen::Deserializer;
 use wasm_bindgen::prelude::*;
 
 use super::driver::Driver;
 use super::hooks::{Hooks, Witness};
 use crate::core::Config;
-use crate::core::net::{Error, ErrorCode};
-use crate::core::node::Node;
+use crate::core::command::{self, Command};
+use crate::core::net::Error;
 use crate::net::{Transport, app::App, http};
-use crate::store::{Mode, Store};
 
 /// ms that the engine waits longer for an answer than the transport does.
 const MARGIN: u64 = 10_000;
 
 /// A client of one account. Freed, it lets go of everything at once, without a word.
 #[wasm_bindgen]
-pub struct Host(Rc<Driver>);
+pub struct Host {
+    driver: Rc<Driver>,
+    /// what a list has that does not say otherwise
+    page_size: u32,
+}
 
 #[wasm_bindgen]
 impl Host {
@@ -25,74 +30,91 @@ impl Host {
     ///
     /// Rejects with `{code,message}`: `invalid` for a wrong option, and `storage-newer`, `quota` or
     /// `storage` where the database does not open.
-    pub async fn open(config: String, hooks: Hooks) -> Result<Host, JsValue> {
+    pub async fn open(config: JsValue, hooks: Hooks) -> Result<Host, JsValue> {
         Host::start(config, hooks)
             .await
             .map_err(|error| thrown(&error))
     }
 
-    /// A command of the facade, JSON text.
-    pub fn command(&self, json: String) {
-        self.0.command(json);
+    /// A command of the facade, `{op, …}`. Gives the error of one that is wrong, and then nothing is done.
+    pub fn command(&self, command: JsValue) -> JsValue {
+        match self.read_command(command) {
+            Ok(command) => {
+                self.driver.command(command);
+                JsValue::UNDEFINED
+            }
+            Err(error) => thrown(&error),
+        }
+    }
+
+    /// The error of a command that is wrong; it is done later, or not at all.
+    pub fn check(&self, command: JsValue) -> JsValue {
+        let read = self.read_command(command);
+        read.map_or_else(|error| thrown(&error), |_| JsValue::UNDEFINED)
     }
 
     /// This client has the account's lock: from here on it is the one that works.
     pub fn promote(&self) {
-        self.0.promote();
+        self.driver.promote();
+    }
+
+    /// It has let go of the account's lock: it does not ask, send or write any more, until it is
+    /// promoted again; then it reads first what is stored.
+    pub fn demote(&self) {
+        self.driver.demote();
+    }
+
+    /// The page goes to sleep (`freeze`, each `pagehide`): no transaction of this client is under way
+    /// when this returns. To be called in the event's handler, before the engine is told.
+    pub fn sleep(&self) {
+        self.driver.sleep();
+    }
+
+    /// The page is awake (`resume`, `pageshow`): what it slept over is done.
+    pub fn wake(&self) {
+        self.driver.wake();
     }
 }
 
 impl Host {
-    async fn start(config: String, hooks: Hooks) -> Result<Host, Error> {
+    async fn start(config: JsValue, hooks: Hooks) -> Result<Host, Error> {
         let witness = Witness::new(&hooks);
-        let invalid = |error: Error| Error {
-            code: ErrorCode::Invalid,
-            ..error
-        };
-        // What of the config is for this layer; the rest is the engine's.
-        let options = Node::parse("config", &config).map_err(invalid)?;
-        let mut config = Config::parse(&config)?;
-        let account = options.text("account").map_err(invalid)?.to_owned();
-        let net: Rc<dyn Transport> = match options.text("transport").map_err(invalid)? {
-            "app" => App::new(hooks.clone().unchecked_into()),
-            _ => {
-                let base_url = options.text("baseUrl").map_err(invalid)?;
-                let timeout = options.optional_whole("timeout").map_err(invalid)?;
-                let timeout = timeout.unwrap_or(http::TIMEOUT);
+        let mut config = read::<Config>(config)?.checked()?;
+        let net: Rc<dyn Transport> = match config.methods {
+            Some(_) => App::new(hooks.clone().unchecked_into()),
+            None if config.base_url.is_empty() => {
+                return Err(command::invalid("transport.baseUrl is missing"));
+            }
+            None => {
                 // The engine gives up only what the transport has forgotten to: twice, token and
                 // request may each take their time.
-                config.request_timeout = timeout.saturating_mul(4).saturating_add(MARGIN);
+                config.request_timeout = config.timeout.saturating_mul(4).saturating_add(MARGIN);
                 http::Http::new(
-                    base_url,
-                    timeout,
+                    &config.base_url,
+                    config.timeout,
                     config.scope,
                     hooks.clone().unchecked_into(),
                 )?
             }
         };
-        let mode = match options.optional_text("mode").map_err(invalid)? {
-            Some("indexeddb") => Mode::IndexedDb,
-            Some("memory") => Mode::Memory,
-            _ => Mode::Auto,
-        };
-        Driver::open(config, account, mode, net, hooks, witness)
-            .await
-            .map(Host)
+        let page_size = config.page_size;
+        let driver = Driver::open(config, net, hooks, witness).await?;
+        Ok(Host { driver, page_size })
     }
+
+    fn read_command(&self, command: JsValue) -> Result<Command, Error> {
+        read::<Command>(command)?.checked(self.page_size)
+    }
+}
+
+fn read<T: DeserializeOwned>(value: JsValue) -> Result<T, Error> {
+    command::read(Deserializer::from(value))
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        self.0.let_go();
+        self.driver.let_go();
     }
-}
-
-/// Deletes all that is stored of an account. Rejects with `{code,message}`: `storage`.
-#[wasm_bindgen]
-pub async fn wipe_account(account: String) -> Result<(), JsValue> {
-    Store::wipe(&account)
-        .await
-        .map_err(|error| thrown(&error.shown()))
 }
 
 /// An error as the facade takes it: `{code,message,status?,retryAfter?}`.

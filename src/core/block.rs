@@ -1,6 +1,6 @@
-//! Blocks: how messages are stored, many to a record (DESIGN.md, "Storage").
+//! Blocks: how messages are stored, many to a record (docs/architecture.md, "What is stored").
 //!
-//! A block holds up to [`FULL`] messages of one segment, ascending; a segment is a run of blocks. The
+//! A block holds up to [`Limits::block_messages`](super::limits::Limits) of one segment, ascending; a segment is a run of blocks. The
 //! index of a conversation's blocks is small and stands beside its segments in one record, so that
 //! any page is one bounded read of known keys, and a missing block is noticed.
 
@@ -8,12 +8,6 @@ use std::rc::Rc;
 
 use super::codec::{Corrupt, Reader, Writer};
 use super::types::{Message, MessageState, Seq};
-
-/// Messages in a full block: large enough that a record's overhead (0.1 ms in Chromium) is shared by
-/// many, small enough that appending one message rewrites few.
-pub const FULL: usize = 128;
-/// Bytes in a full block, for messages that are large.
-pub const FULL_BYTES: usize = 64 * 1024;
 
 /// Format version of a block.
 const FORMAT: u8 = 1;
@@ -34,20 +28,31 @@ pub struct BlockRef {
 /// The messages of a block, ascending; never empty.
 pub type Block = Vec<Rc<Message>>;
 
+/// Names a block: its conversation, and the position of its first message.
+pub type BlockId = (Rc<str>, u64);
+
 /// About how many bytes a message takes.
 pub fn weight(message: &Message) -> usize {
     let client_id = message.client_id.as_ref().map_or(0, String::len);
     message.id.len() + message.sender.len() + message.body.len() + client_id + 24
 }
 
-/// Whether another message should begin a new block.
-pub fn is_full(block: &[Rc<Message>]) -> bool {
-    block.len() >= FULL || block.iter().map(|m| weight(m)).sum::<usize>() >= FULL_BYTES
+/// About how many bytes these messages take as a record.
+pub fn weight_of(messages: &[Rc<Message>]) -> usize {
+    messages.iter().map(|m| weight(m)).sum()
+}
+
+/// Bytes that a message takes in memory besides its texts: about.
+const IN_MEMORY: usize = 160;
+
+/// About how many bytes a block takes in memory.
+pub fn size_in_memory(block: &[Rc<Message>]) -> usize {
+    weight_of(block) + IN_MEMORY * block.len()
 }
 
 /// The bytes of a block.
 pub fn encode(conversation: &str, messages: &[Rc<Message>]) -> Vec<u8> {
-    let weight = messages.iter().map(|m| weight(m)).sum::<usize>();
+    let weight = weight_of(messages);
     let mut w = Writer::new(FORMAT, weight + conversation.len() + 16);
     w.text(conversation);
     w.number(messages.len() as u64);
@@ -68,6 +73,12 @@ fn write_message(w: &mut Writer, m: &Message) {
     w.number(m.state as u64);
     w.text(&m.body);
     w.option(m.client_id.as_deref());
+    w.number(u64::from(m.repairs));
+}
+
+/// The conversation that a block says it is of; its checksum is not looked at.
+pub fn conversation_of(bytes: &[u8]) -> Result<&str, Corrupt> {
+    Reader::unchecked(FORMAT, bytes)?.text()
 }
 
 /// Reads a block of this conversation.
@@ -97,10 +108,12 @@ pub fn decode(conversation: &Rc<str>, bytes: &[u8]) -> Result<Block, Corrupt> {
                 0 => MessageState::Normal,
                 1 => MessageState::Edited,
                 2 => MessageState::Recalled,
+                3 => MessageState::Unreadable,
                 _ => return Err(Corrupt),
             },
             body: r.text()?.into(),
             client_id: r.option()?.map(str::to_owned),
+            repairs: u8::try_from(r.number()?).map_err(|_| Corrupt)?,
         }));
     }
     r.end()?;
@@ -126,6 +139,7 @@ mod tests {
             state: MessageState::Edited,
             body: r#"{"text":"hé"}"#.into(),
             client_id: seq.is_multiple_of(2).then(|| "x".into()),
+            repairs: seq as u8,
         })
     }
 

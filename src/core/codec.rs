@@ -77,6 +77,15 @@ impl<'a> Reader<'a> {
         Ok(Reader(rest))
     }
 
+    /// Checks magic and format, for whoever only looks what it is.
+    pub fn unchecked(format: u8, bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        let (header, rest) = bytes.split_at_checked(HEADER).ok_or(Corrupt)?;
+        if header[..2] != MAGIC || header[2] != format {
+            return Err(Corrupt);
+        }
+        Ok(Reader(rest))
+    }
+
     /// A number.
     pub fn number(&mut self) -> Result<u64, Corrupt> {
         let mut value = 0u64;

@@ -1,12 +1,23 @@
-//! What the facade says: options and commands, as JSON text.
+//! What the facade says: options and commands.
+//!
+//! They are types that serde reads: out of JS values in the browser ([`read`] over serde-wasm-bindgen), and
+//! natively out of JSON. What an option is by default, and what it may be, is said here and nowhere else.
 
-use super::net::{Error, ErrorCode};
-use super::node::{MAX_NESTING, Node, missing, nests_too_deep};
-use super::protocol::MAX_BODY;
-use super::types::Seq;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
+
+use super::error::{Error, ErrorCode};
+use super::limits::Limits;
+use super::node::{MAX_NESTING, is_fit};
+use super::storage::Mode;
+use super::types::{Direction, Seq};
+use super::wire::limits::{MAX_BODY, MAX_EVENTS};
 
 /// What starts a pull.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Notify {
     /// the notification channel
     #[default]
@@ -18,7 +29,8 @@ pub enum Notify {
 }
 
 /// Whose the cursor is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// the account's
     #[default]
@@ -38,10 +50,20 @@ impl Scope {
             Scope::Mailbox => "mailbox",
         }
     }
+
+    /// What an app's transport must be able to do.
+    fn methods(self) -> &'static [&'static str] {
+        match self {
+            Scope::Account => &["pull", "conversations", "history"],
+            Scope::Conversation => &["pullConversations", "conversations", "history"],
+            Scope::Mailbox => &["pullMailbox", "acknowledge", "conversations", "history"],
+        }
+    }
 }
 
 /// What becomes of segments on SyncGapOverflow (R4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// they go
     #[default]
@@ -50,122 +72,161 @@ pub enum Policy {
     Keep,
 }
 
-/// The options of a client (`ClientOptions`), checked by the facade.
-#[derive(Clone, Debug)]
+/// Greatest whole number that JS keeps exact.
+const MAX_EXACT: u64 = (1 << 53) - 1;
+
+/// The options of a client (`ClientOptions`), each by its own name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Config {
+    /// names the store
+    pub account: String,
+    /// what the app's transport can do; `None`: the built-in one is used
+    pub methods: Option<Vec<String>>,
+    /// where its server is
+    pub base_url: String,
+    /// ms that it waits for an answer
+    #[serde(deserialize_with = "timeout")]
+    pub timeout: u64,
+    /// where the data is to be kept
+    #[serde(deserialize_with = "mode")]
+    pub mode: Mode,
     /// "indexeddb" or "memory": what was opened
+    #[serde(skip)]
     pub storage: String,
     /// what starts a pull
+    #[serde(deserialize_with = "notify")]
     pub notify: Notify,
     /// whose the cursor is
+    #[serde(deserialize_with = "scope")]
     pub scope: Scope,
     /// what an overflow does
+    #[serde(deserialize_with = "overflow")]
     pub overflow: Policy,
     /// whether the transport has a notification channel
+    #[cfg_attr(target_arch = "wasm32", serde(skip))]
     pub can_listen: bool,
     /// whether the transport has `changes` (R12)
+    #[cfg_attr(target_arch = "wasm32", serde(skip))]
     pub can_revalidate: bool,
     /// whether a page is fetched before it is asked for
+    #[serde(deserialize_with = "prefetch")]
     pub prefetch: bool,
     /// whether the connection says that it is metered
     pub metered: bool,
-    /// whether this client holds the account's lock from the beginning
-    pub promoted: bool,
+    /// The epoch under which this client writes from the beginning; `None`: another one has the account
+    /// (R15). The facade only says whether it holds the lock: who opens the store sets this.
+    #[serde(rename = "promoted", deserialize_with = "unset_epoch")]
+    pub epoch: Option<u64>,
     /// what the browser says of the network
     pub online: bool,
     /// whether the page is hidden
     pub hidden: bool,
     /// ms between timed pulls while notified
+    #[serde(deserialize_with = "poll_interval")]
     pub poll_interval: u64,
     /// ms between timed pulls while not
+    #[serde(deserialize_with = "fallback_poll_interval")]
     pub fallback_poll_interval: u64,
     /// least ms between two pulls
+    #[serde(deserialize_with = "min_pull_interval")]
     pub min_pull_interval: u64,
     /// events asked for at a time
+    #[serde(deserialize_with = "pull_limit")]
     pub pull_limit: u32,
     /// cached messages at most
+    #[serde(deserialize_with = "max_messages")]
     pub max_messages: u64,
     /// messages in a screen
+    #[serde(deserialize_with = "page_size")]
     pub page_size: u32,
     /// ms before a request counts as lost; a built-in transport has its own, which is shorter
+    #[cfg_attr(target_arch = "wasm32", serde(skip))]
     pub request_timeout: u64,
+    /// every bound
+    #[serde(skip)]
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            account: String::new(),
+            methods: None,
+            base_url: String::new(),
+            timeout: 15_000,
+            mode: Mode::default(),
+            storage: String::new(),
+            notify: Notify::default(),
+            scope: Scope::default(),
+            overflow: Policy::default(),
+            can_listen: true,
+            can_revalidate: true,
+            prefetch: true,
+            metered: false,
+            epoch: None,
+            online: true,
+            hidden: false,
+            poll_interval: 30_000,
+            fallback_poll_interval: 5_000,
+            min_pull_interval: 0,
+            pull_limit: 500,
+            max_messages: 1_000_000,
+            page_size: 30,
+            request_timeout: 15_000,
+            limits: Limits::default(),
+        }
+    }
 }
 
 impl Config {
-    /// From the facade's JSON text; what is absent has the contract's default.
-    pub fn parse(text: &str) -> Result<Config, Error> {
-        Self::read(text).map_err(|e| Error {
-            code: ErrorCode::Invalid,
-            ..e
-        })
+    /// What is right by itself may be wrong together.
+    pub fn checked(mut self) -> Result<Config, Error> {
+        let scope = self.scope.name();
+        if self.account.is_empty() {
+            return Err(invalid("account is a text that is not empty"));
+        }
+        if self.notify == Notify::LongPoll && self.scope != Scope::Account {
+            return Err(invalid(format!(
+                "sync.notify \"long-poll\" needs sync.scope \"account\": only its pull can wait for something to come. With \"{scope}\", use \"socket\" or \"poll\""
+            )));
+        }
+        if let Some(methods) = &self.methods {
+            let has = |method: &str| methods.iter().any(|one| one == method);
+            if let Some(method) = self.scope.methods().iter().find(|method| !has(method)) {
+                return Err(invalid(format!(
+                    "transport.{method} is missing: sync.scope \"{scope}\" needs it"
+                )));
+            }
+            self.can_listen = has("listen");
+            self.can_revalidate = has("changes");
+        }
+        // What the reader takes.
+        self.pull_limit = self.pull_limit.min(MAX_EVENTS as u32);
+        Ok(self)
     }
 
-    fn read(text: &str) -> Result<Config, Error> {
-        let node = Node::parse("config", text)?;
-        let or = |name: &str, default: u64| node.optional_whole(name).map(|n| n.unwrap_or(default));
-        let unless = |name: &str| node.get(name) != Some(&Node::Flag(false));
-        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        Ok(Config {
-            storage: node
-                .optional_text("storage")?
-                .unwrap_or_default()
-                .to_owned(),
-            notify: match node.optional_text("notify")? {
-                None | Some("socket") => Notify::Socket,
-                Some("long-poll") => Notify::LongPoll,
-                Some("poll") => Notify::Poll,
-                Some(_) => {
-                    let names = "\"socket\", \"long-poll\" or \"poll\"";
-                    return Err(missing("sync.notify", names));
-                }
-            },
-            scope: match node.optional_text("scope")? {
-                None | Some("account") => Scope::Account,
-                Some("conversation") => Scope::Conversation,
-                Some("mailbox") => Scope::Mailbox,
-                Some(_) => {
-                    let names = "\"account\", \"conversation\" or \"mailbox\"";
-                    return Err(missing("sync.scope", names));
-                }
-            },
-            overflow: match node.optional_text("overflow")? {
-                None | Some("clear") => Policy::Clear,
-                Some("keep") => Policy::Keep,
-                Some(_) => return Err(missing("overflow", "\"clear\" or \"keep\"")),
-            },
-            can_listen: unless("canListen"),
-            can_revalidate: unless("canRevalidate"),
-            prefetch: node.is_set("prefetch"),
-            metered: node.is_set("metered"),
-            promoted: node.is_set("promoted"),
-            online: unless("online"),
-            hidden: node.is_set("hidden"),
-            poll_interval: or("pollInterval", 30_000)?,
-            fallback_poll_interval: or("fallbackPollInterval", 5_000)?,
-            min_pull_interval: or("minPullInterval", 0)?,
-            pull_limit: small(or("pullLimit", 500)?),
-            max_messages: or("maxMessages", 1_000_000)?,
-            page_size: small(or("pageSize", 30)?),
-            request_timeout: or("requestTimeout", 60_000)?,
-        })
+    /// From JSON text.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn from_json(text: &str) -> Result<Config, Error> {
+        read::<Config, _>(&mut serde_json::Deserializer::from_str(text))?.checked()
     }
 }
 
 /// Where a timeline begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// at the newest message
     #[default]
     Latest,
     /// with this position in the middle
-    Around(Seq),
+    Around(#[serde(deserialize_with = "around")] Seq),
     /// with the first at or after this time, ms since the epoch, in the middle
-    At(u64),
+    At(#[serde(deserialize_with = "at")] u64),
     /// with the first that the account has not read in the middle
     FirstUnread,
 }
-
-use super::db::Direction;
 
 /// A number that the facade gives to a call that waits for a result.
 pub type Call = u64;
@@ -173,7 +234,8 @@ pub type Call = u64;
 pub type TimelineId = u64;
 
 /// One command. With `call`, a result comes back in a frame.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Told")]
 pub enum Command {
     /// A timeline's first use.
     Open {
@@ -338,169 +400,501 @@ pub enum Command {
     Wipe,
 }
 
-/// Reads a command. A broken one is the facade's bug, or an argument that it let through: the call, if
-/// it names one, is answered.
-pub fn parse(text: &str) -> Result<Command, (Option<Call>, Error)> {
-    let invalid = |e: Error| Error {
-        code: ErrorCode::Invalid,
-        ..e
-    };
-    let node = Node::parse("command", text).map_err(|e| (None, invalid(e)))?;
-    let call = node.optional_whole("call").ok().flatten();
-    read(&node).map_err(|e| (call, invalid(e)))
+/// A command as it comes, `{op, …}`. One struct of all fields: serde's reader of an enum with fields is one
+/// struct's a variant, 1.5 KB of gzipped wasm more.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    op: Op,
+    call: Option<Call>,
+    timeline: Option<TimelineId>,
+    conversation: Option<String>,
+    start: Option<Start>,
+    to: Option<Start>,
+    #[serde(default, deserialize_with = "own_page_size")]
+    page_size: Option<u32>,
+    #[serde(default, deserialize_with = "max_items")]
+    max_items: Option<u32>,
+    direction: Option<Direction>,
+    #[serde(default, deserialize_with = "limit")]
+    limit: Option<u32>,
+    first: Option<String>,
+    last: Option<String>,
+    #[serde(default, deserialize_with = "body")]
+    body: Option<String>,
+    client_id: Option<String>,
+    message_id: Option<String>,
+    #[serde(default, deserialize_with = "seq")]
+    seq: Option<Seq>,
+    of: Option<Call>,
+    events: Option<Vec<String>>,
+    online: Option<bool>,
+    metered: Option<bool>,
+    hidden: Option<bool>,
 }
 
-fn read(node: &Node) -> Result<Command, Error> {
-    let call = || node.whole("call");
-    let timeline = || node.whole("timeline");
-    let text = |name: &str| node.text(name).map(str::to_owned);
-    let small = |name: &str| {
-        let number = node.optional_whole(name)?;
-        Ok::<_, Error>(number.map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
-    };
-    let unfit = || {
-        let what =
-            format!("JSON of at most {MAX_BODY} bytes that nests at most {MAX_NESTING} deep");
-        missing("body", &what)
-    };
-    // A string, whose value is JSON text: the reader leaves what is named so as it came.
-    let body = || match node.get("body") {
-        Some(Node::Raw(raw)) => match Node::parse("body", raw)? {
-            // What is not taken from the server is not sent either: its echo would be refused, again
-            // and again, and with it all that comes after it.
-            Node::Text(body) if body.len() <= MAX_BODY && is_json(&body) => Ok(body.into_owned()),
-            _ => Err(unfit()),
-        },
-        _ => Err(unfit()),
-    };
-    Ok(match node.text("op")? {
-        "open" => Command::Open {
-            timeline: timeline()?,
-            conversation: text("conversation")?,
-            start: start(node.get("start"))?,
-            page_size: small("pageSize")?,
-            max_items: small("maxItems")?,
-        },
-        "release" => Command::Release {
-            timeline: timeline()?,
-        },
-        "attach" => Command::Attach {
-            timeline: timeline()?,
-        },
-        "close-timeline" => Command::CloseTimeline {
-            timeline: timeline()?,
-        },
-        "load" => Command::Load {
-            call: call()?,
-            timeline: timeline()?,
-            direction: match node.text("direction")? {
-                "older" => Direction::Older,
-                "newer" => Direction::Newer,
-                _ => return Err(missing("direction", "\"older\" or \"newer\"")),
-            },
-            limit: small("limit")?,
-        },
-        "jump" => Command::Jump {
-            call: call()?,
-            timeline: timeline()?,
-            to: start(node.get("to"))?,
-        },
-        "visible" => Command::Visible {
-            timeline: timeline()?,
-            first: text("first")?,
-            last: text("last")?,
-        },
-        "send" => Command::Send {
-            call: call()?,
-            conversation: text("conversation")?,
-            body: body()?,
-            client_id: text("clientId")?,
-        },
-        "retry" => Command::Retry {
-            call: call()?,
-            conversation: node.optional_text("conversation")?.map(str::to_owned),
-            client_id: text("clientId")?,
-        },
-        "discard" => Command::Discard {
-            call: call()?,
-            conversation: node.optional_text("conversation")?.map(str::to_owned),
-            client_id: text("clientId")?,
-        },
-        "edit" => Command::Edit {
-            call: call()?,
-            conversation: text("conversation")?,
-            message_id: text("messageId")?,
-            body: body()?,
-            client_id: text("clientId")?,
-        },
-        "recall" => Command::Recall {
-            call: call()?,
-            conversation: text("conversation")?,
-            message_id: text("messageId")?,
-        },
-        "mark-read" => Command::MarkRead {
-            call: call()?,
-            conversation: text("conversation")?,
-            seq: node.optional_seq("seq")?,
-            timeline: node.optional_whole("timeline")?,
-        },
-        "sync" => Command::Sync { call: call()? },
-        "inspect" => Command::Inspect {
-            call: call()?,
-            conversation: node.optional_text("conversation")?.map(str::to_owned),
-        },
-        "abort" => Command::Abort {
-            of: node.whole("of")?,
-        },
-        "listening" => Command::Listening {
-            events: node.texts("events")?,
-        },
-        "network" => Command::Network {
-            online: node.flag("online")?,
-            metered: match node.get("metered") {
-                Some(_) => Some(node.flag("metered")?),
-                None => None,
-            },
-        },
-        "visibility" => Command::Visibility {
-            hidden: node.flag("hidden")?,
-        },
-        "freeze" => Command::Freeze,
-        "resume" => Command::Resume,
-        "close" => Command::Close,
-        "wipe" => Command::Wipe,
-        _ => return Err(missing("op", "a command of this version")),
-    })
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Op {
+    Open,
+    Release,
+    Attach,
+    CloseTimeline,
+    Load,
+    Jump,
+    Visible,
+    Send,
+    Retry,
+    Discard,
+    Edit,
+    Recall,
+    MarkRead,
+    Sync,
+    Inspect,
+    Abort,
+    Listening,
+    Network,
+    Visibility,
+    Freeze,
+    Resume,
+    Close,
+    Wipe,
 }
 
-fn start(node: Option<&Node>) -> Result<Start, Error> {
-    match node {
-        None => Ok(Start::Latest),
-        Some(Node::Text(text)) if text == "latest" => Ok(Start::Latest),
-        Some(Node::Text(text)) if text == "first-unread" => Ok(Start::FirstUnread),
-        Some(node) => {
-            if let Some(seq) = node.optional_seq("around")? {
-                return Ok(Start::Around(seq));
-            }
-            if let Some(at) = node.optional_number("at")? {
-                // A cast of a float saturates.
-                return Ok(Start::At(at as u64));
-            }
-            let places = "\"latest\", \"first-unread\", {around} or {at}";
-            Err(missing("start", places))
+/// A field that this command has to have.
+fn need<T>(field: Option<T>, name: &'static str) -> Result<T, String> {
+    field.ok_or_else(|| ["missing field `", name, "`"].concat())
+}
+
+impl TryFrom<Told> for Command {
+    type Error = String;
+
+    #[expect(clippy::too_many_lines, reason = "one arm a command")]
+    fn try_from(told: Told) -> Result<Command, String> {
+        let call = || need(told.call, "call");
+        let timeline = || need(told.timeline, "timeline");
+        let place = told.conversation;
+        let client_id = || need(told.client_id, "clientId");
+        let message_id = || need(told.message_id, "messageId");
+        let body = || need(told.body, "body");
+        Ok(match told.op {
+            Op::Open => Command::Open {
+                timeline: timeline()?,
+                conversation: need(place, "conversation")?,
+                start: told.start.unwrap_or_default(),
+                page_size: told.page_size,
+                max_items: told.max_items,
+            },
+            Op::Release => Command::Release {
+                timeline: timeline()?,
+            },
+            Op::Attach => Command::Attach {
+                timeline: timeline()?,
+            },
+            Op::CloseTimeline => Command::CloseTimeline {
+                timeline: timeline()?,
+            },
+            Op::Load => Command::Load {
+                call: call()?,
+                timeline: timeline()?,
+                direction: need(told.direction, "direction")?,
+                limit: told.limit,
+            },
+            Op::Jump => Command::Jump {
+                call: call()?,
+                timeline: timeline()?,
+                to: told.to.unwrap_or_default(),
+            },
+            Op::Visible => Command::Visible {
+                timeline: timeline()?,
+                first: need(told.first, "first")?,
+                last: need(told.last, "last")?,
+            },
+            Op::Send => Command::Send {
+                call: call()?,
+                conversation: need(place, "conversation")?,
+                body: body()?,
+                client_id: client_id()?,
+            },
+            Op::Retry => Command::Retry {
+                call: call()?,
+                conversation: place,
+                client_id: client_id()?,
+            },
+            Op::Discard => Command::Discard {
+                call: call()?,
+                conversation: place,
+                client_id: client_id()?,
+            },
+            Op::Edit => Command::Edit {
+                call: call()?,
+                conversation: need(place, "conversation")?,
+                message_id: message_id()?,
+                body: body()?,
+                client_id: client_id()?,
+            },
+            Op::Recall => Command::Recall {
+                call: call()?,
+                conversation: need(place, "conversation")?,
+                message_id: message_id()?,
+            },
+            Op::MarkRead => Command::MarkRead {
+                call: call()?,
+                conversation: need(place, "conversation")?,
+                seq: told.seq,
+                timeline: told.timeline,
+            },
+            Op::Sync => Command::Sync { call: call()? },
+            Op::Inspect => Command::Inspect {
+                call: call()?,
+                conversation: place,
+            },
+            Op::Abort => Command::Abort {
+                of: need(told.of, "of")?,
+            },
+            Op::Listening => Command::Listening {
+                events: told.events.unwrap_or_default(),
+            },
+            Op::Network => Command::Network {
+                online: need(told.online, "online")?,
+                metered: told.metered,
+            },
+            Op::Visibility => Command::Visibility {
+                hidden: need(told.hidden, "hidden")?,
+            },
+            Op::Freeze => Command::Freeze,
+            Op::Resume => Command::Resume,
+            Op::Close => Command::Close,
+            Op::Wipe => Command::Wipe,
+        })
+    }
+}
+
+impl Command {
+    /// What is right by itself may be wrong together. `page_size`: the client's.
+    pub fn checked(self, page_size: u32) -> Result<Command, Error> {
+        if let Command::Open {
+            page_size: own,
+            max_items: Some(most),
+            ..
+        } = &self
+            && *most < own.unwrap_or(page_size)
+        {
+            let least = own.unwrap_or(page_size);
+            return Err(invalid(format!(
+                "maxItems is at least the page size, {least}, not {most}"
+            )));
+        }
+        Ok(self)
+    }
+
+    /// From JSON text.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn from_json(text: &str) -> Result<Command, Error> {
+        read(&mut serde_json::Deserializer::from_str(text))
+    }
+}
+
+// ---------------------------------------------------------------- reading
+
+/// Reads options or a command.
+pub fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, Error> {
+    T::deserialize(from).map_err(|error| invalid(said(&error)))
+}
+
+/// What an error says: a JS error names its class first.
+fn said(error: &impl fmt::Display) -> String {
+    let said = error.to_string();
+    said.strip_prefix("Error: ")
+        .map(str::to_owned)
+        .unwrap_or(said)
+}
+
+/// An option or argument that is wrong.
+pub fn invalid(what: impl Into<String>) -> Error {
+    Error::new(ErrorCode::Invalid, what)
+}
+
+/// A whole number between two others.
+struct Whole(u64, u64);
+
+impl Visitor<'_> for Whole {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an integer from {} to {}", self.0, self.1)
+    }
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<u64, E> {
+        match (self.0..=self.1).contains(&value) {
+            true => Ok(value),
+            false => Err(E::invalid_value(Unexpected::Unsigned(value), &self)),
+        }
+    }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<u64, E> {
+        // A cast of a float saturates.
+        let whole = value as u64;
+        match whole as f64 == value {
+            true => self.visit_u64(whole),
+            false => Err(E::invalid_value(Unexpected::Float(value), &self)),
         }
     }
 }
 
-/// Whether a text is one JSON value, that nests no deeper than is taken from the server.
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() && !nests_too_deep(text)
+/// Readers of what the app may get wrong, whose errors name it. (serde_path_to_error would name all, in 3.6 KB
+/// more of gzipped wasm.)
+macro_rules! readers {
+    ($($read:ident: $of:ty = $name:literal, $how:expr;)*) => {$(
+        fn $read<'de, D: Deserializer<'de>>(from: D) -> Result<$of, D::Error> {
+            $how(from).map_err(|error: D::Error| named($name, &error))
+        }
+    )*};
 }
 
-#[cfg(test)]
+readers! {
+    timeout: u64 = "transport.timeout", |from: D| from.deserialize_f64(DELAY);
+    mode: Mode = "storage.mode", Mode::deserialize;
+    max_messages: u64 = "storage.maxMessages", |from: D| from.deserialize_f64(Whole(1, MAX_EXACT));
+    notify: Notify = "sync.notify", Notify::deserialize;
+    scope: Scope = "sync.scope", Scope::deserialize;
+    poll_interval: u64 = "sync.pollInterval", |from: D| from.deserialize_f64(DELAY);
+    fallback_poll_interval: u64 = "sync.fallbackPollInterval", |from: D| from.deserialize_f64(DELAY);
+    min_pull_interval: u64 = "sync.minPullInterval", |from: D| from.deserialize_f64(Whole(0, DELAY.1));
+    pull_limit: u32 = "sync.pullLimit", |from: D| small(from, Whole(1, 100_000));
+    overflow: Policy = "overflow", Policy::deserialize;
+    prefetch: bool = "prefetch", bool::deserialize;
+    page_size: u32 = "pageSize", |from: D| small(from, SCREEN);
+    own_page_size: Option<u32> = "pageSize", |from: D| small(from, SCREEN).map(Some);
+    limit: Option<u32> = "limit", |from: D| small(from, SCREEN).map(Some);
+    max_items: Option<u32> = "maxItems", |from: D| small(from, Whole(1, 1_000_000)).map(Some);
+    at: u64 = "at", |from: D| from.deserialize_f64(Whole(0, MAX_EXACT));
+    around: Seq = "around", position;
+    seq: Option<Seq> = "seq", |from: D| position(from).map(Some);
+    body: Option<String> = "body", |from: D| fit(from).map(Some);
+}
+
+#[cold]
+#[inline(never)]
+fn named<E: serde::de::Error>(name: &str, error: &E) -> E {
+    E::custom([name, ": ", &said(error)].concat())
+}
+
+/// What a timer of a browser takes, in ms.
+const DELAY: Whole = Whole(1, (1 << 31) - 1);
+/// Messages of a screen, or of a page.
+const SCREEN: Whole = Whole(1, 1_000);
+
+fn small<'de, D: Deserializer<'de>>(from: D, between: Whole) -> Result<u32, D::Error> {
+    from.deserialize_f64(between).map(|n| n as u32)
+}
+
+fn position<'de, D: Deserializer<'de>>(from: D) -> Result<Seq, D::Error> {
+    let digits = String::deserialize(from)?;
+    let seq = digits.parse().map(Seq);
+    seq.map_err(|_| D::Error::custom("a whole number's digits are expected"))
+}
+
+/// What is not taken from the server is not sent either: its echo would be refused, again and again, and
+/// with it all that comes after it.
+fn fit<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let body = String::deserialize(from)?;
+    match body.len() <= MAX_BODY && is_fit(&body) {
+        true => Ok(body),
+        false => Err(D::Error::custom(format_args!(
+            "JSON of at most {MAX_BODY} bytes that nests at most {MAX_NESTING} deep is expected"
+        ))),
+    }
+}
+
+fn unset_epoch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let promoted = bool::deserialize(from)?;
+    Ok(promoted.then_some(0))
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::core::json;
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let config = Config::from_json(r#"{"account":"ann","baseUrl":"https://chat.example"}"#);
+        let config = config.unwrap();
+        assert_eq!(
+            format!("{config:?}"),
+            format!(
+                "{:?}",
+                Config {
+                    account: "ann".into(),
+                    base_url: "https://chat.example".into(),
+                    ..Config::default()
+                }
+            )
+        );
+        assert!(config.epoch.is_none() && config.can_listen && config.prefetch);
+    }
+
+    #[test]
+    fn a_wrong_option_is_named() {
+        for (name, wrong) in [
+            ("transport.timeout", r#""timeout":0"#),
+            ("storage.mode", r#""mode":"disk""#),
+            ("storage.maxMessages", r#""maxMessages":9007199254740992"#),
+            ("sync.notify", r#""notify":"pigeon""#),
+            ("sync.scope", r#""scope":"device""#),
+            ("sync.scope", r#""scope":null"#),
+            ("sync.pollInterval", r#""pollInterval":0"#),
+            ("sync.pollInterval", r#""pollInterval":null"#),
+            (
+                "sync.fallbackPollInterval",
+                r#""fallbackPollInterval":2147483648"#,
+            ),
+            ("sync.minPullInterval", r#""minPullInterval":-1"#),
+            ("sync.pullLimit", r#""pullLimit":"5""#),
+            ("sync.pullLimit", r#""pullLimit":100001"#),
+            ("overflow", r#""overflow":"drop""#),
+            ("pageSize", r#""pageSize":1.5"#),
+            ("pageSize", r#""pageSize":1001"#),
+            ("prefetch", r#""prefetch":"often""#),
+            ("prefetch", r#""prefetch":null"#),
+        ] {
+            let error = Config::from_json(&format!(r#"{{"account":"ann",{wrong}}}"#)).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Invalid, "{wrong}");
+            let named = error.message.starts_with(&format!("{name}: "));
+            assert!(named, "{wrong}: {}", error.message);
+        }
+        let error = Config::from_json(r#"{"account":"ann","pollInterval":0}"#).unwrap_err();
+        let said = "sync.pollInterval: invalid value: integer `0`, expected an integer from 1 to 2147483647";
+        assert!(error.message.starts_with(said), "{}", error.message);
+        assert!(
+            Config::from_json("{}")
+                .unwrap_err()
+                .message
+                .starts_with("account ")
+        );
+    }
+
+    #[test]
+    fn long_poll_is_refused_where_no_pull_can_wait() {
+        for (scope, fits) in [
+            ("account", true),
+            ("conversation", false),
+            ("mailbox", false),
+        ] {
+            let config = format!(r#"{{"account":"ann","scope":"{scope}","notify":"long-poll"}}"#);
+            let read = Config::from_json(&config);
+            assert_eq!(read.is_ok(), fits, "{scope}");
+            if let Err(error) = read {
+                let says = |what: &str| error.message.contains(what);
+                assert!(says("\"account\"") && says("wait") && says(scope));
+            }
+        }
+    }
+
+    #[test]
+    fn a_transport_has_the_functions_that_its_scope_needs() {
+        for (scope, own) in [
+            ("account", vec!["pull"]),
+            ("conversation", vec!["pullConversations"]),
+            ("mailbox", vec!["pullMailbox", "acknowledge"]),
+        ] {
+            let needed = [own, vec!["conversations", "history"]].concat();
+            let with = |methods: &[&str]| {
+                let config =
+                    format!(r#"{{"account":"ann","scope":"{scope}","methods":{methods:?}}}"#);
+                Config::from_json(&config)
+            };
+            let config = with(&needed).unwrap();
+            assert!(!config.can_listen && !config.can_revalidate);
+            for missing in &needed {
+                let methods = [&needed[..], &["listen", "changes"]].concat();
+                assert!(with(&methods).unwrap().can_listen);
+                let methods: Vec<&str> = methods.into_iter().filter(|m| m != missing).collect();
+                let error = with(&methods).unwrap_err();
+                let said =
+                    format!("transport.{missing} is missing: sync.scope \"{scope}\" needs it");
+                assert_eq!((error.code, error.message), (ErrorCode::Invalid, said));
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_argument_is_named() {
+        let page_size = Config::default().page_size;
+        for (named, wrong) in [
+            (
+                "limit: ",
+                r#"{"op":"load","call":1,"timeline":1,"direction":"older","limit":0}"#,
+            ),
+            (
+                "pageSize: ",
+                r#"{"op":"open","timeline":1,"conversation":"c","pageSize":0}"#,
+            ),
+            (
+                "maxItems: ",
+                r#"{"op":"open","timeline":1,"conversation":"c","maxItems":1000001}"#,
+            ),
+            (
+                "maxItems ",
+                r#"{"op":"open","timeline":1,"conversation":"c","maxItems":5}"#,
+            ),
+            (
+                "maxItems ",
+                r#"{"op":"open","timeline":1,"conversation":"c","pageSize":9,"maxItems":8}"#,
+            ),
+            (
+                "at: ",
+                r#"{"op":"jump","call":1,"timeline":1,"to":{"at":-1}}"#,
+            ),
+            (
+                "at: ",
+                r#"{"op":"jump","call":1,"timeline":1,"to":{"at":1.5}}"#,
+            ),
+            (
+                "around: ",
+                r#"{"op":"jump","call":1,"timeline":1,"to":{"around":"m5"}}"#,
+            ),
+            (
+                "seq: ",
+                r#"{"op":"mark-read","call":1,"conversation":"c","seq":"-1"}"#,
+            ),
+            (
+                "body: ",
+                r#"{"op":"send","call":1,"conversation":"c","clientId":"k","body":"{"}"#,
+            ),
+            ("missing field `clientId`", r#"{"op":"retry","call":1}"#),
+            ("missing field `op`", r#"{"call":1}"#),
+            ("unknown variant `fly`", r#"{"op":"fly"}"#),
+        ] {
+            let read = Command::from_json(wrong).and_then(|read| read.checked(page_size));
+            let error = read.unwrap_err();
+            assert_eq!(error.code, ErrorCode::Invalid, "{wrong}");
+            assert!(
+                error.message.starts_with(named),
+                "{wrong}: {}",
+                error.message
+            );
+        }
+    }
+
+    #[test]
+    fn a_place_is_read_exactly() {
+        for (told, read) in [
+            (r#""latest""#, Start::Latest),
+            (r#""first-unread""#, Start::FirstUnread),
+            (
+                r#"{"around":"18446744073709551615"}"#,
+                Start::Around(Seq(u64::MAX)),
+            ),
+            (r#"{"at":1700000000000}"#, Start::At(1_700_000_000_000)),
+        ] {
+            let command = format!(r#"{{"op":"jump","call":1,"timeline":1,"to":{told}}}"#);
+            let command = Command::from_json(&command).unwrap();
+            assert!(
+                matches!(command, Command::Jump { to, .. } if to == read),
+                "{told}"
+            );
+        }
+    }
 
     #[test]
     fn a_body_that_would_not_be_taken_back_is_invalid() {
@@ -510,7 +904,7 @@ mod tests {
             let with = |body: &str| {
                 let mut quoted = String::new();
                 json::string(&mut quoted, body);
-                parse(&format!(
+                Command::from_json(&format!(
                     r#"{{"op":"{op}","call":1,"conversation":"c","messageId":"m","clientId":"k","body":{quoted}}}"#
                 ))
             };
@@ -523,8 +917,7 @@ mod tests {
                 "{".into(),
                 String::new(),
             ] {
-                let (call, error) = with(&bad).unwrap_err();
-                assert_eq!((call, error.code), (Some(1), ErrorCode::Invalid), "{op}");
+                assert_eq!(with(&bad).unwrap_err().code, ErrorCode::Invalid, "{op}");
             }
         }
     }

@@ -1,15 +1,7 @@
-//! Deliberate faults: each leaves out one clause of DESIGN.md's rules, to show that the simulation
+//! Deliberate faults: each leaves out one clause of docs/rules.md's rules, to show that the simulation
 //! would notice (`tests/faults.rs`). They are in the core only with the feature `faults`, which no
 //! build of the product has: without it [`Fault::on`] is `false` when it is compiled, and nothing of
 //! this is left.
-
-use std::rc::Rc;
-
-use super::engine::{Effect, Engine};
-use super::records::{Local, LocalState};
-use super::storage::{Durability, Table, Write};
-use super::tx::Tx;
-use super::types::{Conversation, Message};
 
 macro_rules! faults {
     ($($(#[doc = $says:literal])+ $name:ident,)+) => {
@@ -43,8 +35,8 @@ faults! {
     UnprovenIsLive,
     /// R2: a message joins a fresh segment below it, whatever its `prev` says
     PrevIsNotLookedAt,
-    /// R3: an update of a lower version wins
-    OlderUpdateWins,
+    /// R3, R5, R7: of two copies the one that comes last wins
+    LastCopyWins,
     /// R3: what a timeline shows is not replaced
     ShownCopyStays,
     /// R3: a `lastMessage` is not replaced
@@ -69,8 +61,6 @@ faults! {
     PageReachesItsNeighbour,
     /// R5: what was kept stays inside a page that does not have it
     KeptStaysInsideThePage,
-    /// R5: of two copies the one that comes last wins
-    OlderPageWins,
     /// R6: a latest page is live without what was committed since it was asked for
     LiveWithoutReplay,
     /// R7: pages are not replayed onto
@@ -93,6 +83,12 @@ faults! {
     ShownBeforeItsCommit,
     /// R9: deliveries are acknowledged before they are committed
     AcknowledgedBeforeItsCommit,
+    /// R9: a client that may have slept does not ask whether another one has the account
+    WakesWithoutItsFence,
+    /// R9: a commit of which nothing was heard counts as one that failed
+    DoubtIsFailure,
+    /// R14: a disk that stays full has more and more evicted
+    EvictsInVain,
     /// R9: `send` resolves before the message is stored
     SendResolvesAtOnce,
     /// R10: deliveries are not remembered
@@ -109,12 +105,36 @@ faults! {
     EvictionLeavesTheSegment,
     /// R13: what a timeline shows is evicted from under it
     ShownIsEvicted,
+    /// R14: what had to be left out puts nothing in doubt
+    NothingIsDoubted,
+    /// R14: a doubt of all conversations is none of any
+    MarkIsNotTaken,
+    /// R14: a load, a jump, an opening waits for ever for what has fallen silent
+    CallsWaitForEver,
+    /// R14: a conversation is in doubt as often as a batch lacks something
+    DoubtsNeverRest,
+    /// R14: of two copies of one version the one held stays, however much of it was put right
+    RepairsAreNotCompared,
+    /// R11: what a list with a nameless entry lacks is removed
+    NamelessIsNobody,
+    /// R14: a block that cannot be read leaves its segment whole
+    NothingIsCutOut,
     /// Timelines: no gap item stands between two segments
     GapIsNotShown,
     /// Pulling: nothing is backed off from
     NoBackoff,
+    /// Pulling: what forgives a backoff does so also at the moment of the failure
+    ForgivenAtOnce,
     /// Pulling: `Retry-After` is not obeyed
     RetryAfterIsIgnored,
+    /// Pulling: a size that is too much is asked for again as it is
+    TooMuchStaysTooMuch,
+    /// Pulling: bytes that arrive do not put a time-out off
+    ProgressIsNotHeard,
+    /// Pulling: what the browser says of the network forbids every request
+    HintForbids,
+    /// Pulling: notifications of a conversation that fails put the others' timer off
+    FailingHoldsUpTheTimer,
     /// Pulling: `sync` resolves before the owed list is paid
     CaughtUpWithoutTheList,
     /// Sending: a message is tried again under another name
@@ -123,49 +143,14 @@ faults! {
     NewestGoesFirst,
     /// Sending: a message that is refused holds up the next
     RefusalHoldsUp,
-}
-
-impl Engine {
-    /// [`Fault::CursorBeforeMessages`]
-    pub(super) fn commit_cursor(&mut self, writes: &mut Vec<Write>, durability: Durability) {
-        let of_meta = |write: &Write| {
-            matches!(
-                write,
-                Write::Put {
-                    table: Table::Meta,
-                    ..
-                }
-            )
-        };
-        let (ahead, rest) = std::mem::take(writes).into_iter().partition(of_meta);
-        *writes = rest;
-        let op = self.number();
-        self.effect(Effect::Commit {
-            op,
-            writes: ahead,
-            durability,
-        });
-    }
-
-    /// [`Fault::NewestGoesFirst`]
-    pub(super) fn is_newest(&self, local: &Local) -> bool {
-        let behind = |l: &&Rc<Local>| l.conversation == local.conversation && l.order > local.order;
-        let mut behind = self.db.outbox.values().filter(behind);
-        !behind.any(|l| l.state == LocalState::Queued)
-    }
-}
-
-impl Tx<'_> {
-    /// [`Fault::UnreadIsCounted`]
-    pub(super) fn count_unread(&mut self, m: &Message) {
-        let Some(state) = self.state(&m.conversation) else {
-            return;
-        };
-        let unread = state.unread + 1;
-        let state = Conversation::clone(&state);
-        let state = Conversation { unread, ..state };
-        self.set_state(&m.conversation, Some(state));
-    }
+    /// Sending: a message that the server fails over is never at fault
+    ServersFaultHoldsUp,
+    /// Sending: the request of a discarded message goes on
+    DiscardAbortsNothing,
+    /// Sending: the names of own messages that have left the outbox are forgotten
+    LeftIsForgotten,
+    /// R9: an edit leaves before the fence is known
+    EditLeavesUnfenced,
 }
 
 #[cfg(not(feature = "faults"))]

@@ -1,7 +1,7 @@
-//! Writing JSON text: the values of contract/pullcord.d.ts. The app's bodies pass through as the
+//! Writing JSON text: the values of index.d.ts. The app's bodies pass through as the
 //! text they came as.
 
-use super::net::Error;
+use super::error::Error;
 use super::types::{Conversation, Message, MessageState, Seq};
 
 /// Appends a string literal.
@@ -104,6 +104,7 @@ pub fn message(out: &mut String, m: &Message) {
             MessageState::Normal => "normal",
             MessageState::Edited => "edited",
             MessageState::Recalled => "recalled",
+            MessageState::Unreadable => "unreadable",
         },
     );
     field(out, "body");
@@ -115,8 +116,33 @@ pub fn message(out: &mut String, m: &Message) {
     out.push('}');
 }
 
+/// Appends a `Message` as it is stored: also how much of it was put right.
+pub fn stored_message(out: &mut String, m: &Message) {
+    message(out, m);
+    if m.repairs > 0 {
+        out.pop();
+        field(out, "repairs");
+        number(out, u64::from(m.repairs));
+        out.push('}');
+    }
+}
+
 /// Appends a `Conversation`.
 pub fn conversation(out: &mut String, c: &Conversation) {
+    write_conversation(out, c, message);
+}
+
+/// Appends a `Conversation` as it is stored.
+pub fn stored_conversation(out: &mut String, c: &Conversation) {
+    write_conversation(out, c, stored_message);
+    // What reads JSON here may be off by a last digit of `sort`, each time it is stored.
+    out.pop();
+    field(out, "sortBits");
+    number(out, c.sort.to_bits());
+    out.push('}');
+}
+
+fn write_conversation(out: &mut String, c: &Conversation, message: fn(&mut String, &Message)) {
     out.push('{');
     field(out, "id");
     string(out, &c.id);

@@ -65,6 +65,14 @@ impl<K: Ord, V> Map<K, V> {
         self.find(key).ok().map(|i| &mut self.0[i].1)
     }
 
+    /// This key, as it is kept.
+    pub fn key<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&K>
+    where
+        K: Borrow<Q>,
+    {
+        self.find(key).ok().map(|i| &self.0[i].0)
+    }
+
     /// Whether this key is there.
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
@@ -115,6 +123,11 @@ impl<K: Ord, V> Map<K, V> {
     /// Keys and values, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + ExactSizeIterator {
         self.0.iter().map(|(k, v)| (k, v))
+    }
+
+    /// Keys and values, in order, the values to change.
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&K, &mut V)> {
+        self.0.iter_mut().map(|(k, v)| (&*k, v))
     }
 
     /// Keys, in order.
@@ -264,23 +277,31 @@ pub fn order(n: usize, less: &dyn Fn(usize, usize) -> bool) -> Vec<usize> {
     while width < n {
         merged.clear();
         for run in sorted.chunks(2 * width) {
-            let (mut a, mut b) = run.split_at(width.min(run.len()));
-            while let (Some((x, rest)), Some((y, others))) = (a.split_first(), b.split_first()) {
-                if less(*y, *x) {
-                    merged.push(*y);
-                    b = others;
-                } else {
-                    merged.push(*x);
-                    a = rest;
-                }
-            }
-            merged.extend_from_slice(a);
-            merged.extend_from_slice(b);
+            merge(&mut merged, run.split_at(width.min(run.len())), less);
         }
         std::mem::swap(&mut sorted, &mut merged);
         width *= 2;
     }
     sorted
+}
+
+/// Both of them into one, in order.
+fn merge(
+    merged: &mut Vec<usize>,
+    (mut a, mut b): (&[usize], &[usize]),
+    less: &dyn Fn(usize, usize) -> bool,
+) {
+    while let (Some((x, rest)), Some((y, others))) = (a.split_first(), b.split_first()) {
+        if less(*y, *x) {
+            merged.push(*y);
+            b = others;
+        } else {
+            merged.push(*x);
+            a = rest;
+        }
+    }
+    merged.extend_from_slice(a);
+    merged.extend_from_slice(b);
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -1,8 +1,9 @@
 //! What the core asks of the network: requests with text answers, and notifications. How they
 //! travel (HTTP and WebSocket, or the app's own transport) is `crate::net`'s.
 
+pub use super::error::{Error, ErrorCode, RETRY_AFTER_MAX, shorten, wait_of};
 use super::json;
-use super::node::Node;
+use super::node::{Node, Shape};
 use super::types::Seq;
 
 /// Where a page of history is.
@@ -40,6 +41,9 @@ pub enum Request {
         limit: u32,
         /// just these; else all of the account
         only: Option<Vec<String>>,
+        /// The last piece of a request in pieces: it also answers for the conversations that none of
+        /// `cursors`, and no `only` since the piece before, has named.
+        rest: bool,
     },
     /// What the account has not acknowledged (scope "mailbox").
     PullMailbox {
@@ -126,134 +130,41 @@ pub enum Request {
     },
 }
 
-/// The codes of `PullcordError` (contract/pullcord.d.ts).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
-    /// no answer came
-    Network,
-    /// no answer came in time
-    Timeout,
-    /// known to be offline: nothing was sent
-    Offline,
-    /// the token was refused
-    Unauthorized,
-    /// not allowed to this account
-    Forbidden,
-    /// no such thing
-    NotFound,
-    /// refused for good (409, 422, …)
-    Rejected,
-    /// an answer that breaks the protocol; nothing of it was applied
-    Protocol,
-    /// the local database failed
-    Storage,
-    /// the disk is full
-    Quota,
-    /// a newer version of Pullcord wrote the database
-    StorageNewer,
-    /// cancelled
-    Aborted,
-    /// the client is closed
-    Closed,
-    /// a wrong option or argument
-    Invalid,
-    /// a bug in Pullcord
-    Internal,
-}
-
-impl ErrorCode {
-    /// All, with their names in the contract.
-    const NAMES: [(ErrorCode, &'static str); 15] = [
-        (ErrorCode::Network, "network"),
-        (ErrorCode::Timeout, "timeout"),
-        (ErrorCode::Offline, "offline"),
-        (ErrorCode::Unauthorized, "unauthorized"),
-        (ErrorCode::Forbidden, "forbidden"),
-        (ErrorCode::NotFound, "not-found"),
-        (ErrorCode::Rejected, "rejected"),
-        (ErrorCode::Protocol, "protocol"),
-        (ErrorCode::Storage, "storage"),
-        (ErrorCode::Quota, "quota"),
-        (ErrorCode::StorageNewer, "storage-newer"),
-        (ErrorCode::Aborted, "aborted"),
-        (ErrorCode::Closed, "closed"),
-        (ErrorCode::Invalid, "invalid"),
-        (ErrorCode::Internal, "internal"),
-    ];
-
-    /// Its name in the contract.
-    pub fn name(self) -> &'static str {
-        let named = Self::NAMES.iter().find(|(code, _)| *code == self);
-        named.map_or("internal", |(_, name)| name)
+impl Request {
+    /// Bytes that it carries to the server, about: those of what the app wrote.
+    pub fn size(&self) -> u64 {
+        let bytes = match self {
+            Request::Send { body, .. } | Request::Edit { body, .. } => body.len(),
+            Request::PullConversations { cursors, only, .. } => {
+                let cursors = cursors.iter().map(|(id, cursor)| id.len() + cursor.len());
+                let only = only.iter().flatten().map(String::len);
+                cursors.chain(only).sum()
+            }
+            Request::Acknowledge { deliveries, .. } => deliveries.iter().map(String::len).sum(),
+            _ => 0,
+        };
+        bytes as u64
     }
 
-    /// The code of this name.
-    pub fn named(name: &str) -> Option<ErrorCode> {
-        Self::NAMES
-            .iter()
-            .find(|(_, n)| *n == name)
-            .map(|(code, _)| *code)
+    /// ms that it takes to the server on a slow line (8 KB/s): of what goes up no browser says how far
+    /// it is.
+    pub fn upload(&self) -> u64 {
+        self.size() / 8
     }
 }
 
-/// Longest text of others, in bytes, that goes into an error's message.
-const MESSAGE_MAX: usize = 500;
-
-/// A text of others, short enough for an error's message.
-pub fn shorten(mut text: String) -> String {
-    if text.len() > MESSAGE_MAX {
-        let mut end = MESSAGE_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
-
-/// An error as the app sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
-    /// what kind
-    pub code: ErrorCode,
-    /// what happened and what to do
-    pub message: String,
-    /// HTTP status, where there was one
-    pub status: Option<u16>,
-    /// ms to wait before another try, where the server said so
-    pub retry_after: Option<u64>,
-}
+/// What is read of an error.
+pub const ERROR: Shape = Shape::Fields(&[
+    ("code", Shape::Plain),
+    ("message", Shape::Plain),
+    ("status", Shape::Plain),
+    ("retryAfter", Shape::Plain),
+]);
+/// What is read of an answer that is one.
+pub const ERROR_ANSWER: Shape = Shape::Fields(&[("error", ERROR)]);
 
 impl Error {
-    /// An error without status.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Error {
-            code,
-            message: message.into(),
-            status: None,
-            retry_after: None,
-        }
-    }
-
-    /// The error of an HTTP status ≥ 400 (protocol.md, "Requests").
-    pub fn from_status(status: u16, message: impl Into<String>, retry_after: Option<u64>) -> Self {
-        let code = match status {
-            401 => ErrorCode::Unauthorized,
-            403 => ErrorCode::Forbidden,
-            404 | 410 => ErrorCode::NotFound,
-            408 | 429 | 500.. => ErrorCode::Network,
-            _ => ErrorCode::Rejected,
-        };
-        Error {
-            code,
-            message: message.into(),
-            status: Some(status),
-            retry_after,
-        }
-    }
-
-    /// `{code,message,status?,retryAfter?}`, JSON text.
+    /// `{code,message,status?,retryAfter?,tooLarge?,uncertain?}`, JSON text.
     pub fn to_json(&self) -> String {
         let mut out = String::from("{");
         json::field(&mut out, "code");
@@ -268,6 +179,14 @@ impl Error {
             json::field(&mut out, "retryAfter");
             json::number(&mut out, ms);
         }
+        if self.too_large {
+            json::field(&mut out, "tooLarge");
+            json::flag(&mut out, true);
+        }
+        if self.uncertain {
+            json::field(&mut out, "uncertain");
+            json::flag(&mut out, true);
+        }
         out.push('}');
         out
     }
@@ -277,47 +196,20 @@ impl Error {
     pub fn from_json(node: &Node) -> Error {
         let text = |name: &str| node.optional_text(name).ok().flatten();
         let status = node.optional_whole("status").ok().flatten();
+        let status = status.and_then(|status| u16::try_from(status).ok());
         let retry_after = node.optional_number("retryAfter").ok().flatten();
+        let code = text("code").and_then(ErrorCode::named);
         Error {
-            code: text("code")
-                .and_then(ErrorCode::named)
-                .unwrap_or(ErrorCode::Network),
+            code: code.unwrap_or(ErrorCode::Network),
             message: shorten(text("message").unwrap_or_default().to_owned()),
-            status: status.and_then(|status| u16::try_from(status).ok()),
-            retry_after: retry_after.map(|ms| ms as u64),
+            status,
+            retry_after: retry_after.map(wait_of),
+            too_large: status == Some(413) || node.is_set("tooLarge"),
+            too_little: false,
+            uncertain: node.is_set("uncertain"),
         }
     }
-
-    /// Whether the same request may succeed later, unchanged.
-    pub fn retryable(&self) -> bool {
-        matches!(
-            self.code,
-            ErrorCode::Network | ErrorCode::Timeout | ErrorCode::Offline
-        )
-    }
-
-    /// Whether the server refuses for good: the same request will not succeed, until something else
-    /// changes.
-    pub fn is_refusal(&self) -> bool {
-        matches!(
-            self.code,
-            ErrorCode::Forbidden | ErrorCode::NotFound | ErrorCode::Rejected | ErrorCode::Invalid
-        )
-    }
-
-    /// Whether no server was found: nobody answered, not even with a status.
-    pub fn is_no_answer(&self) -> bool {
-        self.retryable() && self.status.is_none()
-    }
 }
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code.name(), self.message)
-    }
-}
-
-impl std::error::Error for Error {}
 
 /// What the notification channel reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -336,11 +228,49 @@ pub enum Notice {
     Push(String),
     /// The channel is down; with the reason, where one is known (`Unauthorized`: the token).
     Closed(Option<Error>),
+    /// The same: the server itself goes away, or is too busy (close codes 1001, 1012, 1013). All its
+    /// clients lose theirs in the same moment, and must not come back in the same.
+    Leaving(Error),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::error::MESSAGE_MAX;
+
+    #[test]
+    fn a_wait_of_others_has_an_end() {
+        for (said, ms) in [
+            (0.0, 0),
+            (250.9, 250),
+            (-5.0, 0),
+            (f64::NAN, 0),
+            (f64::NEG_INFINITY, 0),
+            (86_400_000.0, RETRY_AFTER_MAX),
+            (1e300, RETRY_AFTER_MAX),
+            (f64::INFINITY, RETRY_AFTER_MAX),
+        ] {
+            assert_eq!(wait_of(said), ms, "{said}");
+        }
+        let text = r#"{"code":"network","message":"m","retryAfter":1e300}"#;
+        let error = Error::from_json(&Node::parse("error", text).unwrap());
+        assert_eq!(error.retry_after, Some(RETRY_AFTER_MAX));
+        let error = Error::from_status(429, "m", Some(u64::MAX));
+        assert_eq!(error.retry_after, Some(RETRY_AFTER_MAX));
+    }
+
+    #[test]
+    fn what_is_too_large_or_too_slow_asks_for_less() {
+        for status in [408, 413] {
+            assert!(Error::from_status(status, "m", None).asks_for_less());
+        }
+        assert!(!Error::from_status(408, "m", None).too_large);
+        assert!(Error::too_large("m").asks_for_less());
+        assert!(Error::new(ErrorCode::Timeout, "m").asks_for_less());
+        for status in [400, 401, 404, 429, 500, 503] {
+            assert!(!Error::from_status(status, "m", None).asks_for_less());
+        }
+    }
 
     #[test]
     fn an_error_of_others_is_short_and_stays_as_it_is() {

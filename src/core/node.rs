@@ -1,25 +1,53 @@
-//! JSON text as a tree, in one pass; what is the app's (`body`, `meta`) stays text.
+//! Reading JSON text: what is asked for becomes a tree, the rest is looked at no further than that it is
+//! JSON.
 //!
-//! One reader for everything that comes in: batches, pages, commands, stored records. A derived
-//! reader for each type would be a third of the wasm.
+//! One reader for everything that comes in: batches, pages, commands, stored records. What is asked
+//! for a [`Shape`] says. It is serde_json's reader, one level at a time. What is the app's (`body`, `meta`) stays text. Nothing that JSON allows is an
+//! error here: a number larger than any, half a surrogate pair, any depth. Who asks for a field
+//! finds it fit, or not.
 
 use std::borrow::Cow;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as JsonError, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 
-use super::net::{Error, ErrorCode};
+use super::error::{Error, ErrorCode};
 use super::types::Seq;
 
 /// Bytes of one text that is read at all: nothing well behaved sends as much.
 pub const MAX_TEXT: usize = 64 << 20;
-/// Values in one text. In the wasm a value takes up to 32 bytes: the tree is about as large as the
-/// largest text, not twenty times that (`[{},{},…]`). An event has about 15, so this is 140,000 of them:
-/// the batches of 280 conversations at once.
+/// Values that are asked for in one text. In the wasm a value takes up to 32 bytes: the tree is about
+/// as large as the largest text, not twenty times that (`[{},{},…]`). An event has about 15, so this is
+/// 140,000 of them: the batches of 280 conversations at once.
 pub const MAX_VALUES: usize = 2 << 20;
 /// How deep the app's own JSON (`body`, `meta`) may nest: with whatever it travels in, it stays below
-/// the 128 that common readers, this one too, take of one text.
+/// the 128 that common readers take of one text.
 pub const MAX_NESTING: usize = 100;
+/// How deep a text is read whose every field is asked for.
+const MAX_DEPTH: usize = 16;
+
+/// What of a value is asked for. Where it is of another kind (a list where a text is asked for), it is
+/// left as it came.
+#[derive(Debug)]
+pub enum Shape {
+    /// a text, a number, a flag
+    Plain,
+    /// the app's own JSON: text as it came
+    Raw,
+    /// an object's fields of these names
+    Fields(&'static [(&'static str, Shape)]),
+    /// an object's fields, whatever their names
+    Named(&'static Shape),
+    /// a list's elements
+    Each(&'static Shape),
+    /// all of it
+    All,
+}
+
+/// The fields whose values are the app's, where all fields are read.
+const RAW: [&str; 3] = ["body", "meta", "data"];
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,110 +56,230 @@ pub enum Node<'a> {
     Null,
     /// true, false
     Flag(bool),
-    /// a whole number, not negative
-    Whole(u64),
-    /// any other number
-    Number(f64),
+    /// a number, as it is written
+    Number(&'a str),
     /// a string
     Text(Cow<'a, str>),
+    /// a string with half a surrogate pair, which is U+FFFD here
+    Torn(String),
     /// an array
     List(Vec<Node<'a>>),
     /// an object, in the order written
     Object(Vec<(Cow<'a, str>, Node<'a>)>),
-    /// the value of a field named `body` or `meta`: JSON text as it came
+    /// JSON text as it came: the app's, or of a kind that nobody asked for
     Raw(&'a str),
+    /// the same, which nests deeper than [`MAX_NESTING`]
+    Deep(&'a str),
 }
 
-/// The fields whose values are the app's.
-const RAW: [&str; 2] = ["body", "meta"];
+/// Why a text cannot be read.
+enum Bad {
+    /// it is no JSON
+    Json(serde_json::Error),
+    /// more is asked for than is taken
+    Many,
+}
 
-/// Reads a value, as long as there are not too many.
-struct Reader<'b> {
+impl From<serde_json::Error> for Bad {
+    fn from(error: serde_json::Error) -> Self {
+        Bad::Json(error)
+    }
+}
+
+/// Reads what is asked for, one level at a time: a value is taken as it came, and looked into only where
+/// it is of the kind that is asked for. Nothing recurses into what nobody asks for.
+struct Reader {
     /// values that may still come
-    left: &'b mut usize,
+    left: usize,
 }
 
-impl Reader<'_> {
-    fn again(&mut self) -> Reader<'_> {
-        Reader { left: self.left }
+impl Reader {
+    /// `text`: one JSON value, without white space around it.
+    fn value<'a>(&mut self, text: &'a str, shape: &Shape, depth: usize) -> Result<Node<'a>, Bad> {
+        self.left = self.left.checked_sub(1).ok_or(Bad::Many)?;
+        let first = text.as_bytes().first();
+        Ok(match (first, shape) {
+            (_, Shape::Raw) => raw(text)?,
+            (Some(b'"'), _) => match string(text)? {
+                (text, false) => Node::Text(text),
+                (text, true) => Node::Torn(text.into_owned()),
+            },
+            (Some(b'{'), Shape::Fields(_) | Shape::Named(_) | Shape::All) if depth <= MAX_DEPTH => {
+                self.object(text, shape, depth)?
+            }
+            (Some(b'['), Shape::Each(element)) if depth <= MAX_DEPTH => {
+                self.list(text, element, depth)?
+            }
+            (Some(b'['), Shape::All) if depth <= MAX_DEPTH => self.list(text, shape, depth)?,
+            (Some(b'{' | b'['), _) => raw(text)?,
+            _ => match serde_json::from_str::<&RawValue>(text)?.get() {
+                "null" => Node::Null,
+                "true" => Node::Flag(true),
+                "false" => Node::Flag(false),
+                digits => Node::Number(digits),
+            },
+        })
     }
 
-    fn count<E: serde::de::Error>(&mut self) -> Result<(), E> {
-        *self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or_else(|| E::custom("more values than are taken"))?;
-        Ok(())
+    fn list<'a>(&mut self, text: &'a str, element: &Shape, depth: usize) -> Result<Node<'a>, Bad> {
+        // As they came, and no more of them than are taken.
+        let elements = read(text, Elements(self.left))?.ok_or(Bad::Many)?;
+        let elements = elements.into_iter();
+        let nodes = elements.map(|raw| self.value(raw.get(), element, depth + 1));
+        Ok(Node::List(nodes.collect::<Result<_, _>>()?))
+    }
+
+    fn object<'a>(&mut self, text: &'a str, shape: &Shape, depth: usize) -> Result<Node<'a>, Bad> {
+        let fields = read(text, Entries(shape, self.left))?.ok_or(Bad::Many)?;
+        let mut nodes = Vec::with_capacity(fields.len());
+        for (key, raw) in fields {
+            let of = match shape.field(&key) {
+                Some(of) => of,
+                None => continue,
+            };
+            nodes.push((key, self.value(raw.get(), of, depth + 1)?));
+        }
+        Ok(Node::Object(nodes))
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
-    type Value = Node<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<Node<'de>, D::Error> {
-        self.count()?;
-        deserializer.deserialize_any(self)
+impl Shape {
+    /// What of the field of this name is asked for; `None`: nothing.
+    fn field(&self, key: &str) -> Option<&Shape> {
+        match self {
+            Shape::Fields(names) => names
+                .iter()
+                .find(|(name, _)| *name == key)
+                .map(|(_, of)| of),
+            Shape::Named(of) => Some(of),
+            Shape::All if RAW.contains(&key) => Some(&Shape::Raw),
+            Shape::All => Some(&Shape::All),
+            _ => None,
+        }
     }
 }
 
-impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = Node<'de>;
+/// Reads the whole of a text by this visitor.
+fn read<'a, V: Visitor<'a>>(text: &'a str, visitor: V) -> Result<V::Value, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = json.deserialize_any(visitor)?;
+    json.end().map(|()| value)
+}
+
+/// A value as it came.
+fn raw(text: &str) -> Result<Node<'_>, Bad> {
+    let text = serde_json::from_str::<&RawValue>(text)?.get();
+    Ok(match nests_too_deep(text) {
+        false => Node::Raw(text),
+        true => Node::Deep(text),
+    })
+}
+
+/// The elements of a list as they came; `None`: more than so many.
+struct Elements(usize);
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Option<Vec<&'de RawValue>>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("JSON")
+        f.write_str("a list")
     }
-    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
-        Ok(Node::Null)
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Node<'de>, E> {
-        Ok(Node::Flag(value))
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Node<'de>, E> {
-        Ok(Node::Whole(value))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Node<'de>, E> {
-        Ok(Node::Number(value as f64))
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Node<'de>, E> {
-        Ok(Node::Number(value))
-    }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Node<'de>, E> {
-        Ok(Node::Text(Cow::Borrowed(text)))
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Node<'de>, E> {
-        Ok(Node::Text(Cow::Owned(text.to_owned())))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Node<'de>, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = list.next_element_seed(self.again())? {
-            nodes.push(node);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() < self.0 {
+            match list.next_element()? {
+                Some(element) => elements.push(element),
+                None => return Ok(Some(elements)),
+            }
         }
-        Ok(Node::List(nodes))
-    }
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Node<'de>, A::Error> {
-        let mut fields = Vec::new();
-        // A name is no value of its own.
-        while let Some(key) = map.next_key_seed(Reader { left: &mut 1 })? {
-            let Node::Text(key) = key else { continue };
-            let value = if RAW.contains(&&*key) {
-                self.count()?;
-                let raw = map.next_value::<&RawValue>()?.get();
-                if nests_too_deep(raw) {
-                    return Err(A::Error::custom("it nests too deep"));
-                }
-                Node::Raw(raw)
-            } else {
-                map.next_value_seed(self.again())?
-            };
-            fields.push((key, value));
+        // All of it has to be read.
+        let mut more = false;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            more = true;
         }
-        Ok(Node::Object(fields))
+        Ok((!more).then_some(elements))
     }
 }
 
-/// Whether JSON text nests deeper than [`MAX_NESTING`]. What skips over a value has no such limit of
-/// its own, but whoever reads it later may recurse.
-pub fn nests_too_deep(json: &str) -> bool {
+/// The fields of an object that are asked for, as they came; `None`: more than so many.
+struct Entries<'s>(&'s Shape, usize);
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = Option<Vec<(Cow<'de, str>, &'de RawValue)>>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Some(Vec::new());
+        while let Some((key, _)) = map.next_key_seed(Text)? {
+            if self.0.field(&key).is_none() {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value = map.next_value()?;
+            fields = fields.filter(|fields| fields.len() < self.1);
+            if let Some(fields) = &mut fields {
+                fields.push((key, value));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// What a string says, and whether it has half a surrogate pair.
+fn string(text: &str) -> Result<(Cow<'_, str>, bool), serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = Text.deserialize(&mut json)?;
+    json.end().map(|()| read)
+}
+
+/// A string, read as bytes: those may have half a surrogate pair, which a Rust string may not.
+struct Text;
+
+impl<'de> DeserializeSeed<'de> for Text {
+    type Value = (Cow<'de, str>, bool);
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_bytes(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = (Cow<'de, str>, bool);
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_borrowed_bytes<E: JsonError>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok((Cow::Borrowed(text), false)),
+            Err(_) => self.visit_bytes(bytes),
+        }
+    }
+    fn visit_bytes<E: JsonError>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        let mut text = String::with_capacity(bytes.len());
+        let mut torn = false;
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            // Half a pair is three bytes, each of which is one that UTF-8 has not here.
+            if chunk.invalid().first() == Some(&0xED) {
+                text.push('\u{FFFD}');
+                torn = true;
+            }
+        }
+        Ok((Cow::Owned(text), torn))
+    }
+}
+
+/// Whether this is JSON text that nests no deeper than [`MAX_NESTING`]: whoever reads it later may
+/// recurse.
+pub fn is_fit(json: &str) -> bool {
+    serde_json::from_str::<&RawValue>(json).is_ok() && !nests_too_deep(json)
+}
+
+/// Whether JSON text nests deeper than [`MAX_NESTING`].
+fn nests_too_deep(json: &str) -> bool {
     // Every level has two brackets: most bodies need no look.
     if json.len() <= 2 * MAX_NESTING {
         return false;
@@ -162,17 +310,34 @@ pub fn broken(what: impl Into<String>) -> Error {
 }
 
 impl<'a> Node<'a> {
-    /// Reads a text. `what` it is, for the error.
+    /// Reads a text, all of it. `what` it is, for the error.
     pub fn parse(what: &str, text: &'a str) -> Result<Node<'a>, Error> {
+        Node::of(what, text, &Shape::All)
+    }
+
+    /// Reads of a text what is asked for. `what` it is, for the error.
+    pub fn of(what: &str, text: &'a str, shape: &Shape) -> Result<Node<'a>, Error> {
         if text.len() > MAX_TEXT {
-            return Err(broken(format!("{what}: {} bytes are too many", text.len())));
+            let bytes = text.len();
+            return Err(Error::too_large(format!(
+                "{what}: {bytes} bytes are too many"
+            )));
         }
-        let mut left = MAX_VALUES;
-        let mut reader = serde_json::Deserializer::from_str(text);
-        Reader { left: &mut left }
-            .deserialize(&mut reader)
-            .and_then(|node| reader.end().map(|()| node))
-            .map_err(|e| broken(format!("{what} is no JSON that is taken: {e}")))
+        Node::read(what, text, shape, MAX_VALUES)
+    }
+
+    /// Reads a text that was stored, all of it: as it was written, whatever the limits of the wire are now.
+    pub fn stored(text: &'a str) -> Result<Node<'a>, Error> {
+        Node::read("record", text, &Shape::All, usize::MAX)
+    }
+
+    fn read(what: &str, text: &'a str, shape: &Shape, most: usize) -> Result<Node<'a>, Error> {
+        let mut reader = Reader { left: most };
+        let trimmed = text.trim_matches([' ', '\n', '\r', '\t']);
+        reader.value(trimmed, shape, 0).map_err(|bad| match bad {
+            Bad::Json(error) => broken(format!("{what} is no JSON: {error}")),
+            Bad::Many => Error::too_large(format!("{what}: more values than are taken")),
+        })
     }
 
     /// A field; `None` where it is absent. null is a value.
@@ -188,6 +353,69 @@ impl<'a> Node<'a> {
         self.get(name).filter(|node| **node != Node::Null)
     }
 
+    // ------------------------------------------------------------ this node
+
+    /// A string, with U+FFFD for half a surrogate pair.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Node::Text(text) => Some(text),
+            Node::Torn(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number, not negative, that is exact.
+    pub fn as_whole(&self) -> Option<u64> {
+        let Node::Number(digits) = self else {
+            return None;
+        };
+        // `parse` alone would take a leading "+", which JSON has not.
+        digits.parse().ok().or_else(|| {
+            let number = float(digits);
+            let exact = (0.0..=9_007_199_254_740_992.0).contains(&number);
+            (exact && number as u64 as f64 == number).then_some(number as u64)
+        })
+    }
+
+    /// Any number; infinite where it is larger than one can be.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Node::Number(digits) => Some(float(digits)),
+            _ => None,
+        }
+    }
+
+    /// A position: a whole number, or its decimal digits.
+    pub fn as_seq(&self) -> Option<Seq> {
+        match self {
+            Node::Text(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse().ok().map(Seq)
+            }
+            _ => self.as_whole().map(Seq),
+        }
+    }
+
+    /// The elements of a list.
+    pub fn as_list(&self) -> Option<&[Node<'a>]> {
+        match self {
+            Node::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    // ------------------------------------------------------------ fields that must be right
+
+    fn optional<'n, T>(
+        &'n self,
+        name: &str,
+        should_be: &str,
+        as_it: impl Fn(&'n Node<'a>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.some(name)
+            .map(|node| as_it(node).ok_or_else(|| missing(name, should_be)))
+            .transpose()
+    }
+
     /// A text.
     pub fn text(&self, name: &str) -> Result<&str, Error> {
         self.optional_text(name)?
@@ -196,11 +424,7 @@ impl<'a> Node<'a> {
 
     /// A text, or none.
     pub fn optional_text(&self, name: &str) -> Result<Option<&str>, Error> {
-        match self.some(name) {
-            Some(Node::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(missing(name, "a string")),
-            None => Ok(None),
-        }
+        self.optional(name, "a string", Node::as_text)
     }
 
     /// A whole number.
@@ -211,21 +435,12 @@ impl<'a> Node<'a> {
 
     /// A whole number, or none.
     pub fn optional_whole(&self, name: &str) -> Result<Option<u64>, Error> {
-        match self.some(name) {
-            Some(Node::Whole(value)) => Ok(Some(*value)),
-            Some(_) => Err(missing(name, "a whole number")),
-            None => Ok(None),
-        }
+        self.optional(name, "a whole number", Node::as_whole)
     }
 
     /// Any number, or none.
     pub fn optional_number(&self, name: &str) -> Result<Option<f64>, Error> {
-        match self.some(name) {
-            Some(Node::Whole(value)) => Ok(Some(*value as f64)),
-            Some(Node::Number(value)) => Ok(Some(*value)),
-            Some(_) => Err(missing(name, "a number")),
-            None => Ok(None),
-        }
+        self.optional(name, "a number", Node::as_number)
     }
 
     /// true or false.
@@ -243,42 +458,37 @@ impl<'a> Node<'a> {
 
     /// A list.
     pub fn list(&self, name: &str) -> Result<&[Node<'a>], Error> {
-        match self.get(name) {
-            Some(Node::List(list)) => Ok(list),
-            _ => Err(missing(name, "a list")),
-        }
+        let list = self.get(name).and_then(Node::as_list);
+        list.ok_or_else(|| missing(name, "a list"))
     }
 
-    /// A list of texts, empty where it is absent.
+    /// A list of texts, or of numbers for their digits; empty where it is absent.
     pub fn texts(&self, name: &str) -> Result<Vec<String>, Error> {
         let Some(_) = self.some(name) else {
             return Ok(Vec::new());
         };
         let text = |node: &Node| match node {
-            Node::Text(text) => Ok(text.to_string()),
-            _ => Err(missing(name, "a list of strings")),
+            Node::Number(digits) => Some((*digits).to_owned()),
+            node => node.as_text().map(str::to_owned),
         };
-        self.list(name)?.iter().map(text).collect()
+        let texts: Option<Vec<String>> = self.list(name)?.iter().map(text).collect();
+        texts.ok_or_else(|| missing(name, "a list of strings"))
     }
 
     /// A position, or none.
     pub fn optional_seq(&self, name: &str) -> Result<Option<Seq>, Error> {
-        self.some(name)
-            .map(|node| node.seq().ok_or_else(|| missing(name, "a seq")))
-            .transpose()
+        self.optional(name, "a seq", Node::as_seq)
     }
+}
 
-    /// This node as a position: a whole number, or its decimal digits.
-    pub fn seq(&self) -> Option<Seq> {
-        match self {
-            Node::Whole(seq) => Some(Seq(*seq)),
-            // `parse` alone would take a leading "+".
-            Node::Text(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-                digits.parse().ok().map(Seq)
-            }
-            _ => None,
-        }
-    }
+/// What a number is; infinite where it is larger than one can be. The last digit may be off where it has
+/// more than 15 (serde_json's `float_roundtrip` would be 9 KB of wasm).
+fn float(digits: &str) -> f64 {
+    let infinite = match digits.starts_with('-') {
+        true => f64::NEG_INFINITY,
+        false => f64::INFINITY,
+    };
+    serde_json::from_str(digits).unwrap_or(infinite)
 }
 
 /// A field is absent, or not what it should be.
@@ -307,15 +517,28 @@ mod tests {
         }
     }
 
+    fn nested(depth: usize) -> String {
+        format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+    }
+
     #[test]
-    fn nesting_is_limited_in_the_tree_and_in_what_is_the_apps() {
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(refused(&nested(200_000)));
+    fn what_is_the_apps_is_said_to_be_too_deep() {
         for field in RAW {
-            let with = |value: &str| format!("{{\"{field}\":{value}}}");
-            assert!(Node::parse("text", &with(&nested(MAX_NESTING))).is_ok());
-            assert!(refused(&with(&nested(MAX_NESTING + 1))));
-            assert!(refused(&with(&nested(1_000_000))));
+            for (depth, fits) in [
+                (MAX_NESTING, true),
+                (MAX_NESTING + 1, false),
+                (1_000_000, false),
+            ] {
+                let value = nested(depth);
+                let text = format!("{{\"{field}\": {value} }}");
+                let node = Node::parse("text", &text).unwrap();
+                let expected = match fits {
+                    true => Node::Raw(&value),
+                    false => Node::Deep(&value),
+                };
+                assert!(node.get(field) == Some(&expected));
+                assert_eq!(is_fit(&value), fits);
+            }
         }
     }
 
@@ -323,14 +546,153 @@ mod tests {
     fn brackets_in_texts_do_not_nest() {
         let text = format!("[\"\\\\\",\"\\\"{}\"]", "[".repeat(1_000));
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
-        assert!(!nests_too_deep(&text));
+        assert!(is_fit(&text));
         let lists = format!("[{}[]]", "[[]],".repeat(1_000));
-        assert!(!nests_too_deep(&lists));
+        assert!(is_fit(&lists));
     }
 
     #[test]
     fn what_follows_a_value_is_refused() {
         assert!(refused("{} {}"));
         assert!(Node::parse("text", " {} ").is_ok());
+        assert!(!is_fit("1 2"));
+        assert!(is_fit(" 1 "));
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_not_looked_into() {
+        const SHAPE: Shape = Shape::Fields(&[
+            ("a", Shape::Plain),
+            ("list", Shape::Each(&Shape::Fields(&[("b", Shape::Plain)]))),
+        ]);
+        let deep = nested(1_000_000);
+        let many = format!("[{}1]", "1,".repeat(MAX_VALUES));
+        let deep = format!("{deep:?}").replace('"', "");
+        for odd in [
+            "1e999",
+            r#""\ud800""#,
+            r#"{"a":"\udc00","":[]}"#,
+            &deep,
+            &many,
+        ] {
+            let text = format!(
+                r#"{{"x":{odd},"a":1,"list":[{{"b":"\ud83d\ude00","a":{odd}}},{{"\ud800":{odd},"b":{odd}}}],"":{odd}}}"#
+            );
+            let node = Node::of("text", &text, &SHAPE).unwrap();
+            assert_eq!(node.whole("a").unwrap(), 1);
+            let list = node.list("list").unwrap();
+            assert_eq!(list[0].text("b").unwrap(), "\u{1F600}");
+            assert!(list[1].as_whole().is_none());
+        }
+    }
+
+    #[test]
+    fn a_list_where_an_object_is_asked_for_is_not_descended_into() {
+        const SHAPE: Shape = Shape::Each(&Shape::Fields(&[("a", Shape::Plain)]));
+        let text = nested(1_000_000);
+        let node = Node::of("text", &text, &SHAPE).unwrap();
+        assert!(matches!(&node.as_list().unwrap()[0], Node::Deep(_)));
+        assert!(Node::parse("text", &text).is_ok());
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_told() {
+        for (text, expected) in [
+            (r#""\ud800""#, "\u{FFFD}"),
+            (r#""a\ud800b\udc00c""#, "a\u{FFFD}b\u{FFFD}c"),
+            (r#""\ud800\ud83d\ude00""#, "\u{FFFD}\u{1F600}"),
+            (r#""\ud800\\udc00""#, "\u{FFFD}\\udc00"),
+            (r#""\ud800\n""#, "\u{FFFD}\n"),
+        ] {
+            let node = Node::parse("text", text).unwrap();
+            assert_eq!(node, Node::Torn(expected.into()), "{text}");
+        }
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As another reader has it, where that takes it.
+    fn same(node: &Node, value: &serde_json::Value) -> bool {
+        use serde_json::Value;
+        match (node, value) {
+            (Node::Null, Value::Null) => true,
+            (Node::Flag(a), Value::Bool(b)) => a == b,
+            (Node::Number(_), Value::Number(b)) => match b.as_u64() {
+                Some(b) => node.as_whole() == Some(b),
+                None => node.as_number().is_some_and(|a| {
+                    let b = b.as_f64().unwrap_or_default();
+                    a == b || ((a - b) / b).abs() < 1e-14 || b.abs() < 1e-300
+                }),
+            },
+            (Node::Text(a), Value::String(b)) => a == b,
+            (Node::List(a), Value::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+            }
+            (Node::Object(a), Value::Object(b)) => {
+                let same = |(key, value): &(Cow<str>, Node)| {
+                    // Of fields of one name the last is the other reader's.
+                    let (_, last) = a.iter().rev().find(|(k, _)| k == key).unwrap();
+                    !std::ptr::eq(last, value) || b.get(&**key).is_some_and(|b| same(value, b))
+                };
+                a.iter().all(same)
+            }
+            (Node::Raw(raw), value) => {
+                serde_json::from_str::<Value>(raw).is_ok_and(|v| v == *value)
+            }
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_what_others_read(text in r#"([\[\]{},:"\\ntr0-9.eE+-]|true|null|false|"a"|\\u00e9|\\ud83d\\ude00|\\n|é){0,12}"#) {
+            let node = Node::parse("text", &text);
+            match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(value) => prop_assert!(same(&node.unwrap(), &value)),
+                Err(error) => prop_assert!(node.is_err() || error.to_string().contains("out of range") || error.to_string().contains("surrogate") || error.to_string().contains("hex"), "{error}"),
+            }
+        }
+
+        #[test]
+        fn a_value_is_read_as_others_read_it(value in any_json()) {
+            let text = value.to_string();
+            prop_assert!(same(&Node::parse("text", &text).unwrap(), &value));
+            prop_assert!(is_fit(&text));
+        }
+
+        #[test]
+        fn a_number_is_read_nearly(number in any::<f64>()) {
+            let text = serde_json::to_string(&number).unwrap();
+            match number.is_finite() {
+                true => {
+                    let read = Node::Number(&text).as_number().unwrap();
+                    prop_assert!(read == number || ((read - number) / number).abs() < 1e-14 || number.abs() < 1e-300, "{read} {number}");
+                }
+                false => prop_assert_eq!(text, "null"),
+            }
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        use serde_json::{Value, json};
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::btree_map(any::<String>(), inner, 0..6)
+                    .prop_map(|map| json!(map)),
+            ]
+        })
     }
 }

@@ -1,441 +1,283 @@
-//! Sending (DESIGN.md, "Sending"): first in, first out per conversation; retried under the same
+//! Sending (docs/rules.md, R8): first in, first out per conversation; retried under the same
 //! `clientId` until the server answers, across reloads; a final refusal makes a message `failed` and
 //! does not hold up the next. Also read marks, edits and recalls.
+//!
+//! ```text
+//!  send ──▶ PutLocal ──▶ queued ──▶ Attempt ──▶ request ──▶ Sent     the sync brings it
+//!                          ▲          (counted)     │
+//!                          │                        ├─────▶ Failed   refused for good
+//!                          └──── backoff ◀── Later ◀┘                or: 5xx five times, while the server
+//!                                                                    takes another message
+//! ```
+//!
+//! `lanes` has the messages, one lane a conversation; `marks` the read marks, and `changes` the edits and
+//! recalls that have not left. `places` is how many of one kind may be under way.
+
+mod changes;
+mod lanes;
+mod marks;
+mod places;
 
 use std::rc::Rc;
 
-use super::command::{Call, TimelineId};
-use super::engine::{Asked, Engine, Job};
+use super::command::Call;
+use super::cx::Cx;
+use super::error::{Error, ErrorCode};
 use super::fault::Fault;
+use super::jobs::Own;
 use super::json;
-use super::map::Map;
-use super::net::{Error, ErrorCode, Request};
-use super::protocol;
 use super::records::{Local, LocalState};
-use super::types::Seq;
+use super::tx::Committed;
+use super::types::Message;
+use super::wire;
+use changes::Changes;
+use lanes::Lanes;
+use marks::Marks;
 
-/// Backoff of a message's delivery: full jitter, from 1 s, at most 1 min.
-const RETRY: (u64, u64) = (1_000, 60_000);
-
-/// A conversation's delivery.
-#[derive(Debug, Default)]
-struct Lane {
-    /// the message under way, by its order; a mark, by its seq
-    busy: Option<u64>,
-    /// not before this
-    retry: u64,
-    /// not before this, whatever happens: `Retry-After`
-    obey: u64,
-    failures: u32,
-}
-
-/// Deliveries under way.
+/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// the place of the next own message
-    pub next_order: u64,
-    /// shown, and on their way into the database
-    pub fresh: Vec<Rc<Local>>,
-    /// the message that is being sent, by conversation
-    pub sending: Map<Rc<str>, u64>,
-    lanes: Map<Rc<str>, Lane>,
-    marks: Map<Rc<str>, Lane>,
-    /// the marks that the server took, until its state says so
-    told: Map<Rc<str>, u64>,
+    /// shown, and on their way into the database: their place is given there
+    fresh: Vec<Rc<Local>>,
+    pub lanes: Lanes,
+    pub marks: Marks,
+    pub changes: Changes,
 }
 
 impl Outbox {
-    /// The account has left: what it had read there says nothing if it comes back.
-    pub fn forget_marks(&mut self, conversation: &str) {
-        self.told.remove(conversation);
-    }
-
-    /// The network is back: only a `Retry-After` is waited out.
-    pub fn try_again(&mut self) {
-        for lane in self.lanes.values_mut().chain(self.marks.values_mut()) {
-            lane.retry = lane.obey;
-        }
-    }
-}
-
-impl Engine {
     // ------------------------------------------------------------ own messages
 
-    pub(super) fn send(
+    /// One is to be sent. It is shown at once, and accepted when it is stored (R9).
+    pub fn send(
         &mut self,
+        cx: &mut Cx,
         call: Call,
         conversation: Rc<str>,
         body: String,
         client_id: String,
     ) {
         // One that is too long would not be taken back, as with a body.
-        if client_id.is_empty() || client_id.len() > protocol::MAX_NAME {
-            let error = Error::new(
-                ErrorCode::Invalid,
-                format!(
-                    "send: a clientId has from 1 to {} bytes",
-                    protocol::MAX_NAME
-                ),
-            );
-            return self.reject(call, &error);
+        if client_id.is_empty() || client_id.len() > wire::limits::MAX_NAME {
+            let most = wire::limits::MAX_NAME;
+            let what = format!("send: a clientId has from 1 to {most} bytes");
+            return cx.out.reject(call, &Error::new(ErrorCode::Invalid, what));
         }
+        let name = (conversation, client_id);
         // There already: the same answer, nothing sent.
-        let known = self
-            .delivered
-            .contains(&(conversation.clone(), client_id.clone()))
-            || self
-                .db
-                .outbox
-                .values()
-                .any(|l| l.conversation == conversation && l.client_id == client_id);
-        if known {
-            return self.accepted(call, &client_id);
+        if cx.db.left_names().contains_key(&name) || cx.db.own_named(&name).is_some() {
+            return accept(cx, call, &name.1);
         }
-        let order = self.outbox.next_order;
-        self.outbox.next_order += 1;
+        let twice = self.fresh.iter().any(|fresh| fresh.is(&name));
+        let (conversation, client_id) = name;
         let local = Rc::new(Local {
-            order,
-            after: self.newest_known(&conversation),
+            // Given when it is stored.
+            order: u64::MAX,
+            after: newest_known(cx.db, &conversation),
             conversation,
             client_id,
             body: body.into(),
-            created_at: self.now.wall,
+            created_at: cx.now.wall,
             state: LocalState::Queued,
-            attempted: false,
+            attempts: 0,
+            silences: 0,
+            faults: 0,
+            overtaken: false,
+            lost: false,
             message: None,
             error: None,
         });
-        let twice = self
-            .outbox
-            .fresh
-            .iter()
-            .any(|l| l.conversation == local.conversation && l.client_id == local.client_id);
         if !twice {
-            self.outbox.fresh.push(local.clone());
-            self.shown.outbox = true;
-            self.touch_timelines(&local.conversation);
+            self.fresh.push(local.clone());
+            cx.out.told.own_of(&local.conversation);
         }
         if Fault::SendResolvesAtOnce.on() {
-            self.accepted(call, &local.client_id);
+            accept(cx, call, &local.client_id);
         }
-        self.push(Job::PutLocal { local, call });
+        cx.jobs.push_own(Own::Put { local, call });
     }
 
-    /// The newest position that anything was said of (R8).
-    fn newest_known(&self, conversation: &str) -> Option<u64> {
-        let state = self.db.list.get(conversation);
-        let last = state.and_then(|state| state.last_seq).map(|seq| seq.0);
-        self.db.held(conversation).seen.max(last)
+    fn drop_fresh(&mut self, cx: &mut Cx, local: &Local) {
+        let name = local.name();
+        self.fresh.retain(|fresh| !fresh.is(&name));
+        cx.out.told.own_of(&local.conversation);
     }
 
-    fn accepted(&mut self, call: Call, client_id: &str) {
-        let mut ok = String::from("{");
-        json::field(&mut ok, "clientId");
-        json::string(&mut ok, client_id);
-        json::field(&mut ok, "key");
-        json::string(&mut ok, &format!("c:{client_id}"));
-        ok.push('}');
-        self.resolve(call, &ok);
+    /// What is stored was read anew: what a commit in doubt has stored after all is shown once.
+    pub fn on_loaded(&mut self, db: &Committed) {
+        self.fresh
+            .retain(|fresh| db.own_named(&fresh.name()).is_none());
     }
 
-    pub(super) fn put(&mut self, local: &Rc<Local>, call: Call) {
-        self.outbox.fresh.retain(|fresh| fresh.order != local.order);
-        self.shown.outbox = true;
-        self.touch_timelines(&local.conversation);
-        if !Fault::SendResolvesAtOnce.on() {
-            self.accepted(call, &local.client_id);
+    // ------------------------------------------------------------ what is shown
+
+    /// The own messages that are on their way into the database, in the order written.
+    pub fn fresh(&self) -> impl Iterator<Item = &Rc<Local>> {
+        self.fresh.iter()
+    }
+
+    // ------------------------------------------------------------ driving
+
+    /// What was on its way is void; what is stored says what is to be sent.
+    pub fn restart(&mut self) {
+        self.lanes.restart();
+        self.marks.restart();
+    }
+
+    /// Sends what is due. `offline`: the server is known to be out of reach.
+    pub fn drive(&mut self, cx: &mut Cx, offline: bool) {
+        self.changes.drive(cx, offline);
+        if cx.standing.may_request() {
+            self.lanes.drive(cx, offline);
+            self.marks.drive(cx, offline);
         }
-    }
-
-    /// It could not be stored, so it was not accepted: it is not shown any more.
-    pub(super) fn put_failed(&mut self, local: &Rc<Local>, call: Call, error: &Error) {
-        self.outbox.fresh.retain(|fresh| fresh.order != local.order);
-        self.shown.outbox = true;
-        self.touch_timelines(&local.conversation);
-        self.reject(call, error);
-    }
-
-    pub(super) fn retried(&mut self, client_id: &str, call: Call) {
-        let named = |l: &&Rc<Local>| l.client_id == client_id;
-        let locals: Vec<Rc<Local>> = self.db.outbox.values().filter(named).cloned().collect();
-        for local in locals {
-            if let Some(lane) = self.outbox.lanes.get_mut(&local.conversation) {
-                lane.retry = lane.obey;
-            }
-            self.touch_timelines(&local.conversation);
-        }
-        self.resolve(call, "null");
-    }
-
-    pub(super) fn discarded(&mut self, _client_id: &str, call: Call, dropped: bool) {
-        self.resolve(call, if dropped { "true" } else { "false" });
-        self.touch_all_timelines();
     }
 
     /// When something here is due.
-    pub(super) fn outbox_due(&self) -> Option<u64> {
-        if !self.may_request() {
-            return None;
+    pub fn due(&self, cx: &Cx, offline: bool) -> Option<u64> {
+        let mut due = self.changes.due();
+        if cx.standing.may_request() {
+            let others = [self.lanes.due(cx, offline), self.marks.due(cx, offline)];
+            due = others.into_iter().flatten().chain(due).min();
         }
-        let waits = |lane: Option<&Lane>| match lane {
-            Some(lane) => lane.busy.is_none().then_some(lane.retry),
-            None => Some(0),
-        };
-        let messages = self
-            .unsent()
-            .filter_map(|l| waits(self.outbox.lanes.get(&l.conversation)));
-        let marks = self
-            .db
-            .marks
-            .keys()
-            .filter_map(|id| waits(self.outbox.marks.get(id)));
-        messages.chain(marks).min()
+        due
     }
 
-    /// The next message of each conversation.
-    fn unsent(&self) -> impl Iterator<Item = &Rc<Local>> {
-        let mut begun: Vec<&Rc<str>> = Vec::new();
-        self.db
-            .outbox
-            .values()
-            .filter(|l| l.state == LocalState::Queued)
-            .filter(|l| !Fault::NewestGoesFirst.on() || self.is_newest(l))
-            .filter(move |l| {
-                let first = !begun.contains(&&l.conversation);
-                if first {
-                    begun.push(&l.conversation);
+    /// The network is back: nothing but a `Retry-After` is waited out.
+    pub fn try_again(&mut self, cx: &mut Cx) {
+        self.lanes.try_again(cx);
+        self.marks.try_again();
+    }
+
+    // ------------------------------------------------------------ what becomes of its jobs
+
+    /// It is committed. `changed`: what is stored of own messages is another.
+    pub fn on_done(&mut self, cx: &mut Cx, own: Own, changed: bool) {
+        match own {
+            Own::Put { local, call } => {
+                let name = local.name();
+                debug_assert!(
+                    cx.db.own_named(&name).is_some() || cx.db.left_names().contains_key(&name),
+                    "a message is accepted once it is stored (R9)"
+                );
+                self.drop_fresh(cx, &local);
+                if !Fault::SendResolvesAtOnce.on() {
+                    accept(cx, call, &local.client_id);
                 }
-                first
-            })
-    }
-
-    pub(super) fn drive_outbox(&mut self) {
-        if !self.may_request() {
-            return;
-        }
-        let now = self.now.mono;
-        let unsent: Vec<Rc<Local>> = self.unsent().cloned().collect();
-        for local in unsent {
-            let lane = self.outbox.lanes.or_default(local.conversation.clone());
-            if lane.busy.is_some() || now < lane.retry {
-                continue;
             }
-            lane.busy = Some(local.order);
-            if local.attempted {
-                self.attempt(local.order);
-            } else {
-                // Before the request leaves: from here on it may be delivered (discard says false).
-                self.push(Job::Attempt { order: local.order });
-            }
-        }
-        let marks: Vec<(Rc<str>, u64)> = self
-            .db
-            .marks
-            .iter()
-            .map(|(id, seq)| (id.clone(), *seq))
-            .collect();
-        for (conversation, seq) in marks {
-            let lane = self.outbox.marks.or_default(conversation.clone());
-            if lane.busy.is_some() || now < lane.retry {
-                continue;
-            }
-            lane.busy = Some(seq);
-            let call = Request::MarkRead {
-                conversation: conversation.to_string(),
-                seq: Seq(seq),
-            };
-            self.request(call, Asked::Mark { conversation, seq });
-        }
-    }
-
-    pub(super) fn attempt(&mut self, order: u64) {
-        let Some(local) = self.db.outbox.get(&order).cloned() else {
-            return self.settled(order);
-        };
-        if !self.may_request() {
-            return self.lane_free(&local.conversation);
-        }
-        self.outbox
-            .sending
-            .insert(local.conversation.clone(), order);
-        self.shown.outbox = true;
-        self.touch_timelines(&local.conversation);
-        let client_id = match Fault::RetriedUnderAnotherName.on() {
-            true => format!("{}-{}", local.client_id, self.now.mono),
-            false => local.client_id.clone(),
-        };
-        let call = Request::Send {
-            conversation: local.conversation.to_string(),
-            client_id,
-            body: local.body.to_string(),
-        };
-        self.request(
-            call,
-            Asked::Send {
-                order,
-                conversation: local.conversation.clone(),
-            },
-        );
-    }
-
-    fn lane_free(&mut self, conversation: &Rc<str>) {
-        self.outbox.sending.remove(conversation);
-        self.outbox.lanes.or_default(conversation.clone()).busy = None;
-        self.shown.outbox = true;
-        self.touch_timelines(conversation);
-    }
-
-    pub(super) fn delivered(
-        &mut self,
-        order: u64,
-        conversation: Rc<str>,
-        result: Result<String, Error>,
-    ) {
-        match result.and_then(|text| protocol::answer(&text, &conversation)) {
-            Ok(message) => self.push(Job::Sent { order, message }),
-            // A final refusal. What breaks the protocol, or the token, says nothing of the message.
-            Err(error) if error.is_refusal() && !Fault::RefusalHoldsUp.on() => {
-                self.push(Job::Failed { order, error })
-            }
-            Err(error) => {
-                self.later(&conversation, &error);
-                self.lane_free(&conversation);
-            }
-        }
-    }
-
-    fn later(&mut self, conversation: &Rc<str>, error: &Error) {
-        let failures = self.outbox.lanes.or_default(conversation.clone()).failures;
-        let wait = self
-            .backoff(failures, RETRY.0, RETRY.1)
-            .max(error.retry_after.unwrap_or(0));
-        let now = self.now.mono;
-        let lane = self.outbox.lanes.or_default(conversation.clone());
-        lane.failures += 1;
-        lane.retry = now + wait;
-        lane.obey = now + error.retry_after.unwrap_or(0);
-    }
-
-    /// Its outcome is stored, or it was discarded before its request left: the next one's turn.
-    pub(super) fn settled(&mut self, order: u64) {
-        let busy = self.outbox.lanes.keys().find(|id| {
-            let lane = self.outbox.lanes.get(*id);
-            lane.is_some_and(|lane| lane.busy == Some(order))
-        });
-        let Some(conversation) = busy.cloned() else {
-            return;
-        };
-        if let Some(lane) = self.outbox.lanes.get_mut(&conversation) {
-            lane.failures = 0;
-            lane.retry = lane.obey;
-        }
-        self.lane_free(&conversation);
-    }
-
-    /// Its outcome could not be stored: the server will say it again.
-    pub(super) fn try_later(&mut self, order: u64, error: &Error) {
-        if let Some(local) = self.db.outbox.get(&order).cloned() {
-            self.later(&local.conversation, error);
-            self.lane_free(&local.conversation);
-        } else {
-            self.settled(order);
-        }
-    }
-
-    // ------------------------------------------------------------ edits, recalls
-
-    /// Not optimistic, not stored.
-    pub(super) fn change_message(&mut self, call: Call, conversation: Rc<str>, request: Request) {
-        if !self.promoted {
-            let error = Error::new(
-                ErrorCode::Offline,
-                "another tab's client has this account: edit there",
-            );
-            return self.reject(call, &error);
-        }
-        if let Some(error) = self.why_not() {
-            return self.reject(call, &error);
-        }
-        self.request(request, Asked::Change { call, conversation });
-    }
-
-    pub(super) fn changed(
-        &mut self,
-        call: Call,
-        conversation: Rc<str>,
-        result: Result<String, Error>,
-    ) {
-        match result.and_then(|text| protocol::answer(&text, &conversation)) {
-            Ok(message) => self.push(Job::Update { call, message }),
-            Err(error) => self.reject(call, &error),
-        }
-    }
-
-    // ------------------------------------------------------------ read marks
-
-    pub(super) fn mark_read(
-        &mut self,
-        call: Call,
-        conversation: Rc<str>,
-        seq: Option<Seq>,
-        timeline: Option<TimelineId>,
-    ) {
-        let seq = seq.map(|seq| seq.0).or_else(|| {
-            timeline
-                .and_then(|id| self.timelines.get(&id))
-                .and_then(|t| t.newest_on_screen())
-        });
-        match seq {
-            // Only forward.
-            Some(seq) if self.outbox.told.get(&conversation) >= Some(&seq) => {
-                self.resolve(call, "null")
-            }
-            Some(seq) => self.push(Job::Mark {
+            Own::Attempt { name } => self.lanes.attempt(cx, &name),
+            Own::Sent { name, .. } | Own::Failed { name, .. } => self.lanes.settle(cx, &name),
+            Own::Later { name, error } => self.lanes.on_put_off(cx, &name, &error),
+            Own::Retry {
                 conversation,
-                seq,
+                client_id,
                 call,
-            }),
-            // Nothing is on screen: nothing was read.
-            None => self.resolve(call, "null"),
+            } => {
+                self.urge(cx, conversation.as_deref(), &client_id);
+                cx.out.resolve(call, "null");
+            }
+            Own::Discard { call, .. } => {
+                cx.out.resolve(call, if changed { "true" } else { "false" });
+                cx.out.told.all_own = true;
+            }
+            Own::Mark { call, .. } => cx.out.resolve(call, "null"),
+            Own::MarkDone { conversation, .. } => self.marks.on_done(&conversation),
+            Own::Update { call, message } => resolve_update(cx, call, &message),
         }
     }
 
-    pub(super) fn marked(
-        &mut self,
-        conversation: Rc<str>,
-        seq: u64,
-        result: Result<String, Error>,
-    ) {
-        match result {
-            Ok(_) => {
-                self.outbox.told.insert(conversation.clone(), seq);
-                self.push(Job::MarkDone { conversation, seq });
+    /// What it was made for is over.
+    pub fn on_void(&mut self, cx: &mut Cx, own: Own) {
+        match own {
+            Own::Attempt { name } => self.lanes.settle(cx, &name),
+            // It was done, and is told; the sync shows it.
+            Own::Update { call, message } => resolve_update(cx, call, &message),
+            // A try that was still under way when the message failed has delivered it.
+            Own::Retry {
+                conversation,
+                client_id,
+                call,
+            } if was_delivered(cx.db, conversation.as_deref(), &client_id) => {
+                cx.out.resolve(call, "null");
             }
-            Err(error) if error.retryable() || error.code == ErrorCode::Unauthorized => {
-                self.mark_later(conversation, &error);
+            Own::Retry { call, .. } => {
+                let what = "no failed message has this clientId";
+                cx.out.reject(call, &Error::new(ErrorCode::NotFound, what));
             }
-            Err(error) => {
-                self.error_event(&error);
-                self.push(Job::MarkDone { conversation, seq });
+            own => {
+                if let Some(call) = own.call() {
+                    let error = Error::new(ErrorCode::Aborted, "overtaken");
+                    cx.out.reject(call, &error);
+                }
             }
         }
     }
 
-    /// The mark is tried again, after a backoff.
-    pub(super) fn mark_later(&mut self, conversation: Rc<str>, error: &Error) {
-        let failures = self.outbox.marks.or_default(conversation.clone()).failures;
-        let wait = self
-            .backoff(failures, RETRY.0, RETRY.1)
-            .max(error.retry_after.unwrap_or(0));
-        let now = self.now.mono;
-        let lane = self.outbox.marks.or_default(conversation);
-        lane.failures += 1;
-        lane.retry = now + wait;
-        lane.obey = now + error.retry_after.unwrap_or(0);
-        lane.busy = None;
+    /// Nothing of it was stored (R9).
+    pub fn on_failed(&mut self, cx: &mut Cx, own: Own, error: &Error) {
+        match own {
+            // It was not accepted: it is not shown any more.
+            Own::Put { local, call } => {
+                self.drop_fresh(cx, &local);
+                cx.out.reject(call, error);
+            }
+            Own::Sent { name, .. } | Own::Failed { name, .. } => {
+                self.lanes.try_later(cx, &name, error);
+            }
+            Own::Later { name, error } => self.lanes.on_put_off(cx, &name, &error),
+            // It goes uncounted, unless this client has no business here any more.
+            Own::Attempt { name } if error.code == ErrorCode::Closed => {
+                self.lanes.settle(cx, &name);
+            }
+            Own::Attempt { name } => self.lanes.attempt(cx, &name),
+            Own::MarkDone { conversation, .. } => self.marks.on_not_done(cx, conversation, error),
+            Own::Update { call, .. } => cx.out.reject(call, &error.clone().of_a_change()),
+            Own::Retry { call, .. } | Own::Discard { call, .. } | Own::Mark { call, .. } => {
+                cx.out.reject(call, error);
+            }
+        }
     }
 
-    pub(super) fn mark_done(&mut self, conversation: &Rc<str>) {
-        self.outbox.marks.remove(conversation);
+    /// The user wants it to go now: it does, also during a `Retry-After`, once a second at most.
+    fn urge(&mut self, cx: &mut Cx, conversation: Option<&str>, client_id: &str) {
+        let named = |l: &&Rc<Local>| {
+            l.client_id == client_id && conversation.is_none_or(|id| *l.conversation == *id)
+        };
+        for local in cx.db.outbox().values().filter(named) {
+            if local.state == LocalState::Queued {
+                self.lanes.urge(cx.now.mono, &local.conversation);
+            }
+            cx.out.told.touch(&local.conversation);
+        }
     }
+}
+
+/// Whether the server has taken an own message of this name.
+fn was_delivered(db: &Committed, conversation: Option<&str>, client_id: &str) -> bool {
+    db.left_names().iter().any(|((of, id), delivered)| {
+        let here = conversation.is_none_or(|conversation| **of == *conversation);
+        *delivered && here && id == client_id
+    })
+}
+
+fn resolve_update(cx: &mut Cx, call: Call, message: &Message) {
+    let mut text = String::new();
+    json::message(&mut text, message);
+    cx.out.resolve(call, &text);
+}
+
+/// The newest position that anything was said of (R8).
+pub(super) fn newest_known(db: &Committed, conversation: &str) -> Option<u64> {
+    let state = db.list().get(conversation);
+    let last = state.and_then(|state| state.last_seq).map(|seq| seq.0);
+    db.held(conversation).seen.max(last)
+}
+
+fn accept(cx: &mut Cx, call: Call, client_id: &str) {
+    let mut ok = String::from("{");
+    json::field(&mut ok, "clientId");
+    json::string(&mut ok, client_id);
+    json::field(&mut ok, "key");
+    json::string(&mut ok, &format!("c:{client_id}"));
+    ok.push('}');
+    cx.out.resolve(call, &ok);
 }

@@ -7,13 +7,12 @@ use std::rc::Rc;
 
 use super::block::BlockRef;
 use super::codec::{Corrupt, Reader, Writer};
+use super::error::Error;
 use super::json;
-use super::net::Error;
 use super::node::{Node, missing};
-use super::protocol;
 use super::segments::{Segment, Segments};
 use super::storage::{Key, Read, Table, Value};
-use super::types::{Conversation, Message};
+use super::types::{Conversation, Message, MessageState};
 
 /// Format version of the records here.
 const FORMAT: u8 = 1;
@@ -33,6 +32,35 @@ pub struct Meta {
     pub owed: bool,
     /// conversations that the fetched list lacked, and no event has named since (R11)
     pub suspects: Vec<String>,
+    /// the account's id, as the first answer that named one said it
+    pub account: Option<Rc<str>>,
+    /// doubts of which no conversation was named, oldest first (R14)
+    pub marks: Vec<Mark>,
+}
+
+impl Meta {
+    /// The number of the last mark.
+    pub fn last_mark(&self) -> Option<u64> {
+        self.marks.last().map(|mark| mark.number)
+    }
+}
+
+/// Something may be missing in any conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// rises
+    pub number: u64,
+    /// the cursor from which on it may be missing
+    pub since: String,
+}
+
+/// Names a commit (R9, R15): who looks at one that another client made knows whether it lacks any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// the writer's: the higher one is the newer writer
+    pub epoch: u64,
+    /// raised by each commit, whoever made it
+    pub number: u64,
 }
 
 /// What the client holds of one conversation's history.
@@ -46,9 +74,40 @@ pub struct Held {
     pub seen: Option<u64>,
     /// `lastSeq` of the state that was read since the last overflow (R2); `Some(None)`: it was empty
     pub last_known: Option<Option<u64>>,
+    /// something may be missing, from this cursor on: revalidated as soon as that may be (R14)
+    pub doubt: Option<String>,
+    /// the last of the account's marks that was taken
+    pub marks: u64,
 }
 
 impl Held {
+    /// Whether it is to be revalidated and is not yet: its own doubt, or a mark on the account.
+    pub fn is_doubtful(&self, meta: &Meta) -> bool {
+        let marked = meta.last_mark().is_some_and(|last| last > self.marks);
+        !self.segments.is_empty() && (self.doubt.is_some() || marked)
+    }
+
+    /// Whether its blocks ascend, hold something, and each lies within one segment.
+    pub fn is_sound(&self) -> bool {
+        let ascending = self.blocks.windows(2).all(|pair| pair[0].hi < pair[1].lo);
+        let within = |b: &BlockRef| {
+            let segment = self.segments.containing(b.lo);
+            b.lo <= b.hi && b.count > 0 && segment.is_some_and(|s| s.hi >= b.hi)
+        };
+        ascending && self.blocks.iter().all(within)
+    }
+
+    /// The entry of the block that begins at this position.
+    pub fn block(&self, lo: u64) -> Option<&BlockRef> {
+        let at = self.blocks.binary_search_by_key(&lo, |b| b.lo).ok()?;
+        self.blocks.get(at)
+    }
+
+    /// Messages held.
+    pub fn messages(&self) -> u64 {
+        self.blocks.iter().map(|b| u64::from(b.count)).sum()
+    }
+
     /// Where the block begins with which the live segment's newest blocks have this many messages,
     /// or as many as there are.
     pub fn newest_from(&self, count: usize) -> Option<u64> {
@@ -77,10 +136,23 @@ pub enum LocalState {
     Failed,
 }
 
+/// Names an own message: its conversation and `clientId`. What is said of one names it so: where it
+/// stands may be another's place by then.
+pub type Name = (Rc<str>, String);
+
+/// An own message that has left the outbox (R8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// which
+    pub name: Name,
+    /// the server has it; else it was discarded
+    pub delivered: bool,
+}
+
 /// An own message that the sync has not brought yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Local {
-    /// its place among all own messages: the order written
+    /// its place among all own messages, in the order written; never given again
     pub order: u64,
     /// where to
     pub conversation: Rc<str>,
@@ -92,28 +164,52 @@ pub struct Local {
     pub created_at: u64,
     /// see there
     pub state: LocalState,
-    /// a request for it has left: it may be delivered
-    pub attempted: bool,
+    /// how often it was tried
+    pub attempts: u32,
+    /// how often in a row no answer came in time
+    pub silences: u32,
+    /// how often the server failed over it (5xx)
+    pub faults: u32,
+    /// since the first of those the server has taken another message of this account
+    pub overtaken: bool,
+    /// "sent" without message, and the sync may have passed it: the server is asked once more
+    pub lost: bool,
     /// the newest position known when it was written
     pub after: Option<u64>,
-    /// the server's answer
+    /// the server's answer; none where that could not be read
     pub message: Option<Rc<Message>>,
-    /// why it failed
+    /// why it failed, or why it is still on its way
     pub error: Option<Error>,
 }
 
 impl Local {
+    /// See there.
+    pub fn name(&self) -> Name {
+        (self.conversation.clone(), self.client_id.clone())
+    }
+
+    /// Whether it is to be sent; a lost one, to hear once more what the server said of it.
+    pub fn waits(&self) -> bool {
+        self.state == LocalState::Queued || self.lost
+    }
+
+    /// Whether this is its name.
+    pub fn is(&self, (conversation, client_id): &Name) -> bool {
+        self.conversation == *conversation && self.client_id == *client_id
+    }
+
     /// The key of its item in every list.
     pub fn key(&self) -> String {
         format!("c:{}", self.client_id)
     }
 
-    /// Whether an app sees no difference: `order`, `attempted` and `after` are not shown.
+    /// Whether an app sees no difference: what else there is is not shown.
     pub fn looks_like(&self, other: &Local) -> bool {
         self.client_id == other.client_id
             && self.conversation == other.conversation
             && self.state == other.state
             && self.created_at == other.created_at
+            && self.attempts == other.attempts
             && self.body == other.body
             && self.message == other.message
             && self.error == other.error
@@ -125,6 +221,11 @@ pub fn meta_key() -> Key {
     b"m".to_vec()
 }
 
+/// The key of the newest commit's [`Stamp`].
+pub fn stamp_key() -> Key {
+    b"n".to_vec()
+}
+
 /// The key of when a conversation was last opened, in [`Table::Meta`].
 pub fn opened_key(conversation: &str) -> Key {
     [b"o", conversation.as_bytes()].concat()
@@ -133,6 +234,11 @@ pub fn opened_key(conversation: &str) -> Key {
 /// The key of a conversation's cursor, in [`Table::Meta`].
 pub fn cursor_key(conversation: &str) -> Key {
     [b"c", conversation.as_bytes()].concat()
+}
+
+/// Whose cursor has this key in [`Table::Meta`].
+pub fn cursor_of(key: &[u8]) -> Option<Rc<str>> {
+    key.strip_prefix(b"c").and_then(conversation_of)
 }
 
 /// The first key after all conversations' cursors.
@@ -170,9 +276,33 @@ pub fn mark_key(conversation: &str) -> Key {
     [b"r", conversation.as_bytes()].concat()
 }
 
-/// The reads that load everything but the messages.
+/// The key of the place of the next own message, in [`Table::Meta`].
+pub fn next_key() -> Key {
+    b"q".to_vec()
+}
+
+/// The key of own messages that have left the outbox.
+pub fn left_key(number: u64) -> Key {
+    [&b"l"[..], &number.to_be_bytes()].concat()
+}
+
+/// The order of an own message, by its key.
+pub fn local_order(key: &[u8]) -> Option<u64> {
+    let order = key.strip_prefix(b"m")?.try_into().ok()?;
+    Some(u64::from_be_bytes(order))
+}
+
+/// The conversation of a record, by its key.
+pub fn conversation_of(key: &[u8]) -> Option<Rc<str>> {
+    std::str::from_utf8(key).ok().map(Rc::from)
+}
+
+/// How many of the reads of [`load`] are of values.
+pub const LOADED: usize = 5;
+
+/// The reads that load everything but the messages; then the keys of what is lost by name.
 pub fn load() -> Vec<Read> {
-    [
+    let mut reads: Vec<Read> = [
         Table::Meta,
         Table::Conversations,
         Table::Segments,
@@ -180,7 +310,10 @@ pub fn load() -> Vec<Read> {
         Table::Deliveries,
     ]
     .map(|table| Read::All { table })
-    .into()
+    .into();
+    let named = [Table::Conversations, Table::Segments, Table::Outbox];
+    reads.extend(named.map(|table| Read::Keys { table }));
+    reads
 }
 
 fn seal(kind: u64, text: &str) -> Value {
@@ -205,6 +338,9 @@ const MARK: u64 = 3;
 const STATE: u64 = 4;
 const CURSOR: u64 = 5;
 const DELIVERIES: u64 = 6;
+const STAMP: u64 = 7;
+const NEXT: u64 = 8;
+const LEFT: u64 = 9;
 
 /// A record of [`Table::Meta`].
 pub enum MetaRecord {
@@ -214,6 +350,10 @@ pub enum MetaRecord {
     Opened(Rc<str>, u64),
     /// a conversation's cursor (scope "conversation")
     Cursor(Rc<str>, String),
+    /// the newest commit
+    Stamp(Stamp),
+    /// the place of the next own message
+    Next(u64),
 }
 
 /// The bytes of [`Meta`].
@@ -239,6 +379,20 @@ pub fn write_meta(meta: &Meta) -> Value {
         json::next(&mut text);
         json::string(&mut text, id);
     }
+    text.push(']');
+    if let Some(account) = &meta.account {
+        json::field(&mut text, "account");
+        json::string(&mut text, account);
+    }
+    // Numbers and cursors, in turn.
+    json::field(&mut text, "marks");
+    text.push('[');
+    for mark in &meta.marks {
+        json::next(&mut text);
+        json::number(&mut text, mark.number);
+        json::next(&mut text);
+        json::string(&mut text, &mark.since);
+    }
     text.push_str("]}");
     seal(META, &text)
 }
@@ -254,9 +408,12 @@ fn pair(conversation: &str, number: u64) -> String {
 }
 
 fn read_pair(text: &str) -> Result<(Rc<str>, u64), Corrupt> {
-    match Node::parse("record", text) {
+    match Node::stored(text) {
         Ok(Node::List(list)) => match &list[..] {
-            [Node::Text(id), Node::Whole(number)] => Ok((Rc::from(&**id), *number)),
+            [Node::Text(id), number] => match number.as_whole() {
+                Some(number) => Ok((Rc::from(&**id), number)),
+                None => Err(Corrupt),
+            },
             _ => Err(Corrupt),
         },
         _ => Err(Corrupt),
@@ -268,9 +425,34 @@ pub fn write_opened(conversation: &str, at: u64) -> Value {
     seal(OPENED, &pair(conversation, at))
 }
 
+/// The bytes of a commit's stamp.
+pub fn write_stamp(stamp: Stamp) -> Value {
+    let mut text = String::from("[");
+    json::number(&mut text, stamp.epoch);
+    text.push(',');
+    json::number(&mut text, stamp.number);
+    text.push(']');
+    seal(STAMP, &text)
+}
+
+fn read_stamp(text: &str) -> Result<Stamp, Corrupt> {
+    match Node::stored(text) {
+        Ok(Node::List(list)) => match &list[..] {
+            [epoch, number] => match (epoch.as_whole(), number.as_whole()) {
+                (Some(epoch), Some(number)) => Ok(Stamp { epoch, number }),
+                _ => Err(Corrupt),
+            },
+            _ => Err(Corrupt),
+        },
+        _ => Err(Corrupt),
+    }
+}
+
 /// Reads a record of [`Table::Meta`].
 pub fn read_meta(bytes: &[u8]) -> Result<MetaRecord, Corrupt> {
     match unseal(bytes)? {
+        (STAMP, text) => read_stamp(text).map(MetaRecord::Stamp),
+        (NEXT, text) => text.parse().map(MetaRecord::Next).map_err(|_| Corrupt),
         (META, text) => parse_meta(text).map(MetaRecord::Meta).map_err(|_| Corrupt),
         (OPENED, text) => read_pair(text).map(|(id, at)| MetaRecord::Opened(id, at)),
         (CURSOR, text) => match &read_texts(text)?[..] {
@@ -292,7 +474,7 @@ fn write_texts<'a>(kind: u64, texts: impl Iterator<Item = &'a str>) -> Value {
 }
 
 fn read_texts(text: &str) -> Result<Vec<Rc<str>>, Corrupt> {
-    let Ok(Node::List(list)) = Node::parse("record", text) else {
+    let Ok(Node::List(list)) = Node::stored(text) else {
         return Err(Corrupt);
     };
     let text = |node: &Node| match node {
@@ -326,8 +508,21 @@ pub fn read_deliveries(bytes: &[u8]) -> Result<(u64, Vec<Rc<str>>), Corrupt> {
     Ok((number, names))
 }
 
+fn marks(node: Option<&Node>) -> Result<Vec<Mark>, Error> {
+    let list = node.and_then(Node::as_list).unwrap_or_default();
+    let mark = |pair: &[Node]| match pair {
+        [number, since] => Some(Mark {
+            number: number.as_whole()?,
+            since: since.as_text()?.to_owned(),
+        }),
+        _ => None,
+    };
+    let marks: Option<Vec<Mark>> = list.chunks(2).map(mark).collect();
+    marks.ok_or_else(|| missing("marks", "numbers and cursors"))
+}
+
 fn parse_meta(text: &str) -> Result<Meta, Error> {
-    let node = Node::parse("record", text)?;
+    let node = Node::stored(text)?;
     Ok(Meta {
         cursor: node.optional_text("cursor")?.map(str::to_owned),
         // A record from before there were other scopes does not say it.
@@ -336,36 +531,86 @@ fn parse_meta(text: &str) -> Result<Meta, Error> {
         listed: node.is_set("listed"),
         owed: node.is_set("owed"),
         suspects: node.texts("suspects")?,
+        account: node.optional_text("account")?.map(Rc::from),
+        marks: marks(node.get("marks"))?,
     })
 }
 
 /// The bytes of a conversation's state.
 pub fn write_conversation(conversation: &Conversation) -> Value {
     let mut text = String::new();
-    json::conversation(&mut text, conversation);
-    // What reads JSON here may be off by a last digit of `sort`, each time it is stored (reading it
-    // exactly would be 9 KB of wasm).
-    text.pop();
-    json::field(&mut text, "sortBits");
-    json::number(&mut text, conversation.sort.to_bits());
-    text.push('}');
+    json::stored_conversation(&mut text, conversation);
     seal(STATE, &text)
 }
 
 /// Reads a conversation's state.
 pub fn read_conversation(bytes: &[u8]) -> Result<Conversation, Corrupt> {
     match unseal(bytes)? {
-        (STATE, text) => protocol::stored_conversation(text).map_err(|_| Corrupt),
+        (STATE, text) => parse_conversation(text).map_err(|_| Corrupt),
         _ => Err(Corrupt),
     }
 }
 
+/// Reads a message that was stored as JSON.
+fn parse_message(node: &Node) -> Result<Rc<Message>, Error> {
+    let text = |name: &str| node.text(name).map(str::to_owned);
+    let body = match node.get("body") {
+        Some(Node::Raw(body) | Node::Deep(body)) => *body,
+        _ => return Err(missing("body", "there")),
+    };
+    let repairs = node.optional_whole("repairs")?.unwrap_or(0);
+    Ok(Rc::new(Message {
+        id: text("id")?,
+        conversation: node.text("conversation")?.into(),
+        seq: node
+            .optional_seq("seq")?
+            .ok_or_else(|| missing("seq", "a seq"))?,
+        sender: text("sender")?,
+        created_at: node.whole("createdAt")?,
+        version: node.whole("version")?,
+        state: match node.text("state")? {
+            "normal" => MessageState::Normal,
+            "edited" => MessageState::Edited,
+            "recalled" => MessageState::Recalled,
+            "unreadable" => MessageState::Unreadable,
+            _ => return Err(missing("state", "one of this version")),
+        },
+        body: body.into(),
+        client_id: node.optional_text("clientId")?.map(str::to_owned),
+        repairs: u8::try_from(repairs).map_err(|_| missing("repairs", "a small number"))?,
+    }))
+}
+
+/// Reads a conversation that was stored as JSON.
+fn parse_conversation(text: &str) -> Result<Conversation, Error> {
+    let node = Node::stored(text)?;
+    let exact = node.optional_whole("sortBits")?.map(f64::from_bits);
+    Ok(Conversation {
+        id: node.text("id")?.into(),
+        unread: node.optional_whole("unread")?.unwrap_or(0),
+        last_seq: node.optional_seq("lastSeq")?,
+        read_seq: node.optional_seq("readSeq")?,
+        sort: match exact.filter(|sort| sort.is_finite()) {
+            Some(sort) => sort,
+            None => node.optional_number("sort")?.unwrap_or(0.0),
+        },
+        last_message: node.some("lastMessage").map(parse_message).transpose()?,
+        meta: match node.get("meta") {
+            Some(Node::Raw(meta) | Node::Deep(meta)) => (*meta).into(),
+            _ => "null".into(),
+        },
+    })
+}
+
 /// A record of [`Table::Outbox`].
+#[derive(Debug, PartialEq, Eq)]
 pub enum OutboxRecord {
     /// an own message
     Local(Local),
     /// a read mark
     Mark(Rc<str>, u64),
+    /// own messages that have left the outbox in one commit, the number of their record first
+    Left(u64, Vec<Left>),
 }
 
 /// The bytes of an own message.
@@ -388,15 +633,25 @@ pub fn write_local(local: &Local) -> Value {
         LocalState::Sent => "\"sent\"",
         LocalState::Failed => "\"failed\"",
     });
-    json::field(&mut text, "attempted");
-    json::flag(&mut text, local.attempted);
+    for (name, count) in [
+        ("attempts", local.attempts),
+        ("silences", local.silences),
+        ("faults", local.faults),
+    ] {
+        json::field(&mut text, name);
+        json::number(&mut text, u64::from(count));
+    }
+    for (name, flag) in [("overtaken", local.overtaken), ("lost", local.lost)] {
+        json::field(&mut text, name);
+        json::flag(&mut text, flag);
+    }
     if let Some(after) = local.after {
         json::field(&mut text, "after");
         json::number(&mut text, after);
     }
     if let Some(message) = &local.message {
         json::field(&mut text, "message");
-        json::message(&mut text, message);
+        json::stored_message(&mut text, message);
     }
     if let Some(error) = &local.error {
         json::field(&mut text, "error");
@@ -411,6 +666,37 @@ pub fn write_mark(conversation: &str, seq: u64) -> Value {
     seal(MARK, &pair(conversation, seq))
 }
 
+/// The bytes of the place of the next own message.
+pub fn write_next(next: u64) -> Value {
+    seal(NEXT, &next.to_string())
+}
+
+/// The bytes of own messages that have left the outbox in one commit.
+pub fn write_left(number: u64, left: &[Left]) -> Value {
+    let number = number.to_string();
+    let mut texts = vec![&*number];
+    for left in left {
+        let how = if left.delivered { "d" } else { "" };
+        texts.extend([&*left.name.0, &*left.name.1, how]);
+    }
+    write_texts(LEFT, texts.into_iter())
+}
+
+fn read_left(text: &str) -> Result<OutboxRecord, Corrupt> {
+    let texts = read_texts(text)?;
+    let (number, names) = texts.split_first().ok_or(Corrupt)?;
+    let number = number.parse().map_err(|_| Corrupt)?;
+    let left = |name: &[Rc<str>]| match name {
+        [conversation, client_id, how] => Ok(Left {
+            name: (conversation.clone(), client_id.to_string()),
+            delivered: !how.is_empty(),
+        }),
+        _ => Err(Corrupt),
+    };
+    let left: Result<_, _> = names.chunks(3).map(left).collect();
+    Ok(OutboxRecord::Left(number, left?))
+}
+
 /// Reads a record of [`Table::Outbox`].
 pub fn read_outbox(bytes: &[u8]) -> Result<OutboxRecord, Corrupt> {
     match unseal(bytes)? {
@@ -418,18 +704,24 @@ pub fn read_outbox(bytes: &[u8]) -> Result<OutboxRecord, Corrupt> {
             .map(OutboxRecord::Local)
             .map_err(|_| Corrupt),
         (MARK, text) => read_pair(text).map(|(id, seq)| OutboxRecord::Mark(id, seq)),
+        (LEFT, text) => read_left(text),
         _ => Err(Corrupt),
     }
 }
 
 fn parse_local(text: &str) -> Result<Local, Error> {
-    let node = Node::parse("record", text)?;
+    let node = Node::stored(text)?;
+    // A record from before they were counted does not say it.
+    let count = |name: &str| -> Result<u32, Error> {
+        let count = node.optional_whole(name)?.unwrap_or(0);
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    };
     Ok(Local {
         order: node.whole("order")?,
         conversation: node.text("conversation")?.into(),
         client_id: node.text("clientId")?.to_owned(),
         body: match node.get("body") {
-            Some(Node::Raw(body)) => (*body).into(),
+            Some(Node::Raw(body) | Node::Deep(body)) => (*body).into(),
             _ => return Err(missing("body", "there")),
         },
         created_at: node.whole("createdAt")?,
@@ -439,12 +731,13 @@ fn parse_local(text: &str) -> Result<Local, Error> {
             "failed" => LocalState::Failed,
             _ => return Err(missing("state", "queued, sent or failed")),
         },
-        attempted: node.flag("attempted")?,
+        attempts: count("attempts")?,
+        silences: count("silences")?,
+        faults: count("faults")?,
+        overtaken: node.is_set("overtaken"),
+        lost: node.is_set("lost"),
         after: node.optional_whole("after")?,
-        message: node
-            .some("message")
-            .map(protocol::stored_message)
-            .transpose()?,
+        message: node.some("message").map(parse_message).transpose()?,
         error: node.some("error").map(Error::from_json),
     })
 }
@@ -480,6 +773,8 @@ pub fn write_held(conversation: &str, held: &Held) -> Value {
         w.number(u64::from(b.bytes));
         last = b.hi;
     }
+    w.option(held.doubt.as_deref());
+    w.number(held.marks);
     w.finish()
 }
 
@@ -534,10 +829,14 @@ pub fn read_held(bytes: &[u8]) -> Result<(Rc<str>, Held), Corrupt> {
             bytes,
         });
     }
+    let doubt = r.option()?.map(str::to_owned);
+    let marks = r.number()?;
     r.end()?;
     Ok((
         conversation,
         Held {
+            doubt,
+            marks,
             segments,
             blocks,
             seen,
@@ -554,13 +853,13 @@ mod tests {
     #[test]
     fn what_is_held_survives_storage() {
         let mut segments = Segments::default();
-        segments.page(Cover {
+        segments.add_page(Cover {
             lo: 0,
             hi: 9,
             start: true,
             end: false,
         });
-        segments.page(Cover {
+        segments.add_page(Cover {
             lo: 1 << 60,
             hi: u64::MAX,
             start: false,
@@ -577,6 +876,8 @@ mod tests {
             blocks: vec![block(0, 4), block(5, 9), block((1 << 60) + 4, u64::MAX)],
             seen: Some(u64::MAX),
             last_known: Some(None),
+            doubt: Some("4".into()),
+            marks: 7,
         };
         let (id, back) = read_held(&write_held("#c", &held)).unwrap();
         assert_eq!((&*id, back), ("#c", held));
@@ -592,7 +893,7 @@ mod tests {
             "17952222222222222222222222e90",
         ] {
             let text = format!(r#"{{"id":"c","sort":{sort}}}"#);
-            let conversation = protocol::stored_conversation(&text).unwrap();
+            let conversation = parse_conversation(&text).unwrap();
             let back = read_conversation(&write_conversation(&conversation)).unwrap();
             assert_eq!(back, conversation);
         }
@@ -607,14 +908,37 @@ mod tests {
             body: r#"{"text":"é"}"#.into(),
             created_at: 5,
             state: LocalState::Failed,
-            attempted: true,
+            attempts: 7,
+            silences: 2,
+            faults: 4,
+            overtaken: true,
+            lost: true,
             after: Some(u64::MAX),
             message: None,
             error: Some(Error::from_status(422, "no", None)),
         };
         match read_outbox(&write_local(&local)).unwrap() {
             OutboxRecord::Local(back) => assert_eq!(back, local),
-            OutboxRecord::Mark(..) => panic!("a mark"),
+            _ => panic!("another record"),
+        }
+    }
+
+    #[test]
+    fn names_that_have_left_survive_storage() {
+        let left = |client_id: &str, delivered| Left {
+            name: ("c\"".into(), client_id.to_owned()),
+            delivered,
+        };
+        let both = vec![left("a", true), left("", false)];
+        for some in [both, Vec::new()] {
+            match read_outbox(&write_left(u64::MAX, &some)).unwrap() {
+                OutboxRecord::Left(number, back) => assert_eq!((number, back), (u64::MAX, some)),
+                _ => panic!("another record"),
+            }
+        }
+        match read_meta(&write_next(u64::MAX)).unwrap() {
+            MetaRecord::Next(next) => assert_eq!(next, u64::MAX),
+            _ => panic!("another record"),
         }
     }
 

@@ -12,10 +12,6 @@
 
 use super::fault::Fault;
 
-/// Segments of one conversation from which on a message that joins none makes no other: a server that
-/// sends such without end (R2) would make every step longer. Left to history, it is fetched when shown.
-const MAX_SEGMENTS: usize = 1_000;
-
 /// One interval, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -43,7 +39,7 @@ impl Segment {
     }
 }
 
-/// What a new message says of its predecessor (protocol.md, "Events").
+/// What a new message says of its predecessor (docs/protocol.md, "Events").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prev {
     /// absent: not known
@@ -74,12 +70,22 @@ pub struct Segments(Vec<Segment>);
 impl Segments {
     /// From what was stored; `None` if it breaks the rules above.
     pub fn restore(segments: Vec<Segment>) -> Option<Self> {
+        let segments = Segments(segments);
+        segments.is_sound().then_some(segments)
+    }
+
+    /// Whether they ascend without overlap, begin at 0 where they are at the start, and at most one is live.
+    fn is_sound(&self) -> bool {
+        let segments = &self.0;
         let ordered = segments.windows(2).all(|pair| pair[0].hi < pair[1].lo);
-        let each = segments
-            .iter()
-            .all(|s| s.lo <= s.hi && (!s.start || s.lo == 0));
+        let well = |s: &Segment| s.lo <= s.hi && (!s.start || s.lo == 0);
         let live = segments.iter().filter(|s| s.live).count() <= 1;
-        (ordered && each && live).then_some(Segments(segments))
+        ordered && segments.iter().all(well) && live
+    }
+
+    /// What every operation promises.
+    fn assert_sound(&self) {
+        debug_assert!(self.is_sound(), "segments ascend, disjoint: {self}");
     }
 
     /// All of them, oldest first.
@@ -111,8 +117,11 @@ impl Segments {
     /// R2: a new message at `seq`. `proven`: the conversation's state was read since the last
     /// overflow, and `seq` is above its `lastSeq` and above every seq seen.
     ///
+    /// `most`: segments from which on a message that joins none makes no other: a server that sends such
+    /// without end would make every step longer. Left to history, it is fetched when shown.
+    ///
     /// Answers whether the message belongs to a segment now; `false`: it is left to history.
-    pub fn new_message(&mut self, seq: u64, prev: Prev, proven: bool) -> bool {
+    pub fn add_message(&mut self, seq: u64, prev: Prev, proven: bool, most: usize) -> bool {
         if let Some(live) = self.live() {
             if seq > live.hi {
                 let lo = live.lo;
@@ -134,18 +143,19 @@ impl Segments {
             }
             _ => None,
         };
-        if lo.is_none() && !proven && self.0.len() >= MAX_SEGMENTS {
+        if lo.is_none() && !proven && self.0.len() >= most {
             return false;
         }
         let lo = lo.unwrap_or(seq);
         let at = self.cover(lo, seq, prev == Prev::Nothing);
         // Only when it is the end of what it joined: a fresh segment above it disproves the proof.
         self.0[at].live = proven && self.0[at].hi == seq;
+        self.assert_sound();
         true
     }
 
     /// R5, R6: what a page covers becomes a fresh segment, joined with the fresh ones it touches.
-    pub fn page(&mut self, page: Cover) {
+    pub fn add_page(&mut self, page: Cover) {
         let older_live = self.live().cloned();
         let mut lo = page.lo;
         if Fault::PageReachesItsNeighbour.on() {
@@ -166,6 +176,7 @@ impl Segments {
                 self.0[at].live = true;
             }
         }
+        self.assert_sound();
     }
 
     /// Nothing older than `before` exists any more: what is older goes, and the segment that reaches
@@ -184,6 +195,7 @@ impl Segments {
             s.lo = 0;
             s.start = true;
         }
+        self.assert_sound();
     }
 
     /// R13: cuts the segment that contains `lo` back to begin there; what is older is not held any
@@ -193,6 +205,34 @@ impl Segments {
             s.lo = lo;
             s.start = lo == 0 && s.start;
         }
+        self.assert_sound();
+    }
+
+    /// `[lo, hi]` is not held any more, though it was: the segment is split there. `below` and `above`: the
+    /// nearest positions on both sides that hold a message. What is left without any is not worth a
+    /// segment.
+    pub fn cut_out(&mut self, (lo, hi): (u64, u64), below: Option<u64>, above: Option<u64>) {
+        let Some(at) = self.0.iter().position(|s| s.contains(lo)) else {
+            return;
+        };
+        let s = self.0.remove(at);
+        if above.is_some_and(|above| s.contains(above)) {
+            let upper = Segment {
+                lo: hi.saturating_add(1),
+                start: false,
+                ..s.clone()
+            };
+            self.0.insert(at, upper);
+        }
+        if below.is_some_and(|below| s.contains(below)) {
+            let lower = Segment {
+                hi: lo.saturating_sub(1),
+                live: false,
+                ..s
+            };
+            self.0.insert(at, lower);
+        }
+        self.assert_sound();
     }
 
     /// Drops the segment in which `seq` lies.
@@ -234,7 +274,7 @@ impl Segments {
     }
 
     /// Where in `[lo, hi]` it is not fresh.
-    pub fn kept(&self, lo: u64, hi: u64) -> Vec<(u64, u64)> {
+    pub fn kept_within(&self, lo: u64, hi: u64) -> Vec<(u64, u64)> {
         let kept = self
             .0
             .iter()
@@ -246,6 +286,13 @@ impl Segments {
     pub fn drop_kept(&mut self, lo: u64, hi: u64, since: &str) {
         let kept = |s: &Segment| s.since.as_deref() == Some(since) && s.lo <= hi && lo <= s.hi;
         self.0.retain(|s| !kept(s));
+    }
+
+    /// Nothing is newer than the live end: drops what is kept above it.
+    pub fn drop_kept_above_live(&mut self) {
+        if let Some(hi) = self.live().map(|live| live.hi) {
+            self.0.retain(|s| s.fresh() || s.lo <= hi);
+        }
     }
 
     /// The oldest position that is reached from this one without a gap: segments that touch each
@@ -317,6 +364,7 @@ impl Segments {
         let at = cut.partition_point(|s| s.hi < joined.lo);
         cut.insert(at, joined);
         self.0 = cut;
+        self.assert_sound();
         at
     }
 }
@@ -343,6 +391,8 @@ mod tests {
 
     use super::*;
 
+    const MAX_SEGMENTS: usize = 50;
+
     fn drawn(segments: &Segments) -> String {
         segments.to_string()
     }
@@ -368,49 +418,49 @@ mod tests {
     #[test]
     fn a_page_without_newer_is_live() {
         let mut s = Segments::default();
-        s.page(latest(5, 9));
+        s.add_page(latest(5, 9));
         assert_eq!(drawn(&s), "[5 9]>");
     }
 
     #[test]
     fn an_empty_conversation_is_live_with_start() {
         let mut s = Segments::default();
-        s.page(Cover {
+        s.add_page(Cover {
             lo: 0,
             hi: 0,
             start: true,
             end: true,
         });
         assert_eq!(drawn(&s), "|0 0]>");
-        assert!(s.new_message(4, Prev::Unknown, false));
+        assert!(s.add_message(4, Prev::Unknown, false, MAX_SEGMENTS));
         assert_eq!(drawn(&s), "|0 4]>");
     }
 
     #[test]
     fn a_message_above_the_live_end_extends_it_and_swallows_what_it_covers() {
         let mut s = Segments::default();
-        s.page(latest(1, 3));
-        s.page(page(6, 7));
-        assert!(s.new_message(9, Prev::At(3), false));
+        s.add_page(latest(1, 3));
+        s.add_page(page(6, 7));
+        assert!(s.add_message(9, Prev::At(3), false, MAX_SEGMENTS));
         assert_eq!(drawn(&s), "[1 9]>");
     }
 
     #[test]
     fn a_message_below_the_live_end_and_outside_is_left_to_history() {
         let mut s = Segments::default();
-        s.page(latest(5, 9));
-        assert!(!s.new_message(3, Prev::Unknown, true));
-        assert!(s.new_message(7, Prev::Unknown, true));
+        s.add_page(latest(5, 9));
+        assert!(!s.add_message(3, Prev::Unknown, true, MAX_SEGMENTS));
+        assert!(s.add_message(7, Prev::Unknown, true, MAX_SEGMENTS));
         assert_eq!(drawn(&s), "[5 9]>");
     }
 
     #[test]
     fn without_a_live_segment_a_message_joins_its_predecessor_or_stands_alone() {
         let mut s = Segments::default();
-        assert!(s.new_message(5, Prev::Unknown, false));
-        assert!(s.new_message(7, Prev::At(5), false));
+        assert!(s.add_message(5, Prev::Unknown, false, MAX_SEGMENTS));
+        assert!(s.add_message(7, Prev::At(5), false, MAX_SEGMENTS));
         assert_eq!(drawn(&s), "[5 7]");
-        assert!(s.new_message(20, Prev::At(9), false));
+        assert!(s.add_message(20, Prev::At(9), false, MAX_SEGMENTS));
         assert_eq!(drawn(&s), "[5 7] · [20 20]");
     }
 
@@ -418,56 +468,77 @@ mod tests {
     fn messages_that_join_nothing_do_not_make_segments_without_end() {
         let mut s = Segments::default();
         let seqs = (1..=2 * MAX_SEGMENTS as u64).map(|n| 2 * n);
-        let taken = seqs.filter(|seq| s.new_message(*seq, Prev::Unknown, false));
+        let taken = seqs.filter(|seq| s.add_message(*seq, Prev::Unknown, false, MAX_SEGMENTS));
         assert_eq!(taken.count(), MAX_SEGMENTS);
         let last = 2 * MAX_SEGMENTS as u64;
         assert!(
-            s.new_message(last + 1, Prev::At(last), false),
+            s.add_message(last + 1, Prev::At(last), false, MAX_SEGMENTS),
             "it joins one"
         );
         assert!(
-            s.new_message(9 * last, Prev::Unknown, true),
+            s.add_message(9 * last, Prev::Unknown, true, MAX_SEGMENTS),
             "it is the live end"
         );
-        assert!(s.new_message(9 * last + 2, Prev::Unknown, false));
+        assert!(s.add_message(9 * last + 2, Prev::Unknown, false, MAX_SEGMENTS));
         assert_eq!(s.iter().count(), MAX_SEGMENTS + 1);
+    }
+
+    #[test]
+    fn what_is_cut_out_splits_its_segment() {
+        let whole = || {
+            let mut s = Segments::default();
+            s.add_page(Cover {
+                start: true,
+                ..latest(1, 9)
+            });
+            s
+        };
+        let cut = |range, below, above| {
+            let mut s = whole();
+            s.cut_out(range, below, above);
+            drawn(&s)
+        };
+        assert_eq!(cut((4, 6), Some(3), Some(7)), "|0 3] · [7 9]>");
+        assert_eq!(cut((1, 3), None, Some(5)), "[4 9]>");
+        assert_eq!(cut((7, 9), Some(5), None), "|0 6]");
+        assert_eq!(cut((1, 9), None, None), "");
     }
 
     #[test]
     fn only_a_proven_message_is_live() {
         let mut s = Segments::default();
-        assert!(s.new_message(5, Prev::Unknown, true));
+        assert!(s.add_message(5, Prev::Unknown, true, MAX_SEGMENTS));
         assert_eq!(drawn(&s), "[5 5]>");
     }
 
     #[test]
     fn the_first_message_of_all_reaches_back_to_the_start() {
         let mut s = Segments::default();
-        assert!(s.new_message(5, Prev::Nothing, true));
+        assert!(s.add_message(5, Prev::Nothing, true, MAX_SEGMENTS));
         assert_eq!(drawn(&s), "|0 5]>");
     }
 
     #[test]
     fn a_latest_page_that_does_not_reach_the_live_one_takes_its_place() {
         let mut s = Segments::default();
-        s.page(latest(1, 3));
-        s.page(latest(6, 9));
+        s.add_page(latest(1, 3));
+        s.add_page(latest(6, 9));
         assert_eq!(drawn(&s), "[1 3] · [6 9]>");
     }
 
     #[test]
     fn a_page_below_the_live_segment_does_not_become_live() {
         let mut s = Segments::default();
-        s.page(latest(6, 9));
-        s.page(latest(1, 3));
+        s.add_page(latest(6, 9));
+        s.add_page(latest(1, 3));
         assert_eq!(drawn(&s), "[1 3] · [6 9]>");
     }
 
     #[test]
     fn a_page_up_to_the_oldest_joins() {
         let mut s = Segments::default();
-        s.page(latest(50, 90));
-        s.page(page(20, 49));
+        s.add_page(latest(50, 90));
+        s.add_page(page(20, 49));
         assert_eq!(drawn(&s), "[20 90]>");
     }
 
@@ -481,20 +552,20 @@ mod tests {
             since: Some("c".into()),
         };
         let mut s = Segments::restore(vec![kept(1, 10)]).unwrap();
-        s.page(page(4, 6));
+        s.add_page(page(4, 6));
         assert_eq!(drawn(&s), "[1 3~] · [4 6] · [7 10~]");
     }
 
     #[test]
     fn a_trim_leaves_an_empty_live_segment() {
         let mut s = Segments::default();
-        s.page(page(1, 3));
-        s.page(latest(5, 9));
+        s.add_page(page(1, 3));
+        s.add_page(latest(5, 9));
         s.trim(10);
         assert_eq!(drawn(&s), "|0 9]>");
         let mut s = Segments::default();
-        s.page(page(1, 3));
-        s.page(latest(5, 9));
+        s.add_page(page(1, 3));
+        s.add_page(latest(5, 9));
         s.trim(7);
         assert_eq!(drawn(&s), "|0 9]>");
     }
@@ -502,10 +573,10 @@ mod tests {
     #[test]
     fn the_greatest_positions_do_not_overflow() {
         let mut s = Segments::default();
-        s.page(latest(u64::MAX - 1, u64::MAX));
-        s.page(page(3, u64::MAX - 2));
+        s.add_page(latest(u64::MAX - 1, u64::MAX));
+        s.add_page(page(3, u64::MAX - 2));
         assert_eq!(drawn(&s), format!("[3 {}]>", u64::MAX));
-        assert!(s.new_message(u64::MAX, Prev::Unknown, false));
+        assert!(s.add_message(u64::MAX, Prev::Unknown, false, MAX_SEGMENTS));
     }
 
     #[derive(Clone, Debug)]
@@ -539,7 +610,7 @@ mod tests {
                     Op::Page(lo, hi, start, end) => {
                         // Above 0 only: a start at 2^60 would be a set of 2^60 positions.
                         let start = start && base == 0;
-                        s.page(Cover { lo: base + lo, hi: base + hi, start, end });
+                        s.add_page(Cover { lo: base + lo, hi: base + hi, start, end });
                         covered.extend(if start { 0 } else { lo }..=hi);
                     }
                     Op::Message(seq, prev) => {
@@ -547,7 +618,7 @@ mod tests {
                         let prev = prev.filter(|p| *p < seq);
                         let joined = prev.and_then(|p| s.iter().find(|x| x.hi == base + p).cloned());
                         let held = covered.contains(&seq);
-                        let placed = s.new_message(base + seq, prev.map_or(Prev::Unknown, |p| Prev::At(base + p)), false);
+                        let placed = s.add_message(base + seq, prev.map_or(Prev::Unknown, |p| Prev::At(base + p)), false, MAX_SEGMENTS);
                         match live {
                             Some(l) if base + seq > l.hi => covered.extend(l.hi - base..=seq),
                             Some(_) => prop_assert_eq!(placed, held),
@@ -614,7 +685,7 @@ mod tests {
             for op in ops {
                 match op {
                     Keeping::Page(lo, hi, end) => {
-                        s.page(Cover { lo, hi, start: false, end });
+                        s.add_page(Cover { lo, hi, start: false, end });
                         map.extend((lo..=hi).map(|p| (p, None)));
                     }
                     Keeping::Message(seq, prev) => {
@@ -622,7 +693,7 @@ mod tests {
                         let live = s.live().map(|l| l.hi);
                         let joined = prev.filter(|p| s.iter().any(|x| x.hi == *p && x.fresh()));
                         let held = map.contains_key(&seq);
-                        let placed = s.new_message(seq, prev.map_or(Prev::Unknown, Prev::At), false);
+                        let placed = s.add_message(seq, prev.map_or(Prev::Unknown, Prev::At), false, MAX_SEGMENTS);
                         let from = match live {
                             Some(hi) if seq > hi => Some(hi),
                             Some(_) => None,

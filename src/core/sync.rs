@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  notification, timer, reconnect, wake-up, visible, online, the app
-//!      │ ask_pull
+//!      │ ask
 //!      ▼
 //!   due? ──no──▶ timer (backoff, Retry-After, minPullInterval, spread)
 //!      │ yes
@@ -14,735 +14,618 @@
 //!   caught up (once the owed list is paid) ──▶ a pull that waits at the server (notify "long-poll")
 //! ```
 //!
-//! The scopes differ in what a request names and what an answer brings: one batch for the account,
-//! one for each conversation, or deliveries, which are acknowledged after their commit before the
-//! chain goes on. All else is the same loop.
+//! | room | |
+//! | --- | --- |
+//! | `pull` | whether a chain is under way, when the next one is wanted, and of what |
+//! | `pull::answers` | what comes of its answers |
+//! | `pull::chain` | one chain, and where it has no end |
+//! | `pull::patience` | how long a pull may wait at the server |
+//! | `pull::calls` | who has called `sync()`, and what answers it |
+//! | `scope` | what a request names, and how its answer is read |
+//! | `list` | the owed list |
+//! | `channel` | the notification channel |
+//! | `push` | events that come without a pull |
 //!
-//! Here is what makes a pull, and when. `chain` is one on its way; `push` what comes without; `list` and
-//! `channel` are what stands beside.
+//! Here is what stands between them: the pull, the list and the channel do not know each other. What the
+//! other parts of the client have to do is returned, as [`Wake`].
 
-mod chain;
 mod channel;
+mod crowd;
 mod list;
+mod pull;
 mod push;
+mod scope;
 
 use std::rc::Rc;
 
-use super::command::{Call, Notify, Scope};
-use super::engine::{Asked, Effect, Engine, Job};
-use super::fault::Fault;
-use super::json;
-use super::map::{Map, Set};
-use super::net::{Error, ErrorCode, Notice, Request};
-use super::protocol::{self, Answer, Event, Feed, ListPage, Part, Patch, Push};
-use super::timeline::{Fetch, Timeline};
-use super::tx::Changes;
-use super::types::Message;
-use chain::Circle;
+use super::asked::Pulled;
+use super::command::{Call, Config};
+use super::connectivity::{Back, Hint};
+use super::cx::Cx;
 
-/// Backoff after a failed request: full jitter, from 1 s, at most 1 min.
-const RETRY: (u64, u64) = (1_000, 60_000);
-/// The same where the server refuses for good: slow, but on (DESIGN.md, "What makes a pull").
-const SLOW_RETRY: (u64, u64) = (10_000, 300_000);
-/// Batches in a row that have more and bring nothing: then the server is going in a circle.
-const MAX_EMPTY: u32 = 50;
-/// Batches in a row that have more and change nothing, for all that they bring is known (R10): as many
-/// messages as a client holds, by 500.
-const MAX_KNOWN: u32 = 2_000;
-/// Conversations of an account: they are in memory, all of them.
-const MAX_CONVERSATIONS: usize = 100_000;
-/// Conversations that notifications have named since the last pull; more are all.
-const MAX_NAMED: usize = 1_000;
-/// Events in a journal: whoever has waited for longer asks anew.
-const MAX_JOURNAL: usize = 100_000;
-/// Conversations asked for at a time.
-const LIST_LIMIT: u32 = 200;
-/// ms after which a notification channel counts as one that works.
-const LASTING: u64 = 10_000;
-/// How much slower the timer is on a hidden page.
-const HIDDEN_FACTOR: u64 = 4;
-/// Events of pushes that are applied in one commit.
-const MAX_MERGED: usize = 1_000;
-/// ms that a waiting pull is held back at the server, at most: proxies end what is silent for longer.
-const WAIT: u64 = 25_000;
+use super::error::{Error, ErrorCode};
+use super::events::Event;
+use super::fault::Fault;
+use super::io::Effect;
+use super::jobs::Job;
+use super::net::Notice;
+use super::tx::{Changes, Committed};
+use super::wire;
+use super::wire::batch::Part;
+use super::wire::list::ListPage;
+use channel::Link;
+pub(super) use list::List;
+use list::Page;
+use pull::{Led, Pull};
+
 /// ms after waking in which the answers come that the machine has slept through.
 const HEARD_SOON: u64 = 5_000;
 /// ms that a pull on return waits for the notification channel.
 const READY_SOON: u64 = 1_000;
-/// ms after which a hidden page's pull does not wait at the server any more.
-const HIDDEN_LONG: u64 = 60_000;
+/// ms within which a call settles of which what it waits for has failed.
+const SETTLES: u64 = 10_000;
+/// ms over which clients come back whose server closed all channels at once.
+const LEAVING_SPREAD: u64 = 5_000;
 
-/// What a pull was asked for with.
-#[derive(Debug)]
-pub(super) struct Pulled {
-    /// the account's cursor
-    cursor: Option<String>,
-    /// the conversations' cursors
-    cursors: Vec<(Rc<str>, String)>,
-    /// just these
-    only: Option<Vec<Rc<str>>>,
-    /// since when it waits at the server
-    waits: Option<u64>,
+/// Who goes on after an input; each with those before it.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wake {
+    Nobody,
+    /// windows that wait for what a pull or the list may bring
+    Reloads,
+    /// all timelines
+    Timelines,
+    /// Timelines and sends: what failed for want of a network is tried again.
+    TryAgain,
 }
 
-/// Which conversations a pull is about (scope "conversation").
+/// What happens by itself when its time has come, in this order.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    OpenChannel,
+    Pull,
+    /// The page has been hidden for long.
+    StopWaiting,
+    /// A pull waits at the server.
+    Wait,
+    AskForList,
+}
+
+const STEPS: [Step; 5] = [
+    Step::OpenChannel,
+    Step::Pull,
+    Step::StopWaiting,
+    Step::Wait,
+    Step::AskForList,
+];
+
+/// See the module.
 #[derive(Debug, Default)]
-enum About {
-    #[default]
-    Nothing,
-    Some(Set<Rc<str>>),
-    All,
+pub(super) struct Syncing {
+    pull: Pull,
+    list: List,
+    link: Link,
 }
 
-impl About {
-    /// And these; none: all.
-    fn add(&mut self, conversations: Vec<String>) {
-        match self {
-            About::All => {}
-            _ if conversations.is_empty() || conversations.len() > MAX_NAMED => *self = About::All,
-            About::Some(ids) if ids.len() + conversations.len() > MAX_NAMED => *self = About::All,
-            About::Some(ids) => ids.add_all(conversations.into_iter().map(Rc::from)),
-            About::Nothing => {
-                let mut ids = Set::new();
-                ids.add_all(conversations.into_iter().map(Rc::from));
-                *self = About::Some(ids);
-            }
-        }
-    }
-}
-
-/// A conversation that failed alone (scope "conversation").
-#[derive(Debug)]
-struct Failing {
-    error: Error,
-    failures: u32,
-    /// not before this
-    retry: u64,
-    /// not before this, whoever asks: `Retry-After`
-    obey: u64,
-}
-
-/// The pull loop.
-#[derive(Debug, Default)]
-pub(super) struct Pull {
-    /// when the next one is wanted
-    want: Option<u64>,
-    /// of what
-    about: About,
-    /// what the chain under way asks for next; `None`: all
-    only: Option<Vec<Rc<str>>>,
-    /// conversations that are backed off from
-    failing: Map<Rc<str>, Failing>,
-    /// the request that waits at the server, between two chains
-    waiting: Option<u64>,
-    /// no waiting before this: the server does not hold answers back
-    impatient: u64,
-    /// what is pushed now follows what was pulled: nothing is missing between (mailbox)
-    whole: bool,
-    /// the channel was up when the chain began
-    began_linked: bool,
-    /// the chain goes on
-    more: bool,
-    /// the chain is about all conversations
-    full: bool,
-    /// conversations that were listed before it, and have no cursor
-    unnamed: Vec<Rc<str>>,
-    /// a chain is under way
-    pub running: bool,
-    /// somebody asked during it
-    again: bool,
-    /// this chain began after the list's last page (R11)
-    after_list: bool,
-    began: u64,
-    ended: u64,
-    /// not before this: backoff
-    not_before: u64,
-    /// not before this, whoever asks: `Retry-After`
-    obey: u64,
-    failures: u32,
-    empty: u32,
-    /// batches in a row that have more and change nothing
-    known: u32,
-    circle: Circle,
-    /// chains in a row that were given up for having no end
-    endless: u32,
-    /// events applied in this chain
-    pub applied: u64,
-    /// `sync()` calls that this chain answers
-    calls: Vec<Call>,
-    /// those that came during it: the next one's
-    later: Vec<Call>,
-    /// those that wait for the list only
-    listing: Vec<Call>,
-    /// a chain has ended since connecting
-    pub caught_up: bool,
-    /// some request was answered since connecting
-    pub connected: bool,
-    /// the last request found no server
-    pub net_down: bool,
-    /// nor did a pull
-    down: bool,
-    /// ms since the epoch
-    pub last_synced: Option<u64>,
-    /// why the last one failed
-    pub error: Option<Error>,
-}
-
-impl Pull {
-    /// The `sync()` calls under way.
-    pub fn take_calls(&mut self) -> Vec<Call> {
-        let mut calls = std::mem::take(&mut self.calls);
-        calls.append(&mut self.later);
-        calls.append(&mut self.listing);
-        calls
-    }
-
-    /// These are answered by the next chain that begins.
-    fn add_calls(&mut self, calls: Vec<Call>) {
-        if self.running {
-            self.later.extend(calls);
-        } else {
-            self.calls.extend(calls);
-        }
-    }
-
-    /// The account has left it.
-    pub fn forget(&mut self, conversation: &str) {
-        self.failing.remove(conversation);
-    }
-
-    /// No backoff that only the client chose is waited out.
-    fn forgive(&mut self) {
-        self.not_before = 0;
-        self.impatient = 0;
-        for failing in self.failing.values_mut() {
-            failing.retry = failing.obey;
-        }
-    }
-
-    /// Lets go of one call. Answers whether it was here.
-    pub fn drop_call(&mut self, call: Call) -> bool {
-        let before = self.calls.len() + self.later.len() + self.listing.len();
-        for calls in [&mut self.calls, &mut self.later, &mut self.listing] {
-            calls.retain(|c| *c != call);
-        }
-        self.calls.len() + self.later.len() + self.listing.len() < before
-    }
+impl Syncing {
+    // ------------------------------------------------------------ what others ask
 
     /// Whether what is known of this conversation may be of before what the server has shown already.
     pub fn is_behind(&self, conversation: &str) -> bool {
-        self.running || self.failures > 0 || self.failing.contains_key(conversation)
+        self.pull.is_behind(conversation)
+    }
+
+    /// The chain under way, by when it began.
+    pub fn under_way(&self) -> Option<u64> {
+        self.pull.under_way()
     }
 
     /// Whether a request waits at the server for something to come.
     pub fn is_waiting(&self) -> bool {
-        self.waiting.is_some()
+        self.pull.is_waiting()
     }
 
-    /// The database is new.
-    pub fn restart(&mut self) {
-        self.running = false;
-        self.only = None;
-        self.whole = false;
-        self.failing.clear();
-        self.again = false;
-        self.after_list = false;
-        self.caught_up = false;
-        // What failed was the old database: nobody has to be spared.
-        self.not_before = 0;
-    }
-}
-
-/// The owed list on its way (R11).
-#[derive(Debug, Default)]
-pub(super) struct List {
-    /// raised when it begins anew: pages of an earlier beginning are void
-    pub epoch: u64,
-    /// conversations that its pages have listed
-    pub named: Set<Rc<str>>,
-    /// events applied since it began
-    pub journal: Vec<Event>,
-    begun: bool,
-    asking: bool,
-    /// pages in a row that have a next one and name nobody new
-    empty: u32,
-    after: Option<String>,
-    retry: u64,
-    /// not before this, whoever asks: `Retry-After`
-    obey: u64,
-    failures: u32,
-    /// lists in a row that were given up for having no end
-    endless: u32,
-}
-
-impl List {
-    /// From the first page again.
-    pub fn restart(&mut self) {
-        *self = List {
-            epoch: self.epoch + 1,
-            retry: self.retry,
-            obey: self.obey,
-            failures: self.failures,
-            endless: self.endless,
-            ..List::default()
-        };
-    }
-}
-
-/// The notification channel.
-#[derive(Debug, Default)]
-pub(super) struct Link {
-    open: Option<u64>,
-    /// notifications come
-    pub ready: bool,
-    retry: u64,
-    failures: u32,
-    /// when it became ready
-    since: u64,
-}
-
-impl Engine {
-    // ------------------------------------------------------------ asking
-
-    /// Something may be new.
-    pub(super) fn ask_pull(&mut self, delay: u64) {
-        self.ask_pull_of(delay, Vec::new());
+    pub fn is_pulling(&self) -> bool {
+        self.pull.is_running()
     }
 
-    /// Something may be new in these conversations; none: anywhere.
-    fn ask_pull_of(&mut self, delay: u64, conversations: Vec<String>) {
-        self.pull.about.add(conversations);
-        if self.pull.running {
-            self.pull.again = true;
-            return;
-        }
-        let at = self.now.mono + delay;
-        self.pull.want = Some(self.pull.want.map_or(at, |want| want.min(at)));
+    /// Events that the chain under way has applied.
+    pub fn applied(&self) -> Option<u64> {
+        self.pull.applied()
     }
 
-    /// The batch was void: its request's cursor is not the applied one (R1).
-    pub(super) fn pull_again(&mut self) {
-        self.pull.running = false;
-        self.ask_pull(0);
+    /// Whether a chain has ended since connecting. The list may be owed all the same.
+    pub fn is_caught_up(&self) -> bool {
+        self.pull.is_caught_up()
     }
 
-    /// `sync()`: asks again for the token, and does not wait out a backoff that only the client chose.
-    pub(super) fn sync(&mut self, call: Call) {
-        if self.needs_auth {
-            self.needs_auth = false;
-            self.effect(Effect::ForgetToken);
-            self.shown.status = true;
-            // What the old token was refused.
-            self.try_again();
-        }
-        if !self.promoted {
-            // "waiting": done after the other client has gone.
-            self.pull.calls.push(call);
-            return;
-        }
-        if !self.online {
-            return self.reject(
-                call,
-                &Error::new(ErrorCode::Offline, "offline: nothing was sent"),
-            );
-        }
-        if self.now.mono < self.pull.obey {
-            let mut error = self
-                .pull
-                .error
-                .clone()
-                .unwrap_or_else(|| Error::new(ErrorCode::Network, "the server asked to wait"));
-            error.retry_after = Some(self.pull.obey - self.now.mono);
-            return self.reject(call, &error);
-        }
-        self.pull.forgive();
-        self.list.retry = self.list.obey;
-        self.pull.add_calls(vec![call]);
-        self.ask_pull(0);
+    /// ms since the epoch
+    pub fn last_synced(&self) -> Option<u64> {
+        self.pull.last_synced()
     }
 
-    /// R11: of some conversations only a pull begun after the list's last page says whether they are
-    /// the account's: of those that the list lacked, and in scope "conversation" of those that have no
-    /// cursor yet, because nothing but such a pull tells that they were left.
-    pub(super) fn undecided(&self) -> bool {
-        let unnamed = |id: &Rc<str>| !self.db.cursors.contains_key(id);
-        let listed = self.config.scope == Scope::Conversation && self.db.meta.begun;
-        !self.db.meta.suspects.is_empty() || listed && self.db.list.keys().any(unnamed)
+    /// Why the last pull has failed.
+    pub fn error(&self) -> Option<&Error> {
+        self.pull.error()
     }
 
-    fn interval(&self) -> u64 {
-        let interval = if self.link.ready {
-            self.config.poll_interval
-        } else {
-            self.config.fallback_poll_interval
-        };
-        let hidden = self.hidden_since.is_some();
-        interval.saturating_mul(if hidden { HIDDEN_FACTOR } else { 1 })
-    }
-
-    /// When the next pull is to leave.
-    fn pull_at(&self) -> u64 {
-        // A pull that waits at the server is itself the timer.
-        let timed = match self.pull.waiting {
-            Some(_) => u64::MAX,
-            None => self.pull.ended.saturating_add(self.interval()),
-        };
-        let again = self.pull.failing.values().map(|f| f.retry);
-        let want = again
-            .chain(self.pull.want)
-            .min()
-            .unwrap_or(timed)
-            .min(timed);
-        let merged = self
-            .pull
-            .began
-            .saturating_add(self.config.min_pull_interval);
-        let merged = if self.pull.began == 0 { 0 } else { merged };
-        want.max(self.pull.not_before)
-            .max(self.pull.obey)
-            .max(merged)
-    }
-
-    fn list_wanted(&self) -> bool {
-        self.db.meta.owed && self.db.meta.begun && !self.list.asking
+    /// The owed list.
+    pub fn list(&self) -> &List {
+        &self.list
     }
 
     /// Whether the owed list is on its way, and nothing has gone wrong with it.
-    pub(super) fn list_comes(&self) -> bool {
-        self.db.meta.owed && self.list.failures == 0
+    pub fn does_list_come(&self, db: &Committed) -> bool {
+        db.meta().owed && !self.list.has_failed()
     }
 
-    /// When a pull is to wait at the server; `None`: not now.
-    fn wait_at(&self) -> Option<u64> {
-        let idle = !self.pull.running && self.pull.waiting.is_none() && self.pull.caught_up;
-        let wanted = self.config.notify == Notify::LongPoll
-            && self.config.scope == Scope::Account
-            && idle
-            && !self.hidden_long();
-        let merged = self
-            .pull
-            .began
-            .saturating_add(self.config.min_pull_interval);
-        let spared = self.pull.not_before.max(self.pull.obey);
-        wanted.then(|| merged.max(self.pull.impatient).max(spared))
+    /// Whether the next pull waits by the client's own choice.
+    pub fn is_resting(&self, now: u64) -> bool {
+        self.pull.rests(now)
     }
 
-    /// When the page has been hidden for long.
-    fn long_at(&self) -> Option<u64> {
-        self.hidden_since
-            .map(|since| since.saturating_add(HIDDEN_LONG))
+    // ------------------------------------------------------------ asking
+
+    /// Something may be new.
+    pub fn ask(&mut self, cx: &Cx, delay: u64) {
+        self.pull.ask(cx, delay, Vec::new());
     }
 
-    fn hidden_long(&self) -> bool {
-        self.long_at().is_some_and(|at| at <= self.now.mono)
+    /// `sync()`: asks again for the token, and does not wait out a backoff that only the client chose.
+    pub fn on_call(&mut self, cx: &mut Cx, call: Call) -> Wake {
+        let wake = ask_for_token(cx);
+        if !cx.standing.promoted {
+            // "waiting": done after the other client has gone.
+            self.pull.on_call(call);
+            return wake;
+        }
+        self.pull.on_call(call);
+        self.pull.hurry();
+        if self.pull.urgent_at() <= cx.now.mono {
+            self.urge(cx);
+        }
+        self.ask(cx, 0);
+        wake
     }
 
-    fn link_wanted(&self) -> bool {
-        self.config.notify == Notify::Socket && self.config.can_listen && self.may_request()
+    /// A person asks: nothing is waited out.
+    fn urge(&mut self, cx: &Cx) {
+        let now = cx.now.mono;
+        if self.pull.is_held(cx) || self.list.ready_at() > now {
+            self.pull.urge(now);
+            self.list.urge();
+        }
+    }
+
+    /// The `sync()` calls under way.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        self.pull.take_calls()
+    }
+
+    /// Lets go of one call. Answers whether it was here.
+    pub fn drop_call(&mut self, call: Call) -> bool {
+        self.pull.drop_call(call)
+    }
+
+    // ------------------------------------------------------------ driving
+
+    /// When a step is due.
+    fn at(&self, cx: &Cx, step: Step) -> Option<u64> {
+        match step {
+            Step::OpenChannel => self.link.open_at(cx),
+            Step::Pull => self.pull.start_at(cx, self.link.is_ready()),
+            Step::StopWaiting => self.pull.stop_at(cx),
+            Step::Wait => self.pull.wait_at(cx),
+            Step::AskForList => self.list.ask_at(cx),
+        }
     }
 
     /// When something here is due.
-    pub(super) fn sync_due(&self) -> Option<u64> {
-        if !self.may_request() {
+    pub fn due(&self, cx: &Cx) -> Option<u64> {
+        if !cx.standing.may_request() {
             return None;
         }
-        // What was pushed is committed first: that goes on by itself.
-        let idle = !self.pull.running && !self.pushes();
-        let pull = idle.then(|| self.pull_at());
-        let list = self.list_wanted().then_some(self.list.retry);
-        let link = (self.link_wanted() && self.link.open.is_none()).then_some(self.link.retry);
-        let long = self.long_at().filter(|_| self.pull.waiting.is_some());
-        [pull, list, link, self.wait_at(), long]
-            .into_iter()
-            .flatten()
-            .min()
+        STEPS.iter().filter_map(|step| self.at(cx, *step)).min()
     }
 
-    pub(super) fn drive_sync(&mut self) {
-        if !self.may_request() {
-            self.unlink();
-            return;
+    /// What is due is done.
+    pub fn drive(&mut self, cx: &mut Cx) -> Wake {
+        if !cx.standing.is_working() {
+            self.unlink(cx);
         }
-        if self.link_wanted() && self.link.open.is_none() && self.now.mono >= self.link.retry {
-            let listen = self.number();
-            self.link.open = Some(listen);
-            self.effect(Effect::Listen { listen });
+        let mut wake = Wake::Nobody;
+        if !cx.standing.may_request() {
+            return wake;
         }
-        if !self.pull.running && self.now.mono >= self.pull_at() && !self.pushes() {
-            self.start_pull();
-        }
-        if self.pull.waiting.is_some() && self.hidden_long() {
-            self.stop_waiting();
-        }
-        if self.wait_at().is_some_and(|at| self.now.mono >= at) {
-            self.begin_chain();
-            let wait = self.config.poll_interval.min(WAIT) as u32;
-            self.pull.waiting = Some(self.request_pull(Some(wait)));
-        }
-        if self.list_wanted() && self.now.mono >= self.list.retry {
-            if !self.list.begun {
-                self.list.begun = true;
-                self.list.after = None;
-                self.list.named.clear();
-                self.list.journal.clear();
+        for step in STEPS {
+            if self.at(cx, step).is_some_and(|at| at <= cx.now.mono) {
+                wake = wake.max(self.take(cx, step));
             }
-            self.list.asking = true;
-            let after = self.list.after.clone();
-            let epoch = self.list.epoch;
-            let cursor = self.db.cursor(&Feed::Account).map(str::to_owned);
-            let call = Request::Conversations {
-                after: after.clone(),
-                limit: LIST_LIMIT,
-                cursor,
-            };
-            self.request(call, Asked::List { after, epoch });
         }
+        wake
     }
 
-    fn start_pull(&mut self) {
-        let only = self.chosen();
-        if only.as_ref().is_some_and(Vec::is_empty) {
-            // All that is asked for is backed off from.
-            self.pull.ended = self.now.mono;
-            return;
-        }
-        self.stop_waiting();
-        self.begin_chain();
-        self.pull.full = only.is_none();
-        self.pull.only = only;
-        self.pull.running = true;
-        self.shown.status = true;
-        self.request_pull(None);
-    }
-
-    fn begin_chain(&mut self) {
-        self.pull.again = false;
-        self.pull.began = self.now.mono.max(1);
-        self.pull.began_linked = self.link.ready;
-        self.pull.applied = 0;
-        self.pull.empty = 0;
-        self.pull.known = 0;
-        self.pull.circle = Circle::default();
-        self.pull.full = true;
-        self.pull.unnamed.clear();
-        if self.config.scope == Scope::Conversation && self.db.meta.begun {
-            let named = |id: &&Rc<str>| self.db.cursors.contains_key(*id);
-            let unnamed = self.db.list.keys().filter(|id| !named(id));
-            self.pull.unnamed = unnamed.cloned().collect();
-        }
-        self.pull.after_list = !self.db.meta.owed && !self.db.meta.suspects.is_empty();
-    }
-
-    /// The conversations that the next chain is about: those that somebody asked for, those whose
-    /// backoff is over; `None`: all.
-    fn chosen(&mut self) -> Option<Vec<Rc<str>>> {
-        let now = self.now.mono;
-        let timed = now >= self.pull.ended.saturating_add(self.interval());
-        let mut about = About::Nothing;
-        if timed || self.pull.want.is_some_and(|want| want <= now) {
-            self.pull.want = None;
-            about = std::mem::take(&mut self.pull.about);
-        }
-        if self.config.scope != Scope::Conversation {
-            return None;
-        }
-        let rests = |id: &Rc<str>| self.pull.failing.get(id).is_some_and(|f| f.retry > now);
-        let mut ids = match about {
-            _ if timed => None,
-            About::Some(ids) => Some(ids),
-            // The backoff of one that failed is over. Among all: alone, one that the account has
-            // left would be refused again, and not said to be left.
-            About::Nothing | About::All => None,
-        };
-        if ids.is_none() && self.pull.failing.keys().any(rests) {
-            // The others, without those that are not known yet: they come when all may be asked.
-            let mut known = Set::new();
-            known.add_all(self.db.cursors.keys().cloned());
-            known.add_all(self.pull.failing.keys().cloned());
-            ids = Some(known);
-        }
-        Some(ids?.into_keys().filter(|id| !rests(id)).collect())
-    }
-
-    /// The request that waits at the server is not waited for any more.
-    fn stop_waiting(&mut self) {
-        if let Some(request) = self.pull.waiting.take() {
-            self.abort_request(request);
-        }
-    }
-
-    fn request_pull(&mut self, wait: Option<u32>) -> u64 {
-        let limit = self.config.pull_limit;
-        let mut asked = Pulled {
-            cursor: self.db.cursor(&Feed::Account).map(str::to_owned),
-            cursors: Vec::new(),
-            only: self.pull.only.clone(),
-            waits: wait.map(|_| self.now.mono),
-        };
-        let call = match self.config.scope {
-            Scope::Account => Request::Pull {
-                cursor: asked.cursor.clone(),
-                limit,
-                wait,
-            },
-            Scope::Mailbox => Request::PullMailbox { limit },
-            Scope::Conversation => {
-                let ids: Vec<Rc<str>> = match &asked.only {
-                    Some(only) => only.clone(),
-                    None => self.db.cursors.keys().cloned().collect(),
-                };
-                for id in ids {
-                    let feed = Feed::Conversation(id.clone());
-                    let cursor = self.db.cursor(&feed).map(str::to_owned);
-                    asked.cursors.extend(cursor.map(|cursor| (id, cursor)));
-                }
-                let named = |(id, cursor): &(Rc<str>, String)| (id.to_string(), cursor.clone());
-                let only = asked.only.as_ref();
-                Request::PullConversations {
-                    cursors: asked.cursors.iter().map(named).collect(),
-                    limit,
-                    only: only.map(|ids| ids.iter().map(|id| id.to_string()).collect()),
+    fn take(&mut self, cx: &mut Cx, step: Step) -> Wake {
+        let linked = self.link.is_ready();
+        match step {
+            Step::OpenChannel => self.link.open(cx),
+            Step::Pull => {
+                let started = self.pull.start(cx, linked);
+                if started && cx.standing.network.do_pulls_fail() {
+                    // Whoever waits for the network tries along.
+                    return Wake::Timelines;
                 }
             }
-        };
-        self.request(call, Asked::Pull(asked))
+            Step::StopWaiting => self.pull.stop_waiting(cx),
+            Step::Wait => self.pull.wait(cx, linked),
+            Step::AskForList => self.list.ask(cx),
+        }
+        Wake::Nobody
     }
 
     // ------------------------------------------------------------ what the requests say
 
     /// Some request was answered: the server is there.
-    pub(super) fn reached(&mut self) {
-        if self.pull.net_down || !self.pull.connected {
-            // Where only a send or a page failed, and pulls do not, it was not the network: what
-            // failed waits out its backoff, or this would be a storm of requests.
-            let back = self.pull.down || !self.pull.connected;
-            self.pull.net_down = false;
-            self.pull.down = false;
-            self.pull.connected = true;
-            self.shown.status = true;
-            if back {
-                self.try_again();
-            } else {
-                self.timelines.values_mut().for_each(Timeline::wake);
-            }
+    pub fn on_reached(&mut self, cx: &mut Cx) -> Wake {
+        let back = cx.standing.network.on_answer();
+        cx.out.told.status |= back != Back::Nothing;
+        match back {
+            Back::Nothing => Wake::Nobody,
+            // Where only a send or a page failed, and pulls do not, it was not the network: what failed
+            // waits out its backoff, or this would be a storm of requests.
+            Back::Request => Wake::Timelines,
+            Back::Network => Wake::TryAgain,
         }
     }
 
     /// Some request failed.
-    pub(super) fn unreached(&mut self, error: &Error) {
+    pub fn on_unreached(&mut self, cx: &mut Cx, error: &Error) -> Wake {
         match error.code {
-            ErrorCode::Unauthorized => self.unauthorized(error.clone()),
+            ErrorCode::Unauthorized => self.pull.on_unauthorized(cx, error.clone()),
             _ if error.is_no_answer() => {
-                if !self.pull.net_down {
-                    self.pull.net_down = true;
-                    self.shown.status = true;
+                if cx.standing.network.on_no_answer() {
+                    cx.out.told.status = true;
                     // Found out soon whether it was this request or the network.
-                    self.ask_pull(0);
+                    self.ask(cx, 0);
                 }
-                self.pull.caught_up = false;
+                self.pull.lose_touch();
             }
-            _ if error.status.is_some() => self.reached(),
+            _ if error.status.is_some() => return self.on_reached(cx),
             _ => {}
+        }
+        Wake::Nobody
+    }
+
+    /// An answer of another account than the first that was seen: another user's token. Nothing of it
+    /// is applied.
+    pub fn own(&mut self, cx: &mut Cx, account: Option<&Rc<str>>) -> Result<(), Error> {
+        self.pull.own(cx, account)
+    }
+
+    /// The client has ended.
+    pub fn on_end(&mut self, error: Option<Error>) {
+        self.pull.on_error(error);
+    }
+
+    // ------------------------------------------------------------ the pull
+
+    pub fn on_pulled(
+        &mut self,
+        cx: &mut Cx,
+        request: u64,
+        asked: &Pulled,
+        result: Result<String, Error>,
+    ) -> Wake {
+        let led = self.pull.on_answer(cx, request, asked, result);
+        self.on_led(cx, led)
+    }
+
+    /// Deliveries are acknowledged, or not.
+    pub fn on_acknowledged(
+        &mut self,
+        cx: &mut Cx,
+        request: u64,
+        (pushed, count): (bool, u32),
+        result: Result<String, Error>,
+    ) -> Wake {
+        if pushed {
+            self.pull.on_push_acknowledged(cx, count, result);
+            return Wake::Nobody;
+        }
+        let led = self.pull.on_acknowledged(cx, request, count, result);
+        self.on_led(cx, led)
+    }
+
+    /// Batches are committed.
+    pub fn on_applied(&mut self, cx: &mut Cx, parts: &[Part], changes: &Changes) -> Wake {
+        let led = self.pull.on_applied(cx, parts, changes);
+        self.on_led(cx, led)
+    }
+
+    /// A push is committed.
+    pub fn on_push_applied(&mut self, cx: &mut Cx, parts: &[Part]) {
+        self.pull.acknowledge_pushed(cx, parts);
+    }
+
+    /// What a chain proves to be gone is gone.
+    pub fn on_suspects_removed(&mut self, cx: &mut Cx) -> Wake {
+        let led = self.pull.end(cx);
+        self.on_led(cx, led)
+    }
+
+    /// The batch was void: its request's cursor is not the applied one (R1).
+    pub fn on_void(&mut self, cx: &Cx) {
+        self.pull.on_void(cx);
+    }
+
+    /// What a pull has brought could not be committed.
+    pub fn on_pull_failed(&mut self, cx: &mut Cx, error: Error) -> Wake {
+        let led = self.pull.fail(cx, error);
+        self.on_led(cx, led)
+    }
+
+    fn on_led(&mut self, cx: &mut Cx, led: Led) -> Wake {
+        match led {
+            Led::On => return Wake::Nobody,
+            Led::Ended { linked, again } => {
+                self.link.on_chain_ended(linked);
+                self.answer_calls(cx);
+                self.pull.on_calls_answered(cx.now.mono, again);
+            }
+            Led::Failed(error) => {
+                self.link.on_break();
+                // Both say so: what is connected is not. What connects at once is no proof.
+                let offline = error.is_no_answer() && cx.standing.network.hints_offline();
+                if offline {
+                    self.unlink(cx);
+                }
+                if offline && !Fault::ForgivenAtOnce.on() {
+                    self.link.on_failure(cx, &error);
+                }
+            }
+        }
+        // A jump may have waited for what it was to bring.
+        Wake::Reloads
+    }
+
+    /// A chain has ended: who has called hears of it, or waits for the list, or for another chain.
+    fn answer_calls(&mut self, cx: &mut Cx) {
+        let calls = self.pull.take_answered();
+        if let Some(error) = self.pull.error() {
+            calls.iter().for_each(|call| cx.out.reject(*call, error));
+        } else if cx.db.meta().owed && !Fault::CaughtUpWithoutTheList.on() {
+            // One that has failed, and is not asked for soon, is not waited for.
+            let soon = cx.now.mono.saturating_add(SETTLES);
+            match self.list.fails_until(soon) {
+                Some(error) => calls.iter().for_each(|call| cx.out.reject(*call, error)),
+                None => self.pull.leave_to_list(calls),
+            }
+        } else if is_undecided(cx.config, cx.db) {
+            self.pull.leave_to_next(calls, true);
+        } else {
+            calls.iter().for_each(|call| cx.out.resolve(*call, "null"));
         }
     }
 
-    /// 401, after the net has asked the token provider once more: wait for the app.
-    fn unauthorized(&mut self, error: Error) {
-        if self.needs_auth {
-            return;
+    // ------------------------------------------------------------ the list
+
+    pub fn on_listed(
+        &mut self,
+        cx: &mut Cx,
+        (after, epoch, limit): (Option<String>, u64, u32),
+        result: Result<String, Error>,
+    ) -> Wake {
+        if !self.list.is_of(epoch) {
+            self.list.on_stale(cx.now.mono, result);
+            return Wake::Nobody;
         }
-        self.needs_auth = true;
-        self.effect(Effect::ForgetToken);
-        for call in self.pull.take_calls() {
-            self.reject(call, &error);
+        let page = result.and_then(|text| {
+            let page = wire::list::list_page(&text, after.as_deref())?;
+            self.own(cx, page.account.as_ref())?;
+            Ok(page)
+        });
+        match self.list.on_page(cx, limit, page) {
+            Page::Taken(page) => cx.jobs.push(Job::List { page, epoch }),
+            Page::Less => {}
+            Page::Failed(error) => return self.on_list_failed(cx, error),
         }
-        self.error_event(&error);
-        self.pull.error = Some(error);
-        self.pull.caught_up = false;
-        self.shown.status = true;
+        Wake::Nobody
+    }
+
+    /// A page of the list is committed.
+    pub fn on_list_applied(&mut self, cx: &mut Cx, page: ListPage) -> Wake {
+        cx.out.told.status = true;
+        if !self.list.on_applied(page) {
+            return Wake::Reloads;
+        }
+        let calls = self.pull.take_listing();
+        let undecided = is_undecided(cx.config, cx.db);
+        if self.pull.is_caught_up() && !undecided {
+            calls.iter().for_each(|call| cx.out.resolve(*call, "null"));
+        } else if undecided || !calls.is_empty() {
+            // What it leaves open, or the network failed since their pull: another one's turn.
+            self.pull.leave_to_next(calls, false);
+            self.ask(cx, 0);
+        }
+        Wake::Reloads
+    }
+
+    pub fn on_list_failed(&mut self, cx: &mut Cx, error: Error) -> Wake {
+        let new = self.list.on_failure(cx, &error);
+        for call in self.pull.take_listing() {
+            cx.out.reject(call, &error);
+        }
+        if new {
+            cx.out.failure_event(&error);
+        }
+        self.pull.on_error(Some(error));
+        cx.out.told.status = true;
+        Wake::Reloads
+    }
+
+    /// What is committed wins over what the list has read before (R11).
+    pub fn on_committed(&mut self, cx: &Cx, events: &[Event]) {
+        self.list.note(events, cx.config.limits.journal);
+    }
+
+    // ------------------------------------------------------------ the channel
+
+    /// What is connected is let go of.
+    pub fn unlink(&mut self, cx: &mut Cx) {
+        self.pull.stop_waiting(cx);
+        self.link.close(cx);
+    }
+
+    pub fn on_notice(&mut self, cx: &mut Cx, listen: u64, notice: Notice) -> Wake {
+        if !self.link.is(listen) {
+            return Wake::Nobody;
+        }
+        match notice {
+            Notice::Ready => {
+                self.link.on_ready(cx.now.mono);
+                let wake = self.on_reached(cx);
+                // The server is there: what the client chose to wait for is over.
+                self.pull.forgive();
+                self.list.forgive();
+                // What came while the channel was down said nothing.
+                self.ask(cx, 0);
+                return wake.max(Wake::TryAgain);
+            }
+            Notice::Push(text) => self.on_push(cx, &text),
+            Notice::Notify {
+                spread,
+                conversations,
+            } => {
+                let delay = match spread {
+                    0 => 0,
+                    spread => cx.out.random(u64::from(spread)),
+                };
+                self.pull.ask(cx, delay, conversations);
+            }
+            Notice::Closed(error) => self.on_closed(cx, error, 0),
+            Notice::Leaving(error) => self.on_closed(cx, Some(error), LEAVING_SPREAD),
+        }
+        Wake::Nobody
+    }
+
+    /// `spread`: ms over which it is opened again, where all clients have lost theirs.
+    fn on_closed(&mut self, cx: &mut Cx, error: Option<Error>, spread: u64) {
+        if self.link.is_ready() {
+            cx.out.told.status = true;
+            // The timer of a client without channel begins here: as long as there was one, it was not
+            // needed. And not all clients' timers at once.
+            let jitter = cx.out.random(cx.config.fallback_poll_interval);
+            self.pull.put_off_timer(cx.now.mono.saturating_add(jitter));
+        }
+        let lost = Error::new(ErrorCode::Network, "the notification channel was closed");
+        let why = error.as_ref().unwrap_or(&lost);
+        self.link.on_closed(cx, why, spread);
+        if let Some(error) = error {
+            let message = format!("the notification channel is closed: {error}");
+            cx.out.log("debug", &message);
+            if error.code == ErrorCode::Unauthorized {
+                self.pull.on_unauthorized(cx, error);
+            }
+        }
+    }
+
+    /// An overflow is committed: the list is read from its beginning. What was pushed into a mailbox
+    /// before that, and is still on its way, is of before: only what comes over a new channel follows.
+    pub fn on_overflow(&mut self, cx: &mut Cx) {
+        self.list.restart();
+        if cx.config.scope.trusts_the_channel() && self.link.is_ready() {
+            cx.jobs.drop_pushes();
+            self.unlink(cx);
+            self.link.forgive();
+        }
+    }
+
+    /// The account has left it.
+    pub fn forget(&mut self, conversation: &str) {
+        self.pull.forget(conversation);
+    }
+
+    /// The database is new, or this client's no more.
+    pub fn restart(&mut self, cx: &mut Cx) {
+        self.list.restart();
+        self.link.on_break();
+        self.pull.restart(cx);
     }
 
     // ------------------------------------------------------------ what the browser says
 
-    pub(super) fn network(&mut self, online: bool) {
-        if self.online == online {
-            return;
-        }
-        self.online = online;
-        self.shown.status = true;
-        self.pull.net_down = false;
-        self.pull.connected = false;
-        self.pull.caught_up = false;
-        if online {
-            self.reconnect();
-        } else {
-            self.unlink();
-            if self.promoted {
-                let error = Error::new(ErrorCode::Offline, "offline: the pull did not end");
-                for call in self.pull.take_calls() {
-                    self.reject(call, &error);
+    /// A hint, which forbids nothing (R14): "offline" makes a pull find out, "online" ends what is
+    /// backed off from.
+    pub fn on_network(&mut self, cx: &mut Cx, online: bool) -> Wake {
+        match cx.standing.network.on_hint(online) {
+            Hint::Nothing => Wake::Nobody,
+            Hint::Offline => {
+                self.pull.on_lost(cx);
+                Wake::Nobody
+            }
+            Hint::Online { other } => {
+                if other {
+                    // What was connected is of the network before.
+                    self.unlink(cx);
+                    self.pull.lose_touch();
+                    cx.out.told.status = true;
                 }
+                self.on_return(cx)
             }
         }
     }
 
-    pub(super) fn visibility(&mut self, hidden: bool) {
+    pub fn on_visibility(&mut self, cx: &mut Cx, hidden: bool) -> Wake {
         if hidden {
-            self.hidden_since.get_or_insert(self.now.mono);
-        } else if self.hidden_since.take().is_some() {
-            self.ask_pull(0);
+            cx.standing.hidden_since.get_or_insert(cx.now.mono);
+        } else if cx.standing.hidden_since.take().is_some() {
+            return self.on_return(cx);
         }
-    }
-
-    pub(super) fn freeze(&mut self) {
-        self.frozen = true;
-        self.unlink();
-    }
-
-    pub(super) fn resume(&mut self) {
-        if std::mem::take(&mut self.frozen) {
-            self.reconnect();
-        }
+        Wake::Nobody
     }
 
     /// The machine slept: what was connected may be dead without saying so.
-    pub(super) fn woke(&mut self) {
+    pub fn on_wake(&mut self, cx: &mut Cx) -> Wake {
         // What was answered meanwhile is about to be heard: while it slept, nobody waited in vain.
-        for pending in self.requests.values_mut() {
-            pending.until = pending.until.max(self.now.mono + HEARD_SOON);
-        }
-        self.unlink();
-        self.reconnect();
+        let soon = cx.now.mono.saturating_add(HEARD_SOON);
+        cx.out.requests.put_off(soon);
+        self.unlink(cx);
+        self.on_return(cx)
     }
 
     /// Begins again without waiting out a backoff; only a `Retry-After` is obeyed.
-    fn reconnect(&mut self) {
+    pub fn on_return(&mut self, cx: &mut Cx) -> Wake {
+        let wake = ask_for_token(cx);
         self.pull.forgive();
-        self.link.retry = 0;
-        self.list.retry = self.list.obey;
+        self.link.forgive();
+        self.list.forgive();
         // The channel makes a pull when it is ready: on return one is enough, if that is soon.
-        let soon = self.link_wanted() && self.link.open.is_none();
-        self.ask_pull(if soon { READY_SOON } else { 0 });
-        self.try_again();
-    }
-
-    /// What failed for want of a network is tried again.
-    fn try_again(&mut self) {
-        self.outbox.try_again();
-        for t in self.timelines.values_mut() {
-            t.try_again();
-        }
+        let soon = Link::is_used(cx) && !self.link.is_open();
+        self.pull.on_return(cx, if soon { READY_SOON } else { 0 });
+        wake.max(Wake::TryAgain)
     }
 }
 
-fn too_many_conversations() -> Error {
-    let most = format!("more than {MAX_CONVERSATIONS} conversations");
-    Error::new(ErrorCode::Protocol, most)
+/// The token provider is asked once more, where its token was refused.
+fn ask_for_token(cx: &mut Cx) -> Wake {
+    if !std::mem::take(&mut cx.standing.needs_auth) {
+        return Wake::Nobody;
+    }
+    cx.out.effect(Effect::ForgetToken);
+    cx.out.told.status = true;
+    // What the old token was refused.
+    Wake::TryAgain
 }
 
-/// The names of what a mailbox has delivered, also of what was known, or is of unknown type.
-fn deliveries(parts: &[Part]) -> Vec<String> {
-    let incoming = parts.iter().flat_map(|part| &part.batch.events);
-    let named = incoming.filter_map(|event| event.delivery.as_ref());
-    named.map(|name| name.to_string()).collect()
+/// R11: of some conversations only a pull begun after the list's last page says whether they are the
+/// account's: of those that the list lacked, and in scope "conversation" of those that have no cursor
+/// yet, because nothing but such a pull tells that they were left.
+pub(super) fn is_undecided(config: &Config, db: &Committed) -> bool {
+    let unnamed = |id: &Rc<str>| !db.cursors().contains_key(id);
+    let listed = config.scope.has_pieces() && db.meta().begun;
+    !db.meta().suspects.is_empty() || listed && db.list().keys().any(unnamed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,23 @@
-//! The app's own `Transport` (contract/pullcord.d.ts), through the facade: it calls the app's
+//! The app's own `Transport` (index.d.ts), through the facade: it calls the app's
 //! function and turns what comes back into the wire's form, so that the core checks it like an
 //! answer of a server.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{Array, JsString};
+use js_sys::{Array, JSON, JsString, Object};
+use serde::{Serialize, Serializer};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::json::{Object, list};
 use super::{
-    Abort, Answer, Hear, Hooks, Listening, Transport, message_of, own_error, promise, too_large,
+    Abort, Answer, Hear, Hooks, Listening, Terms, Transport, message_of, promise, too_large,
+    wire_error,
 };
-use crate::core::net::{Error, ErrorCode, Notice, Place, Request, shorten};
+use crate::core::net::{ERROR, Error, ErrorCode, Notice, Place, Request, shorten};
 use crate::core::node::{MAX_TEXT, Node};
-use crate::core::notice::PUSH_MAX;
+use crate::core::types::Seq;
+use crate::core::wire::notification::PUSH_MAX;
 
 /// The app's backend. How long it takes to answer is the app's to limit.
 pub struct App {
@@ -30,7 +32,7 @@ impl App {
 
     async fn ask(&self, call: Request) -> Result<String, Error> {
         let (abort, signal) = Abort::new()?;
-        let (method, request) = spoken(&call);
+        let (method, request) = spoken(&call)?;
         let answer = match self.hooks.call(method, &request, &signal) {
             Ok(answer) => JsFuture::from(promise(&answer)).await,
             Err(thrown) => Err(thrown),
@@ -54,84 +56,161 @@ impl App {
 }
 
 impl Transport for App {
-    fn request(self: Rc<Self>, call: Request) -> Answer {
+    /// How long the app takes is the engine's to limit: it drops what takes too long.
+    fn request_on(self: Rc<Self>, call: Request, _: Terms) -> Answer {
         Box::pin(async move { self.ask(call).await })
     }
 
     fn listen(self: Rc<Self>, hear: Hear) -> Listening {
-        let sink = NotifySink {
-            hear: Rc::new(RefCell::new(Some(hear))),
-        };
-        let open = sink.hear.clone();
-        let started = Abort::new().and_then(|(abort, signal)| {
-            self.hooks
-                .listen(sink.clone(), &signal)
-                .map_err(|thrown| rejection(&thrown))?;
-            Ok(abort)
-        });
-        match started {
-            Ok(abort) => Listening::until(move || {
-                // Deaf before the signal fires: the app may answer to it with `closed`.
-                open.replace(None);
-                drop(abort);
-            }),
+        let (abort, signal) = match Abort::new() {
+            Ok(made) => made,
             Err(error) => {
-                sink.end(Some(error));
-                Listening(None)
+                hear(Notice::Closed(Some(error)));
+                return Listening(None);
             }
+        };
+        let sink = NotifySink {
+            open: Rc::new(RefCell::new(Some((hear, abort)))),
+        };
+        let open = sink.open.clone();
+        if let Err(thrown) = self.hooks.listen(sink.clone(), &signal) {
+            sink.end(Some(rejection(&thrown)));
         }
+        // Deaf before the signal fires: the app may answer to it with `closed`.
+        Listening::until(move || drop(open.take()))
     }
 
     fn forget_token(&self) {}
 }
 
 fn rejection(thrown: &JsValue) -> Error {
-    own_error(thrown).unwrap_or_else(|| Error::new(ErrorCode::Network, message_of(thrown)))
+    wire_error(thrown).unwrap_or_else(|| Error::new(ErrorCode::Network, message_of(thrown)))
+}
+
+/// The argument of a `Transport` function, as index.d.ts has it.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Asked<'a> {
+    Pull {
+        cursor: Option<&'a str>,
+        limit: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        wait: Option<u32>,
+    },
+    PullConversations {
+        #[serde(with = "serde_wasm_bindgen::preserve")]
+        cursors: Object,
+        limit: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        only: Option<&'a [String]>,
+    },
+    PullMailbox {
+        limit: u32,
+    },
+    /// The one that is no object.
+    Acknowledge(&'a [String]),
+    Conversations {
+        after: Option<&'a str>,
+        limit: u32,
+        cursor: Option<&'a str>,
+    },
+    History {
+        conversation: &'a str,
+        limit: u32,
+        cursor: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<Digits>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<Digits>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        around: Option<Digits>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<u64>,
+    },
+    Changes {
+        conversation: &'a str,
+        since: &'a str,
+        cursor: Option<&'a str>,
+        from: Digits,
+        to: Digits,
+        limit: u32,
+    },
+    Send {
+        conversation: &'a str,
+        client_id: &'a str,
+        #[serde(with = "serde_wasm_bindgen::preserve")]
+        body: JsValue,
+    },
+    Edit {
+        conversation: &'a str,
+        message_id: &'a str,
+        client_id: &'a str,
+        #[serde(with = "serde_wasm_bindgen::preserve")]
+        body: JsValue,
+    },
+    Recall {
+        conversation: &'a str,
+        message_id: &'a str,
+    },
+    MarkRead {
+        conversation: &'a str,
+        seq: Digits,
+    },
+}
+
+/// A position: to the app always a string.
+struct Digits(Seq);
+
+impl Serialize for Digits {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0.0)
+    }
 }
 
 /// Name and argument of the `Transport` function.
-fn spoken(call: &Request) -> (&'static str, String) {
-    let (method, request) = match call {
+fn spoken(call: &Request) -> Result<(&'static str, JsValue), Error> {
+    let (method, asked) = match call {
         Request::Pull {
             cursor,
             limit,
             wait,
-        } => {
-            let request = Object::new()
-                .optional_text("cursor", cursor.as_deref())
-                .number("limit", u64::from(*limit));
-            (
-                "pull",
-                match wait {
-                    Some(wait) => request.number("wait", u64::from(*wait)),
-                    None => request,
-                },
-            )
-        }
+        } => (
+            "pull",
+            Asked::Pull {
+                cursor: cursor.as_deref(),
+                limit: *limit,
+                wait: *wait,
+            },
+        ),
         Request::PullConversations {
             cursors,
             limit,
             only,
+            rest,
         } => (
             "pullConversations",
-            Object::of_cursors(cursors, *limit, only.as_deref()),
+            Asked::PullConversations {
+                cursors: object_of(cursors)?,
+                limit: *limit,
+                // The contract's function knows no `rest`: without `only` it answers for all others too,
+                // and the core leaves out what it has.
+                only: only.as_deref().filter(|_| !rest),
+            },
         ),
-        Request::PullMailbox { limit } => (
-            "pullMailbox",
-            Object::new().number("limit", u64::from(*limit)),
-        ),
-        // The one whose argument is no object. How they came is nothing to the app.
-        Request::Acknowledge { deliveries, .. } => return ("acknowledge", list(deliveries)),
+        Request::PullMailbox { limit } => ("pullMailbox", Asked::PullMailbox { limit: *limit }),
+        // How they came is nothing to the app.
+        Request::Acknowledge { deliveries, .. } => ("acknowledge", Asked::Acknowledge(deliveries)),
         Request::Conversations {
             after,
             limit,
             cursor,
         } => (
             "conversations",
-            Object::new()
-                .optional_text("after", after.as_deref())
-                .number("limit", u64::from(*limit))
-                .optional_text("cursor", cursor.as_deref()),
+            Asked::Conversations {
+                after: after.as_deref(),
+                limit: *limit,
+                cursor: cursor.as_deref(),
+            },
         ),
         Request::History {
             conversation,
@@ -139,18 +218,24 @@ fn spoken(call: &Request) -> (&'static str, String) {
             cursor,
             place,
         } => {
-            let request = Object::new()
-                .text("conversation", conversation)
-                .number("limit", u64::from(*limit))
-                .optional_text("cursor", cursor.as_deref());
+            let (mut before, mut after, mut around, mut at) = (None, None, None, None);
+            match *place {
+                Place::Latest => {}
+                Place::Before(seq) => before = Some(Digits(seq)),
+                Place::After(seq) => after = Some(Digits(seq)),
+                Place::Around(seq) => around = Some(Digits(seq)),
+                Place::At(ms) => at = Some(ms),
+            }
             (
                 "history",
-                match *place {
-                    Place::Latest => request,
-                    Place::Before(seq) => request.text("before", &seq.0.to_string()),
-                    Place::After(seq) => request.text("after", &seq.0.to_string()),
-                    Place::Around(seq) => request.text("around", &seq.0.to_string()),
-                    Place::At(ms) => request.number("at", ms),
+                Asked::History {
+                    conversation,
+                    limit: *limit,
+                    cursor: cursor.as_deref(),
+                    before,
+                    after,
+                    around,
+                    at,
                 },
             )
         }
@@ -163,13 +248,14 @@ fn spoken(call: &Request) -> (&'static str, String) {
             limit,
         } => (
             "changes",
-            Object::new()
-                .text("conversation", conversation)
-                .text("since", since)
-                .optional_text("cursor", cursor.as_deref())
-                .text("from", &from.0.to_string())
-                .text("to", &to.0.to_string())
-                .number("limit", u64::from(*limit)),
+            Asked::Changes {
+                conversation,
+                since,
+                cursor: cursor.as_deref(),
+                from: Digits(*from),
+                to: Digits(*to),
+                limit: *limit,
+            },
         ),
         Request::Send {
             conversation,
@@ -177,10 +263,11 @@ fn spoken(call: &Request) -> (&'static str, String) {
             body,
         } => (
             "send",
-            Object::new()
-                .text("conversation", conversation)
-                .text("clientId", client_id)
-                .raw("body", body),
+            Asked::Send {
+                conversation,
+                client_id,
+                body: value_of(body)?,
+            },
         ),
         Request::Edit {
             conversation,
@@ -189,29 +276,52 @@ fn spoken(call: &Request) -> (&'static str, String) {
             body,
         } => (
             "edit",
-            Object::new()
-                .text("conversation", conversation)
-                .text("messageId", message)
-                .text("clientId", client_id)
-                .raw("body", body),
+            Asked::Edit {
+                conversation,
+                message_id: message,
+                client_id,
+                body: value_of(body)?,
+            },
         ),
         Request::Recall {
             conversation,
             message,
         } => (
             "recall",
-            Object::new()
-                .text("conversation", conversation)
-                .text("messageId", message),
+            Asked::Recall {
+                conversation,
+                message_id: message,
+            },
         ),
         Request::MarkRead { conversation, seq } => (
             "markRead",
-            Object::new()
-                .text("conversation", conversation)
-                .text("seq", &seq.0.to_string()),
+            Asked::MarkRead {
+                conversation,
+                seq: Digits(*seq),
+            },
         ),
     };
-    (method, request.end())
+    let to = serde_wasm_bindgen::Serializer::json_compatible();
+    let asked = asked.serialize(&to).map_err(JsValue::from);
+    Ok((method, asked.map_err(|thrown| unsaid(&thrown))?))
+}
+
+/// A body, which is text up to here: its keys and numbers are the app's, and JS reads them as it wrote them.
+fn value_of(body: &str) -> Result<JsValue, Error> {
+    JSON::parse(body).map_err(|thrown| unsaid(&thrown))
+}
+
+/// An object with a field of each name, whatever the names are.
+fn object_of(fields: &[(String, String)]) -> Result<Object, Error> {
+    let fields: Array = fields
+        .iter()
+        .map(|(name, text)| Array::of2(&name.as_str().into(), &text.as_str().into()))
+        .collect();
+    Object::from_entries(&fields).map_err(|thrown| unsaid(&thrown))
+}
+
+fn unsaid(thrown: &JsValue) -> Error {
+    Error::new(ErrorCode::Internal, message_of(thrown))
 }
 
 /// What the app's `listen` reports to. Deaf once its channel is closed; nothing that it is given
@@ -219,7 +329,8 @@ fn spoken(call: &Request) -> (&'static str, String) {
 #[wasm_bindgen]
 #[derive(Clone)]
 pub struct NotifySink {
-    hear: Rc<RefCell<Option<Hear>>>,
+    /// who hears, and the signal that tells the app that nobody does any more
+    open: Rc<RefCell<Option<(Hear, Abort)>>>,
 }
 
 #[wasm_bindgen]
@@ -270,21 +381,23 @@ impl NotifySink {
 impl NotifySink {
     fn tell(&self, notice: Notice) {
         // Not under the borrow: hearing it may close this very channel.
-        let hear = self.hear.borrow().clone();
+        let hear = self.open.borrow().as_ref().map(|(hear, _)| hear.clone());
         if let Some(hear) = hear {
             hear(notice);
         }
     }
 
     fn end(&self, reason: Option<Error>) {
-        if let Some(hear) = self.hear.take() {
+        // Its signal fires at once, and not when there is another channel.
+        let heard = self.open.take().map(|(hear, _)| hear);
+        if let Some(hear) = heard {
             hear(Notice::Closed(reason));
         }
     }
 }
 
 fn read_error(text: &str) -> Error {
-    match Node::parse("error", text) {
+    match Node::of("error", text, &ERROR) {
         Ok(node) => Error::from_json(&node),
         Err(_) => Error::new(ErrorCode::Network, shorten(text.to_owned())),
     }

@@ -1,6 +1,6 @@
-//! The built-in transport: contract/protocol.md over `fetch` and WebSocket.
+//! The built-in transport: docs/protocol.md over `fetch` and WebSocket.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use futures_util::future::abortable;
@@ -11,17 +11,17 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, Response, Url};
 
 use super::json::{Object, list};
-use super::time::{wall, within};
+use super::time::{Silence, monotonic};
 use super::token::Tokens;
 use super::{
-    Abort, Answer, Hear, Hooks, Listening, Transport, message_of, promise, socket, too_large,
+    Abort, Answer, Hear, Hooks, Listening, Terms, Transport, message_of, promise, socket, too_large,
 };
 use crate::core::command::Scope;
-use crate::core::net::{Error, ErrorCode, Notice, Place, Request, shorten};
+use crate::core::net::{ERROR_ANSWER, Error, ErrorCode, Place, Request, shorten, wait_of};
 use crate::core::node::{MAX_TEXT, Node};
 
-/// ms before a request counts as lost, where the app did not say.
-pub const TIMEOUT: u64 = 15_000;
+/// ms between two words that an answer is arriving.
+const TOLD: u64 = 1_000;
 
 /// Largest error answer that is read for its message, in bytes.
 const ERROR_MAX: usize = 64 << 10;
@@ -32,6 +32,9 @@ extern "C" {
     // page that has wrapped it may reject with anything, or answer with anything.
     #[wasm_bindgen(catch)]
     fn fetch(request: &web_sys::Request) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = parseFloat)]
+    fn parse_float(text: &str) -> f64;
 
     // As with `fetch`: all may throw where the page's own code stands in for the browser's.
     type Body;
@@ -101,7 +104,7 @@ impl Http {
         }))
     }
 
-    async fn ask(&self, call: Request) -> Result<String, Error> {
+    async fn ask(&self, call: Request, terms: &Terms) -> Result<String, Error> {
         if let Request::Acknowledge {
             deliveries,
             pushed: true,
@@ -115,13 +118,13 @@ impl Http {
         }
         let wire = Wire::of(&call)?;
         let token = self.tokens.get().await?;
-        let answer = self.exchange(&wire, &token).await;
+        let answer = self.exchange(&wire, &token, terms).await;
         if !refused(&answer) {
             return answer;
         }
         self.tokens.refuse(&token);
         let token = self.tokens.get().await?;
-        let answer = self.exchange(&wire, &token).await;
+        let answer = self.exchange(&wire, &token, terms).await;
         if refused(&answer) {
             self.tokens.refuse(&token);
         }
@@ -129,7 +132,7 @@ impl Http {
     }
 
     /// One request on its way and back.
-    async fn exchange(&self, wire: &Wire, token: &str) -> Result<String, Error> {
+    async fn exchange(&self, wire: &Wire, token: &str, terms: &Terms) -> Result<String, Error> {
         let (abort, signal) = Abort::new()?;
         let builder = RequestBuilder::new(&[&self.base, wire.path.as_str()].concat())
             .method(wire.method.clone())
@@ -145,12 +148,33 @@ impl Http {
         }
         .map_err(|_| Error::new(ErrorCode::Invalid, "no request can be made of this"))?;
 
-        let answer = within(self.timeout.saturating_add(wire.wait), async {
-            let response = JsFuture::from(promise(&fetch(&request.into())?)).await?;
-            let response: Response = response.dyn_into()?;
-            Ok(read(response).await)
-        })
-        .await;
+        // What counts is silence, and not length: bytes that arrive, however slowly, are worth waiting
+        // for. Of those that leave the browser says nothing: they get a time of their own.
+        let silence = Silence::new(
+            self.timeout.saturating_mul(u64::from(terms.patience)),
+            wire.wait.saturating_add(wire.upload),
+        );
+        let told = Cell::new(monotonic());
+        let heard = |bytes: usize| {
+            silence.heard(bytes as u64);
+            if let Some(progress) = &terms.progress
+                && monotonic() >= told.get() + TOLD
+            {
+                told.set(monotonic());
+                progress();
+            }
+        };
+        let answer = silence
+            .bound(async {
+                let response = JsFuture::from(promise(&fetch(&request.into())?)).await?;
+                heard(0);
+                let response: Response = response.dyn_into()?;
+                if self.is_strange(&response) {
+                    return Ok(Err(strange()));
+                }
+                read(response, wire.json, &heard).await
+            })
+            .await;
         match answer {
             None => Err(Error::new(
                 ErrorCode::Timeout,
@@ -169,14 +193,14 @@ impl Http {
 }
 
 impl Transport for Http {
-    fn request(self: Rc<Self>, call: Request) -> Answer {
-        Box::pin(async move { self.ask(call).await })
+    fn request_on(self: Rc<Self>, call: Request, terms: Terms) -> Answer {
+        Box::pin(async move { self.ask(call, &terms).await })
     }
 
     fn listen(self: Rc<Self>, hear: Hear) -> Listening {
         let (task, handle) = abortable(async move {
-            let reason = socket::run(&self, &hear).await;
-            hear(Notice::Closed(Some(reason)));
+            let over = socket::run(&self, &hear).await;
+            hear(over);
         });
         spawn_local(async move {
             // Aborted: whoever did that does not want to hear of it.
@@ -187,6 +211,21 @@ impl Transport for Http {
 
     fn forget_token(&self) {
         self.tokens.forget();
+    }
+}
+
+impl Http {
+    /// Whether an answer is none of the server's: a service worker's opaque one, or that of another
+    /// origin that somebody on the way has sent the request to (a network that wants the user to sign
+    /// in).
+    fn is_strange(&self, response: &Response) -> bool {
+        let elsewhere = || {
+            let url = Url::new(&response.url());
+            url.is_ok_and(|url| {
+                Url::new(&self.base).is_ok_and(|base| url.origin() != base.origin())
+            })
+        };
+        !(response.ok() || response.status() >= 400) || response.redirected() && elsewhere()
     }
 }
 
@@ -213,46 +252,75 @@ fn refused(answer: &Result<String, Error>) -> bool {
     )
 }
 
-async fn read(response: Response) -> Result<String, Error> {
+/// Something on the way has answered, and not the server: so nothing was reached.
+fn strange() -> Error {
+    Error::new(
+        ErrorCode::Network,
+        "what answered is not the server (a sign-in page of the network, perhaps)",
+    )
+}
+
+/// The answer of a response. `json`: whether it has one. Fails with what was thrown where it breaks off.
+async fn read(
+    response: Response,
+    json: bool,
+    heard: &dyn Fn(usize),
+) -> Result<Result<String, Error>, JsValue> {
     let status = response.status();
     let header = |name| response.headers().get(name).ok().flatten();
     if status < 400 {
-        if !response.ok() {
-            return Err(Error {
-                status: Some(status),
-                ..Error::new(
-                    ErrorCode::Protocol,
-                    "the server answered neither with an answer nor with an error",
-                )
-            });
-        }
         let said = header("content-length").and_then(|length| length.parse::<u64>().ok());
         if said.is_some_and(|length| length > MAX_TEXT as u64) {
-            return Err(too_large());
+            return Ok(Err(too_large()));
         }
-        return text(&response, MAX_TEXT).await;
+        let text = match text(&response, MAX_TEXT, heard).await? {
+            Some(text) => text,
+            None => return Ok(Err(too_large())),
+        };
+        // Without content there is nothing to be mistaken about.
+        return Ok(match json && status != 204 && !looks_like_json(&text) {
+            true => Err(strange()),
+            false => Ok(text),
+        });
     }
-    let retry_after = header("retry-after").and_then(|value| wait_of(&value));
-    let said = text(&response, ERROR_MAX).await.ok();
-    let said = said
-        .and_then(|body| server_message(&body))
-        .unwrap_or_else(|| ["the server answered with status ", &status.to_string()].concat());
-    Err(Error::from_status(status, said, retry_after))
+    let retry_after = header("retry-after").and_then(|value| retry_after(&value, header("date")));
+    let body = text(&response, ERROR_MAX, heard).await.ok().flatten();
+    let (said, wait) = body.map_or((None, None), |body| server_error(&body));
+    let said =
+        said.unwrap_or_else(|| ["the server answered with status ", &status.to_string()].concat());
+    Ok(Err(Error::from_status(status, said, retry_after.or(wait))))
+}
+
+/// Whether a text may be JSON: no page of HTML, no word of a proxy, not nothing.
+fn looks_like_json(text: &str) -> bool {
+    let text = text.trim_ascii();
+    match text.bytes().next() {
+        Some(b'{') => text.ends_with('}'),
+        Some(b'[') => text.ends_with(']'),
+        Some(b'"' | b'-' | b'0'..=b'9') => true,
+        _ => matches!(text, "null" | "true" | "false"),
+    }
 }
 
 /// The body, as long as it has no more than `max` bytes: read piece by piece, for what it is to have
 /// (`Content-Length`) it may not say, or not truly, and compressed it is another number.
-async fn text(response: &Response, max: usize) -> Result<String, Error> {
+///
+/// `None`: it has more. Fails with what was thrown where it breaks off.
+async fn text(
+    response: &Response,
+    max: usize,
+    heard: &dyn Fn(usize),
+) -> Result<Option<String>, JsValue> {
     let mut bytes = Vec::new();
     if let Some(body) = response.body() {
-        let reader = body.unchecked_ref::<Body>().reader();
-        let reader = reader.map_err(|thrown| lost(&thrown))?;
-        while let Some(chunk) = next(&reader).await.map_err(|thrown| lost(&thrown))? {
+        let reader = body.unchecked_ref::<Body>().reader()?;
+        while let Some(chunk) = next(&reader).await? {
             let at = bytes.len();
             let end = at + chunk.length() as usize;
             if end > max {
-                return Err(too_large());
+                return Ok(None);
             }
+            heard(chunk.length() as usize);
             bytes.resize(end, 0);
             chunk.copy_to(&mut bytes[at..]);
         }
@@ -260,10 +328,10 @@ async fn text(response: &Response, max: usize) -> Result<String, Error> {
     // As `Response.text()` does it.
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-    Ok(match text.strip_prefix('\u{feff}') {
+    Ok(Some(match text.strip_prefix('\u{feff}') {
         Some(text) => text.to_owned(),
         None => text,
-    })
+    }))
 }
 
 /// The next piece of a body.
@@ -276,22 +344,35 @@ async fn next(reader: &Reader) -> Result<Option<Uint8Array>, JsValue> {
     chunk.value()?.dyn_into().map(Some)
 }
 
-/// The message of `{"error":{"code","message"}}`.
-fn server_message(body: &str) -> Option<String> {
-    let body = Node::parse("error", body).ok()?;
-    let message = body.get("error")?.text("message").ok()?;
-    Some(shorten(message.to_owned()))
+/// Message and `retryAfter` (ms) of `{"error":{"code","message","retryAfter"?}}`.
+fn server_error(body: &str) -> (Option<String>, Option<u64>) {
+    let body = Node::of("error", body, &ERROR_ANSWER).ok();
+    let Some(error) = body.as_ref().and_then(|body| body.get("error")) else {
+        return (None, None);
+    };
+    let message = error.text("message").ok();
+    let wait = error.optional_number("retryAfter").ok().flatten();
+    (
+        message.map(|message| shorten(message.to_owned())),
+        wait.map(wait_of),
+    )
 }
 
-/// `Retry-After` in ms from now: it is in seconds, or a date.
-fn wait_of(value: &str) -> Option<u64> {
+/// `Retry-After` in ms: it is in seconds, or a date, which counts from the answer's own `Date` and from
+/// no clock of this device, which may be hours off. Whatever is neither says nothing.
+fn retry_after(value: &str, date: Option<String>) -> Option<u64> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(seconds.saturating_mul(1000));
+    let digits = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    if value.bytes().all(digits) {
+        // Beyond all numbers it is infinite, and is cut back.
+        let seconds = parse_float(value);
+        return (!seconds.is_nan()).then(|| wait_of(seconds * 1_000.0));
     }
-    let date = Date::parse(value);
-    date.is_finite()
-        .then(|| (date as u64).saturating_sub(wall()))
+    if !value.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        return None;
+    }
+    let wait = Date::parse(value) - Date::parse(&date?);
+    (!wait.is_nan()).then(|| wait_of(wait))
 }
 
 /// A request as the wire has it.
@@ -303,6 +384,10 @@ struct Wire {
     body: Option<String>,
     /// ms that the server may hold the answer back
     wait: u64,
+    /// ms that the body takes to get there
+    upload: u64,
+    /// whether the answer is JSON; else there is none
+    json: bool,
 }
 
 impl Wire {
@@ -312,6 +397,8 @@ impl Wire {
             path: path.0,
             body: None,
             wait: 0,
+            upload: 0,
+            json: true,
         }
     }
 
@@ -321,11 +408,22 @@ impl Wire {
             path: path.0,
             body,
             wait: 0,
+            upload: 0,
+            json: true,
         }
     }
 
     /// Error `invalid`: an id that no path can hold.
     fn of(call: &Request) -> Result<Wire, Error> {
+        let silent = matches!(call, Request::Acknowledge { .. } | Request::MarkRead { .. });
+        Ok(Wire {
+            upload: call.upload(),
+            json: !silent,
+            ..Wire::path_of(call)?
+        })
+    }
+
+    fn path_of(call: &Request) -> Result<Wire, Error> {
         Ok(match call {
             Request::Pull {
                 cursor,
@@ -344,9 +442,10 @@ impl Wire {
                 cursors,
                 limit,
                 only,
+                rest,
             } => Wire::post(
                 Path::new("/v1/sync/conversations"),
-                Some(Object::of_cursors(cursors, *limit, only.as_deref()).end()),
+                Some(Object::of_cursors(cursors, *limit, only.as_deref(), *rest).end()),
             ),
             Request::PullMailbox { limit } => {
                 Wire::get(Path::new("/v1/mailbox").number("limit", Some(u64::from(*limit))))

@@ -30,13 +30,6 @@ impl Object {
         self.raw(name, &quoted(value))
     }
 
-    pub(super) fn optional_text(self, name: &str, value: Option<&str>) -> Object {
-        match value {
-            Some(value) => self.text(name, value),
-            None => self.raw(name, "null"),
-        }
-    }
-
     pub(super) fn number(self, name: &str, value: u64) -> Object {
         self.raw(name, &value.to_string())
     }
@@ -60,13 +53,18 @@ impl Object {
         cursors: &[(String, String)],
         limit: u32,
         only: Option<&[String]>,
+        rest: bool,
     ) -> Object {
         let request = Object::new()
             .raw("cursors", &map(cursors))
             .number("limit", u64::from(limit));
-        match only {
+        let request = match only {
             Some(only) => request.raw("only", &list(only)),
             None => request,
+        };
+        match rest {
+            true => request.raw("rest", "true"),
+            false => request,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How requests and notifications travel: [`http`] speaks contract/protocol.md, [`app`] calls the
+//! How requests and notifications travel: [`http`] speaks docs/protocol.md, [`app`] calls the
 //! app's own `Transport`. Both move JSON text, of which only `crate::core` knows the meaning.
 //!
 //! Whatever is given up is dropped: a request's future, to abort it; a [`Listening`], to close the
@@ -21,7 +21,7 @@ use js_sys::{JsString, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortController, AbortSignal};
 
-use crate::core::net::{Error, ErrorCode, Notice, Request, shorten};
+use crate::core::net::{Error, ErrorCode, Notice, Request, shorten, wait_of};
 
 pub use app::NotifySink;
 
@@ -31,10 +31,33 @@ pub type Answer = Pin<Box<dyn Future<Output = Result<String, Error>>>>;
 /// Whom notices are told. May be called at once, from within [`Transport::listen`].
 pub type Hear = Rc<dyn Fn(Notice)>;
 
+/// How a request is waited for.
+#[derive(Clone)]
+pub struct Terms {
+    /// how many times the usual silence it may take
+    pub patience: u32,
+    /// told, now and then, that the answer is arriving
+    pub progress: Option<Rc<dyn Fn()>>,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            patience: 1,
+            progress: None,
+        }
+    }
+}
+
 /// A way to a backend.
 pub trait Transport {
-    /// Asks; answers the JSON text of protocol.md, "" where there is none.
-    fn request(self: Rc<Self>, call: Request) -> Answer;
+    /// Asks; answers the JSON text of docs/protocol.md, "" where there is none.
+    fn request_on(self: Rc<Self>, call: Request, terms: Terms) -> Answer;
+
+    /// The same, on the usual terms.
+    fn request(self: Rc<Self>, call: Request) -> Answer {
+        self.request_on(call, Terms::default())
+    }
 
     /// Opens the notification channel, until the guard is dropped or [`Notice::Closed`] was told.
     fn listen(self: Rc<Self>, hear: Hear) -> Listening;
@@ -74,7 +97,7 @@ extern "C" {
     fn call(
         this: &Hooks,
         method: &str,
-        request: &str,
+        request: &JsValue,
         signal: &AbortSignal,
     ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, structural, catch)]
@@ -111,7 +134,7 @@ impl Drop for Abort {
 }
 
 fn too_large() -> Error {
-    Error::new(ErrorCode::Protocol, "the server's answer is too large")
+    Error::too_large("the server's answer is too large")
 }
 
 /// A value, thenable or promise as a promise: what `await` takes.
@@ -122,18 +145,28 @@ fn promise(value: &JsValue) -> Promise {
         .unwrap_or_else(|| Promise::resolve(value))
 }
 
-/// The error that was thrown, if it has a code of `PullcordError`.
+/// The error that was thrown, if it is a `PullcordError`: known by its shape, so that one of another copy
+/// of the package is one too.
 fn own_error(thrown: &JsValue) -> Option<Error> {
+    let name = Reflect::get(thrown, &JsValue::from_str("name")).ok()?;
+    match name.as_string()?.as_str() {
+        "PullcordError" | "AbortError" => wire_error(thrown),
+        _ => None,
+    }
+}
+
+/// An error as the facade passes it on: `{code,message,status?,retryAfter?}`.
+fn wire_error(thrown: &JsValue) -> Option<Error> {
     let field = |name: &str| Reflect::get(thrown, &JsValue::from_str(name)).ok();
     let code = field("code")?.as_string()?;
     let code = ErrorCode::named(&code)?;
+    let number = |name: &str| field(name).and_then(|value| value.as_f64());
+    let status = number("status").map(|status| status as u16);
     Some(Error {
-        code,
-        message: message_of(thrown),
-        status: field("status").and_then(|v| v.as_f64()).map(|v| v as u16),
-        retry_after: field("retryAfter")
-            .and_then(|v| v.as_f64())
-            .map(|v| v as u64),
+        status,
+        retry_after: number("retryAfter").map(wait_of),
+        too_large: status == Some(413),
+        ..Error::new(code, message_of(thrown))
     })
 }
 

@@ -17,10 +17,10 @@ use gloo_net::websocket::{Message, State, WebSocketError, futures::WebSocket};
 use super::Hear;
 use super::http::Http;
 use super::json::{Object, list};
-use super::time::{monotonic, within};
+use super::time::{LATE, monotonic, within};
 use super::token::Token;
 use crate::core::net::{Error, ErrorCode, Notice};
-use crate::core::notice::Frame;
+use crate::core::wire::notification::Frame;
 
 /// ms for the connection to come up, and again for the server's `ready`.
 const CONNECT: u64 = 10_000;
@@ -28,14 +28,14 @@ const CONNECT: u64 = 10_000;
 const PING: u64 = 25_000;
 /// ms after a ping within which something must arrive.
 const PONG: u64 = 20_000;
-/// A timer this many ms late says that the page slept or was throttled: what has arrived may still
-/// be waiting behind it, so silence proves nothing yet.
-const LATE: u64 = 5_000;
 /// Largest acknowledgement that is sent as a frame, in bytes: servers close the connection over one
 /// that they find too large, while a request is only refused.
 const ACK_MAX: usize = 32 << 10;
 /// Close code: the token was refused.
 const UNAUTHORIZED: u16 = 4401;
+/// Close codes of a server that goes away, begins again, or is asked too much: it closes the channels of
+/// all its clients in the same moment.
+const LEAVING: [u16; 3] = [1001, 1012, 1013];
 
 /// What frames go through: held by the channel, which alone reads, for as long as it lives. Borrowed
 /// for no longer than one call of it.
@@ -54,19 +54,20 @@ pub(super) fn acknowledge(socket: &Socket, deliveries: &[String]) -> bool {
 }
 
 /// Keeps a connection until it ends; the reason why. Dropped, it closes the connection.
-pub(super) async fn run(http: &Http, hear: &Hear) -> Error {
+pub(super) async fn run(http: &Http, hear: &Hear) -> Notice {
+    let closed = |code, why: &str| Notice::Closed(Some(Error::new(code, why)));
     let mut asked_again = false;
     loop {
         let token = match http.tokens.get().await {
             Ok(token) => token,
-            Err(error) => return error,
+            Err(error) => return Notice::Closed(Some(error)),
         };
         let mut channel = match Channel::connect(http, &token).await {
             Ok(channel) => channel,
             Err(End::Unauthorized) => {
                 http.tokens.refuse(&token);
                 if asked_again {
-                    return Error::new(
+                    return closed(
                         ErrorCode::Unauthorized,
                         "the server refused the token for notifications",
                     );
@@ -74,7 +75,8 @@ pub(super) async fn run(http: &Http, hear: &Hear) -> Error {
                 asked_again = true;
                 continue;
             }
-            Err(End::Lost(why)) => return Error::new(ErrorCode::Network, why),
+            Err(End::Lost(why)) => return closed(ErrorCode::Network, why),
+            Err(End::Leaving) => return leaving(),
         };
         http.socket.replace(Rc::downgrade(&channel.socket));
         hear(Notice::Ready);
@@ -83,19 +85,28 @@ pub(super) async fn run(http: &Http, hear: &Hear) -> Error {
             // refusal that counts.
             End::Unauthorized => {
                 http.tokens.refuse(&token);
-                Error::new(
+                closed(
                     ErrorCode::Network,
                     "the notification channel's token has run out",
                 )
             }
-            End::Lost(why) => Error::new(ErrorCode::Network, why),
+            End::Lost(why) => closed(ErrorCode::Network, why),
+            End::Leaving => leaving(),
         };
     }
+}
+
+fn leaving() -> Notice {
+    Notice::Leaving(Error::new(
+        ErrorCode::Network,
+        "the server closes its notification channels for a while",
+    ))
 }
 
 /// Why a connection is over.
 enum End {
     Unauthorized,
+    Leaving,
     Lost(&'static str),
 }
 
@@ -203,6 +214,11 @@ impl Channel<'_> {
                 Some(Ok(Message::Bytes(_))) => return Ok(Frame::malformed()),
                 Some(Err(WebSocketError::ConnectionClose(event))) if event.code == UNAUTHORIZED => {
                     return Err(End::Unauthorized);
+                }
+                Some(Err(WebSocketError::ConnectionClose(event)))
+                    if LEAVING.contains(&event.code) =>
+                {
+                    return Err(End::Leaving);
                 }
                 // The close event that says why is still to come.
                 Some(Err(WebSocketError::ConnectionError)) => {}

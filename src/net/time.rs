@@ -1,6 +1,6 @@
 //! Timers of the JS event loop: in a page, a worker, or Node.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -99,6 +99,72 @@ impl Future for Sleep {
         }
         state.waker = Some(context.waker().clone());
         Poll::Pending
+    }
+}
+
+/// A timer this many ms late says that the page slept or was throttled: what has arrived may still be
+/// waiting behind it, so silence proves nothing yet.
+pub(super) const LATE: u64 = 5_000;
+
+/// Bytes a ms below which what arrives is too little to be waited for.
+const TRICKLE: u64 = 1;
+/// Limits of silence that something may take which is no more than a trickle.
+const TRICKLES: u64 = 20;
+
+/// A time limit that counts silence, and not length: it begins anew with everything that is heard.
+/// What comes at less than 1 KB/s has an end too: it would be waited for without one.
+pub struct Silence {
+    /// ms of silence that are taken, once something was heard
+    limit: u64,
+    until: Cell<u64>,
+    /// when all of it must have come, at the bytes so far
+    end: Cell<u64>,
+}
+
+impl Silence {
+    /// Allows `limit` ms of silence; the first time also `first` more.
+    pub fn new(limit: u64, first: u64) -> Silence {
+        let until = monotonic().saturating_add(limit).saturating_add(first);
+        Silence {
+            limit,
+            until: Cell::new(until),
+            end: Cell::new(until.saturating_add(limit.saturating_mul(TRICKLES))),
+        }
+    }
+
+    /// So many bytes have arrived.
+    pub fn heard(&self, bytes: u64) {
+        let end = self.end.get().saturating_add(bytes / TRICKLE);
+        self.end.set(end);
+        self.until.set(monotonic().saturating_add(self.limit));
+    }
+
+    /// The future's output, or `None` when nothing was heard for too long; then it is dropped.
+    pub async fn bound<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let ends = || self.until.get().min(self.end.get());
+        let mut asleep = (ends(), sleep(ends().saturating_sub(monotonic())));
+        let mut excused = false;
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            while Pin::new(&mut asleep.1).poll(context).is_ready() {
+                let now = monotonic();
+                // The page may have slept: what came meanwhile is about to be heard.
+                if now > asleep.0.saturating_add(LATE) && !excused {
+                    excused = true;
+                    self.until.set(now.saturating_add(LATE));
+                    self.end.set(self.end.get().max(self.until.get()));
+                }
+                if now >= ends() {
+                    return Poll::Ready(None);
+                }
+                asleep = (ends(), sleep(ends() - now));
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

@@ -35,8 +35,9 @@ impl Tokens {
 
     /// The token; asks the provider where there is none.
     ///
-    /// Errors: the provider's own, if it is a `PullcordError`; `network` where its request did not
-    /// get through; `timeout`; else `unauthorized`: it will not give one.
+    /// Errors: `unauthorized`, where the provider refuses one by a `PullcordError` of that code; else
+    /// what may be tried again: `network` or `timeout`. A provider asks a server of its own, and fails in
+    /// a hundred ways where that cannot be reached: none of them may wait for the user to sign in.
     pub(super) async fn get(&self) -> Result<Token, Error> {
         if let Some(token) = &*self.held.borrow() {
             return Ok(token.clone());
@@ -104,7 +105,7 @@ impl Tokens {
 
 /// A token that a header can carry.
 fn checked(given: &JsValue) -> Result<Token, Error> {
-    let unusable = |why| Err(Error::new(ErrorCode::Unauthorized, why));
+    let unusable = |why| Err(Error::new(ErrorCode::Network, why));
     match given.as_string() {
         None => unusable("the token provider gave no string"),
         Some(token) if token.is_empty() => unusable("the token provider gave an empty token"),
@@ -116,15 +117,22 @@ fn checked(given: &JsValue) -> Result<Token, Error> {
 }
 
 fn provider_error(thrown: &JsValue) -> Error {
-    own_error(thrown).unwrap_or_else(|| {
-        // A provider asks its own server: `fetch` rejects with a TypeError when that cannot be
-        // reached. It is no refusal, and must not wait for the user to sign in again.
-        let code = match thrown.is_instance_of::<js_sys::TypeError>() {
-            true => ErrorCode::Network,
-            false => ErrorCode::Unauthorized,
-        };
-        let mut message = String::from("the token provider failed: ");
-        message.push_str(&message_of(thrown));
-        Error::new(code, message)
-    })
+    let own = own_error(thrown);
+    let code = own.as_ref().map_or(ErrorCode::Network, |error| error.code);
+    if let (ErrorCode::Unauthorized, Some(error)) = (code, own.clone()) {
+        return error;
+    }
+    let mut message = String::from("the token provider failed: ");
+    message.push_str(&message_of(thrown));
+    Error {
+        // Neither its status nor its code is the server's that the token is for.
+        retry_after: own.and_then(|error| error.retry_after),
+        ..Error::new(
+            match code {
+                ErrorCode::Timeout => code,
+                _ => ErrorCode::Network,
+            },
+            message,
+        )
+    }
 }

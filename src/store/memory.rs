@@ -1,9 +1,11 @@
 //! A store in memory: the simulation's, and a browser's that has no IndexedDB.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::core::storage::{Key, Read, StoreError, Table, Value, Write};
+use super::Backend;
+use crate::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Value, Write};
 
 /// A record, and where it stands.
 #[derive(Clone, Debug)]
@@ -12,6 +14,8 @@ struct Row {
     key: Key,
     /// shared, so that a clone (the simulation takes one before every crash) costs the keys only
     value: Arc<[u8]>,
+    /// whether it is there and cannot be read: see [`Memory::spoil`]
+    spoilt: bool,
 }
 
 impl Row {
@@ -30,6 +34,8 @@ pub struct Memory {
     bytes: usize,
     capacity: Option<usize>,
     closed: bool,
+    /// of who may write
+    epoch: u64,
 }
 
 impl Memory {
@@ -58,29 +64,72 @@ impl Memory {
         self.bytes
     }
 
+    /// From now on this record cannot be read, as where a browser keeps a large value in a file of
+    /// its own and that is damaged. It is there all the same, until it is written anew or deleted.
+    /// Answers whether there is one.
+    pub fn spoil(&mut self, table: Table, key: &[u8]) -> bool {
+        let span = self.span(table, key, key);
+        let rows = self.rows.get_mut(span).unwrap_or_default();
+        rows.iter_mut().for_each(|row| row.spoilt = true);
+        !rows.is_empty()
+    }
+
+    /// What was spoilt can be read again.
+    pub fn mend(&mut self) {
+        self.rows.iter_mut().for_each(|row| row.spoilt = false);
+    }
+
     /// The answers to `reads`, in their order.
     ///
     /// # Errors
     /// [`StoreError::Closed`] after [`close`](Memory::close).
-    pub fn read(&self, reads: &[Read]) -> Result<Vec<Vec<Value>>, StoreError> {
+    pub fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError> {
         if self.closed {
             return Err(StoreError::Closed);
         }
-        let values = |span: Range<usize>| {
+        let answer = |span: Range<usize>| {
             let rows = self.rows.get(span).unwrap_or_default();
-            rows.iter().map(|row| row.value.to_vec()).collect()
+            let (spoilt, sound): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.spoilt);
+            Answer {
+                values: sound.iter().map(|row| row.value.to_vec()).collect(),
+                unreadable: spoilt.iter().map(|row| row.key.clone()).collect(),
+            }
         };
         Ok(reads
             .iter()
             .map(|read| match read {
-                Read::Get { table, key } => values(self.span(*table, key, key)),
-                Read::Range { table, lo, hi } => values(self.span(*table, lo, hi)),
-                Read::All { table } => values(self.table(*table)),
+                Read::Range { table, lo, hi } => answer(self.span(*table, lo, hi)),
+                Read::All { table } => answer(self.table(*table)),
+                Read::Keys { table } => {
+                    let rows = self.rows.get(self.table(*table)).unwrap_or_default();
+                    rows.iter()
+                        .map(|row| row.key.clone())
+                        .collect::<Vec<Value>>()
+                        .into()
+                }
+                Read::Epoch => vec![self.epoch.to_be_bytes().to_vec()].into(),
             })
             .collect())
     }
 
-    /// Applies `writes` in their order, all or none.
+    /// From now on only the client that is given this epoch may write (R15).
+    pub fn fence(&mut self) -> u64 {
+        self.epoch += 1;
+        self.epoch
+    }
+
+    /// [`commit`](Memory::commit) of the client with this epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] where that is not the newest; those of `commit`.
+    pub fn commit_of(&mut self, epoch: u64, writes: &[Write]) -> Result<(), StoreError> {
+        match epoch == self.epoch || self.closed {
+            true => self.commit(writes),
+            false => Err(StoreError::Fenced),
+        }
+    }
+
+    /// Applies `writes` in their order, all or none, whoever may write.
     ///
     /// # Errors
     /// [`StoreError::Quota`] where they do not fit, [`StoreError::Closed`] after
@@ -120,12 +169,12 @@ impl Memory {
                     table: *table,
                     key: key.clone(),
                     value: value.as_slice().into(),
+                    spoilt: false,
                 });
                 self.span(*table, key, key)
             }
             Write::Delete { table, key } => self.span(*table, key, key),
             Write::DeleteRange { table, lo, hi } => self.span(*table, lo, hi),
-            Write::Clear { table } => self.table(*table),
         };
         let put = span.start..span.start + rows.len();
         (put, self.replace(span, rows))
@@ -153,5 +202,41 @@ impl Memory {
         let start = self.rows.partition_point(|row| row.table < table);
         let end = self.rows.partition_point(|row| row.table <= table);
         start..end
+    }
+}
+
+/// The store of one client.
+impl Backend for RefCell<Memory> {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    fn durable(&self) -> bool {
+        false
+    }
+
+    async fn fence(&self) -> Result<u64, StoreError> {
+        Ok(self.borrow_mut().fence())
+    }
+
+    async fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError> {
+        self.borrow().read(reads)
+    }
+
+    async fn commit(&self, writes: &[Write], _: Durability) -> Result<(), StoreError> {
+        self.borrow_mut().commit(writes)
+    }
+
+    fn sleep(&self) {}
+
+    fn wake(&self) {}
+
+    fn close(&self) {
+        self.borrow_mut().close();
+    }
+
+    /// It goes with its page.
+    async fn wipe(_: &str) -> Result<(), StoreError> {
+        Ok(())
     }
 }

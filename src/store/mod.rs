@@ -5,51 +5,44 @@
 //! - `IndexedDb` keeps them in the browser, one database an account.
 //! - [`Store`] is one of the two. Both behave the same: one suite of tests runs on both.
 //!
+//! An account's database is called `pullcord:` and the account, and has one object store a table and
+//! the guard. It is deleted in this order: whoever has it open is told and closes it (the account's
+//! channel, then `versionchange`), whoever holds the account's lock lets go of it, then the database
+//! goes. `Store::wipe` deletes for a client that runs; `pkg-template/wipe.js` does the same for
+//! `wipe(account)`, without the wasm. A client makes one where there is none; no deletion does.
+//!
 //! A store is *read* by any client of the account, and *written* only by the one that works:
 //! [`Store::fence`] makes a client that one, and every commit of the clients before it is refused
 //! from then on, also where such a client was frozen and knows of nothing.
 
-mod memory;
-
-#[cfg(target_arch = "wasm32")]
-mod guard;
 #[cfg(target_arch = "wasm32")]
 mod indexeddb;
-#[cfg(target_arch = "wasm32")]
-mod schema;
+mod memory;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::core::storage::{Durability, Read, StoreError, Value, Write};
+use crate::core::storage::{Answer, Durability, Read, StoreError, Write};
 
+pub use crate::core::storage::Mode;
 #[cfg(target_arch = "wasm32")]
-pub use indexeddb::IndexedDb;
+pub use indexeddb::{IndexedDb, SCHEMA};
 pub use memory::Memory;
-#[cfg(target_arch = "wasm32")]
-pub use schema::SCHEMA;
-
-/// Which store a client asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// IndexedDB; memory where there is none, or the browser refuses it
-    #[default]
-    Auto,
-    /// IndexedDB, or the client does not start
-    IndexedDb,
-    /// memory: everything is gone with the page
-    Memory,
-}
 
 /// What befalls a store without having been asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// With [`Mode::Auto`]: IndexedDB does not open, and why. What is stored is kept in memory; what
+    /// there may be in the database waits, as it is.
+    InMemory(StoreError),
     /// The database is to be upgraded, and another tab that holds it has not let go of it yet. Opening
     /// goes on waiting, and fails with [`StoreError::Failed`] if that lasts.
     Blocked,
     /// The browser had closed the handle; a new one has taken its place, and nothing was lost.
     Reopened,
+    /// Records of the guard could not be read, though their neighbours could: they are written anew.
+    PutRight,
     /// The handle was given up for good: a newer version of Pullcord in another tab upgrades the
     /// database, or somebody deletes it. Everything asked from now on answers [`StoreError::Closed`].
     Closed {
@@ -62,6 +55,35 @@ pub enum Event {
 /// note, and must not ask the store anything before it has returned.
 pub type OnEvent = Rc<dyn Fn(Event)>;
 
+/// What a kind of store can do. [`Store`] is whichever of them was opened, and says what each promises.
+///
+/// A new kind is one folder that has this, a line in [`Store`], in `each!` and in [`Store::open`], and
+/// its [`Mode`].
+#[expect(
+    async_fn_in_trait,
+    reason = "a page has one thread: no future has to be `Send`"
+)]
+pub trait Backend {
+    /// See [`Store::kind`].
+    fn kind(&self) -> &'static str;
+    /// See [`Store::durable`].
+    fn durable(&self) -> bool;
+    /// See [`Store::fence`].
+    async fn fence(&self) -> Result<u64, StoreError>;
+    /// See [`Store::read`].
+    async fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError>;
+    /// See [`Store::commit`].
+    async fn commit(&self, writes: &[Write], durability: Durability) -> Result<(), StoreError>;
+    /// See [`Store::sleep`].
+    fn sleep(&self);
+    /// See [`Store::wake`].
+    fn wake(&self);
+    /// See [`Store::close`].
+    fn close(&self);
+    /// See [`Store::wipe`].
+    async fn wipe(account: &str) -> Result<(), StoreError>;
+}
+
 /// The store of one account's client.
 #[derive(Debug)]
 pub enum Store {
@@ -72,24 +94,42 @@ pub enum Store {
     IndexedDb(IndexedDb),
 }
 
+/// The same of whichever store it is: chosen by a `match`, for calls through a table would keep all of
+/// every store in the wasm.
+macro_rules! each {
+    ($self:expr, $store:ident => $does:expr) => {
+        match $self {
+            Store::Memory($store) => $does,
+            #[cfg(target_arch = "wasm32")]
+            Store::IndexedDb($store) => $does,
+        }
+    };
+}
+
 impl Store {
     /// Opens the account's store, creating it where there is none.
     ///
     /// # Errors
-    /// [`StoreError::Newer`], [`StoreError::Refused`], [`StoreError::Quota`] (no room to create it),
-    /// [`StoreError::Failed`] (also where another tab blocks it for too long). With [`Mode::Auto`],
-    /// `Refused` alone gives a memory store instead: a database that failed for another reason may
-    /// hold an outbox, which a client that starts without it would leave behind.
+    /// [`StoreError::Newer`], [`StoreError::Refused`] (also where the browser fails to open it each
+    /// time, or does not answer), [`StoreError::Quota`] (no room to create it), [`StoreError::Failed`]
+    /// (another tab blocks it for too long). With [`Mode::Auto`], `Refused` and `Quota` give a memory
+    /// store instead: the client works, and what is stored waits, as it is, for the next one.
     pub async fn open(account: &str, mode: Mode, on_event: OnEvent) -> Result<Store, StoreError> {
         if mode == Mode::Memory {
-            return Ok(Store::Memory(RefCell::default()));
+            return Ok(Store::in_memory());
         }
-        match Store::open_indexed_db(account, on_event).await {
-            Err(StoreError::Refused(_)) if mode == Mode::Auto => {
-                Ok(Store::Memory(RefCell::default()))
+        match Store::open_indexed_db(account, on_event.clone()).await {
+            Err(why @ (StoreError::Refused(_) | StoreError::Quota)) if mode == Mode::Auto => {
+                on_event(Event::InMemory(why));
+                Ok(Store::in_memory())
             }
             opened => opened,
         }
+    }
+
+    /// An empty one in memory.
+    pub fn in_memory() -> Store {
+        Store::Memory(RefCell::default())
     }
 
     #[cfg(target_arch = "wasm32")]
@@ -101,42 +141,36 @@ impl Store {
 
     #[cfg(not(target_arch = "wasm32"))]
     async fn open_indexed_db(_: &str, _: OnEvent) -> Result<Store, StoreError> {
-        Err(StoreError::Refused("not a browser".to_owned()))
+        Err(StoreError::Refused("not a browser".into()))
     }
 
     /// "indexeddb" or "memory", as `ClientStatus` and the engine's config name it.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Store::Memory(_) => "memory",
-            #[cfg(target_arch = "wasm32")]
-            Store::IndexedDb(_) => "indexeddb",
-        }
+        each!(self, store => store.kind())
     }
 
-    /// Makes this client the one that writes. After [`StoreError::Lost`] it also says that the
-    /// caller knows, and goes on with the empty database.
+    /// Whether what it holds is there after the page has gone.
+    pub fn durable(&self) -> bool {
+        each!(self, store => store.durable())
+    }
+
+    /// Makes this client the one that writes, under the epoch that is answered: the highest that there
+    /// is (R15). After [`StoreError::Lost`] it also says that the caller knows, and goes on with the
+    /// empty database.
     ///
     /// # Errors
     /// Those of a commit, but for [`StoreError::Fenced`].
-    pub async fn fence(&self) -> Result<(), StoreError> {
-        match self {
-            // Nobody else can reach it.
-            Store::Memory(_) => Ok(()),
-            #[cfg(target_arch = "wasm32")]
-            Store::IndexedDb(store) => store.fence().await,
-        }
+    pub async fn fence(&self) -> Result<u64, StoreError> {
+        each!(self, store => store.fence().await)
     }
 
-    /// The answers to `reads`, in their order, all of one snapshot.
+    /// The answers to `reads`, in their order, all of one snapshot. Records that cannot be read are
+    /// told beside those that can.
     ///
     /// # Errors
     /// [`StoreError::Closed`], [`StoreError::Lost`], or [`StoreError::Failed`].
-    pub async fn read(&self, reads: &[Read]) -> Result<Vec<Vec<Value>>, StoreError> {
-        match self {
-            Store::Memory(store) => store.borrow().read(reads),
-            #[cfg(target_arch = "wasm32")]
-            Store::IndexedDb(store) => store.read(reads).await,
-        }
+    pub async fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError> {
+        each!(self, store => store.read(reads).await)
     }
 
     /// Applies `writes` in their order, all or none (R9).
@@ -144,44 +178,37 @@ impl Store {
     /// # Errors
     /// [`StoreError::Quota`], [`StoreError::Fenced`] (also before the first [`fence`](Store::fence)),
     /// [`StoreError::Closed`], [`StoreError::Lost`], or [`StoreError::Failed`]. Nothing was applied.
-    pub async fn commit(
-        &self,
-        writes: &[Write],
-        // Memory knows one durability only.
-        #[cfg_attr(not(target_arch = "wasm32"), expect(unused_variables))] durability: Durability,
-    ) -> Result<(), StoreError> {
-        match self {
-            Store::Memory(store) => store.borrow_mut().commit(writes),
-            #[cfg(target_arch = "wasm32")]
-            Store::IndexedDb(store) => store.commit(writes, durability).await,
-        }
+    pub async fn commit(&self, writes: &[Write], durability: Durability) -> Result<(), StoreError> {
+        each!(self, store => store.commit(writes, durability).await)
+    }
+
+    /// The page goes to sleep: what is under way is aborted before this returns, and done once the
+    /// page is awake again; no transaction begins before. Awake it is when told so, and in any case
+    /// when a timer of the page comes.
+    pub fn sleep(&self) {
+        each!(self, store => store.sleep());
+    }
+
+    /// The page is awake.
+    pub fn wake(&self) {
+        each!(self, store => store.wake());
     }
 
     /// Gives the handle up: what is asked from now on answers [`StoreError::Closed`]; what is under
     /// way ends first.
     pub fn close(&self) {
-        match self {
-            Store::Memory(store) => store.borrow_mut().close(),
-            #[cfg(target_arch = "wasm32")]
-            Store::IndexedDb(store) => store.close(),
-        }
+        each!(self, store => store.close());
     }
 
-    /// Deletes all that is stored of the account; nothing stored is no error. The clients that still
-    /// have it open are closed by it.
+    /// Deletes all that is stored of the account, wherever a store of this page's may have put it; nothing
+    /// stored is no error. The clients that still have it open are closed by it.
     ///
     /// # Errors
     /// [`StoreError::Failed`], where another tab holds the database and does not let go: it is
     /// deleted as soon as that tab is closed.
     pub async fn wipe(account: &str) -> Result<(), StoreError> {
         #[cfg(target_arch = "wasm32")]
-        match IndexedDb::wipe(account).await {
-            // Where nothing can be stored, nothing is.
-            Err(StoreError::Refused(_)) => {}
-            wiped => return wiped,
-        }
-        #[cfg(not(target_arch = "wasm32"))]
-        let _ = account;
-        Ok(())
+        <IndexedDb as Backend>::wipe(account).await?;
+        <RefCell<Memory> as Backend>::wipe(account).await
     }
 }

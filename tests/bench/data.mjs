@@ -29,7 +29,24 @@ function random(seed) {
 function generate() {
   const next = random(1);
   const below = (limit) => Math.floor(next() * limit);
-  const syllables = ["ba", "ker", "nel", "to", "mi", "root", "sy", "an", "ux", "de", "pack", "re", "li", "gno", "me", "apt"];
+  const syllables = [
+    "ba",
+    "ker",
+    "nel",
+    "to",
+    "mi",
+    "root",
+    "sy",
+    "an",
+    "ux",
+    "de",
+    "pack",
+    "re",
+    "li",
+    "gno",
+    "me",
+    "apt",
+  ];
   const word = () => Array.from({ length: 1 + below(3) }, () => syllables[below(syllables.length)]).join("");
   const words = Array.from({ length: 4_000 }, word);
   const names = Array.from({ length: SENDERS }, () => word() + below(100));
@@ -39,15 +56,28 @@ function generate() {
   let createdAt = FIRST;
   const lines = [];
   while (remaining > 0) {
-    let pick = below(remaining--);
-    const conversation = Object.keys(left).find((id) => (pick -= left[id]) < 0);
+    let pick = below(remaining);
+    remaining -= 1;
+    const conversation = Object.keys(left).find((id) => {
+      pick -= left[id];
+      return pick < 0;
+    });
     left[conversation] -= 1;
     createdAt += below(60) * 1000;
     const length = 1 + Math.floor(-Math.log(1 - next()) * MEAN_WORDS);
     // few write much
     const sender = names[Math.floor(SENDERS * next() ** 3)];
     const text = Array.from({ length }, () => words[Math.floor(words.length * next() ** 2)]).join(" ");
-    lines.push(JSON.stringify({ conversation, n: COUNTS[conversation] - left[conversation], createdAt, sender, kind: "text", text }));
+    lines.push(
+      JSON.stringify({
+        conversation,
+        n: COUNTS[conversation] - left[conversation],
+        createdAt,
+        sender,
+        kind: "text",
+        text,
+      }),
+    );
   }
   return lines.join("\n");
 }

@@ -4,7 +4,8 @@ import { connect, createServer } from "node:net";
 
 /**
  * @param {string} url of the server
- * @returns {Promise<{ url: string, up: () => number, down: () => number, close: () => void }>} `up`: bytes from the page to the server so far
+ * @returns {Promise<{ url: string, up: () => number, down: () => number, close: () => void }>} `up`: bytes from the
+ *   page to the server so far
  */
 export async function meter(url) {
   const { hostname, port } = new URL(url);

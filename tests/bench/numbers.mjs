@@ -22,5 +22,13 @@ export function figure(value) {
 /** Columns as wide as they must be; all but the first are numbers. @param {string[][]} rows the first is the heading */
 export function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => "  " + row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column] + 3))).join("")).join("\n");
+  return rows
+    .map(
+      (row) =>
+        "  " +
+        row
+          .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column] + 3)))
+          .join(""),
+    )
+    .join("\n");
 }

@@ -5,6 +5,7 @@ const INTERVAL = 200;
 
 const IDLE = "waiting for IndexedDB";
 
+/** @type {[string, (frame: any) => boolean][]} */
 const KINDS = [
   ["wasm", ({ url }) => url.startsWith("wasm://") || url.endsWith(".wasm")],
   ["garbage collection", ({ functionName }) => functionName === "(garbage collector)"],
@@ -26,7 +27,9 @@ export async function profile(page, measurement, { idle = true } = {}) {
   const session = await page.context().newCDPSession(page);
   await session.send("Profiler.enable");
   await session.send("Profiler.setSamplingInterval", { interval: INTERVAL });
-  const finished = new Promise((resolve) => session.once("Profiler.consoleProfileFinished", ({ profile }) => resolve(profile)));
+  const finished = new Promise((resolve) =>
+    session.once("Profiler.consoleProfileFinished", ({ profile }) => resolve(profile)),
+  );
   await measurement();
   const recorded = await finished;
   await session.detach();
@@ -38,7 +41,7 @@ export async function profile(page, measurement, { idle = true } = {}) {
     const frame = frames.get(id);
     // it lasts until the next
     const spent = Math.max(0, recorded.timeDeltas[index + 1] ?? 0);
-    const kind = KINDS.find(([, holds]) => /** @type {(frame: object) => boolean} */ (holds)(frame))?.[0] ?? "";
+    const kind = KINDS.find(([, holds]) => holds(frame))?.[0] ?? "";
     if (kind === IDLE && !idle) return;
     shares[kind] += spent;
     total += spent;

@@ -1,8 +1,9 @@
-// A conversation of 10,000 messages after an overflow in which 20 of them were changed: what is kept is revalidated (R12), what is cleared is fetched again.
+// A conversation of 10,000 messages after an overflow in which 20 of them were changed: what is kept is revalidated
+// (R12), what is cleared is fetched again.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { demo, openPage, startServer, temporaryFolder } from "../e2e/harness.mjs";
+import { demo, openPage, startServer, temporaryFolder } from "../e2e/support/harness.mjs";
 import { meter } from "./meter.mjs";
 
 const MESSAGES = 10_000;
@@ -16,10 +17,18 @@ const EDITOR = "grace";
 /** The newest messages of the file as one conversation; of those that will be edited, the sender is one who can. */
 function excerpt(text) {
   const file = join(temporaryFolder(), "talk.jsonl");
-  const lines = text.split("\n").slice(-MESSAGES).map((line, index) => {
-    const message = JSON.parse(line);
-    return JSON.stringify({ ...message, conversation: TALK, n: index + 1, sender: index % (MESSAGES / CHANGED) === 0 ? EDITOR : message.sender });
-  });
+  const lines = text
+    .split("\n")
+    .slice(-MESSAGES)
+    .map((line, index) => {
+      const message = JSON.parse(line);
+      return JSON.stringify({
+        ...message,
+        conversation: TALK,
+        n: index + 1,
+        sender: index % (MESSAGES / CHANGED) === 0 ? EDITOR : message.sender,
+      });
+    });
   writeFileSync(file, `${lines.join("\n")}\n`);
   return file;
 }
@@ -33,42 +42,62 @@ const wholeAgain = async () => {
 
 /**
  * @param {import("playwright-core").BrowserContext} context
- * @param {{ text: string, pkg: string, rounds: number, say: (text: string) => void }} options `text`: the messages, one JSON object a line
+ * @param {{ text: string, pkg: string, rounds: number, say: (text: string) => void }} options `text`: the messages, one
+ *   JSON object a line
  */
 export async function measureRevalidation(context, { text, pkg, rounds, say }) {
   const server = await startServer({ pkg, args: ["--import", excerpt(text)] });
   try {
     const at = demo(server);
-    const edited = (await Promise.all(Array.from({ length: MESSAGES / PAGE }, (_, page) => at.history(EDITOR, TALK, `limit=${PAGE}&after=${page * PAGE}`)))).flat().filter((message) => message.sender === EDITOR);
+    const edited = (
+      await Promise.all(
+        Array.from({ length: MESSAGES / PAGE }, (_, page) =>
+          at.history(EDITOR, TALK, `limit=${PAGE}&after=${page * PAGE}`),
+        ),
+      )
+    )
+      .flat()
+      .filter((message) => message.sender === EDITOR);
     const open = async (overflow, round) => {
       const through = await meter(server.url);
       const page = await openPage(context, through);
-      await page.evaluate(async ({ user, overflow, account }) => {
-        const page = /** @type {any} */ (globalThis);
-        page.open = async () => {
-          const transport = { baseUrl: location.origin, token: () => `demo-${user}` };
-          // no pull by itself, and no page that was not asked for: only the catching up is measured
-          const sync = { notify: "poll", pollInterval: 3_600_000, fallbackPollInterval: 3_600_000 };
-          page.client = await page.pullcord.createClient({ account, transport, sync, overflow, prefetch: false });
-          await page.e2e.caughtUp(page.client);
-        };
-        /** Everything, in the list's own steps, until all of it is fresh. */
-        page.readAll = async (size) => {
-          const timeline = page.client.timeline("talk");
-          const stop = timeline.subscribe(() => {});
-          const fresh = () => page.e2e.until(timeline, (now) => now.status === "ready" && now.items.every((item) => item.kind === "message" && item.fresh));
-          await fresh();
-          while (!(await timeline.loadOlder({ limit: size })).end);
-          await fresh();
-          stop();
-          timeline.close();
-        };
-        await page.open();
-      }, { user: "ada", overflow, account: `bench ${overflow} ${round}` });
+      await page.evaluate(
+        async ({ user, overflow, account }) => {
+          const page = /** @type {any} */ (globalThis);
+          page.open = async () => {
+            const transport = { baseUrl: location.origin, token: () => `demo-${user}` };
+            // no pull by itself, and no page that was not asked for: only the catching up is measured
+            const sync = { notify: "poll", pollInterval: 3_600_000, fallbackPollInterval: 3_600_000 };
+            page.client = await page.pullcord.createClient({ account, transport, sync, overflow, prefetch: false });
+            await page.e2e.caughtUp(page.client);
+          };
+          /** Everything, in the list's own steps, until all of it is fresh. */
+          page.readAll = async (size) => {
+            const timeline = page.client.timeline("talk");
+            const stop = timeline.subscribe(() => {});
+            const fresh = () =>
+              page.e2e.until(
+                timeline,
+                (now) => now.status === "ready" && now.items.every((item) => item.kind === "message" && item.fresh),
+              );
+            await fresh();
+            while (!(await timeline.loadOlder({ limit: size })).end);
+            await fresh();
+            stop();
+            timeline.close();
+          };
+          await page.open();
+        },
+        { user: "ada", overflow, account: `bench ${overflow} ${round}` },
+      );
       return { page, through };
     };
 
-    const ways = /** @type {Record<string, { requests: Record<string, number>, up: number, down: number, ms: number }[]>} */ ({ keep: [], clear: [] });
+    const ways =
+      /** @type {Record<string, { requests: Record<string, number>, up: number, down: number, ms: number }[]>} */ ({
+        keep: [],
+        clear: [],
+      });
     for (let round = 0; round < rounds; round += 1) {
       const order = round % 2 ? ["clear", "keep"] : ["keep", "clear"];
       const devices = {};
@@ -81,7 +110,10 @@ export async function measureRevalidation(context, { text, pkg, rounds, say }) {
         const response = await fetch(`${server.url}/v1/conversations/${TALK}/messages/${message.id}`, {
           method: "PATCH",
           headers: { authorization: `Bearer demo-${EDITOR}`, "content-type": "application/json" },
-          body: JSON.stringify({ clientId: `round ${round} of ${message.id}`, body: { text: `changed in round ${round}` } }),
+          body: JSON.stringify({
+            clientId: `round ${round} of ${message.id}`,
+            body: { text: `changed in round ${round}` },
+          }),
         });
         if (!response.ok) throw new Error(`edit: ${response.status}`);
       }
@@ -91,23 +123,32 @@ export async function measureRevalidation(context, { text, pkg, rounds, say }) {
         // the pull that brings the overflow is the same for both, and not measured
         await page.evaluate(() => /** @type {any} */ (globalThis).open());
         const from = { up: through.up(), down: through.down() };
-        const { ms, requests, changed } = await page.evaluate(async ({ size, round }) => {
-          const page = /** @type {any} */ (globalThis);
-          const before = (await page.client.inspect()).requests;
-          const began = performance.now();
-          await page.readAll(size);
-          const ms = performance.now() - began;
-          const after = (await page.client.inspect()).requests;
-          const requests = Object.fromEntries(Object.keys(after).filter((kind) => after[kind] > before[kind]).map((kind) => [kind, after[kind] - before[kind]]));
-          const timeline = page.client.timeline("talk", { maxItems: 20_000 });
-          const stop = timeline.subscribe(() => {});
-          await page.e2e.until(timeline, (now) => now.status === "ready");
-          while (!(await timeline.loadOlder({ limit: size })).end);
-          const changed = timeline.getSnapshot().items.filter((item) => page.e2e.textOf(item) === `changed in round ${round}`).length;
-          stop();
-          timeline.close();
-          return { ms, requests, changed };
-        }, { size: PAGE, round });
+        const { ms, requests, changed } = await page.evaluate(
+          async ({ size, round }) => {
+            const page = /** @type {any} */ (globalThis);
+            const before = (await page.client.inspect()).requests;
+            const began = performance.now();
+            await page.readAll(size);
+            const ms = performance.now() - began;
+            const after = (await page.client.inspect()).requests;
+            const requests = Object.fromEntries(
+              Object.keys(after)
+                .filter((kind) => after[kind] > before[kind])
+                .map((kind) => [kind, after[kind] - before[kind]]),
+            );
+            const timeline = page.client.timeline("talk", { maxItems: 20_000 });
+            const stop = timeline.subscribe(() => {});
+            await page.e2e.until(timeline, (now) => now.status === "ready");
+            while (!(await timeline.loadOlder({ limit: size })).end);
+            const changed = timeline
+              .getSnapshot()
+              .items.filter((item) => page.e2e.textOf(item) === `changed in round ${round}`).length;
+            stop();
+            timeline.close();
+            return { ms, requests, changed };
+          },
+          { size: PAGE, round },
+        );
         if (changed !== CHANGED) throw new Error(`${overflow}: ${changed} of ${CHANGED} changes were seen`);
         if (!(await page.evaluate(wholeAgain))) throw new Error(`${overflow}: the conversation is not whole again`);
         ways[overflow].push({ ms, requests, up: through.up() - from.up, down: through.down() - from.down });
@@ -115,7 +156,9 @@ export async function measureRevalidation(context, { text, pkg, rounds, say }) {
         await page.close();
         through.close();
       }
-      say(`round ${round + 1} of ${rounds}: revalidated in ${ways.keep[round].ms.toFixed(0)} ms, fetched again in ${ways.clear[round].ms.toFixed(0)} ms`);
+      say(
+        `round ${round + 1} of ${rounds}: revalidated in ${ways.keep[round].ms.toFixed(0)} ms, fetched again in ${ways.clear[round].ms.toFixed(0)} ms`,
+      );
     }
     return { messages: MESSAGES, changed: CHANGED, page: PAGE, ways };
   } finally {

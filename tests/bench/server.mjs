@@ -24,14 +24,16 @@ const CACHED = { "cache-control": "public, max-age=86400, immutable" };
  * @returns {Promise<{ url: string, close(): void }>}
  */
 export async function serve({ pkg, script, data }) {
-  const send = (response, type, body) => response.writeHead(200, { ...HEADERS, ...CACHED, "content-type": type }).end(body);
+  const send = (response, type, body) =>
+    response.writeHead(200, { ...HEADERS, ...CACHED, "content-type": type }).end(body);
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url ?? "/", "http://localhost").pathname);
     try {
       if (path === "/") send(response, "text/html; charset=utf-8", PAGE);
       else if (path === "/bench.js") send(response, TYPES[".js"], script);
       else if (path === "/messages.jsonl") send(response, "text/plain; charset=utf-8", data);
-      else if (path.startsWith("/pkg/")) send(response, TYPES[extname(path)] ?? "text/plain", await readFile(join(pkg, path.slice("/pkg/".length))));
+      else if (path.startsWith("/pkg/"))
+        send(response, TYPES[extname(path)] ?? "text/plain", await readFile(join(pkg, path.slice("/pkg/".length))));
       else response.writeHead(404, HEADERS).end();
     } catch {
       response.writeHead(404, HEADERS).end();

@@ -1,12 +1,15 @@
 // What the same hour costs under each scope and notification: requests by kind, and bytes both ways.
 
-import { demo, openPage, startServer } from "../e2e/harness.mjs";
+import { demo, openPage, startServer } from "../e2e/support/harness.mjs";
 import { meter } from "./meter.mjs";
 
 const HOUR = 3_600_000;
 /** Of a channel's hours in which anything was said: busier than nine in ten. */
 const BUSY = 0.9;
-/** How many times faster than real time the hour is played. All that the client and the server do on a timer is quickened alike; what a request takes is not. */
+/**
+ * How many times faster than real time the hour is played. All that the client and the server do on a timer is
+ * quickened alike; what a request takes is not.
+ */
 const SPEED = 30;
 /** ms, as they are by default */
 const DEFAULTS = { pollInterval: 30_000, fallbackPollInterval: 5_000, notifyInterval: 100 };
@@ -40,10 +43,12 @@ function busyHour(text) {
     hours.set(hour, said);
     said.push({ at: message.createdAt % HOUR, conversation: message.conversation, text: message.text });
   }
-  return [...channels.values()].flatMap((hours) => {
-    const byCount = [...hours.values()].sort((a, b) => a.length - b.length);
-    return byCount[Math.floor(byCount.length * BUSY)] ?? [];
-  }).sort((a, b) => a.at - b.at);
+  return [...channels.values()]
+    .flatMap((hours) => {
+      const byCount = [...hours.values()].sort((a, b) => a.length - b.length);
+      return byCount[Math.floor(byCount.length * BUSY)] ?? [];
+    })
+    .sort((a, b) => a.at - b.at);
 }
 
 /** Which of the protocol's calls a request is. */
@@ -57,17 +62,25 @@ function kindOf(method, path) {
 async function follow(context, server, user, way, conversations) {
   const through = await meter(server.url);
   const page = await openPage(context, through);
-  const sync = { scope: way.scope, notify: way.notify, pollInterval: Math.round(DEFAULTS.pollInterval / SPEED), fallbackPollInterval: Math.round(DEFAULTS.fallbackPollInterval / SPEED) };
-  await page.evaluate(async ({ user, sync, conversations }) => {
-    const page = /** @type {any} */ (globalThis);
-    page.client = await page.e2e.open(user, { sync, prefetch: false });
-    await page.e2e.caughtUp(page.client);
-    page.told = 0;
-    page.client.on("messages", ({ messages }) => {
-      page.told += messages.length;
-    });
-    page.timeline = await page.e2e.show(page.client, conversations[0], { maxItems: 200 });
-  }, { user, sync, conversations });
+  const sync = {
+    scope: way.scope,
+    notify: way.notify,
+    pollInterval: Math.round(DEFAULTS.pollInterval / SPEED),
+    fallbackPollInterval: Math.round(DEFAULTS.fallbackPollInterval / SPEED),
+  };
+  await page.evaluate(
+    async ({ user, sync, conversations }) => {
+      const page = /** @type {any} */ (globalThis);
+      page.client = await page.e2e.open(user, { sync, prefetch: false });
+      await page.e2e.caughtUp(page.client);
+      page.told = 0;
+      page.client.on("messages", ({ messages }) => {
+        page.told += messages.length;
+      });
+      page.timeline = await page.e2e.show(page.client, conversations[0], { maxItems: 200 });
+    },
+    { user, sync, conversations },
+  );
   const requests = {};
   const frames = { sent: 0, received: 0 };
   page.on("request", (request) => {
@@ -86,7 +99,13 @@ async function follow(context, server, user, way, conversations) {
   const from = { up: through.up(), down: through.down() };
   return {
     /** What it took so far. */
-    measured: () => ({ ...way, requests: { ...requests }, frames: { ...frames }, up: through.up() - from.up, down: through.down() - from.down }),
+    measured: () => ({
+      ...way,
+      requests: { ...requests },
+      frames: { ...frames },
+      up: through.up() - from.up,
+      down: through.down() - from.down,
+    }),
     /** Resolves once it was told of so many messages; not a figure counts if one is missing, or one came twice. */
     async complete(count) {
       const told = await page.evaluate(async (count) => {
@@ -106,13 +125,18 @@ async function follow(context, server, user, way, conversations) {
 }
 
 /**
- * All ways at once, each on a device and an account of its own, in the same conversations: so the same messages at the same time.
+ * All ways at once, each on a device and an account of its own, in the same conversations: so the same messages at the
+ * same time.
  * @param {import("playwright-core").BrowserContext} context
- * @param {{ text: string, pkg: string, say: (text: string) => void }} options `text`: the messages, one JSON object a line
+ * @param {{ text: string, pkg: string, say: (text: string) => void }} options `text`: the messages, one JSON object a
+ *   line
  */
 export async function measureTraffic(context, { text, pkg, say }) {
   const messages = busyHour(text);
-  const server = await startServer({ pkg, args: ["--notify-interval", String(Math.max(1, Math.round(DEFAULTS.notifyInterval / SPEED)))] });
+  const server = await startServer({
+    pkg,
+    args: ["--notify-interval", String(Math.max(1, Math.round(DEFAULTS.notifyInterval / SPEED)))],
+  });
   try {
     const at = demo(server);
     const users = await at.users(...WAYS.map(() => "reader"));
@@ -125,13 +149,19 @@ export async function measureTraffic(context, { text, pkg, say }) {
     }
     const conversations = [...channels.values()];
     const readers = [];
-    for (const [index, way] of WAYS.entries()) readers.push(await follow(context, server, users[index], way, conversations));
+    for (const [index, way] of WAYS.entries())
+      readers.push(await follow(context, server, users[index], way, conversations));
 
     const began = performance.now();
     for (const message of messages) {
       const early = began + message.at / SPEED - performance.now();
       if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
-      await at.post("/demo/bulk", { conversation: channels.get(message.conversation), sender: "somebody", count: 1, text: message.text });
+      await at.post("/demo/bulk", {
+        conversation: channels.get(message.conversation),
+        sender: "somebody",
+        count: 1,
+        text: message.text,
+      });
     }
     const rest = began + HOUR / SPEED - performance.now();
     if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
@@ -140,8 +170,16 @@ export async function measureTraffic(context, { text, pkg, say }) {
     const ways = readers.map((reader) => reader.measured());
     for (const reader of readers) await reader.complete(messages.length);
     for (const reader of readers) await reader.close();
-    say(`an hour of traffic: ${messages.length} messages in ${conversations.length} conversations, played in ${(took / 1000).toFixed(0)} s`);
-    return { messages: messages.length, bytes: messages.reduce((sum, message) => sum + Buffer.byteLength(message.text), 0), conversations: conversations.length, speed: HOUR / took, ways };
+    say(
+      `an hour of traffic: ${messages.length} messages in ${conversations.length} conversations, played in ${(took / 1000).toFixed(0)} s`,
+    );
+    return {
+      messages: messages.length,
+      bytes: messages.reduce((sum, message) => sum + Buffer.byteLength(message.text), 0),
+      conversations: conversations.length,
+      speed: HOUR / took,
+      ways,
+    };
   } finally {
     await server.stop();
   }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { demo, launchBrowser, openPage, startServer } from "./harness.mjs";
+import { demo, launchBrowser, openPage, startServer } from "./support/harness.mjs";
 import { TARGET } from "../../tools/build.mjs";
 
 /** Where pictures of the page go, for whoever wants to look at it. */
@@ -95,8 +95,13 @@ describe("demo", () => {
     await page.locator(".row.message").first().waitFor();
     const moved = await page.evaluate(async () => {
       const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-      const scroller = [...document.querySelectorAll("*")].find((element) => element.querySelector(".row.message") && element.scrollHeight > element.clientHeight + 50 && getComputedStyle(element).overflowY !== "visible");
-      const oldest = () => document.querySelector(".row.message").dataset.key;
+      const scroller = [...document.querySelectorAll("*")].find(
+        (element) =>
+          element.querySelector(".row.message") &&
+          element.scrollHeight > element.clientHeight + 50 &&
+          getComputedStyle(element).overflowY !== "visible",
+      );
+      const oldest = () => /** @type {HTMLElement} */ (document.querySelector(".row.message")).dataset.key;
       const first = oldest();
       let jumps = 0;
       const end = performance.now() + 30_000;
@@ -104,8 +109,10 @@ describe("demo", () => {
         if (performance.now() > end) throw new Error("no older messages came");
         scroller.scrollTop = Math.max(0, scroller.scrollTop - 150);
         const top = scroller.getBoundingClientRect().top;
-        const row = [...document.querySelectorAll(".row.message")].find((one) => one.getBoundingClientRect().top >= top);
-        const { key } = row.dataset;
+        const row = [...document.querySelectorAll(".row.message")].find(
+          (one) => one.getBoundingClientRect().top >= top,
+        );
+        const { key } = /** @type {HTMLElement} */ (row).dataset;
         const before = row.getBoundingClientRect().top;
         await frame();
         await frame();
@@ -147,7 +154,11 @@ describe("demo", () => {
       await page.locator('.status[data-connection="online"]', { hasText: "Up to date" }).waitFor();
       // The keyboard is where it was.
       assert.equal(await page.evaluate(() => document.activeElement?.id), control);
-      await page.waitForFunction(([control, y]) => Math.abs(document.querySelector(`.choices label[for="${control}"]`).getBoundingClientRect().top - y) < 3, [control, y]);
+      await page.waitForFunction(
+        ([control, y]) =>
+          Math.abs(document.querySelector(`.choices label[for="${control}"]`).getBoundingClientRect().top - y) < 3,
+        /** @type {[string, number]} */ ([control, y]),
+      );
       for (const n of [1, 2]) written.push((await at.send("ada", "garden", `${choice}, ${n}`)).body.text);
       await message(page, written.at(-1)).waitFor();
       const shown = await page.locator(".row.message .text").allTextContents();
@@ -156,7 +167,13 @@ describe("demo", () => {
     }
     // The present choice and the last five before it, newest first.
     const kept = await page.locator(".cost").evaluateAll((rows) => rows.map((row) => row.dataset.choice));
-    assert.deepEqual(kept, choices.map(([, choice]) => choice).reverse().slice(0, 6));
+    assert.deepEqual(
+      kept,
+      choices
+        .map(([, choice]) => choice)
+        .reverse()
+        .slice(0, 6),
+    );
     await page.reload();
     await page.locator('.cost.now[data-choice="account · socket · clear"]').waitFor();
     assert.deepEqual(page.problems, []);
@@ -218,10 +235,16 @@ describe("demo", () => {
     await page.locator(".row.message").first().waitFor();
     const history = await at.history("grace", "harbour");
     const jump = () => page.getByRole("button", { name: "Jump to…" }).click();
-    const onScreen = (text) => page.waitForFunction((wanted) => {
-      const { top, bottom } = document.querySelector(".scroller").getBoundingClientRect();
-      return [...document.querySelectorAll(".row.message.found")].some((row) => row.textContent.includes(wanted) && row.getBoundingClientRect().top >= top - 1 && row.getBoundingClientRect().top < bottom);
-    }, text);
+    const onScreen = (text) =>
+      page.waitForFunction((wanted) => {
+        const { top, bottom } = document.querySelector(".scroller").getBoundingClientRect();
+        return [...document.querySelectorAll(".row.message.found")].some(
+          (row) =>
+            row.textContent.includes(wanted) &&
+            row.getBoundingClientRect().top >= top - 1 &&
+            row.getBoundingClientRect().top < bottom,
+        );
+      }, text);
 
     // A day far back: the first message of it is on screen, and marked.
     const { createdAt } = history[100];
@@ -244,7 +267,7 @@ describe("demo", () => {
     assert.equal(await page.getByRole("dialog").count(), 0);
     await jump();
     await page.getByRole("button", { name: /^Newest/ }).click();
-    await page.waitForFunction(() => document.querySelector(".to-end").hidden);
+    await page.waitForFunction(() => /** @type {HTMLElement} */ (document.querySelector(".to-end")).hidden);
     assert.ok((await page.locator(".row.message .text").last().textContent()).includes(history.at(-1).body.text));
     assert.deepEqual(page.problems, []);
     await page.context().close();
@@ -253,8 +276,14 @@ describe("demo", () => {
   test("trouble is made with a slider, and ended with one click", async () => {
     const page = await enter({}, "/?user=grace#/welcome");
     await page.locator(".row.message").first().waitFor();
-    const made = () => page.evaluate(async () => (await fetch("/demo/trouble", { headers: { authorization: "Bearer demo-grace" } })).json());
-    const [slider, off] = [page.getByRole("slider", { name: "Delay requests" }), page.getByRole("button", { name: "All off" })];
+    const made = () =>
+      page.evaluate(async () =>
+        (await fetch("/demo/trouble", { headers: { authorization: "Bearer demo-grace" } })).json(),
+      );
+    const [slider, off] = [
+      page.getByRole("slider", { name: "Delay requests" }),
+      page.getByRole("button", { name: "All off" }),
+    ];
     assert.equal(await off.count(), 0);
     await slider.focus();
     for (const ms of [250, 500]) {
@@ -266,7 +295,13 @@ describe("demo", () => {
     assert.equal((await made()).delayMs, 500);
     await off.click();
     await page.locator(".log-lines li", { hasText: "Delay requests: 0 ms" }).waitFor();
-    assert.deepEqual(await made(), { dropNotifications: 0, duplicateNotifications: 0, errorRate: 0, delayMs: 0 });
+    assert.deepEqual(await made(), {
+      dropNotifications: 0,
+      duplicateNotifications: 0,
+      errorRate: 0,
+      delayMs: 0,
+      oddItems: 0,
+    });
     await off.waitFor({ state: "hidden" });
     assert.deepEqual(page.problems, []);
     await page.context().close();
@@ -281,7 +316,10 @@ describe("demo", () => {
     await picture(page, "offline");
     await page.context().setOffline(false);
     await page.locator('.row.message.own[data-delivery="synced"]', { hasText: "Written in a tunnel" }).waitFor();
-    assert.equal((await at.history("ada", "kitchen", "limit=50")).filter((one) => one.body.text === "Written in a tunnel").length, 1);
+    assert.equal(
+      (await at.history("ada", "kitchen", "limit=50")).filter((one) => one.body.text === "Written in a tunnel").length,
+      1,
+    );
     await page.context().close();
   });
 
@@ -293,10 +331,12 @@ describe("demo", () => {
     await page.locator(".row.gap", { hasText: "until you are online again" }).waitFor();
     await page.locator(".chat-subtitle .offline", { hasText: "Offline" }).waitFor();
     await write(page, "Written before anything was read");
-    const own = (delivery) => page.locator(`.row.message.own[data-delivery="${delivery}"]`, { hasText: "Written before anything was read" });
+    const own = (delivery) =>
+      page.locator(`.row.message.own[data-delivery="${delivery}"]`, { hasText: "Written before anything was read" });
     await own("queued").waitFor();
     await picture(page, "offline-narrow");
-    for (const part of [".notice", ".edge.newer", ".to-end"]) assert.equal(await page.locator(part).isVisible(), false, part);
+    for (const part of [".notice", ".edge.newer", ".to-end"])
+      assert.equal(await page.locator(part).isVisible(), false, part);
     assert.equal(await page.locator(".edge.older").textContent(), "");
     await page.context().setOffline(false);
     await own("synced").waitFor();
@@ -309,9 +349,16 @@ describe("demo", () => {
     const page = await enter({}, "/?user=linus&items=60#/harbour");
     const newest = (await at.history("linus", "harbour")).at(-1).body.text;
     await message(page, newest).last().waitFor();
-    const stored = () => page.locator(".segment-table td.n").last().textContent().then((text) => Number(text.replace(/\D/g, "")));
+    const stored = () =>
+      page
+        .locator(".segment-table td.n")
+        .last()
+        .textContent()
+        .then((text) => Number(text.replace(/\D/g, "")));
     const scroll = async (by) => {
-      await page.locator(".scroller").evaluate((scroller, by) => { scroller.scrollTop += by; }, by);
+      await page.locator(".scroller").evaluate((scroller, by) => {
+        scroller.scrollTop += by;
+      }, by);
       await page.waitForTimeout(50);
     };
     while ((await stored()) < 200) await scroll(-600);

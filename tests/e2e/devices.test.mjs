@@ -1,21 +1,16 @@
-// One user's devices, and another user's, on the same conversation: each a browser context, so with a storage of its own.
+// One user's devices, and another user's, on the same conversation: each a browser context, so with a storage of its
+// own.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { demo, device, findings, launchBrowser, reload, signIn, startServer } from "./harness.mjs";
+import { describe, test } from "node:test";
+import { device, findings, reload, signIn } from "./support/harness.mjs";
+import { withServer } from "./support/stand.mjs";
 
 describe("devices", () => {
   let server, browser, at;
 
-  before(async () => {
-    server = await startServer();
-    browser = await launchBrowser();
-    at = demo(server);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+  withServer({}, (stand) => {
+    ({ server, browser, at } = stand);
   });
 
   /** Devices of these users, each with the conversation on screen as `timeline`. */
@@ -45,15 +40,28 @@ describe("devices", () => {
     for (const page of [left, right]) {
       const seen = await page.evaluate(() => {
         const { items, hasOlder, hasNewer } = timeline.getSnapshot();
-        return { listed: client.conversations.getSnapshot().map((one) => one.id), count: items.length, last: e2e.textOf(items.at(-1)), hasOlder, hasNewer };
+        return {
+          listed: client.conversations.getSnapshot().map((one) => one.id),
+          count: items.length,
+          last: e2e.textOf(items.at(-1)),
+          hasOlder,
+          hasNewer,
+        };
       });
       assert.deepEqual(seen, { listed: [talk], count: 30, last: "message 100", hasOlder: true, hasNewer: false });
     }
     const sent = await left.evaluate(async () => {
       const { key } = await timeline.send({ text: "hello" });
       const { items } = timeline.getSnapshot();
-      const synced = await e2e.until(timeline, (now) => now.items.at(-1).kind === "message" && now.items.at(-1).key === key);
-      return { shownAtOnce: e2e.textOf(items.at(-1)), last: e2e.textOf(synced.items.at(-1)), outbox: client.outbox.getSnapshot().length };
+      const synced = await e2e.until(
+        timeline,
+        (now) => now.items.at(-1).kind === "message" && now.items.at(-1).key === key,
+      );
+      return {
+        shownAtOnce: e2e.textOf(items.at(-1)),
+        last: e2e.textOf(synced.items.at(-1)),
+        outbox: client.outbox.getSnapshot().length,
+      };
     });
     assert.deepEqual(sent, { shownAtOnce: "hello", last: "hello", outbox: 0 });
     const sender = await right.evaluate(async () => {
@@ -74,7 +82,10 @@ describe("devices", () => {
     }
     const unread = (page) => page.evaluate((talk) => client.conversation(talk).getSnapshot().unread, talk);
     const before = await unread(laptop);
-    await other.evaluate(({ talk, before }) => e2e.until(client.conversation(talk), (one) => one.unread === before + 1), { talk, before });
+    await other.evaluate(
+      ({ talk, before }) => e2e.until(client.conversation(talk), (one) => one.unread === before + 1),
+      { talk, before },
+    );
     assert.equal(await unread(phone), before);
     await nothingWrong(phone, laptop, other);
   });
@@ -98,7 +109,10 @@ describe("devices", () => {
     }
     await laptop.evaluate((talk) => client.markRead(talk, client.conversation(talk).getSnapshot().lastSeq), talk);
     for (const page of [phone, laptop]) {
-      await page.evaluate((talk) => e2e.until(client.conversation(talk), (one) => one.unread === 0 && one.readSeq === one.lastSeq), talk);
+      await page.evaluate(
+        (talk) => e2e.until(client.conversation(talk), (one) => one.unread === 0 && one.readSeq === one.lastSeq),
+        talk,
+      );
     }
     await nothingWrong(phone, laptop);
   });
@@ -109,7 +123,10 @@ describe("devices", () => {
     const [left, right] = await showing(talk, ann, bob);
     await left.evaluate(async () => {
       const { key } = await timeline.send({ text: "first" });
-      globalThis.sent = await e2e.until(timeline, (now) => now.items.at(-1).key === key && now.items.at(-1).kind === "message");
+      globalThis.sent = await e2e.until(
+        timeline,
+        (now) => now.items.at(-1).key === key && now.items.at(-1).kind === "message",
+      );
     });
     await right.evaluate(() => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "first"));
     const edited = await left.evaluate(async () => {
@@ -126,7 +143,10 @@ describe("devices", () => {
     for (const page of [left, right]) {
       const [inList, last, count] = await page.evaluate(async (talk) => {
         const { items } = await e2e.until(timeline, (now) => now.items.at(-1).message.state === "recalled");
-        const { lastMessage } = await e2e.until(client.conversation(talk), (one) => one.lastMessage.state === "recalled");
+        const { lastMessage } = await e2e.until(
+          client.conversation(talk),
+          (one) => one.lastMessage.state === "recalled",
+        );
         return [items.at(-1).message.body, lastMessage.body, items.length];
       }, talk);
       assert.deepEqual([inList, last, count], [null, null, 4]);
@@ -145,11 +165,14 @@ describe("devices", () => {
       while (timeline.getSnapshot().hasOlder) await timeline.loadOlder({ limit: 100 });
     });
     await right.context().setOffline(true);
-    await left.evaluate(async ({ talk, one, two }) => {
-      await timeline.edit(one.id, { text: "one, edited" });
-      await timeline.recall(two.id);
-      await e2e.call("POST", "/demo/bulk", { conversation: talk, sender: "Mara", count: 50, text: "later" });
-    }, { talk, one, two });
+    await left.evaluate(
+      async ({ talk, one, two }) => {
+        await timeline.edit(one.id, { text: "one, edited" });
+        await timeline.recall(two.id);
+        await e2e.call("POST", "/demo/bulk", { conversation: talk, sender: "Mara", count: 50, text: "later" });
+      },
+      { talk, one, two },
+    );
     await right.evaluate(() => client.close());
     await right.context().setOffline(false);
     await reload(right);
@@ -159,9 +182,24 @@ describe("devices", () => {
       while (timeline.getSnapshot().hasOlder) await timeline.loadOlder({ limit: 100 });
       const { items } = timeline.getSnapshot();
       const { requests, segments } = await client.inspect(talk);
-      return { count: items.length, first: items.slice(0, 2).map((item) => [item.message.state, e2e.textOf(item)]), last: e2e.textOf(items.at(-1)), history: requests.history, segments: segments.length };
+      return {
+        count: items.length,
+        first: items.slice(0, 2).map((item) => [item.message.state, e2e.textOf(item)]),
+        last: e2e.textOf(items.at(-1)),
+        history: requests.history,
+        segments: segments.length,
+      };
     }, talk);
-    assert.deepEqual(seen, { count: 252, first: [["edited", "one, edited"], ["recalled", null]], last: "later 50", history: 0, segments: 1 });
+    assert.deepEqual(seen, {
+      count: 252,
+      first: [
+        ["edited", "one, edited"],
+        ["recalled", null],
+      ],
+      last: "later 50",
+      history: 0,
+      segments: 1,
+    });
     await nothingWrong(left, right);
   });
 
@@ -188,7 +226,12 @@ describe("devices", () => {
       await e2e.call("POST", "/demo/bulk", { conversation: talk, sender: "Mara", count: 1, text: "meanwhile" });
       const back = e2e.watch(timeline);
       const { items } = await e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "meanwhile 1");
-      return { mounted, keeps: items.some((item) => item.key === first), blank: back.snapshots.some((one) => one.items.length === 0), history: (await client.inspect()).requests.history - before };
+      return {
+        mounted,
+        keeps: items.some((item) => item.key === first),
+        blank: back.snapshots.some((one) => one.items.length === 0),
+        history: (await client.inspect()).requests.history - before,
+      };
     }, talk);
     assert.deepEqual(seen, { mounted: 1, keeps: true, blank: false, history: 1 });
     await nothingWrong(page);

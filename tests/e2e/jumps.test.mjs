@@ -1,23 +1,28 @@
-// Places in a conversation: around a message, at a time, the first unread, the newest end. From each one pages both ways until nothing is missing. Then what a
-// list does around that: several lists share requests, a page is fetched ahead, a conversation is left and comes back.
+// Places in a conversation: around a message, at a time, the first unread, the newest end. From each one pages both
+// ways until nothing is missing. Then what a list does around that: several lists share requests, a page is fetched
+// ahead, a conversation is left and comes back.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { demo, device, launchBrowser, openPage, signIn, startServer } from "./harness.mjs";
-import { SEQS, hold, nothingWrong, requestsFromNow, requestsOf, serversList, shownList, showing, wholeList } from "./lists.mjs";
+import { describe, test } from "node:test";
+import { device, openPage, signIn } from "./support/harness.mjs";
+import {
+  SEQS,
+  hold,
+  nothingWrong,
+  requestsFromNow,
+  requestsOf,
+  serversList,
+  shownList,
+  showing,
+  wholeList,
+} from "./support/lists.mjs";
+import { withServer } from "./support/stand.mjs";
 
 describe("jumps", () => {
   let server, browser, at;
 
-  before(async () => {
-    server = await startServer({ args: SEQS });
-    browser = await launchBrowser();
-    at = demo(server);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+  withServer({ args: SEQS }, (stand) => {
+    ({ server, browser, at } = stand);
   });
 
   /** A conversation whose messages are of the last thirty days. */
@@ -27,13 +32,23 @@ describe("jumps", () => {
     return talk;
   }
 
-  const jump = (page, to) => page.evaluate(async (to) => {
-    const { count } = timeline.getSnapshot().anchor;
-    await timeline.jump(to);
-    const { items, anchor, hasNewer, hasOlder, firstIndex } = timeline.getSnapshot();
-    const found = items.findIndex((item) => item.key === anchor.key);
-    return { id: items[found]?.message?.id ?? null, raised: anchor.count - count, above: found, below: found < 0 ? -1 : items.length - 1 - found, hasNewer, hasOlder, numbered: Number.isInteger(firstIndex), gaps: items.filter((item) => item.kind === "gap").length };
-  }, to);
+  const jump = (page, to) =>
+    page.evaluate(async (to) => {
+      const { count } = timeline.getSnapshot().anchor;
+      await timeline.jump(to);
+      const { items, anchor, hasNewer, hasOlder, firstIndex } = timeline.getSnapshot();
+      const found = items.findIndex((item) => item.key === anchor.key);
+      return {
+        id: items[found]?.message?.id ?? null,
+        raised: anchor.count - count,
+        above: found,
+        below: found < 0 ? -1 : items.length - 1 - found,
+        hasNewer,
+        hasOlder,
+        numbered: Number.isInteger(firstIndex),
+        gaps: items.filter((item) => item.kind === "gap").length,
+      };
+    }, to);
 
   test("around a message: it is the anchor, with messages on both sides, and pages lead to both ends", async () => {
     const [ann] = await at.users("ann");
@@ -44,9 +59,20 @@ describe("jumps", () => {
     const { id, seq } = messages[150];
     const found = await jump(page, { around: String(seq) });
     assert.ok(found.above >= 10 && found.below >= 10, JSON.stringify(found));
-    assert.deepEqual({ ...found, above: 0, below: 0 }, { id, raised: 1, above: 0, below: 0, hasNewer: true, hasOlder: true, numbered: true, gaps: 0 });
+    assert.deepEqual(
+      { ...found, above: 0, below: 0 },
+      { id, raised: 1, above: 0, below: 0, hasNewer: true, hasOlder: true, numbered: true, gaps: 0 },
+    );
     assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
-    assert.deepEqual((await page.evaluate((talk) => client.inspect(talk), talk)).segments.map(({ count, live, start, fresh }) => [count, live, start, fresh]), [[400, true, true, true]]);
+    assert.deepEqual(
+      (await page.evaluate((talk) => client.inspect(talk), talk)).segments.map(({ count, live, start, fresh }) => [
+        count,
+        live,
+        start,
+        fresh,
+      ]),
+      [[400, true, true, true]],
+    );
     await nothingWrong(page);
   });
 
@@ -95,10 +121,13 @@ describe("jumps", () => {
     });
     assert.deepEqual(opened, { id: messages[250].id, above: true, below: true });
     assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
-    await page.evaluate(async ({ talk, seq }) => {
-      await client.markRead(talk, seq);
-      await e2e.until(client.conversation(talk), (now) => now.unread === 0);
-    }, { talk, seq: String(messages.at(-1).seq) });
+    await page.evaluate(
+      async ({ talk, seq }) => {
+        await client.markRead(talk, seq);
+        await e2e.until(client.conversation(talk), (now) => now.unread === 0);
+      },
+      { talk, seq: String(messages.at(-1).seq) },
+    );
     const none = await jump(page, "first-unread");
     assert.deepEqual([none.id, none.hasNewer], [null, false]);
     await nothingWrong(page);
@@ -112,7 +141,11 @@ describe("jumps", () => {
     await showing(page, talk, { maxItems: 1000 });
     await wholeList(page);
     const { history } = await requestsOf(page);
-    for (const [to, id] of [[{ around: String(messages[77].seq) }, messages[77].id], [{ at: messages[222].createdAt }, messages.find((message) => message.createdAt >= messages[222].createdAt).id], ["latest", null]]) {
+    for (const [to, id] of [
+      [{ around: String(messages[77].seq) }, messages[77].id],
+      [{ at: messages[222].createdAt }, messages.find((message) => message.createdAt >= messages[222].createdAt).id],
+      ["latest", null],
+    ]) {
       assert.equal((await jump(page, to)).id, id);
     }
     assert.equal((await requestsOf(page)).history, history);
@@ -126,9 +159,12 @@ describe("jumps", () => {
     const page = await openPage(await browser.newContext(), server);
     // the newest end is not in the cache: nothing has been opened before
     await signIn(page, ann);
-    await page.evaluate(async ({ talk, seq }) => {
-      globalThis.timeline = await e2e.show(client, talk, { start: { around: seq }, maxItems: 2000 });
-    }, { talk, seq: String(messages[200].seq) });
+    await page.evaluate(
+      async ({ talk, seq }) => {
+        globalThis.timeline = await e2e.show(client, talk, { start: { around: seq }, maxItems: 2000 });
+      },
+      { talk, seq: String(messages[200].seq) },
+    );
     let sent = 0;
     for (;;) {
       // half of them while the page is under way, and committed before it is answered
@@ -137,14 +173,19 @@ describe("jumps", () => {
         const { end } = await timeline.loadNewer();
         return end;
       });
-      for (let n = 0; n < 3; n += 1) await at.send(bob, talk, `meanwhile ${(sent += 1)}`);
+      for (let n = 0; n < 3; n += 1) {
+        sent += 1;
+        await at.send(bob, talk, `meanwhile ${sent}`);
+      }
       await page.evaluate(() => client.sync());
       await letGo();
       if (await loading) break;
       assert.ok(sent < 100, "paging to the live end does not end");
     }
     await at.send(bob, talk, "afterwards");
-    await page.evaluate(() => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "afterwards" && !now.hasNewer));
+    await page.evaluate(() =>
+      e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "afterwards" && !now.hasNewer),
+    );
     assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
     await nothingWrong(page);
   });
@@ -165,9 +206,12 @@ describe("jumps", () => {
       await delivered;
       await route.fulfill({ response });
     });
-    const opening = page.evaluate(async ({ talk, seq }) => {
-      globalThis.timeline = await e2e.show(client, talk, { start: { around: seq }, maxItems: 2000, pageSize: 40 });
-    }, { talk, seq: String(messages[90].seq) });
+    const opening = page.evaluate(
+      async ({ talk, seq }) => {
+        globalThis.timeline = await e2e.show(client, talk, { start: { around: seq }, maxItems: 2000, pageSize: 40 });
+      },
+      { talk, seq: String(messages[90].seq) },
+    );
     await page.waitForRequest(/\/messages\?.*around=/);
     for (let n = 1; n <= 5; n += 1) await at.send(bob, talk, `meanwhile ${n}`);
     await page.evaluate(() => client.sync());
@@ -184,22 +228,34 @@ describe("jumps", () => {
     const page = await device(browser, server, ann, { prefetch: false });
     await showing(page, talk);
     const letGo = await hold(page, /\/messages\?.*(before|around)=/);
-    const ended = page.evaluate(async ([one, two]) => {
-      const loading = e2e.refusal(timeline.loadOlder());
-      const first = e2e.refusal(timeline.jump({ around: one }));
-      const second = timeline.jump({ around: two });
-      const refused = [(await loading).code, (await first).code];
-      await second;
-      return refused;
-    }, [String(messages[50].seq), String(messages[120].seq)]);
+    const ended = page.evaluate(
+      async ([one, two]) => {
+        const loading = e2e.refusal(timeline.loadOlder());
+        const first = e2e.refusal(timeline.jump({ around: one }));
+        const second = timeline.jump({ around: two });
+        const refused = [(await loading).code, (await first).code];
+        await second;
+        return refused;
+      },
+      [String(messages[50].seq), String(messages[120].seq)],
+    );
     await letGo();
     assert.deepEqual(await ended, ["aborted", "aborted"]);
-    assert.equal(await page.evaluate(() => timeline.getSnapshot().items.find((item) => item.key === timeline.getSnapshot().anchor.key).message.id), messages[120].id);
-    assert.deepEqual(await page.evaluate(() => timeline.getSnapshot().loading), { older: false, newer: false, jump: false });
+    assert.equal(
+      await page.evaluate(
+        () => timeline.getSnapshot().items.find((item) => item.key === timeline.getSnapshot().anchor.key).message.id,
+      ),
+      messages[120].id,
+    );
+    assert.deepEqual(await page.evaluate(() => timeline.getSnapshot().loading), {
+      older: false,
+      newer: false,
+      jump: false,
+    });
     await nothingWrong(page);
   });
 
-  test("in scope \"conversation\" and \"mailbox\" a jump pages to the live end as well", async () => {
+  test('in scope "conversation" and "mailbox" a jump pages to the live end as well', async () => {
     for (const scope of ["conversation", "mailbox"]) {
       const [ann, bob] = await at.users("ann", "bob");
       const talk = await longTalk([ann, bob], 200);
@@ -226,10 +282,23 @@ describe("jumps", () => {
         globalThis.lists = await Promise.all([e2e.show(client, talk), e2e.show(client, talk), e2e.show(client, talk)]);
         await Promise.all(lists.map((one) => one.loadOlder()));
       }, talk);
-      assert.deepEqual(requests.filter((request) => request.includes("/messages?")).map((request) => /before=/.test(request)), [false, true]);
-      await page.evaluate((seq) => Promise.all(lists.map((one) => one.jump({ around: seq }))), String(messages[100].seq));
+      assert.deepEqual(
+        requests.filter((request) => request.includes("/messages?")).map((request) => /before=/.test(request)),
+        [false, true],
+      );
+      await page.evaluate(
+        (seq) => Promise.all(lists.map((one) => one.jump({ around: seq }))),
+        String(messages[100].seq),
+      );
       assert.equal(requests.filter((request) => request.includes("around=")).length, 1);
-      const same = await page.evaluate(() => lists.map((one) => one.getSnapshot().items.map((item) => item.message.id).join()));
+      const same = await page.evaluate(() =>
+        lists.map((one) =>
+          one
+            .getSnapshot()
+            .items.map((item) => item.message.id)
+            .join(),
+        ),
+      );
       assert.equal(new Set(same).size, 1);
       await nothingWrong(page);
     });
@@ -260,7 +329,10 @@ describe("jumps", () => {
         const context = await browser.newContext();
         if (saveData) {
           await context.addInitScript(() => {
-            Object.defineProperty(Object.getPrototypeOf(navigator), "connection", { configurable: true, get: () => Object.assign(new EventTarget(), { saveData: true }) });
+            Object.defineProperty(Object.getPrototypeOf(navigator), "connection", {
+              configurable: true,
+              get: () => Object.assign(new EventTarget(), { saveData: true }),
+            });
           });
         }
         const page = await openPage(context, server);
@@ -289,11 +361,23 @@ describe("jumps", () => {
         const refused = await e2e.refusal(timeline.loadOlder());
         return { items: items.length, status, listed, segments: segments.length, removed, refused: refused?.code };
       }, talk);
-      assert.deepEqual(left, { items: 30, status: "removed", listed: false, segments: 0, removed: [talk], refused: "forbidden" });
+      assert.deepEqual(left, {
+        items: 30,
+        status: "removed",
+        listed: false,
+        segments: 0,
+        removed: [talk],
+        refused: "forbidden",
+      });
       await at.send(bob, talk, "while she was away");
       await at.post("/demo/join", { conversation: talk, user: ann });
       await at.send(bob, talk, "welcome back");
-      await page.evaluate(() => e2e.until(timeline, (now) => now.status === "ready" && e2e.textOf(now.items.at(-1)) === "welcome back" && !now.hasNewer));
+      await page.evaluate(() =>
+        e2e.until(
+          timeline,
+          (now) => now.status === "ready" && e2e.textOf(now.items.at(-1)) === "welcome back" && !now.hasNewer,
+        ),
+      );
       assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
       await page.evaluate(async (talk) => {
         globalThis.timeline = await e2e.show(client, talk, { maxItems: 1000 });

@@ -1,60 +1,84 @@
-// Overflow "keep" (R12): what was read stays, is shown at once as not fresh, and is made fresh by asking for what has changed. No change is lost, however the
-// overflow, the pages and a restart fall together.
+// Overflow "keep" (R12): what was read stays, is shown at once as not fresh, and is made fresh by asking for what has
+// changed. No change is lost, however the overflow, the pages and a restart fall together.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { demo, device, findings, launchBrowser, openPage, reload, startServer } from "./harness.mjs";
-import { CHANGES, SEQS, goOffline, goOnline, hold, nothingWrong, requestsOf, serversList, showing, shownList, wholeList } from "./lists.mjs";
+import { describe, test } from "node:test";
+import { device, findings, openPage, reload } from "./support/harness.mjs";
+import {
+  CHANGES,
+  SEQS,
+  goOffline,
+  goOnline,
+  hold,
+  nothingWrong,
+  requestsOf,
+  serversList,
+  showing,
+  shownList,
+  wholeList,
+} from "./support/lists.mjs";
+import { withServer } from "./support/stand.mjs";
 
 /** What asks for anything of a conversation: nothing gets fresh while it is held. */
 const ANYTHING = /\/v1\/conversations\/[^/]+\/(messages|changes)\?/;
 /** Only what was asked for counts in these tests. */
 const KEEP = { overflow: "keep", prefetch: false };
 
-describe("overflow \"keep\"", () => {
+describe('overflow "keep"', () => {
   let server, browser, at;
 
-  before(async () => {
-    server = await startServer({ args: SEQS });
-    browser = await launchBrowser();
-    at = demo(server);
+  withServer({ args: SEQS }, (stand) => {
+    ({ server, browser, at } = stand);
   });
 
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
-
-  const recall = (user, { conversation, id }) => at.post(`/v1/conversations/${conversation}/messages/${id}/recall`, {}, user);
+  const recall = (user, { conversation, id }) =>
+    at.post(`/v1/conversations/${conversation}/messages/${id}/recall`, {}, user);
 
   /** From now on `overflowed` is the client's next overflow, and the timeline's snapshots are counted. */
-  const expectOverflow = (page) => page.evaluate(() => {
-    globalThis.from = timeline.snapshots.length;
-    globalThis.overflowed = new Promise((resolve) => client.on("overflow", resolve));
-  });
+  const expectOverflow = (page) =>
+    page.evaluate(() => {
+      globalThis.from = timeline.snapshots.length;
+      globalThis.overflowed = new Promise((resolve) => client.on("overflow", resolve));
+    });
 
   /** Puts the items of these numbers on screen: from here on they must stay there. */
-  const look = (page, first, last) => page.evaluate(([first, last]) => {
-    globalThis.onScreen = timeline.getSnapshot().items.slice(first, last).map((item) => item.key);
-    timeline.visible(onScreen[0], onScreen.at(-1));
-  }, [first, last]);
+  const look = (page, first, last) =>
+    page.evaluate(
+      ([first, last]) => {
+        globalThis.onScreen = timeline
+          .getSnapshot()
+          .items.slice(first, last)
+          .map((item) => item.key);
+        timeline.visible(onScreen[0], onScreen.at(-1));
+      },
+      [first, last],
+    );
 
-  /** How often since then the list was not what it should have been: something on screen was gone or moved apart, or the list was blank or replaced. */
-  const jolts = (page) => page.evaluate(() => {
-    const before = timeline.snapshots[from - 1].anchor.count;
-    return timeline.snapshots.slice(from).filter((one) => {
-      const keys = one.items.map((item) => item.key);
-      const first = keys.indexOf(onScreen[0]);
-      return first < 0 || onScreen.some((key, i) => keys[first + i] !== key) || one.anchor.count !== before;
-    }).length;
-  });
+  /**
+   * How often since then the list was not what it should have been: something on screen was gone or moved apart, or the
+   * list was blank or replaced.
+   */
+  const jolts = (page) =>
+    page.evaluate(() => {
+      const before = timeline.snapshots[from - 1].anchor.count;
+      return timeline.snapshots.slice(from).filter((one) => {
+        const keys = one.items.map((item) => item.key);
+        const first = keys.indexOf(onScreen[0]);
+        return first < 0 || onScreen.some((key, i) => keys[first + i] !== key) || one.anchor.count !== before;
+      }).length;
+    });
 
-  const freshOnes = (page) => page.evaluate(() => {
-    const messages = timeline.getSnapshot().items.filter((item) => item.kind === "message");
-    return { fresh: messages.filter((item) => item.fresh).length, stale: messages.filter((item) => !item.fresh).length };
-  });
+  const freshOnes = (page) =>
+    page.evaluate(() => {
+      const messages = timeline.getSnapshot().items.filter((item) => item.kind === "message");
+      return {
+        fresh: messages.filter((item) => item.fresh).length,
+        stale: messages.filter((item) => !item.fresh).length,
+      };
+    });
 
-  const allFresh = (page) => page.evaluate(() => e2e.until(timeline, (now) => now.items.every((item) => item.kind === "message" && item.fresh)));
+  const allFresh = (page) =>
+    page.evaluate(() => e2e.until(timeline, (now) => now.items.every((item) => item.kind === "message" && item.fresh)));
 
   test("while scrolled back: shown at once as not fresh, revalidated by its changes, and nothing moves", async () => {
     const [ann] = await at.users("ann");
@@ -70,10 +94,19 @@ describe("overflow \"keep\"", () => {
     const letGo = await hold(page, ANYTHING);
     await at.overflow(ann);
     assert.deepEqual(await page.evaluate(() => overflowed), { conversations: "all" });
-    const count = await page.evaluate(async () => (await e2e.until(timeline, (now) => now.items.some((item) => item.fresh === false))).items.length);
+    const count = await page.evaluate(
+      async () => (await e2e.until(timeline, (now) => now.items.some((item) => item.fresh === false))).items.length,
+    );
     const stale = await freshOnes(page);
     assert.deepEqual(stale, { fresh: 0, stale: count });
-    assert.deepEqual((await page.evaluate((talk) => client.inspect(talk), talk)).segments.map(({ count, live, fresh }) => [count, live, fresh]), [[180, false, false]]);
+    assert.deepEqual(
+      (await page.evaluate((talk) => client.inspect(talk), talk)).segments.map(({ count, live, fresh }) => [
+        count,
+        live,
+        fresh,
+      ]),
+      [[180, false, false]],
+    );
     await letGo();
     await allFresh(page);
     assert.equal(await jolts(page), 0);
@@ -101,7 +134,12 @@ describe("overflow \"keep\"", () => {
     await at.overflow(ann, [talk]);
     await page.evaluate(() => overflowed);
     for (let n = 1; n <= 3; n += 1) await at.send(bob, talk, `after ${n}`);
-    await page.evaluate(() => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "after 3" && now.items.every((item) => item.fresh) && !now.hasNewer));
+    await page.evaluate(() =>
+      e2e.until(
+        timeline,
+        (now) => e2e.textOf(now.items.at(-1)) === "after 3" && now.items.every((item) => item.fresh) && !now.hasNewer,
+      ),
+    );
     assert.equal(await jolts(page), 0);
     assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
     await nothingWrong(page);
@@ -119,7 +157,12 @@ describe("overflow \"keep\"", () => {
     await goOffline(page);
     await expectOverflow(page);
     await recall(bob, old);
-    await at.post("/demo/late-insert", { conversation: talk, seq: String(BigInt((await at.history(ann, talk))[60].seq) + 5n), sender: "Mara", body: { text: "late" } });
+    await at.post("/demo/late-insert", {
+      conversation: talk,
+      seq: String(BigInt((await at.history(ann, talk))[60].seq) + 5n),
+      sender: "Mara",
+      body: { text: "late" },
+    });
     await at.overflow(ann);
     await at.bulk(talk, 3, "after");
     const before = await requestsOf(page);
@@ -127,12 +170,30 @@ describe("overflow \"keep\"", () => {
     await goOnline(page);
     await page.evaluate(() => e2e.until(timeline, (now) => now.items.some((item) => item.fresh === false)));
     // not told yet
-    assert.deepEqual(await page.evaluate((id) => timeline.getSnapshot().items.filter((item) => item.message?.id === id).map((item) => [item.message.state, item.fresh]), old.id), [["normal", false]]);
+    assert.deepEqual(
+      await page.evaluate(
+        (id) =>
+          timeline
+            .getSnapshot()
+            .items.filter((item) => item.message?.id === id)
+            .map((item) => [item.message.state, item.fresh]),
+        old.id,
+      ),
+      [["normal", false]],
+    );
     await letGo();
-    await page.evaluate((id) => e2e.until(timeline, (now) => now.items.some((item) => item.message?.id === id && item.message.state === "recalled" && item.fresh)), old.id);
+    await page.evaluate(
+      (id) =>
+        e2e.until(timeline, (now) =>
+          now.items.some((item) => item.message?.id === id && item.message.state === "recalled" && item.fresh),
+        ),
+      old.id,
+    );
     assert.ok((await requestsOf(page)).changes > before.changes);
     assert.equal(await jolts(page), 0);
-    await page.evaluate(() => timeline.visible(timeline.getSnapshot().items.at(-5).key, timeline.getSnapshot().items.at(-1).key));
+    await page.evaluate(() =>
+      timeline.visible(timeline.getSnapshot().items.at(-5).key, timeline.getSnapshot().items.at(-1).key),
+    );
     assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
     await nothingWrong(page);
   });
@@ -179,7 +240,13 @@ describe("overflow \"keep\"", () => {
     const gone = page.waitForResponse((response) => CHANGES.test(response.url()));
     await goOnline(page);
     assert.equal((await gone).status(), 410);
-    await page.evaluate((id) => e2e.until(timeline, (now) => now.items.some((item) => item.message?.id === id && item.message.state === "recalled" && item.fresh)), old.id);
+    await page.evaluate(
+      (id) =>
+        e2e.until(timeline, (now) =>
+          now.items.some((item) => item.message?.id === id && item.message.state === "recalled" && item.fresh),
+        ),
+      old.id,
+    );
     await allFresh(page);
     const after = await requestsOf(page);
     assert.ok(after.history > before.history);
@@ -209,12 +276,15 @@ describe("overflow \"keep\"", () => {
     await page.evaluate(() => overflowed);
     await page.evaluate(() => e2e.until(timeline, (now) => now.items.some((item) => item.fresh === false)));
     await reload(page);
-    await page.evaluate(async ({ ann, talk, options }) => {
-      globalThis.client = await e2e.open(ann, options);
-      globalThis.timeline = client.timeline(talk, { maxItems: 1000 });
-      Object.assign(timeline, e2e.watch(timeline));
-      await e2e.until(timeline, (now) => now.status === "ready" && now.items.some((item) => item.kind === "message"));
-    }, { ann, talk, options: KEEP });
+    await page.evaluate(
+      async ({ ann, talk, options }) => {
+        globalThis.client = await e2e.open(ann, options);
+        globalThis.timeline = client.timeline(talk, { maxItems: 1000 });
+        Object.assign(timeline, e2e.watch(timeline));
+        await e2e.until(timeline, (now) => now.status === "ready" && now.items.some((item) => item.kind === "message"));
+      },
+      { ann, talk, options: KEEP },
+    );
     const { fresh, stale } = await freshOnes(page);
     assert.equal(fresh, 0);
     assert.ok(stale >= 30, `${stale}`);
@@ -258,7 +328,13 @@ describe("overflow \"keep\"", () => {
       const { added, source } = await timeline.loadOlder({ limit: 40 });
       const { items } = timeline.getSnapshot();
       const gap = items.findIndex((item) => item.kind === "gap");
-      return { added, source, above: items.length - gap - 1 >= 30, below: items.slice(0, gap).every((item) => item.kind === "message" && !item.fresh), last: e2e.textOf(items[gap - 1]) };
+      return {
+        added,
+        source,
+        above: items.length - gap - 1 >= 30,
+        below: items.slice(0, gap).every((item) => item.kind === "message" && !item.fresh),
+        last: e2e.textOf(items[gap - 1]),
+      };
     });
     assert.deepEqual(crossed, { added: 40, source: "cache", above: true, below: true, last: "message 120" });
     // the gap on screen
@@ -291,7 +367,11 @@ describe("overflow \"keep\"", () => {
       globalThis.timeline = client.timeline(talk);
       Object.assign(timeline, e2e.watch(timeline));
       const { items, error } = await e2e.until(timeline, (now) => now.status === "ready" && now.items.length >= 30);
-      return { kinds: [...new Set(items.map((item) => item.kind))].sort(), stale: items.filter((item) => item.fresh === false).length, error: error?.code ?? null };
+      return {
+        kinds: [...new Set(items.map((item) => item.kind))].sort(),
+        stale: items.filter((item) => item.fresh === false).length,
+        error: error?.code ?? null,
+      };
     }, talk);
     assert.equal(shown.stale, 30);
     await goOnline(page);
@@ -316,13 +396,21 @@ describe("overflow \"keep\"", () => {
         overflow = false;
         return batch;
       };
-      globalThis.client = await pullcord.createClient({ account: "ann without changes", transport, overflow: "keep", prefetch: false });
+      globalThis.client = await pullcord.createClient({
+        account: "ann without changes",
+        transport,
+        overflow: "keep",
+        prefetch: false,
+      });
       await e2e.caughtUp(client);
       globalThis.timeline = await e2e.show(client, "talk");
       overflow = true;
       backend.change("bob", "talk", first[40].id, { body: { text: "edited" }, state: "edited" });
       await client.sync();
-      await e2e.until(timeline, (now) => now.items.every((item) => item.fresh) && now.items.some((item) => e2e.textOf(item) === "edited"));
+      await e2e.until(
+        timeline,
+        (now) => now.items.every((item) => item.fresh) && now.items.some((item) => e2e.textOf(item) === "edited"),
+      );
       const { changes, history } = (await client.inspect()).requests;
       await client.close();
       return { changes, fetchedAgain: history > 1, count: timeline.getSnapshot().items.length };

@@ -1,68 +1,36 @@
-// What goes wrong around a client, and what its lists look like meanwhile and afterwards. The server's positions are large and far apart, as Snowflake's
-// are, so that nothing here holds for small dense numbers only.
+// What goes wrong around a client, and what its lists look like meanwhile and afterwards. The server's positions are
+// large and far apart, as Snowflake's are, so that nothing here holds for small dense numbers only.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { demo, device, findings, freePort, launchBrowser, openPage, startServer, temporaryFolder } from "./harness.mjs";
+import { describe, test } from "node:test";
+import { demo, device, freePort, openPage, startServer, temporaryFolder } from "./support/harness.mjs";
+import { hold, nothingWrong, SEQS, showing } from "./support/lists.mjs";
+import { withServer } from "./support/stand.mjs";
 
 const HISTORY = /\/v1\/conversations\/[^/]+\/messages\?/;
-const SEQS = ["--seq-base", "9223372036854770000", "--seq-step", "10"];
-
-/** @param {import("playwright-core").Page & { problems: string[] }} page */
-async function nothingWrong(page) {
-  const wrong = (await findings(page)).filter((text) => !text.startsWith("Failed to load resource") && !text.startsWith("WebSocket connection"));
-  assert.deepEqual(wrong, []);
-  await page.context().close();
-}
-
-const showing = (page, talk, options) => page.evaluate(async ({ talk, options }) => {
-  globalThis.timeline = await e2e.show(client, talk, options);
-}, { talk, options });
 
 /** Everything of the conversation, as the list shows it once it was loaded to both ends. */
-const wholeList = (page) => page.evaluate(async () => {
-  for (let calls = 0; timeline.getSnapshot().hasNewer; calls += 1) {
-    if (calls > 100) throw new Error("loadNewer without an end");
-    await timeline.loadNewer({ limit: 200 });
-  }
-  for (let calls = 0; timeline.getSnapshot().hasOlder; calls += 1) {
-    if (calls > 100) throw new Error("loadOlder without an end");
-    await timeline.loadOlder({ limit: 200 });
-  }
-  const gaps = timeline.getSnapshot().items.filter((item) => item.kind === "gap").length;
-  if (gaps) throw new Error(`${gaps} gaps`);
-  return e2e.texts(timeline);
-});
-
-/** Lets nothing through that matches, until it is released. */
-async function hold(page, pattern) {
-  let release;
-  const released = new Promise((resolve) => {
-    release = resolve;
+const wholeList = (page) =>
+  page.evaluate(async () => {
+    for (let calls = 0; timeline.getSnapshot().hasNewer; calls += 1) {
+      if (calls > 100) throw new Error("loadNewer without an end");
+      await timeline.loadNewer({ limit: 200 });
+    }
+    for (let calls = 0; timeline.getSnapshot().hasOlder; calls += 1) {
+      if (calls > 100) throw new Error("loadOlder without an end");
+      await timeline.loadOlder({ limit: 200 });
+    }
+    const gaps = timeline.getSnapshot().items.filter((item) => item.kind === "gap").length;
+    if (gaps) throw new Error(`${gaps} gaps`);
+    return e2e.texts(timeline);
   });
-  await page.route(pattern, async (route) => {
-    await released;
-    await route.continue().catch(() => {});
-  });
-  return async () => {
-    release();
-    await page.unroute(pattern);
-  };
-}
 
 describe("recovery", () => {
   let server, browser, at;
 
-  before(async () => {
-    server = await startServer({ args: SEQS });
-    browser = await launchBrowser();
-    at = demo(server);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+  withServer({ args: SEQS }, (stand) => {
+    ({ server, browser, at } = stand);
   });
 
   const textsOf = async (user, talk) => (await at.history(user, talk)).map((message) => message.body?.text ?? null);
@@ -100,7 +68,11 @@ describe("recovery", () => {
           const at = keys.indexOf(onScreen[0]);
           return at < 0 || onScreen.some((key, i) => keys[at + i] !== key);
         });
-        return { snapshots: timeline.snapshots.length - from > 1, lost: lost.length, moved: timeline.snapshots.at(-1).anchor.count - timeline.snapshots[from - 1].anchor.count };
+        return {
+          snapshots: timeline.snapshots.length - from > 1,
+          lost: lost.length,
+          moved: timeline.snapshots.at(-1).anchor.count - timeline.snapshots[from - 1].anchor.count,
+        };
       }, talk);
       assert.deepEqual(healed, { snapshots: true, lost: 0, moved: 0 });
       assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
@@ -121,8 +93,16 @@ describe("recovery", () => {
       assert.deepEqual(await page.evaluate(() => overflowed), { conversations: [talk] });
       await at.bulk(talk, 2, "after");
       const seen = await page.evaluate(async (keys) => {
-        await e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "after 2" && !now.hasNewer && !now.items.some((item) => item.kind === "gap"));
-        const missing = timeline.snapshots.slice(from).filter((one) => keys.slice(5).some((key) => !one.items.some((item) => item.key === key)));
+        await e2e.until(
+          timeline,
+          (now) =>
+            e2e.textOf(now.items.at(-1)) === "after 2" &&
+            !now.hasNewer &&
+            !now.items.some((item) => item.kind === "gap"),
+        );
+        const missing = timeline.snapshots
+          .slice(from)
+          .filter((one) => keys.slice(5).some((key) => !one.items.some((item) => item.key === key)));
         return missing.length;
       }, keys);
       assert.equal(seen, 0);
@@ -146,7 +126,10 @@ describe("recovery", () => {
       await page.unroute("**/v1/conversations/*/messages");
       const gone = await page.evaluate(async () => {
         await e2e.until(client.outbox, (items) => items.length === 0);
-        await e2e.until(timeline, (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "still here");
+        await e2e.until(
+          timeline,
+          (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "still here",
+        );
         return timeline.snapshots.slice(from).filter((one) => !one.items.some((item) => item.key === "c:still")).length;
       });
       assert.equal(gone, 0);
@@ -165,7 +148,10 @@ describe("recovery", () => {
       await page.context().setOffline(false);
       await page.evaluate(async () => {
         await e2e.caughtUp(client);
-        await e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "missed 10500" && !now.items.some((item) => item.kind === "gap"));
+        await e2e.until(
+          timeline,
+          (now) => e2e.textOf(now.items.at(-1)) === "missed 10500" && !now.items.some((item) => item.kind === "gap"),
+        );
         await timeline.loadOlder({ limit: 300 });
       });
       const shown = await page.evaluate(() => e2e.texts(timeline));
@@ -205,10 +191,17 @@ describe("recovery", () => {
         await e2e.until(timeline, (now) => now.items.at(-1).key === key && now.items.at(-1).kind === "message");
       }, sent.key);
       const shown = await wholeList(page);
-      const wanted = [...Array.from({ length: 50 }, (_, i) => `message ${i + 1}`), ...Array.from({ length: 2000 }, (_, i) => `missed ${i + 1}`), "into the dark"];
+      const wanted = [
+        ...Array.from({ length: 50 }, (_, i) => `message ${i + 1}`),
+        ...Array.from({ length: 2000 }, (_, i) => `missed ${i + 1}`),
+        "into the dark",
+      ];
       assert.deepEqual(shown, wanted);
       const { segments } = await page.evaluate((talk) => client.inspect(talk), talk);
-      assert.deepEqual(segments.map(({ count, live, start }) => [count, live, start]), [[2051, true, true]]);
+      assert.deepEqual(
+        segments.map(({ count, live, start }) => [count, live, start]),
+        [[2051, true, true]],
+      );
       await nothingWrong(page);
     } finally {
       await mortal.stop();
@@ -226,12 +219,19 @@ describe("recovery", () => {
       await page.evaluate(() => e2e.until(client.status, (status) => status.connection === "offline"));
       forgetful = await startServer({ port });
       const now = await demo(forgetful).conversation(["ada"], 10);
-      const seen = await page.evaluate(async ({ old, now }) => {
-        await e2e.until(client.conversations, (list) => list.map((one) => one.id).join() === now);
-        await e2e.until(timeline, (snapshot) => snapshot.status === "removed");
-        const { items } = await e2e.show(client, now).then((one) => one.getSnapshot());
-        return { kept: timeline.getSnapshot().items.length, items: items.length, segments: (await client.inspect(old)).segments.length };
-      }, { old, now });
+      const seen = await page.evaluate(
+        async ({ old, now }) => {
+          await e2e.until(client.conversations, (list) => list.map((one) => one.id).join() === now);
+          await e2e.until(timeline, (snapshot) => snapshot.status === "removed");
+          const { items } = await e2e.show(client, now).then((one) => one.getSnapshot());
+          return {
+            kept: timeline.getSnapshot().items.length,
+            items: items.length,
+            segments: (await client.inspect(old)).segments.length,
+          };
+        },
+        { old, now },
+      );
       assert.deepEqual(seen, { kept: 30, items: 10, segments: 0 });
       await nothingWrong(page);
     } finally {
@@ -244,25 +244,33 @@ describe("recovery", () => {
     const talk = await at.conversation([ann], 40);
     const page = await openPage(await browser.newContext(), server);
     await at.trouble({ delayMs: 2000 }, ann);
-    const code = await page.evaluate(async ({ ann, talk }) => {
-      globalThis.client = await e2e.open(ann, { transport: { baseUrl: location.origin, token: () => `demo-${ann}`, timeout: 300 } });
-      globalThis.timeline = client.timeline(talk);
-      e2e.watch(timeline);
-      await client.send(talk, { text: "patience" });
-      return (await e2e.until(client.status, (status) => status.error)).error.code;
-    }, { ann, talk });
+    const code = await page.evaluate(
+      async ({ ann, talk }) => {
+        globalThis.client = await e2e.open(ann, {
+          transport: { baseUrl: location.origin, token: () => `demo-${ann}`, timeout: 300 },
+        });
+        globalThis.timeline = client.timeline(talk);
+        e2e.watch(timeline);
+        await client.send(talk, { text: "patience" });
+        return (await e2e.until(client.status, (status) => status.error)).error.code;
+      },
+      { ann, talk },
+    );
     assert.equal(code, "timeout");
     await at.trouble({}, ann);
     await page.evaluate(async () => {
       await e2e.caughtUp(client);
-      await e2e.until(timeline, (now) => now.items.at(-1)?.kind === "message" && e2e.textOf(now.items.at(-1)) === "patience");
+      await e2e.until(
+        timeline,
+        (now) => now.items.at(-1)?.kind === "message" && e2e.textOf(now.items.at(-1)) === "patience",
+      );
     });
     assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
     await nothingWrong(page);
   });
 
   describe("notifications", () => {
-    test("notify \"poll\" goes without them", async () => {
+    test('notify "poll" goes without them', async () => {
       const [ann] = await at.users("ann");
       const talk = await at.conversation([ann], 5);
       const page = await openPage(await browser.newContext(), server);
@@ -270,11 +278,16 @@ describe("recovery", () => {
       page.on("websocket", () => {
         sockets += 1;
       });
-      await page.evaluate(async ({ ann, talk }) => {
-        globalThis.client = await e2e.open(ann, { sync: { notify: "poll", pollInterval: 200, fallbackPollInterval: 200 } });
-        await e2e.caughtUp(client);
-        globalThis.timeline = await e2e.show(client, talk);
-      }, { ann, talk });
+      await page.evaluate(
+        async ({ ann, talk }) => {
+          globalThis.client = await e2e.open(ann, {
+            sync: { notify: "poll", pollInterval: 200, fallbackPollInterval: 200 },
+          });
+          await e2e.caughtUp(client);
+          globalThis.timeline = await e2e.show(client, talk);
+        },
+        { ann, talk },
+      );
       await at.bulk(talk, 3, "polled");
       await page.evaluate(() => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "polled 3"));
       assert.equal(sockets, 0);
@@ -301,13 +314,21 @@ describe("recovery", () => {
       await at.trouble({ duplicateNotifications: 1 }, ann);
       await page.evaluate(() => {
         globalThis.told = [];
-        client.on("messages", ({ messages, live }) => told.push(...messages.map((message) => [message.body.text, live])));
+        client.on("messages", ({ messages, live }) =>
+          told.push(...messages.map((message) => [message.body.text, live])),
+        );
       });
       for (let i = 1; i <= 5; i += 1) {
         await at.bulk(talk, 1, `doubled ${i}`);
-        await page.evaluate((text) => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === text), `doubled ${i} 1`);
+        await page.evaluate(
+          (text) => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === text),
+          `doubled ${i} 1`,
+        );
       }
-      assert.deepEqual(await page.evaluate(() => told), [1, 2, 3, 4, 5].map((i) => [`doubled ${i} 1`, true]));
+      assert.deepEqual(
+        await page.evaluate(() => told),
+        [1, 2, 3, 4, 5].map((i) => [`doubled ${i} 1`, true]),
+      );
       await nothingWrong(page);
     });
   });
@@ -333,11 +354,24 @@ describe("recovery", () => {
           cached: (await client.inspect(talk)).segments.length,
         };
       }, talk);
-      assert.deepEqual(seen, { items: 30, event: { conversation: talk }, one: null, listed: 0, older: "forbidden", cached: 0 });
+      assert.deepEqual(seen, {
+        items: 30,
+        event: { conversation: talk },
+        one: null,
+        listed: 0,
+        older: "forbidden",
+        cached: 0,
+      });
       await at.post("/demo/join", { conversation: talk, user: ann });
       await at.bulk(talk, 1, "again");
       await page.evaluate(async () => {
-        await e2e.until(timeline, (now) => now.status === "ready" && e2e.textOf(now.items.at(-1)) === "again 1" && !now.items.some((item) => item.kind === "gap"));
+        await e2e.until(
+          timeline,
+          (now) =>
+            now.status === "ready" &&
+            e2e.textOf(now.items.at(-1)) === "again 1" &&
+            !now.items.some((item) => item.kind === "gap"),
+        );
       });
       assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
       await nothingWrong(page);
@@ -366,7 +400,12 @@ describe("recovery", () => {
       const page = await device(browser, server, ann);
       await showing(page, talk);
       const between = BigInt(messages[9].seq) + 5n;
-      await at.post("/demo/late-insert", { conversation: talk, seq: String(between), sender: "Mara", body: { text: "late" } });
+      await at.post("/demo/late-insert", {
+        conversation: talk,
+        seq: String(between),
+        sender: "Mara",
+        body: { text: "late" },
+      });
       const shown = await page.evaluate(async () => {
         await e2e.until(timeline, (now) => now.items.length === 21);
         return e2e.texts(timeline);
@@ -381,13 +420,26 @@ describe("recovery", () => {
       const old = await at.conversation([ann], 5);
       const page = await device(browser, server, ann);
       const talk = await at.conversation([ann]);
-      await page.evaluate((talk) => e2e.until(client.conversations, (list) => list.some((one) => one.id === talk)), talk);
+      await page.evaluate(
+        (talk) => e2e.until(client.conversations, (list) => list.some((one) => one.id === talk)),
+        talk,
+      );
       await showing(page, talk);
-      assert.deepEqual(await page.evaluate(() => [timeline.getSnapshot().items.length, timeline.getSnapshot().hasOlder, timeline.getSnapshot().hasNewer]), [0, false, false]);
+      assert.deepEqual(
+        await page.evaluate(() => [
+          timeline.getSnapshot().items.length,
+          timeline.getSnapshot().hasOlder,
+          timeline.getSnapshot().hasNewer,
+        ]),
+        [0, false, false],
+      );
       await at.bulk(talk, 1, "first");
       const order = await page.evaluate(async (talk) => {
         await e2e.until(timeline, (now) => now.items.length === 1);
-        const list = await e2e.until(client.conversations, (list) => list[0].id === talk && list[0].lastMessage !== null);
+        const list = await e2e.until(
+          client.conversations,
+          (list) => list[0].id === talk && list[0].lastMessage !== null,
+        );
         return list.map((one) => one.id);
       }, talk);
       assert.deepEqual(order, [talk, old]);
@@ -399,30 +451,42 @@ describe("recovery", () => {
     const [ann] = await at.users("ann");
     const talk = await at.conversation([ann], 5);
     const page = await openPage(await browser.newContext(), server);
-    const seen = await page.evaluate(async ({ ann, talk }) => {
-      let token = "expired";
-      let asked = 0;
-      globalThis.client = await e2e.open(ann, {
-        transport: {
-          baseUrl: location.origin,
-          token: () => {
-            asked += 1;
-            return token;
+    const seen = await page.evaluate(
+      async ({ ann, talk }) => {
+        let token = "expired";
+        let asked = 0;
+        globalThis.client = await e2e.open(ann, {
+          transport: {
+            baseUrl: location.origin,
+            token: () => {
+              asked += 1;
+              return token;
+            },
           },
-        },
-      });
-      const refused = await e2e.until(client.status, (status) => status.connection === "needs-auth");
-      const askedInVain = asked;
-      const still = await e2e.refusal(client.sync());
-      await client.send(talk, { text: "once I am let in" });
-      token = `demo-${ann}`;
-      await client.sync();
-      await e2e.caughtUp(client);
-      await e2e.until(client.outbox, (items) => items.length === 0);
-      return { code: refused.error.code, askedInVain, still: still.code, error: client.status.getSnapshot().error, listed: client.conversations.getSnapshot().length };
-    }, { ann, talk });
+        });
+        const refused = await e2e.until(client.status, (status) => status.connection === "needs-auth");
+        const askedInVain = asked;
+        const still = await e2e.refusal(client.sync());
+        await client.send(talk, { text: "once I am let in" });
+        token = `demo-${ann}`;
+        await client.sync();
+        await e2e.caughtUp(client);
+        await e2e.until(client.outbox, (items) => items.length === 0);
+        return {
+          code: refused.error.code,
+          askedInVain,
+          still: still.code,
+          error: client.status.getSnapshot().error,
+          listed: client.conversations.getSnapshot().length,
+        };
+      },
+      { ann, talk },
+    );
     assert.ok(seen.askedInVain >= 2 && seen.askedInVain <= 6, `${seen.askedInVain} times asked for the token`);
-    assert.deepEqual({ ...seen, askedInVain: 0 }, { code: "unauthorized", askedInVain: 0, still: "unauthorized", error: null, listed: 1 });
+    assert.deepEqual(
+      { ...seen, askedInVain: 0 },
+      { code: "unauthorized", askedInVain: 0, still: "unauthorized", error: null, listed: 1 },
+    );
     assert.deepEqual((await textsOf(ann, talk)).at(-1), "once I am let in");
     await nothingWrong(page);
   });
@@ -432,14 +496,24 @@ describe("recovery", () => {
     const talk = await at.conversation([ann], 5);
     const page = await openPage(await browser.newContext(), server);
     await page.context().route("**/v1/**", (route) => route.abort());
-    const before = await page.evaluate(async ({ ann, talk }) => {
-      globalThis.client = await e2e.open(ann, { sync: { notify: "poll", fallbackPollInterval: 300, pollInterval: 300 } });
-      await e2e.until(client.status, (status) => status.connection === "offline");
-      globalThis.timeline = client.timeline(talk);
-      e2e.watch(timeline);
-      const { items, error } = await e2e.until(timeline, (now) => now.status === "ready");
-      return { items: items.map((item) => item.kind), error: error?.code, listed: client.status.getSnapshot().listed, older: (await e2e.refusal(timeline.loadOlder())).code };
-    }, { ann, talk });
+    const before = await page.evaluate(
+      async ({ ann, talk }) => {
+        globalThis.client = await e2e.open(ann, {
+          sync: { notify: "poll", fallbackPollInterval: 300, pollInterval: 300 },
+        });
+        await e2e.until(client.status, (status) => status.connection === "offline");
+        globalThis.timeline = client.timeline(talk);
+        e2e.watch(timeline);
+        const { items, error } = await e2e.until(timeline, (now) => now.status === "ready");
+        return {
+          items: items.map((item) => item.kind),
+          error: error?.code,
+          listed: client.status.getSnapshot().listed,
+          older: (await e2e.refusal(timeline.loadOlder())).code,
+        };
+      },
+      { ann, talk },
+    );
     assert.deepEqual(before, { items: ["gap"], error: "offline", listed: false, older: "offline" });
     await page.context().unroute("**/v1/**");
     await page.evaluate(async () => {

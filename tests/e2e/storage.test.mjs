@@ -1,43 +1,46 @@
 // The local database: shared by the tabs of a browser, kept over reloads, deleted on request, and not always in order.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { demo, device, findings, launchBrowser, openPage, reload, signIn, startServer } from "./harness.mjs";
+import { describe, test } from "node:test";
+import { device, findings, openPage, reload, signIn } from "./support/harness.mjs";
+import { waitsBehind } from "./support/lists.mjs";
+import { withServer } from "./support/stand.mjs";
 
 describe("storage", () => {
   let server, browser, at;
 
-  before(async () => {
-    server = await startServer();
-    browser = await launchBrowser();
-    at = demo(server);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+  withServer({}, (stand) => {
+    ({ server, browser, at } = stand);
   });
 
   const textsOf = async (user, talk) => (await at.history(user, talk)).map((message) => message.body.text);
 
-  const showing = (page, talk, options) => page.evaluate(async ({ talk, options }) => {
-    globalThis.timeline = await e2e.show(client, talk, options);
-  }, { talk, options });
+  const showing = (page, talk, options) =>
+    page.evaluate(
+      async ({ talk, options }) => {
+        globalThis.timeline = await e2e.show(client, talk, options);
+      },
+      { talk, options },
+    );
 
-  const connection = (page, wanted) => page.evaluate((wanted) => e2e.until(client.status, (status) => status.connection === wanted), wanted);
+  const connection = (page, wanted) =>
+    page.evaluate((wanted) => e2e.until(client.status, (status) => status.connection === wanted), wanted);
 
   /** Everything of the conversation, loaded page by page. */
-  const wholeList = (page) => page.evaluate(async () => {
-    for (let calls = 0; timeline.getSnapshot().hasOlder; calls += 1) {
-      if (calls > 100) throw new Error("loadOlder without an end");
-      await timeline.loadOlder({ limit: 200 });
-    }
-    return e2e.texts(timeline);
-  });
+  const wholeList = (page) =>
+    page.evaluate(async () => {
+      for (let calls = 0; timeline.getSnapshot().hasOlder; calls += 1) {
+        if (calls > 100) throw new Error("loadOlder without an end");
+        await timeline.loadOlder({ limit: 200 });
+      }
+      return e2e.texts(timeline);
+    });
 
   async function nothingWrong(context) {
     for (const page of context.pages()) {
-      const wrong = (await findings(/** @type {any} */ (page))).filter((text) => !text.startsWith("Failed to load resource") && !text.startsWith("WebSocket connection"));
+      const wrong = (await findings(/** @type {any} */ (page))).filter(
+        (text) => !text.startsWith("Failed to load resource") && !text.startsWith("WebSocket connection"),
+      );
       assert.deepEqual(wrong, []);
     }
     await context.close();
@@ -51,30 +54,27 @@ describe("storage", () => {
       const context = first.context();
       await showing(first, talk);
       const second = await openPage(context, server);
-      const seen = await second.evaluate(async ({ ann, talk }) => {
-        globalThis.client = await e2e.open(ann);
-        const { connection } = client.status.getSnapshot();
-        globalThis.timeline = client.timeline(talk);
-        e2e.watch(timeline);
-        const { items } = await e2e.until(timeline, (now) => now.items.length >= 30);
-        globalThis.sent = client.send(talk, { text: "from the second" });
-        return { connection, last: e2e.textOf(items.findLast((item) => item.kind === "message")), listed: client.conversations.getSnapshot().length, requests: (await client.inspect()).requests };
-      }, { ann, talk });
-      assert.deepEqual(seen, { connection: "waiting", last: "message 60", listed: 1, requests: { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 } });
-      await first.evaluate((talk) => e2e.call("POST", "/demo/bulk", { conversation: talk, sender: "Mara", count: 2, text: "meanwhile" }), talk);
+      await waitsBehind(second, ann, talk);
+      await first.evaluate(
+        (talk) => e2e.call("POST", "/demo/bulk", { conversation: talk, sender: "Mara", count: 2, text: "meanwhile" }),
+        talk,
+      );
       await first.evaluate(() => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "meanwhile 2"));
       assert.deepEqual(await findings(first), []);
       await first.close();
       await second.evaluate(async () => {
         await e2e.caughtUp(client);
         await sent;
-        await e2e.until(timeline, (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "from the second");
+        await e2e.until(
+          timeline,
+          (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "from the second",
+        );
       });
       assert.deepEqual(await wholeList(second), await textsOf(ann, talk));
       await nothingWrong(context);
     });
 
-    test("with ifOpen \"take-over\" the other is closed at once, and says why", async () => {
+    test('with ifOpen "take-over" the other is closed at once, and says why', async () => {
       const [ann] = await at.users("ann");
       const talk = await at.conversation([ann], 40);
       const first = await device(browser, server, ann);
@@ -102,12 +102,15 @@ describe("storage", () => {
       const tabs = [];
       for (const name of ["a", "b", "c"]) {
         const page = await openPage(context, server);
-        await page.evaluate(async ({ ann, talk, name }) => {
-          globalThis.client = await e2e.open(ann);
-          globalThis.timeline = client.timeline(talk);
-          e2e.watch(timeline);
-          globalThis.written = Promise.all([1, 2, 3].map((n) => client.send(talk, { text: `${name}${n}` })));
-        }, { ann, talk, name });
+        await page.evaluate(
+          async ({ ann, talk, name }) => {
+            globalThis.client = await e2e.open(ann);
+            globalThis.timeline = client.timeline(talk);
+            e2e.watch(timeline);
+            globalThis.written = Promise.all([1, 2, 3].map((n) => client.send(talk, { text: `${name}${n}` })));
+          },
+          { ann, talk, name },
+        );
         tabs.push(page);
       }
       for (const [i, page] of tabs.entries()) {
@@ -121,11 +124,18 @@ describe("storage", () => {
       }
       await tabs[2].evaluate(async () => {
         await e2e.until(client.outbox, (items) => items.length === 0);
-        await e2e.until(timeline, (now) => now.items.length === 9 && now.items.every((item) => item.kind === "message"));
+        await e2e.until(
+          timeline,
+          (now) => now.items.length === 9 && now.items.every((item) => item.kind === "message"),
+        );
       });
       const all = await textsOf(ann, talk);
       assert.deepEqual(all.toSorted(), ["a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"]);
-      for (const name of ["a", "b", "c"]) assert.deepEqual(all.filter((text) => text.startsWith(name)), [1, 2, 3].map((n) => `${name}${n}`));
+      for (const name of ["a", "b", "c"])
+        assert.deepEqual(
+          all.filter((text) => text.startsWith(name)),
+          [1, 2, 3].map((n) => `${name}${n}`),
+        );
       assert.deepEqual(await tabs[2].evaluate(() => e2e.texts(timeline)), all);
       await nothingWrong(context);
     });
@@ -168,16 +178,23 @@ describe("storage", () => {
     const [ann, bob] = await at.users("ann", "bob");
     const [hers, his] = [await at.conversation([ann], 10), await at.conversation([bob], 20)];
     const page = await device(browser, server, ann);
-    const seen = await page.evaluate(async ({ bob, hers, his }) => {
-      const other = await e2e.open(bob);
-      await e2e.caughtUp(other);
-      await e2e.show(client, hers);
-      await e2e.show(other, his);
-      const of = async (one) => ({ list: one.conversations.getSnapshot().map(({ id }) => id), cached: (await one.inspect()).cachedMessages, foreign: [(await one.inspect(hers)).segments.length, (await one.inspect(his)).segments.length] });
-      const seen = [await of(client), await of(other)];
-      await other.wipe();
-      return [...seen, await of(client)];
-    }, { bob, hers, his });
+    const seen = await page.evaluate(
+      async ({ bob, hers, his }) => {
+        const other = await e2e.open(bob);
+        await e2e.caughtUp(other);
+        await e2e.show(client, hers);
+        await e2e.show(other, his);
+        const of = async (one) => ({
+          list: one.conversations.getSnapshot().map(({ id }) => id),
+          cached: (await one.inspect()).cachedMessages,
+          foreign: [(await one.inspect(hers)).segments.length, (await one.inspect(his)).segments.length],
+        });
+        const seen = [await of(client), await of(other)];
+        await other.wipe();
+        return [...seen, await of(client)];
+      },
+      { bob, hers, his },
+    );
     const [first, second, left] = seen;
     assert.deepEqual(first, { list: [hers], cached: 10, foreign: [1, 0] });
     assert.deepEqual(second, { list: [his], cached: 20, foreign: [0, 1] });
@@ -232,11 +249,19 @@ describe("storage", () => {
       await at.bulk(talk, 1, "after it was cleared");
       await page.evaluate(async () => {
         globalThis.began = performance.now();
-        await e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "after it was cleared 1" && !now.items.some((item) => item.kind === "gap"));
+        await e2e.until(
+          timeline,
+          (now) =>
+            e2e.textOf(now.items.at(-1)) === "after it was cleared 1" && !now.items.some((item) => item.kind === "gap"),
+        );
         await e2e.caughtUp(client);
       });
       assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
-      const { told, blank, waited } = await page.evaluate(() => ({ told, blank: timeline.snapshots.slice(from).some((one) => one.items.length < 30), waited: performance.now() - began }));
+      const { told, blank, waited } = await page.evaluate(() => ({
+        told,
+        blank: timeline.snapshots.slice(from).some((one) => one.items.length < 30),
+        waited: performance.now() - began,
+      }));
       assert.deepEqual(told, ["evicted"]);
       assert.equal(blank, false);
       assert.ok(waited < 5000, `${waited} ms`);
@@ -256,7 +281,11 @@ describe("storage", () => {
     await page.evaluate(() => timeline.send({ text: "kept in memory" }));
     await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0));
     assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
-    assert.equal((await page.evaluate((ann) => e2e.refusal(e2e.open(`${ann}-strict`, { storage: { mode: "indexeddb" } })), ann)).code, "storage");
+    assert.equal(
+      (await page.evaluate((ann) => e2e.refusal(e2e.open(`${ann}-strict`, { storage: { mode: "indexeddb" } })), ann))
+        .code,
+      "storage",
+    );
     await nothingWrong(context);
   });
 
@@ -270,14 +299,19 @@ describe("storage", () => {
       await showing(page, talk);
       assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
     }
-    const cached = await page.evaluate(() => e2e.poll(async () => {
-      const { cachedMessages } = await client.inspect();
-      return cachedMessages <= 1000 && cachedMessages;
-    }));
+    const cached = await page.evaluate(() =>
+      e2e.poll(async () => {
+        const { cachedMessages } = await client.inspect();
+        return cachedMessages <= 1000 && cachedMessages;
+      }),
+    );
     assert.ok(cached >= 700, `${cached} cached`);
     // the last is on screen: it is whole; of the others no end is claimed that is not held
     const { segments } = await page.evaluate((talk) => client.inspect(talk), talks[2]);
-    assert.deepEqual(segments.map(({ count, live, start }) => [count, live, start]), [[700, true, true]]);
+    assert.deepEqual(
+      segments.map(({ count, live, start }) => [count, live, start]),
+      [[700, true, true]],
+    );
     await page.evaluate(() => client.close());
     await reload(page);
     await signIn(page, ann);

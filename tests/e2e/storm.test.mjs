@@ -1,25 +1,17 @@
-// Everything at once: five devices of three users, each with a scope, a notification and a policy that the seed draws, write, edit, recall and jump about while
-// notifications get lost and doubled, requests fail, cursors overflow, networks go and come, and pages are killed. When it is over, every device shows what the
-// server has. PULLCORD_STORM=seed repeats one, PULLCORD_STORM_MS is its length.
+// Everything at once: five devices of three users, each with a scope, a notification and a policy that the seed draws,
+// write, edit, recall and jump about while notifications get lost and doubled, requests fail, cursors overflow,
+// networks go and come, and pages are killed. When it is over, every device shows what the server has.
+// PULLCORD_STORM=seed repeats one, PULLCORD_STORM_MS is its length.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { demo, importPackage, launchBrowser, openPage, startServer } from "./harness.mjs";
+import { describe, test } from "node:test";
+import { importPackage, openPage } from "./support/harness.mjs";
+import { random } from "./support/page/random.js";
+import { withServer } from "./support/stand.mjs";
 
 const SEED = Number(process.env.PULLCORD_STORM ?? Math.floor(Math.random() * 1e9));
 /** ms of storm */
 const LENGTH = Number(process.env.PULLCORD_STORM_MS ?? 15_000);
-
-/** mulberry32. @returns {(below: number) => number} an integer */
-function random(seed) {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let z = Math.imul(state ^ (state >>> 15), state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return ((z ^ (z >>> 14)) >>> 0) % below;
-  };
-}
 
 /** The text as it was before edits, which add to its end. */
 const plain = (body) => body?.text.replace(/!*$/, "");
@@ -27,24 +19,24 @@ const plain = (body) => body?.text.replace(/!*$/, "");
 describe("storm", () => {
   let server, browser, at;
 
-  before(async () => {
-    server = await startServer({ args: ["--seq-step", "10", "--overflow-after", "200"] });
-    browser = await launchBrowser();
-    at = demo(server);
-  });
-
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+  withServer({ args: ["--seq-step", "10", "--overflow-after", "200"] }, (stand) => {
+    ({ server, browser, at } = stand);
   });
 
   /** Opens the client and its list, without waiting for the network. */
   async function open({ page, user, talk, way: { overflow, scope, notify } }) {
-    await page.evaluate(async ({ user, talk, overflow, scope, notify }) => {
-      globalThis.client = await e2e.open(user, { sync: { scope, notify, pollInterval: 2000, fallbackPollInterval: 1000, pullLimit: 50 }, overflow, logLevel: "silent" });
-      globalThis.timeline = client.timeline(talk, { maxItems: 2000 });
-      e2e.watch(timeline);
-    }, { user, talk, overflow, scope, notify });
+    await page.evaluate(
+      async ({ user, talk, overflow, scope, notify }) => {
+        globalThis.client = await e2e.open(user, {
+          sync: { scope, notify, pollInterval: 2000, fallbackPollInterval: 1000, pullLimit: 50 },
+          overflow,
+          logLevel: "silent",
+        });
+        globalThis.timeline = client.timeline(talk, { maxItems: 2000 });
+        e2e.watch(timeline);
+      },
+      { user, talk, overflow, scope, notify },
+    );
   }
 
   test("after a storm every device shows what the server has, each message once", { timeout: 120_000 }, async (t) => {
@@ -60,7 +52,9 @@ describe("storm", () => {
     for (const user of [...users, ...users, cat]) {
       const context = await browser.newContext();
       const scope = user === cat ? "mailbox" : ["account", "conversation"][next(2)];
-      const notify = ["socket", "poll", ...(scope === "account" ? ["long-poll"] : [])][next(scope === "account" ? 3 : 2)];
+      const notify = ["socket", "poll", ...(scope === "account" ? ["long-poll"] : [])][
+        next(scope === "account" ? 3 : 2)
+      ];
       const way = { scope, notify, overflow: ["clear", "keep"][next(2)] };
       t.diagnostic(`${user}: ${JSON.stringify(way)}`);
       if (next(2)) await at.post("/demo/push", { inline: true }, user);
@@ -82,35 +76,48 @@ describe("storm", () => {
 
     const deeds = {
       async write(one) {
-        const text = `${one.user} ${devices.indexOf(one)} writes ${(one.written += 1)}`;
+        one.written += 1;
+        const text = `${one.user} ${devices.indexOf(one)} writes ${one.written}`;
         written.push(text);
         await one.page.evaluate((text) => timeline.send({ text }), text);
       },
       // not stored, so it may fail: the server tells afterwards what came of it
       async edit(one) {
-        await one.page.evaluate(({ user, pick }) => {
-          const own = timeline.getSnapshot().items.filter((item) => item.message?.sender === user && item.message.state !== "recalled");
-          const { id, body } = own[pick % own.length]?.message ?? {};
-          if (id) timeline.edit(id, { text: `${body.text}!` });
-        }, { user: one.user, pick: next(1000) });
+        await one.page.evaluate(
+          ({ user, pick }) => {
+            const own = timeline
+              .getSnapshot()
+              .items.filter((item) => item.message?.sender === user && item.message.state !== "recalled");
+            const { id, body } = own[pick % own.length]?.message ?? {};
+            if (id) timeline.edit(id, { text: `${body.text}!` });
+          },
+          { user: one.user, pick: next(1000) },
+        );
       },
       async recall(one) {
-        await one.page.evaluate(({ user, pick }) => {
-          const own = timeline.getSnapshot().items.filter((item) => item.message?.sender === user);
-          const { id } = own[pick % own.length]?.message ?? {};
-          if (id) timeline.recall(id);
-        }, { user: one.user, pick: next(1000) });
+        await one.page.evaluate(
+          ({ user, pick }) => {
+            const own = timeline.getSnapshot().items.filter((item) => item.message?.sender === user);
+            const { id } = own[pick % own.length]?.message ?? {};
+            if (id) timeline.recall(id);
+          },
+          { user: one.user, pick: next(1000) },
+        );
       },
       older: (one) => one.page.evaluate(() => void timeline.loadOlder({ limit: 20 })),
-      look: (one) => one.page.evaluate((pick) => {
-        const { items } = timeline.getSnapshot();
-        if (items.length < 10) return;
-        const from = pick % (items.length - 9);
-        timeline.visible(items[from].key, items[from + 9].key);
-      }, next(1000)),
+      look: (one) =>
+        one.page.evaluate((pick) => {
+          const { items } = timeline.getSnapshot();
+          if (items.length < 10) return;
+          const from = pick % (items.length - 9);
+          timeline.visible(items[from].key, items[from + 9].key);
+        }, next(1000)),
       async jump(one) {
-        const [{ seq, createdAt }] = (await at.history(witness, talk, `limit=${1 + next(400)}`));
-        await one.page.evaluate((to) => void timeline.jump(to), [{ around: String(seq) }, { at: createdAt }, "latest", "first-unread"][next(4)]);
+        const [{ seq, createdAt }] = await at.history(witness, talk, `limit=${1 + next(400)}`);
+        await one.page.evaluate(
+          (to) => void timeline.jump(to),
+          [{ around: String(seq) }, { at: createdAt }, "latest", "first-unread"][next(4)],
+        );
       },
       read: (one) => one.page.evaluate(() => void timeline.markRead()),
       others: () => at.bulk(talk, 1 + next(30), `Mara ${next(1e6)}`),
@@ -120,7 +127,9 @@ describe("storm", () => {
       async late() {
         const [last] = await at.history(witness, talk, "limit=1");
         const seq = Number(last.seq) - 10 * next(20) - 1 - next(9);
-        await at.post("/demo/late-insert", { conversation: talk, seq, sender: "Mara", body: { text: `late ${seq}` } }).catch(() => {});
+        await at
+          .post("/demo/late-insert", { conversation: talk, seq, sender: "Mara", body: { text: `late ${seq}` } })
+          .catch(() => {});
       },
       async trim() {
         const messages = await at.history(witness, talk, "limit=600");
@@ -136,7 +145,16 @@ describe("storm", () => {
         await new Promise((resolve) => setTimeout(resolve, next(300)));
         await at.post("/demo/join", { conversation: talk, user: one.user });
       },
-      trouble: (one) => at.trouble({ dropNotifications: next(10) / 10, duplicateNotifications: next(10) / 10, errorRate: next(5) / 10, delayMs: next(150) }, one.user),
+      trouble: (one) =>
+        at.trouble(
+          {
+            dropNotifications: next(10) / 10,
+            duplicateNotifications: next(10) / 10,
+            errorRate: next(5) / 10,
+            delayMs: next(150),
+          },
+          one.user,
+        ),
       calm: (one) => at.trouble({}, one.user),
       offline: (one) => one.context.setOffline(true),
       online: (one) => one.context.setOffline(false),
@@ -148,7 +166,20 @@ describe("storm", () => {
         await open(one);
       },
     };
-    const often = ["write", "write", "write", "edit", "recall", "older", "look", "jump", "read", "others", "trouble", "online"];
+    const often = [
+      "write",
+      "write",
+      "write",
+      "edit",
+      "recall",
+      "older",
+      "look",
+      "jump",
+      "read",
+      "others",
+      "trouble",
+      "online",
+    ];
     const seldom = ["flood", "overflow", "forget", "late", "calm", "offline", "killed", "trim", "leave"];
     const done = {};
     for (const end = Date.now() + LENGTH; Date.now() < end; ) {
@@ -168,41 +199,79 @@ describe("storm", () => {
       await page.evaluate(async () => {
         await e2e.caughtUp(client);
         // those that failed because the account had left
-        await e2e.until(client.outbox, (items) => {
-          for (const { state, clientId } of items) if (state === "failed") client.retry(clientId);
-          return items.length === 0;
-        }, 60_000);
+        await e2e.until(
+          client.outbox,
+          (items) => {
+            for (const { state, clientId } of items) if (state === "failed") client.retry(clientId);
+            return items.length === 0;
+          },
+          60_000,
+        );
       });
     }
     // only now nothing new comes: those that poll have not heard of all yet
     for (const { page } of devices) {
       await page.evaluate(async () => {
         await client.sync();
-        await e2e.until(timeline, (now) => now.status === "ready" && !now.items.some((item) => item.kind !== "message"));
+        await e2e.until(
+          timeline,
+          (now) => now.status === "ready" && !now.items.some((item) => item.kind !== "message"),
+        );
         // what was on screen may be far back: from here on it is the newest end
         await timeline.jump("latest");
-        while (timeline.getSnapshot().hasOlder && timeline.getSnapshot().items.length < 1500) await timeline.loadOlder({ limit: 500 });
+        while (timeline.getSnapshot().hasOlder && timeline.getSnapshot().items.length < 1500)
+          await timeline.loadOlder({ limit: 500 });
         await e2e.until(timeline, (now) => !now.hasNewer);
       });
     }
-    const wanted = (await everything()).map(({ id, seq, version, state, body }) => ({ id, seq: String(seq), version, state, body }));
+    const wanted = (await everything()).map(({ id, seq, version, state, body }) => ({
+      id,
+      seq: String(seq),
+      version,
+      state,
+      body,
+    }));
     for (const [i, one] of devices.entries()) {
-      const shown = await one.page.evaluate(() => timeline.getSnapshot().items.map(({ message: { id, seq, version, state, body } }) => ({ id, seq, version, state, body })));
+      const shown = await one.page.evaluate(() =>
+        timeline
+          .getSnapshot()
+          .items.map(({ message: { id, seq, version, state, body } }) => ({ id, seq, version, state, body })),
+      );
       assert.ok(shown.length >= Math.min(1500, wanted.length), `device ${i} shows ${shown.length} of ${wanted.length}`);
       assert.deepEqual(shown, wanted.slice(-shown.length), `device ${i}`);
-      const { unread, lastSeq, lastMessage } = await one.page.evaluate((talk) => client.conversation(talk).getSnapshot(), talk);
-      const listed = await (await fetch(`${server.url}/v1/conversations`, { headers: { authorization: `Bearer demo-${one.user}` } })).json();
+      const { unread, lastSeq, lastMessage } = await one.page.evaluate(
+        (talk) => client.conversation(talk).getSnapshot(),
+        talk,
+      );
+      const listed = await (
+        await fetch(`${server.url}/v1/conversations`, { headers: { authorization: `Bearer demo-${one.user}` } })
+      ).json();
       const [state] = listed.conversations;
-      assert.deepEqual([unread, lastSeq, lastMessage.version], [state.unread, String(state.lastSeq), state.lastMessage.version], `device ${i}'s conversation`);
+      assert.deepEqual(
+        [unread, lastSeq, lastMessage.version],
+        [state.unread, String(state.lastSeq), state.lastMessage.version],
+        `device ${i}'s conversation`,
+      );
       await collect(one);
-      wrong.push(...one.page.problems.filter((text) => !text.startsWith("Failed to load resource") && !text.startsWith("WebSocket connection")));
+      wrong.push(
+        ...one.page.problems.filter(
+          (text) => !text.startsWith("Failed to load resource") && !text.startsWith("WebSocket connection"),
+        ),
+      );
     }
     assert.deepEqual(wrong, []);
     const texts = wanted.map(({ body }) => plain(body));
     recalled += wanted.filter(({ state }) => state === "recalled").length;
     const missing = written.filter((text) => !texts.includes(text) && !trimmed.has(text));
-    assert.equal(new Set(texts.filter((text) => text?.includes(" writes "))).size, texts.filter((text) => text?.includes(" writes ")).length, "something was delivered twice");
-    assert.ok(missing.length <= recalled, `of ${written.length} written, ${recalled} were recalled, and these are missing: ${missing.join(", ")}`);
+    assert.equal(
+      new Set(texts.filter((text) => text?.includes(" writes "))).size,
+      texts.filter((text) => text?.includes(" writes ")).length,
+      "something was delivered twice",
+    );
+    assert.ok(
+      missing.length <= recalled,
+      `of ${written.length} written, ${recalled} were recalled, and these are missing: ${missing.join(", ")}`,
+    );
     for (const { context } of devices) await context.close();
   });
 });

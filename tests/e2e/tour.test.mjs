@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { launchBrowser, openPage, startServer } from "./harness.mjs";
+import { launchBrowser, openPage, startServer } from "./support/harness.mjs";
 import { TARGET } from "../../tools/build.mjs";
 
 /** Where pictures of the scenes go, for whoever wants to look at them. */
@@ -35,17 +35,33 @@ describe("tour", () => {
   }
 
   const director = (page) => page.locator(".director");
-  const inState = (page, ...states) => page.waitForFunction((wanted) => wanted.includes(document.querySelector(".director")?.dataset.state), states);
+  const inState = (page, ...states) =>
+    page.waitForFunction(
+      (wanted) => wanted.includes(/** @type {HTMLElement} */ (document.querySelector(".director"))?.dataset.state),
+      states,
+    );
 
-  /** What the server makes fail on purpose, and what the pulled cable does, is in the browser's console: that is the scene. */
+  /**
+   * What the server makes fail on purpose, and what the pulled cable does, is in the browser's console: that is the
+   * scene.
+   */
   const unexpected = (page) => page.problems.filter((text) => !/^Failed to load resource/.test(text));
 
   /** Plays one step; looks at the page when it is done. */
   async function step(page, number) {
     await inState(page, "ready");
     await page.getByRole("button", { name: number === 1 ? "Begin" : "Next step" }).click();
-    await page.waitForFunction((done) => Number(document.querySelector(".director")?.dataset.done) >= done || document.querySelector(".director")?.dataset.state === "broken", number);
-    assert.notEqual(await director(page).getAttribute("data-state"), "broken", await page.locator(".verdict").textContent());
+    await page.waitForFunction(
+      (done) =>
+        Number(/** @type {HTMLElement} */ (document.querySelector(".director"))?.dataset.done) >= done ||
+        /** @type {HTMLElement} */ (document.querySelector(".director"))?.dataset.state === "broken",
+      number,
+    );
+    assert.notEqual(
+      await director(page).getAttribute("data-state"),
+      "broken",
+      await page.locator(".verdict").textContent(),
+    );
   }
 
   /** To the end of the scene: what it found when it compared the list with the server. */
@@ -70,7 +86,19 @@ describe("tour", () => {
         cachedMessages,
         hasNewer,
         unseen,
-        items: items.map((item) => (item.kind === "gap" ? { kind: "gap" } : { kind: item.kind, id: item.message?.id, seq: item.message?.seq, text: item.message?.body?.text ?? null, state: item.message?.state, sender: item.message?.sender, fresh: item.fresh })),
+        items: items.map((item) =>
+          item.kind === "gap"
+            ? { kind: "gap" }
+            : {
+                kind: item.kind,
+                id: item.message?.id,
+                seq: item.message?.seq,
+                text: item.message?.body?.text ?? null,
+                state: item.message?.state,
+                sender: item.message?.sender,
+                fresh: item.fresh,
+              },
+        ),
       };
     }, index);
 
@@ -90,7 +118,11 @@ describe("tour", () => {
   test("a week offline: cleared it starts anew, kept it is checked, and both are complete", async () => {
     const page = await enter("week");
     await step(page, 1);
-    for (const index of [0, 1]) assert.deepEqual((await device(page, index)).segments.map(({ live, fresh }) => [live, fresh]), [[true, true]]);
+    for (const index of [0, 1])
+      assert.deepEqual(
+        (await device(page, index)).segments.map(({ live, fresh }) => [live, fresh]),
+        [[true, true]],
+      );
     await step(page, 2);
     const before = await device(page, 1);
     const third = step(page, 3);
@@ -102,7 +134,11 @@ describe("tour", () => {
     await page.screenshot({ path: join(PICTURES, "tour-week-kept.png") });
     await third;
     const [cleared, kept] = [await device(page, 0), await device(page, 1)];
-    for (const { segments } of [cleared, kept]) assert.deepEqual(segments.map(({ live, fresh }) => [live, fresh]), [[true, true]]);
+    for (const { segments } of [cleared, kept])
+      assert.deepEqual(
+        segments.map(({ live, fresh }) => [live, fresh]),
+        [[true, true]],
+      );
     assert.ok(cleared.cachedMessages < before.cachedMessages);
     assert.ok(kept.cachedMessages >= before.cachedMessages + 90);
     await step(page, 4);
@@ -127,7 +163,14 @@ describe("tour", () => {
     assert.deepEqual(phone.items, laptop.items);
     const own = phone.items.slice(-7).map(({ text }) => text);
     assert.equal(own[0], "Written on the phone, corrected on the laptop");
-    assert.deepEqual(own.slice(1).toSorted(), ["Laptop one", "Laptop three", "Laptop two", "Phone one", "Phone three", "Phone two"]);
+    assert.deepEqual(own.slice(1).toSorted(), [
+      "Laptop one",
+      "Laptop three",
+      "Laptop two",
+      "Phone one",
+      "Phone three",
+      "Phone two",
+    ]);
     await page.context().close();
   });
 
@@ -137,7 +180,10 @@ describe("tour", () => {
     const before = await device(page);
     await step(page, 1);
     const after = await device(page);
-    assert.deepEqual(after.items.map(({ id }) => id), before.items.map(({ id }) => id));
+    assert.deepEqual(
+      after.items.map(({ id }) => id),
+      before.items.map(({ id }) => id),
+    );
     assert.equal(after.items.filter(({ state }) => state === "recalled").length, 1);
     await step(page, 2);
     assert.equal((await device(page)).requests.history, after.requests.history);
@@ -152,7 +198,13 @@ describe("tour", () => {
     for (const number of [1, 2, 3]) await step(page, number);
     await found(page, "send");
     const { items } = await device(page);
-    assert.deepEqual(items.slice(-6).map(({ kind, text }) => [kind, text]), ["First of six", "Second of six", "Third of six", "Fourth of six", "Fifth of six", "Last of six"].map((text) => ["message", text]));
+    assert.deepEqual(
+      items.slice(-6).map(({ kind, text }) => [kind, text]),
+      ["First of six", "Second of six", "Third of six", "Fourth of six", "Fifth of six", "Last of six"].map((text) => [
+        "message",
+        text,
+      ]),
+    );
     await page.context().close();
   });
 
@@ -167,7 +219,13 @@ describe("tour", () => {
     await found(page, "jump");
     const { segments, hasNewer } = await device(page);
     assert.equal(hasNewer, false);
-    assert.deepEqual(segments.map(({ live, fresh }) => [live, fresh]), [[false, true], [true, true]]);
+    assert.deepEqual(
+      segments.map(({ live, fresh }) => [live, fresh]),
+      [
+        [false, true],
+        [true, true],
+      ],
+    );
     await page.context().close();
   });
 
@@ -192,7 +250,9 @@ describe("tour", () => {
     await page.locator(".row.message").first().waitFor();
     await page.getByRole("button", { name: "Back to the conversations" }).click();
     await page.locator('.status[data-connection="online"]').waitFor();
-    const left = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name).filter((name) => name?.includes("visitor")));
+    const left = await page.evaluate(async () =>
+      (await indexedDB.databases()).map(({ name }) => name).filter((name) => name?.includes("visitor")),
+    );
     assert.deepEqual(left, []);
     const { users } = await (await fetch(`${server.url}/demo`)).json();
     assert.deepEqual(users, ["ada", "grace", "linus", "margaret"]);

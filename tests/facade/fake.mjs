@@ -6,19 +6,44 @@ import { pullcord } from "../../pkg-template/client.js";
 export const EMPTY_WASM = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 
 export const STATUS = {
-  connection: "online", listed: true, caughtUp: true, pulling: false, lastSyncedAt: null, progress: null, storage: "memory", error: null,
+  connection: "online",
+  listed: true,
+  caughtUp: true,
+  pulling: false,
+  lastSyncedAt: null,
+  progress: null,
+  storage: "memory",
+  error: null,
 };
 
 /** All fields of a timeline's entry in a frame; `items` only where given. */
 export function timelineEntry(id, fields = {}) {
   return {
-    id, status: "ready", anchor: { key: null, count: 0 }, firstIndex: 0, hasOlder: true, hasNewer: false,
-    loading: { older: false, newer: false, jump: false }, unseen: 0, error: null, ...fields,
+    id,
+    status: "ready",
+    anchor: { key: null, count: 0 },
+    firstIndex: 0,
+    hasOlder: true,
+    hasNewer: false,
+    loading: { older: false, newer: false, jump: false },
+    unseen: 0,
+    error: null,
+    ...fields,
   };
 }
 
 export function message(seq, fields = {}) {
-  return { id: `m${seq}`, conversation: "c1", seq: String(seq), sender: "ann", createdAt: seq, version: 1, state: "normal", body: { n: seq }, ...fields };
+  return {
+    id: `m${seq}`,
+    conversation: "c1",
+    seq: String(seq),
+    sender: "ann",
+    createdAt: seq,
+    version: 1,
+    state: "normal",
+    body: { n: seq },
+    ...fields,
+  };
 }
 
 export function messageItem(seq) {
@@ -34,7 +59,8 @@ class FakeHost {
       this.frame({ status: { ...STATUS, connection: "closed" }, results: [{ call: command.call, ok: null }] });
       queueMicrotask(() => this.hooks.stopped(command.op === "wipe"));
     }
-    if (command.op === "abort") this.frame({ results: [{ call: command.of, error: { code: "aborted", message: "aborted" } }] });
+    if (command.op === "abort")
+      this.frame({ results: [{ call: command.of, error: { code: "aborted", message: "aborted" } }] });
   };
 
   constructor(config, hooks) {
@@ -44,15 +70,31 @@ class FakeHost {
     this.isPromoted = config.promoted;
   }
 
-  command(text) {
+  /** @returns {any} the error of one that is wrong */
+  command(command) {
     if (this.isFree) throw new Error("null pointer passed to rust");
-    const command = JSON.parse(text);
     this.commands.push(command);
     this.onCommand(command);
   }
 
+  /** what the engine says of a command that is wrong; a test replaces it */
+  /** @returns {any} likewise */
+  check() {}
+
   promote() {
     this.isPromoted = true;
+  }
+
+  sleep() {
+    this.commands.push({ op: "sleep" });
+  }
+
+  wake() {
+    this.commands.push({ op: "wake" });
+  }
+
+  demote() {
+    this.isPromoted = false;
   }
 
   free() {
@@ -80,12 +122,11 @@ class FakeHost {
   }
 }
 
-/** A package with a fake wasm: `hosts` are those opened so far, `open` may be replaced. */
+/** A package with a fake wasm: `hosts` are those opened so far, `open` may be replaced. @returns {any} */
 export function fakePackage() {
   const world = {
     hosts: [],
     instances: 0,
-    wipeAccount: async (_account) => {},
     open: async (config, hooks) => {
       const host = new FakeHost(config, hooks);
       host.frame({ status: STATUS });
@@ -97,12 +138,11 @@ export function fakePackage() {
     return Object.assign(async () => {}, {
       Host: {
         open: async (config, hooks) => {
-          const host = await world.open(JSON.parse(config), hooks);
+          const host = await world.open(config, hooks);
           world.hosts.push(host);
           return host;
         },
       },
-      wipe_account: (account) => world.wipeAccount(account),
     });
   });
   return { ...api, world };
@@ -110,7 +150,7 @@ export function fakePackage() {
 
 let accounts = 0;
 
-/** Options that are valid, for an account of its own. */
+/** Options that are valid, for an account of its own. @param {object} more @returns {any} */
 export function options(more = {}) {
   accounts += 1;
   return {
@@ -122,7 +162,7 @@ export function options(more = {}) {
   };
 }
 
-/** A client on a fake host. */
+/** A client on a fake host: tests also call it as it must not be called. @returns {Promise<any>} */
 export async function fakeClient(more) {
   const { createClient, wipe, world } = fakePackage();
   const client = await createClient(options(more));
@@ -143,5 +183,8 @@ export async function until(holds, what = "it never came about") {
 
 /** The code that a promise rejects with. */
 export async function codeOf(promise) {
-  return promise.then(() => "resolved", (error) => error.code);
+  return promise.then(
+    () => "resolved",
+    (error) => error.code,
+  );
 }

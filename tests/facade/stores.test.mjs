@@ -3,7 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { applyPatch } from "../../pkg-template/stores.js";
-import { STATUS, fakeClient, fakePackage, message, messageItem, options, settled, timelineEntry, until } from "./fake.mjs";
+import {
+  STATUS,
+  fakeClient,
+  fakePackage,
+  message,
+  messageItem,
+  options,
+  settled,
+  timelineEntry,
+  until,
+} from "./fake.mjs";
 
 function conversation(id, fields = {}) {
   return { id, unread: 0, lastSeq: null, readSeq: null, sort: 0, lastMessage: null, meta: null, ...fields };
@@ -19,9 +29,19 @@ test("a patch moves elements as the same objects", () => {
 
 test("the splices of a patch are applied in order, and numbers mean the list before all of them", () => {
   const before = [{ n: 0 }, { n: 1 }, { n: 2 }, { n: 3 }];
-  const after = applyPatch(before, [{ at: 0, del: 2, ins: [] }, { at: 1, del: 1, ins: [0, 3] }]);
-  assert.deepEqual(after.map(({ n }) => n), [2, 0, 3]);
-  assert.deepEqual(before.map(({ n }) => n), [0, 1, 2, 3], "the old snapshot is not touched");
+  const after = applyPatch(before, [
+    { at: 0, del: 2, ins: [] },
+    { at: 1, del: 1, ins: [0, 3] },
+  ]);
+  assert.deepEqual(
+    after.map(({ n }) => n),
+    [2, 0, 3],
+  );
+  assert.deepEqual(
+    before.map(({ n }) => n),
+    [0, 1, 2, 3],
+    "the old snapshot is not touched",
+  );
 });
 
 test("a patch of 300,000 elements fits", () => {
@@ -31,21 +51,27 @@ test("a patch of 300,000 elements fits", () => {
 
 test("a patch against naive splicing", () => {
   let seed = 7;
-  const random = (below) => (seed = (seed * 1103515245 + 12345) % 2 ** 31) % below;
+  const random = (below) => {
+    seed = (seed * 1103515245 + 12345) % 2 ** 31;
+    return seed % below;
+  };
   for (let round = 0; round < 500; round += 1) {
+    /** @type {object[]} */
     const before = Array.from({ length: random(8) }, (_, n) => ({ n }));
     const model = [...before];
     const patch = [];
     for (let splices = 1 + random(3); splices > 0; splices -= 1) {
       const at = random(model.length + 1);
       const del = random(model.length - at + 1);
-      const ins = Array.from({ length: random(4) }, () => (before.length > 0 && random(2) ? random(before.length) : { fresh: random(1e6) }));
+      const ins = Array.from({ length: random(4) }, () =>
+        before.length > 0 && random(2) ? random(before.length) : { fresh: random(1e6) },
+      );
       model.splice(at, del, ...ins.map((element) => (typeof element === "number" ? before[element] : element)));
       patch.push({ at, del, ins });
     }
     const after = applyPatch(before, patch);
     assert.equal(after.length, model.length);
-    after.forEach((element, at) => assert.equal(element, model[at]));
+    for (const [at, element] of after.entries()) assert.equal(element, model[at]);
   }
 });
 
@@ -67,13 +93,29 @@ test("all stores have changed before any listener runs, and listeners run later,
   const { client, host } = await fakeClient();
   const timeline = client.timeline("c1");
   const seen = [];
-  const look = (who) => () => seen.push([who, client.conversations.getSnapshot().length, client.outbox.getSnapshot().length, timeline.getSnapshot().items.length]);
+  const look = (who) => () =>
+    seen.push([
+      who,
+      client.conversations.getSnapshot().length,
+      client.outbox.getSnapshot().length,
+      timeline.getSnapshot().items.length,
+    ]);
   client.conversations.subscribe(look("conversations"));
   client.outbox.subscribe(look("outbox"));
   const unsubscribe = timeline.subscribe(look("timeline"));
   await settled();
   seen.length = 0;
-  const local = { kind: "local", key: "k", clientId: "k", conversation: "c1", state: "queued", message: null, body: 1, createdAt: 0, error: null };
+  const local = {
+    kind: "local",
+    key: "k",
+    clientId: "k",
+    conversation: "c1",
+    state: "queued",
+    message: null,
+    body: 1,
+    createdAt: 0,
+    error: null,
+  };
   host.frame({
     conversations: [{ at: 0, del: 0, ins: [conversation("c1")] }],
     outbox: [{ at: 0, del: 0, ins: [local] }],
@@ -82,7 +124,11 @@ test("all stores have changed before any listener runs, and listeners run later,
   host.frame({ conversations: [{ at: 0, del: 1, ins: [conversation("c1", { unread: 1 })] }] });
   assert.deepEqual(seen, []);
   await settled();
-  assert.deepEqual(seen, [["conversations", 1, 1, 1], ["outbox", 1, 1, 1], ["timeline", 1, 1, 1]]);
+  assert.deepEqual(seen, [
+    ["conversations", 1, 1, 1],
+    ["outbox", 1, 1, 1],
+    ["timeline", 1, 1, 1],
+  ]);
   unsubscribe();
   timeline.close();
   await client.close();
@@ -132,7 +178,25 @@ test("when a promise settles, the snapshots show its effect and listeners have r
   client.outbox.subscribe(() => order.push(`outbox ${client.outbox.getSnapshot().length}`));
   const sending = client.send("c1", { text: "hello" }, { clientId: "x" }).then((answer) => order.push(answer));
   host.frame({
-    outbox: [{ at: 0, del: 0, ins: [{ kind: "local", key: "x", clientId: "x", conversation: "c1", state: "queued", message: null, body: { text: "hello" }, createdAt: 0, error: null }] }],
+    outbox: [
+      {
+        at: 0,
+        del: 0,
+        ins: [
+          {
+            kind: "local",
+            key: "x",
+            clientId: "x",
+            conversation: "c1",
+            state: "queued",
+            message: null,
+            body: { text: "hello" },
+            createdAt: 0,
+            error: null,
+          },
+        ],
+      },
+    ],
     results: [{ call: host.last("send").call, ok: { clientId: "x", key: "x" } }],
   });
   await sending;
@@ -211,10 +275,18 @@ test("what has happened before the app had its client is told to who listens as 
 
 test("the engine is told which of the events with messages anybody listens to", async () => {
   const { client, host } = await fakeClient();
-  const offs = [client.on("messages", () => {}), client.on("messages", () => {}), client.on("updates", () => {}), client.on("error", () => {})];
+  const offs = [
+    client.on("messages", () => {}),
+    client.on("messages", () => {}),
+    client.on("updates", () => {}),
+    client.on("error", () => {}),
+  ];
   for (const off of offs) off();
   offs[0]();
-  assert.deepEqual(host.commands.map(({ events }) => events), [["messages"], ["messages", "updates"], ["updates"], []]);
+  assert.deepEqual(
+    host.commands.map(({ events }) => events),
+    [["messages"], ["messages", "updates"], ["updates"], []],
+  );
   await client.close();
 });
 
@@ -239,7 +311,11 @@ test("a timeline's unchanged parts keep their identity", async () => {
 
 test("a frame that does not fit ends its client with internal, and no other", async () => {
   const { client, host, createClient } = await fakeClient();
-  const other = await createClient({ account: "unharmed", transport: { baseUrl: "https://chat.example", token: () => "t" }, logLevel: "silent" });
+  const other = await createClient({
+    account: "unharmed",
+    transport: { baseUrl: "https://chat.example", token: () => "t" },
+    logLevel: "silent",
+  });
   host.frame({ conversations: [{ at: 5, del: 1, ins: [] }] });
   assert.equal(client.status.getSnapshot().connection, "closed");
   assert.equal(client.status.getSnapshot().error.code, "internal");

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { codeOf, fakeClient, messageItem, settled, timelineEntry } from "./fake.mjs";
 
-const timelineOps = (host) => host.commands.filter(({ timeline }) => timeline).map(({ op, timeline }) => `${op} ${timeline}`);
+const timelineOps = (host) =>
+  host.commands.filter(({ timeline }) => timeline).map(({ op, timeline }) => `${op} ${timeline}`);
 
 test("it costs nothing until it is needed", async () => {
   const { client, host } = await fakeClient();
@@ -12,11 +13,21 @@ test("it costs nothing until it is needed", async () => {
   assert.equal(timeline.getSnapshot(), timeline.getSnapshot());
   assert.deepEqual(
     { ...timeline.getSnapshot() },
-    { items: [], status: "opening", anchor: { key: null, count: 0 }, firstIndex: 0, hasOlder: true, hasNewer: true, loading: { older: false, newer: false, jump: false }, unseen: 0, error: null },
+    {
+      items: [],
+      status: "opening",
+      anchor: { key: null, count: 0 },
+      firstIndex: 1_000_000_000,
+      hasOlder: true,
+      hasNewer: true,
+      loading: { older: false, newer: false, jump: false },
+      unseen: 0,
+      error: null,
+    },
   );
   assert.deepEqual(host.commands, []);
   timeline.subscribe(() => {});
-  assert.deepEqual(host.commands, [{ op: "open", timeline: 1, conversation: "c1", start: "latest", pageSize: 30, maxItems: 1000 }]);
+  assert.deepEqual(host.commands, [{ op: "open", timeline: 1, conversation: "c1", start: "latest" }]);
   await client.close();
 });
 
@@ -24,8 +35,11 @@ test("a method opens it as well", async () => {
   const { client, host } = await fakeClient();
   const timeline = client.timeline("c1", { pageSize: 10, maxItems: 50 });
   const loading = timeline.loadOlder();
-  assert.deepEqual(host.commands.map(({ op }) => op), ["open", "load"]);
-  assert.deepEqual(host.last("load"), { op: "load", call: 1, timeline: 1, direction: "older", limit: 10 });
+  assert.deepEqual(
+    host.commands.map(({ op }) => op),
+    ["open", "load"],
+  );
+  assert.deepEqual(host.last("load"), { op: "load", call: 1, timeline: 1, direction: "older" });
   host.answer("load", { added: 10, end: false, source: "cache" });
   assert.deepEqual(await loading, { added: 10, end: false, source: "cache" });
   await client.close();
@@ -81,6 +95,32 @@ test("let go, it keeps what it showed; a method attaches it, and it is let go ag
   }
 });
 
+test("one on which only methods are called is let go soon after the last of them has settled", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { client, host } = await fakeClient();
+    const timeline = client.timeline("c1");
+    const loading = timeline.loadOlder();
+    mock.timers.tick(60_000);
+    assert.deepEqual(timelineOps(host), ["open 1", "load 1"], "it is running");
+    host.answer("load", { added: 1, end: false, source: "cache" });
+    await loading;
+    mock.timers.tick(900);
+    timeline.visible("m1", "m2");
+    mock.timers.tick(900);
+    assert.equal(timelineOps(host).includes("release 1"), false, "it was used meanwhile");
+    mock.timers.tick(1_100);
+    assert.equal(timelineOps(host).at(-1), "release 1");
+    const again = timeline.loadOlder();
+    host.answer("load", { added: 1, end: false, source: "cache" });
+    await again;
+    assert.deepEqual(timelineOps(host).slice(-2), ["attach 1", "load 1"], "where it was");
+    await client.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
 test("closed for good: keeps its items, refuses methods, tells its listeners, hears nothing more", async () => {
   const { client, host } = await fakeClient();
   const timeline = client.timeline("c1");
@@ -124,7 +164,11 @@ test("closing the client closes its timelines, also one that was never opened", 
 test("an AbortSignal: already aborted rejects and opens nothing; later it tells the engine", async () => {
   const { client, host } = await fakeClient();
   const timeline = client.timeline("c1");
-  await assert.rejects(timeline.loadOlder({ signal: AbortSignal.abort("why") }), { name: "AbortError", code: "aborted", cause: "why" });
+  await assert.rejects(timeline.loadOlder({ signal: AbortSignal.abort("why") }), {
+    name: "AbortError",
+    code: "aborted",
+    cause: "why",
+  });
   assert.deepEqual(host.commands, []);
   const controller = new AbortController();
   const loading = timeline.loadOlder({ signal: controller.signal });
@@ -177,7 +221,10 @@ test("visible is told once for the same range, and again after it was let go", a
   timeline.visible("a", "b");
   timeline.visible("a", "b");
   timeline.visible("a", "c");
-  assert.deepEqual(host.commands.filter(({ op }) => op === "visible").map(({ first, last }) => first + last), ["ab", "ac"]);
+  assert.deepEqual(
+    host.commands.filter(({ op }) => op === "visible").map(({ first, last }) => first + last),
+    ["ab", "ac"],
+  );
   assert.throws(() => timeline.visible(undefined, "c"), { code: "invalid" });
   await client.close();
 });
@@ -186,11 +233,24 @@ test("a local item's error, and the timeline's, are PullcordErrors", async () =>
   const { client, host } = await fakeClient();
   const timeline = client.timeline("c1");
   timeline.subscribe(() => {});
-  const local = { kind: "local", key: "k", clientId: "k", conversation: "c1", state: "failed", message: null, body: 1, createdAt: 0, error: { code: "rejected", message: "no", status: 422 } };
+  const local = {
+    kind: "local",
+    key: "k",
+    clientId: "k",
+    conversation: "c1",
+    state: "failed",
+    message: null,
+    body: 1,
+    createdAt: 0,
+    error: { code: "rejected", message: "no", status: 422 },
+  };
   const error = { code: "timeout", message: "late" };
   host.frame({ timelines: [timelineEntry(1, { error, items: [{ at: 0, del: 0, ins: [local] }] })] });
   const snapshot = timeline.getSnapshot();
-  assert.deepEqual([snapshot.items[0].error.code, snapshot.items[0].error.status, snapshot.items[0].error.retryable], ["rejected", 422, false]);
+  assert.deepEqual(
+    [snapshot.items[0].error.code, snapshot.items[0].error.status, snapshot.items[0].error.retryable],
+    ["rejected", 422, false],
+  );
   assert.deepEqual([snapshot.error.name, snapshot.error.retryable], ["PullcordError", true]);
   host.frame({ timelines: [timelineEntry(1, { error })] });
   assert.equal(timeline.getSnapshot(), snapshot);
@@ -202,12 +262,19 @@ test("bodies are read at once, as JSON", async () => {
   const body = { text: "before" };
   client.send("c1", body, { clientId: "x" });
   body.text = "after";
-  assert.deepEqual(host.last("send"), { op: "send", call: 1, conversation: "c1", body: '{"text":"before"}', clientId: "x" });
+  assert.deepEqual(host.last("send"), {
+    op: "send",
+    call: 1,
+    conversation: "c1",
+    body: '{"text":"before"}',
+    clientId: "x",
+  });
   client.send("c1", null);
   assert.match(host.last("send").clientId, /^[0-9a-f-]{36}$/);
   const cyclic = {};
   cyclic.self = cyclic;
-  for (const wrong of [undefined, 1n, cyclic, () => {}]) assert.equal(await codeOf(client.send("c1", wrong)), "invalid");
+  for (const wrong of [undefined, 1n, cyclic, () => {}])
+    assert.equal(await codeOf(client.send("c1", wrong)), "invalid");
   assert.equal(await codeOf(client.send("c1", 1, { clientId: "" })), "invalid");
   assert.equal(await codeOf(client.send("\ud800", 1)), "invalid");
   assert.equal(await codeOf(client.markRead("c1", -1)), "invalid");
@@ -236,6 +303,9 @@ test("retry and discard of a timeline are about its conversation", async () => {
   timeline.discard("k");
   client.discard("k");
   await settled();
-  assert.deepEqual(host.commands.filter(({ op }) => op === "retry" || op === "discard").map(({ conversation }) => conversation), ["c1", "c1", undefined]);
+  assert.deepEqual(
+    host.commands.filter(({ op }) => op === "retry" || op === "discard").map(({ conversation }) => conversation),
+    ["c1", "c1", undefined],
+  );
   await client.close();
 });

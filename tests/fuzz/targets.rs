@@ -6,19 +6,22 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use pullcord::core::block::{self, FULL};
+use pullcord::core::block;
 use pullcord::core::codec::{Corrupt, Writer};
-use pullcord::core::command::{self, Command, Policy};
-use pullcord::core::db::Db;
+use pullcord::core::command::{Command, Policy};
+use pullcord::core::events;
+use pullcord::core::limits::Limits;
 use pullcord::core::map::Set;
 use pullcord::core::net::{Error, ErrorCode, Notice, Place};
-use pullcord::core::node::{MAX_NESTING, nests_too_deep};
-use pullcord::core::notice::{Frame, PUSH_MAX};
-use pullcord::core::protocol::{self, Feed, MAX_BODY, Part};
+use pullcord::core::node::{MAX_NESTING, is_fit};
 use pullcord::core::records::{self, MetaRecord, OutboxRecord};
 use pullcord::core::storage::{Read, StoreError, Table};
-use pullcord::core::tx::{Stop, Tx};
-use pullcord::core::types::{Message, Seq};
+use pullcord::core::tx::{Committed, Stop, Tx};
+use pullcord::core::types::{Feed, Message, Seq};
+use pullcord::core::wire;
+use pullcord::core::wire::batch::Part;
+use pullcord::core::wire::limits::MAX_BODY;
+use pullcord::core::wire::notification::{Frame, PUSH_MAX};
 use pullcord::core::{Config, Effect, Engine, Input, Now};
 use pullcord::store::Memory;
 use serde_json::value::RawValue;
@@ -58,7 +61,7 @@ fn read<T>(result: Result<T, Error>) -> Option<T> {
 /// A client's state, and the store that it must always be the same as.
 #[derive(Default)]
 struct Disk {
-    db: Db,
+    db: Committed,
     store: Memory,
 }
 
@@ -66,18 +69,21 @@ impl Disk {
     /// Does it in one transaction, as the engine would. Answers whether it was not void.
     fn change(&mut self, run: impl Fn(&mut Tx) -> Result<(), Stop>) -> bool {
         for _ in 0..100 {
-            let mut tx = Tx::new(&mut self.db);
-            match run(&mut tx) {
+            let limits = Limits::default();
+            let mut tx = Tx::new(&self.db, &limits);
+            let done = run(&mut tx).and_then(|()| tx.complete());
+            match done {
                 Ok(()) => {
                     let mut commit = tx.commit;
-                    let writes = commit.writes(&self.db);
+                    let writes = commit.encode(&self.db, 1, &limits);
                     self.store.commit(&writes).expect("memory takes everything");
-                    commit.take_over(&mut self.db);
+                    self.db.apply(commit);
                     self.check();
                     return true;
                 }
                 Err(Stop::Void) => return false,
-                Err(Stop::Need(ids)) => {
+                Err(Stop::Need) => {
+                    let ids: Vec<_> = tx.missing().collect();
                     let reads = self.db.block_reads(&ids);
                     let answers = self.store.read(&reads).expect("memory is open");
                     let lost = self.db.take_blocks(&ids, answers);
@@ -91,32 +97,40 @@ impl Disk {
     /// What was stored reads back equal.
     fn check(&self) {
         let loaded = loaded(&self.store);
-        assert_eq!(loaded.meta, self.db.meta);
-        assert_eq!(loaded.list, self.db.list);
-        assert_eq!(loaded.held, self.db.held);
-        assert_eq!(loaded.cursors, self.db.cursors);
-        assert_eq!(loaded.deliveries, self.db.deliveries);
-        assert_eq!(loaded.outbox, self.db.outbox);
-        assert_eq!(loaded.marks, self.db.marks);
+        assert_eq!(loaded.meta(), self.db.meta());
+        assert_eq!(loaded.stamp(), self.db.stamp());
+        assert_eq!(loaded.messages(), self.db.messages());
+        assert_eq!(loaded.list(), self.db.list());
+        assert_eq!(loaded.histories(), self.db.histories());
+        assert_eq!(loaded.cursors(), self.db.cursors());
+        assert_eq!(loaded.deliveries(), self.db.deliveries());
+        assert_eq!(loaded.outbox(), self.db.outbox());
+        assert_eq!(loaded.marks(), self.db.marks());
     }
 }
 
 /// The database, all of whose records and blocks check, and agree with each other.
-fn loaded(store: &Memory) -> Db {
+fn loaded(store: &Memory) -> Committed {
     let tables = store.read(&records::load()).expect("memory is open");
-    let (db, corrupt) = Db::load(tables);
-    assert_eq!(corrupt, 0, "records that do not check");
+    let (db, lost) = Committed::load(tables);
+    assert_eq!(lost.count(), 0, "records that do not check");
     let mut blocks = 0;
-    for (id, held) in db.held.iter() {
+    for (id, held) in db.histories() {
         for b in &held.blocks {
             let key = records::block_key(id, b.lo);
             let table = Table::Blocks;
-            let bytes = store.read(&[Read::Get { table, key }]).expect("it is open");
-            let bytes = bytes[0].first().expect("a block of the index is stored");
+            let (lo, hi) = (key.clone(), key);
+            let bytes = store
+                .read(&[Read::Range { table, lo, hi }])
+                .expect("it is open");
+            let bytes = bytes[0]
+                .values
+                .first()
+                .expect("a block of the index is stored");
             let messages = block::decode(id, bytes).expect("a block checks");
             ascends(&messages);
             assert_eq!(messages.len(), b.count as usize);
-            assert!(messages.len() <= FULL);
+            assert!(messages.len() <= Limits::default().block_messages);
             assert_eq!(messages.first().map(|m| m.seq.0), Some(b.lo));
             assert_eq!(messages.last().map(|m| m.seq.0), Some(b.hi));
             blocks += 1;
@@ -125,7 +139,11 @@ fn loaded(store: &Memory) -> Db {
     let stored = store.read(&[Read::All {
         table: Table::Blocks,
     }]);
-    assert_eq!(stored.expect("it is open")[0].len(), blocks, "stray blocks");
+    assert_eq!(
+        stored.expect("it is open")[0].values.len(),
+        blocks,
+        "stray blocks"
+    );
     db
 }
 
@@ -145,21 +163,21 @@ pub fn batch(data: &[u8]) {
         told.push(vec![Part { feed, asked, batch }]);
     };
     for asked in [None, Some("1")] {
-        if let Some(batch) = read(protocol::batch(text, asked)) {
+        if let Some(batch) = read(wire::batch::batch(text, asked)) {
             tell(Feed::Account, asked, batch);
         }
     }
-    if let Some(batch) = read(protocol::mailbox(text)) {
+    if let Some(batch) = read(wire::batch::mailbox(text)) {
         tell(Feed::Mailbox, None, batch);
     }
-    if let Some(push) = read(protocol::push(text)) {
+    if let Some(push) = read(wire::batch::push(text)) {
         let feed = match push.prev {
             Some(_) => Feed::Account,
             None => Feed::Mailbox,
         };
         tell(feed, push.prev.as_deref(), push.batch);
     }
-    told.extend(read(protocol::batches(text, &cursors)).map(|answer| answer.parts));
+    told.extend(read(wire::batch::batches(text, &cursors)).map(|answer| answer.parts));
     for parts in told {
         for policy in [Policy::Clear, Policy::Keep] {
             let mut disk = Disk::default();
@@ -171,16 +189,16 @@ pub fn batch(data: &[u8]) {
                     Ok(())
                 });
                 if let (Feed::Conversation(id), Some(cursor)) = (&part.feed, &part.asked) {
-                    disk.db.cursors.insert(id.clone(), cursor.clone());
                     let (key, value) = (records::cursor_key(id), records::write_cursor(id, cursor));
                     let table = Table::Meta;
                     let write = pullcord::core::storage::Write::Put { table, key, value };
                     disk.store
                         .commit(&[write])
                         .expect("memory takes everything");
+                    disk.db = loaded(&disk.store);
                 }
                 for _ in 0..2 {
-                    disk.change(|tx| tx.batch(part, policy, true));
+                    disk.change(|tx| tx.batch(part, policy, true).map(|_| ()));
                 }
             }
         }
@@ -200,32 +218,33 @@ pub fn page(data: &[u8]) {
     ];
     let mut disk = Disk::default();
     for place in places {
-        if let Some(page) = read(protocol::page(text, &c, place)) {
+        if let Some(page) = read(wire::page::page(text, &c, place)) {
             ascends(&page.messages);
-            disk.change(|tx| tx.page(&c, place, &page, &[]));
+            disk.change(|tx| tx.page(&c, place, &page, 200, &[]));
         }
     }
-    if let Some(changed) = read(protocol::changes(text, &c, 1, u64::MAX)) {
+    if let Some(changed) = read(wire::page::changes(text, &c, 1, u64::MAX)) {
         ascends(&changed.messages);
         disk.change(|tx| tx.changes(&c, "1", (1, u64::MAX), &changed, &[]));
     }
-    if let Some(page) = read(protocol::list_page(text, Some("p"))) {
+    if let Some(page) = read(wire::list::list_page(text, Some("p"))) {
         assert_ne!(page.next.as_deref(), Some("p"));
         disk.change(|tx| {
-            tx.list_page(&page, &Set::new(), &[]);
+            tx.list_page(&page, &Set::new(), false, &[]);
             Ok(())
         });
     }
-    if let Some(message) = read(protocol::answer(text, &c)) {
+    let answered = read(wire::answer::answer(text, &c));
+    if let Some(message) = answered.and_then(|answered| answered.message) {
         assert_eq!(message.conversation, c);
         let block = vec![message];
-        assert_eq!(block::decode(&c, &block::encode(&c, &block)), Ok(block));
-        disk.change(|tx| tx.update(&Rc::clone(&message_of(text, &c))).map(|_| ()));
+        assert_eq!(
+            block::decode(&c, &block::encode(&c, &block)).as_ref(),
+            Ok(&block)
+        );
+        let message = block[0].clone();
+        disk.change(|tx| events::updated(tx, &message));
     }
-}
-
-fn message_of(text: &str, c: &Rc<str>) -> Rc<Message> {
-    protocol::answer(text, c).expect("it was read before")
 }
 
 /// Frames of the notification channel.
@@ -234,7 +253,7 @@ pub fn notice(data: &[u8]) {
     match Frame::read(text.to_owned()) {
         Frame::Notice(Notice::Push(push)) => {
             assert!(push.len() <= PUSH_MAX);
-            read(protocol::push(&push));
+            read(wire::batch::push(&push));
         }
         Frame::Notice(Notice::Notify { conversations, .. }) => {
             let bytes: usize = conversations.iter().map(String::len).sum();
@@ -284,23 +303,24 @@ fn json_record(bytes: &[u8]) {
             MetaRecord::Meta(meta) => (Some(meta), None),
             MetaRecord::Opened(id, at) => (None, Some((id, Ok(at)))),
             MetaRecord::Cursor(id, cursor) => (None, Some((id, Err(cursor)))),
+            MetaRecord::Stamp(_) | MetaRecord::Next(_) => (None, None),
         })
     };
     again(bytes, meta, |record| match record {
         (Some(meta), _) => records::write_meta(meta),
         (_, Some((id, Ok(at)))) => records::write_opened(id, *at),
         (_, Some((id, Err(cursor)))) => records::write_cursor(id, cursor),
-        _ => unreachable!("it is one of these"),
+        // A stamp.
+        _ => match records::read_meta(bytes) {
+            Ok(MetaRecord::Stamp(stamp)) => records::write_stamp(stamp),
+            Ok(MetaRecord::Next(next)) => records::write_next(next),
+            _ => unreachable!("it is one of these"),
+        },
     });
-    let outbox = |bytes: &[u8]| {
-        records::read_outbox(bytes).map(|record| match record {
-            OutboxRecord::Local(local) => Ok(local),
-            OutboxRecord::Mark(id, seq) => Err((id, seq)),
-        })
-    };
-    again(bytes, outbox, |record| match record {
-        Ok(local) => records::write_local(local),
-        Err((id, seq)) => records::write_mark(id, *seq),
+    again(bytes, records::read_outbox, |record| match record {
+        OutboxRecord::Local(local) => records::write_local(local),
+        OutboxRecord::Mark(id, seq) => records::write_mark(id, *seq),
+        OutboxRecord::Left(number, left) => records::write_left(*number, left),
     });
 }
 
@@ -329,19 +349,16 @@ fn again<T: PartialEq + std::fmt::Debug>(
 /// Commands and options.
 pub fn command(data: &[u8]) {
     let text = text(data);
-    match command::parse(text) {
+    match Command::from_json(text) {
         Ok(Command::Send { body, .. } | Command::Edit { body, .. }) => {
-            assert!(
-                body.len() <= MAX_BODY && !nests_too_deep(&body),
-                "{MAX_NESTING}"
-            );
+            assert!(body.len() <= MAX_BODY && is_fit(&body), "{MAX_NESTING}");
             // Not as a value: a number may be larger than one can be.
             serde_json::from_str::<&RawValue>(&body).expect("a body is JSON");
         }
         Ok(_) => {}
-        Err((_, error)) => assert_eq!(error.code, ErrorCode::Invalid),
+        Err(error) => assert_eq!(error.code, ErrorCode::Invalid),
     }
-    if let Err(error) = Config::parse(text) {
+    if let Err(error) = Config::from_json(text) {
         assert_eq!(error.code, ErrorCode::Invalid);
     }
 }
@@ -364,8 +381,8 @@ struct Bench {
 
 impl Bench {
     fn new(store: Memory, config: &str) -> Bench {
-        let default = r#"{"promoted":true,"pageSize":3}"#;
-        let config = Config::parse(config).or_else(|_| Config::parse(default));
+        let default = r#"{"account":"me","promoted":true,"pageSize":3}"#;
+        let config = Config::from_json(config).or_else(|_| Config::from_json(default));
         let mut bench = Bench {
             engine: Engine::new(config.expect("the default is right"), 1),
             store,
@@ -405,7 +422,7 @@ impl Bench {
                 Effect::Abort { request } => self.asked.retain(|asked| *asked != request),
                 Effect::Listen { listen } => self.listen = Some(listen),
                 Effect::Unlisten => self.listen = None,
-                Effect::ForgetToken => {}
+                Effect::ForgetToken | Effect::Fenced => {}
                 Effect::Frame(frame) => {
                     serde_json::from_str::<&RawValue>(&frame).expect("a frame is JSON");
                 }
@@ -442,7 +459,11 @@ pub fn engine(data: &[u8]) {
         let kind = chars.next();
         let rest = chars.as_str();
         match kind {
-            Some('c') => b.input(Input::Command(rest.to_owned())),
+            Some('c') => {
+                if let Ok(command) = Command::from_json(rest) {
+                    b.input(Input::Command(command));
+                }
+            }
             Some('a') => b.answer(Ok(rest.to_owned())),
             Some('f') => {
                 let status = rest.parse().ok().filter(|status| *status >= 400);
@@ -470,7 +491,11 @@ pub fn engine(data: &[u8]) {
                 });
             }
             Some('r') => b = Bench::new(b.store, &config),
-            Some('p') => b.input(Input::Promoted),
+            Some('p') => {
+                let epoch = b.store.fence();
+                b.input(Input::Promoted { epoch });
+            }
+            Some('P') => b.input(Input::Demoted),
             Some('s') => {
                 let first = b.asked.pop_front();
                 b.asked.extend(first);
@@ -483,8 +508,8 @@ pub fn engine(data: &[u8]) {
     }
     loaded(&b.store);
     let mut b = Bench::new(b.store, &config);
-    b.input(Input::Command(
-        r#"{"op":"open","timeline":1,"conversation":"c"}"#.into(),
-    ));
+    let open = r#"{"op":"open","timeline":1,"conversation":"c"}"#;
+    let open = Command::from_json(open).expect("a command that is right");
+    b.input(Input::Command(open));
     b.wait(60_000);
 }

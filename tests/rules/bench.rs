@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use pullcord::core::net::{Error, Notice, Place, Request};
-use pullcord::core::storage::{StoreError, Write};
-use pullcord::core::{Config, Effect, Engine, Input, Now};
+use pullcord::core::command::Command;
+use pullcord::core::net::{Error, ErrorCode, Notice, Place, Request};
+use pullcord::core::records::{self, MetaRecord, Stamp};
+use pullcord::core::storage::{Read, StoreError, Table, Value as Bytes, Why, Write};
+use pullcord::core::{Config, Effect, Engine, Input, Limits, Now};
 use pullcord::store::Memory;
 use serde_json::{Value, json};
 
@@ -19,9 +21,12 @@ pub struct Bench {
     /// ms that the device's clock is off
     pub clock: i64,
     config: Value,
+    limits: Limits,
     /// requests that were not answered yet
     pub asked: VecDeque<(u64, Request)>,
     pub aborted: Vec<u64>,
+    /// how often it had to make way for another client
+    pub fenced: u64,
     listen: Option<u64>,
     /// channels that were opened
     pub listened: u64,
@@ -32,6 +37,8 @@ pub struct Bench {
     pub views: BTreeMap<u64, Value>,
     /// what each timeline showed first, drawn
     pub first_shown: BTreeMap<u64, String>,
+    /// what the first timeline showed, one frame after the other, drawn
+    pub drawings: Vec<String>,
     pub events: Vec<Value>,
     results: BTreeMap<u64, Result<Value, Value>>,
     calls: u64,
@@ -39,9 +46,16 @@ pub struct Bench {
     /// commits are not done before [`Bench::finish_commits`]
     pub store_is_slow: bool,
     unfinished: VecDeque<(u64, Vec<Write>)>,
-    commits: usize,
+    pub commits: usize,
+    /// reads of the store since this was set to 0
+    pub reads: usize,
+    /// reads are not answered before [`Bench::finish_reads`]
+    pub reads_are_slow: bool,
+    unread: VecDeque<(u64, Vec<Read>)>,
     /// commits that fail, in turn
     pub failing: VecDeque<StoreError>,
+    /// the disk is full for records of more bytes than this, whatever is deleted
+    pub largest: Option<usize>,
 }
 
 /// A message of conversation "c"; the body says its seq and version.
@@ -79,25 +93,30 @@ impl Bench {
         Bench::with(json!({}))
     }
 
+    /// The same, with these options; `seed`: of the jitter.
     pub fn with(more: Value) -> Bench {
-        let mut config = json!({"notify": "poll", "promoted": true, "pollInterval": 3_600_000, "fallbackPollInterval": 3_600_000,
+        let mut config = json!({"account": "me", "notify": "poll", "prefetch": false, "promoted": true, "pollInterval": 3_600_000, "fallbackPollInterval": 3_600_000,
             "pageSize": 3, "requestTimeout": 7_200_000});
         for (name, value) in more.as_object().expect("options are an object") {
             config[name] = value.clone();
         }
-        Bench::on(Memory::new(), config)
+        Bench::on(Memory::new(), config, Limits::default(), None)
     }
 
-    fn on(store: Memory, config: Value) -> Bench {
-        let parsed = Config::parse(&config.to_string()).expect("options that are right");
+    fn on(mut store: Memory, config: Value, limits: Limits, failing: Option<StoreError>) -> Bench {
+        let mut parsed = Config::from_json(&config.to_string()).expect("options that are right");
+        parsed.epoch = parsed.epoch.map(|_| store.fence());
+        parsed.limits = limits;
         let mut bench = Bench {
-            engine: Engine::new(parsed, 1),
+            engine: Engine::new(parsed, config["seed"].as_u64().unwrap_or(1)),
             store,
             now: 1_000,
             clock: 0,
             config,
+            limits,
             asked: VecDeque::new(),
             aborted: Vec::new(),
+            fenced: 0,
             listen: None,
             listened: 0,
             status: Value::Null,
@@ -106,6 +125,7 @@ impl Bench {
             items: BTreeMap::new(),
             views: BTreeMap::new(),
             first_shown: BTreeMap::new(),
+            drawings: Vec::new(),
             events: Vec::new(),
             results: BTreeMap::new(),
             calls: 0,
@@ -113,7 +133,11 @@ impl Bench {
             store_is_slow: false,
             unfinished: VecDeque::new(),
             commits: 0,
-            failing: VecDeque::new(),
+            reads: 0,
+            reads_are_slow: false,
+            unread: VecDeque::new(),
+            failing: failing.into_iter().collect(),
+            largest: None,
         };
         bench.input(Input::Timer);
         bench
@@ -134,7 +158,12 @@ impl Bench {
 
     /// The tab is killed and opened again: what was committed is there.
     pub fn restart(self) -> Bench {
-        Bench::on(self.store, self.config)
+        Bench::on(self.store, self.config, self.limits, None)
+    }
+
+    /// The same; the first commit fails.
+    pub fn restart_and_fail(self, error: StoreError) -> Bench {
+        Bench::on(self.store, self.config, self.limits, Some(error))
     }
 
     /// The same, with other options.
@@ -155,7 +184,11 @@ impl Bench {
         self.engine.handle(now, input);
         while let Some(effect) = self.engine.poll() {
             match effect {
+                Effect::Read { op, reads } if self.reads_are_slow => {
+                    self.unread.push_back((op, reads));
+                }
                 Effect::Read { op, reads } => {
+                    self.reads += 1;
                     let result = self.store.read(&reads);
                     self.engine.handle(now, Input::Read { op, result });
                 }
@@ -166,11 +199,12 @@ impl Bench {
                     self.commits += 1;
                     let result = match self.failing.pop_front() {
                         Some(error) => Err(error),
+                        None if self.is_too_large(&writes) => Err(StoreError::Quota),
                         None => self.store.commit(&writes),
                     };
                     self.engine.handle(now, Input::Committed { op, result });
                 }
-                Effect::Request { request, call } => self.asked.push_back((request, call)),
+                Effect::Request { request, call, .. } => self.asked.push_back((request, call)),
                 Effect::Abort { request } => {
                     self.asked.retain(|(asked, _)| *asked != request);
                     self.aborted.push(request);
@@ -181,10 +215,90 @@ impl Bench {
                 }
                 Effect::Unlisten => self.listen = None,
                 Effect::ForgetToken => {}
+                Effect::Fenced => self.fenced += 1,
                 Effect::Frame(text) => self.frame(&text),
                 Effect::Stopped { wipe } => self.stopped = Some(wipe),
             }
         }
+    }
+
+    fn is_too_large(&self, writes: &[Write]) -> bool {
+        let too_large = |write: &Write| matches!(write, Write::Put { value, .. } if self.largest.is_some_and(|largest| value.len() > largest));
+        writes.iter().any(too_large)
+    }
+
+    /// The slow commit is done or not, and nobody can say which.
+    pub fn doubt_commit(&mut self, applied: bool) {
+        let (op, writes) = self.unfinished.pop_front().expect("a commit is under way");
+        if applied {
+            self.store.commit(&writes).expect("memory writes");
+        }
+        let result = Err(StoreError::Uncertain("nothing was heard of it".into()));
+        self.input(Input::Committed { op, result });
+    }
+
+    /// Nothing was heard of the slow commit; `applied`: it was done. None: it was ended for certain.
+    pub fn silent_commit(&mut self, applied: Option<bool>) {
+        let (op, writes) = self.unfinished.pop_front().expect("a commit is under way");
+        if applied == Some(true) {
+            self.store.commit(&writes).expect("memory writes");
+        }
+        let result = Err(match applied {
+            Some(_) => StoreError::Uncertain(Why::Silence),
+            None => StoreError::Failed(Why::Silence),
+        });
+        self.input(Input::Committed { op, result });
+    }
+
+    /// Bounds of the next start.
+    pub fn limit(&mut self, set: impl Fn(&mut Limits)) {
+        set(&mut self.limits);
+    }
+
+    /// What the oldest of the slow reads finds now, and is answered with some time later.
+    pub fn read_now(&mut self) -> Input {
+        let (op, reads) = self.unread.pop_front().expect("a read is under way");
+        let result = self.store.read(&reads);
+        Input::Read { op, result }
+    }
+
+    /// The slow reads are answered, and those that follow at once.
+    pub fn finish_reads(&mut self) {
+        self.reads_are_slow = false;
+        while let Some((op, reads)) = self.unread.pop_front() {
+            let result = self.store.read(&reads);
+            self.input(Input::Read { op, result });
+        }
+    }
+
+    /// Commits that were done, or failed.
+    pub fn commits(&self) -> usize {
+        self.commits
+    }
+
+    fn stored(&self, table: Table) -> Vec<Bytes> {
+        let mut answers = self.store.read(&[Read::All { table }]).expect("it is open");
+        answers
+            .pop()
+            .map(|answer| answer.values)
+            .unwrap_or_default()
+    }
+
+    /// The newest commit's.
+    pub fn stamp(&self) -> Stamp {
+        let records = self.stored(Table::Meta);
+        let stamp = records
+            .iter()
+            .find_map(|bytes| match records::read_meta(bytes) {
+                Ok(MetaRecord::Stamp(stamp)) => Some(stamp),
+                _ => None,
+            });
+        stamp.unwrap_or_default()
+    }
+
+    /// The sizes of the blocks that are stored.
+    pub fn blocks(&self) -> Vec<usize> {
+        self.stored(Table::Blocks).iter().map(Vec::len).collect()
     }
 
     /// The slow commits are done. Gives how many there were, with those that followed.
@@ -227,14 +341,38 @@ impl Bench {
 
     pub fn notice(&mut self, notice: Notice) {
         let listen = self.listen.expect("the channel is open");
-        if matches!(notice, Notice::Closed(_)) {
+        if matches!(notice, Notice::Closed(_) | Notice::Leaving(_)) {
             self.listen = None;
         }
         self.input(Input::Notice { listen, notice });
     }
 
+    /// A command. With the hint that there is no network there is none: what is asked finds nobody.
     pub fn command(&mut self, command: Value) {
-        self.input(Input::Command(command.to_string()));
+        match Command::from_json(&command.to_string()) {
+            Ok(read) => self.input(Input::Command(read)),
+            // As the facade's call rejects.
+            Err(error) => {
+                let call = command["call"].as_u64().expect("a command that is right");
+                let error = json!({"code": error.code.name(), "message": error.message});
+                self.results.insert(call, Err(error));
+            }
+        }
+        let offline = command["op"] == "network" && command["online"] == false;
+        while let Some((request, _)) = self.asked.front().filter(|_| offline) {
+            let request = *request;
+            self.asked.pop_front();
+            let result = Err(Error::new(ErrorCode::Network, "the network is gone"));
+            self.input(Input::Answer { request, result });
+        }
+    }
+
+    /// What the browser says of the network, whatever it is.
+    pub fn hint(&mut self, online: bool) {
+        let hint = json!({"op": "network", "online": online});
+        self.input(Input::Command(
+            Command::from_json(&hint.to_string()).expect("a hint"),
+        ));
     }
 
     /// A command that is answered. Gives its number.
@@ -252,6 +390,13 @@ impl Bench {
     pub fn send(&mut self, text: &str) -> u64 {
         let body = json!({"text": text}).to_string();
         self.call(json!({"op": "send", "conversation": "c", "body": body, "clientId": text}))
+    }
+
+    pub fn send_to(&mut self, conversation: &str, text: &str) -> u64 {
+        let body = json!({"text": text}).to_string();
+        self.call(
+            json!({"op": "send", "conversation": conversation, "body": body, "clientId": text}),
+        )
     }
 
     pub fn load(&mut self, direction: &str) -> u64 {
@@ -326,6 +471,14 @@ impl Bench {
         call
     }
 
+    /// The same, with any text.
+    pub fn reply_text(&mut self, is: impl Fn(&Request) -> bool, text: &str) -> Request {
+        let (request, call) = self.take("such request", is);
+        let result = Ok(text.to_owned());
+        self.input(Input::Answer { request, result });
+        call
+    }
+
     /// Something is pushed over the notification channel.
     pub fn pushed(&mut self, push: Value) {
         self.notice(Notice::Push(push.to_string()));
@@ -369,7 +522,9 @@ impl Bench {
     // ------------------------------------------------------------ what is shown
 
     fn frame(&mut self, text: &str) {
-        let frame: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e} in {text}"));
+        let frame: Value = serde_json::from_str(text)
+            .or_else(|_| serde_json::from_str(&readable(text)))
+            .unwrap_or_else(|e| panic!("{e} in {text}"));
         if let Some(status) = frame.get("status") {
             self.status = status.clone();
         }
@@ -380,6 +535,9 @@ impl Bench {
             patch(self.items.entry(id).or_default(), view.get("items"));
             self.views.insert(id, view.clone());
             let drawn = self.drawn(id);
+            if id == 1 {
+                self.drawings.push(drawn.clone());
+            }
             if !drawn.is_empty() {
                 self.first_shown.entry(id).or_insert(drawn);
             }
@@ -444,6 +602,17 @@ impl Bench {
             .map(|r| r.clone().map_err(|e| code(&e)))
     }
 
+    /// The whole error that a call was rejected with.
+    pub fn rejection(&self, call: u64) -> Option<&Value> {
+        self.results.get(&call).and_then(|r| r.as_ref().err())
+    }
+
+    /// Whether the call's error says that it may have been done all the same.
+    pub fn uncertain(&self, call: u64) -> bool {
+        let error = self.results[&call].as_ref().expect_err("it has failed");
+        error["uncertain"] == json!(true)
+    }
+
     pub fn inspect(&mut self) -> Value {
         let call = self.call(json!({"op": "inspect", "conversation": "c"}));
         self.result(call)
@@ -472,6 +641,33 @@ impl Bench {
     pub fn cursor(&mut self) -> Value {
         self.inspect()["cursor"].clone()
     }
+}
+
+/// JSON text that a browser reads, as this reader takes it as well: half a surrogate pair is its escape
+/// as text (`\\ud800`), and `1e999` is a string.
+pub fn readable(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    let surrogate = |text: &str, second: &str| {
+        text.strip_prefix("\\ud")
+            .is_some_and(|hex| hex.starts_with(|c| second.contains(c)))
+    };
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let width = match rest {
+            pair if surrogate(pair, "89ab") && surrogate(&pair[6..], "cdef") => 12,
+            half if surrogate(half, "89abcdef") => {
+                out.push('\\');
+                6
+            }
+            _ => 2,
+        };
+        out.push_str(&rest[..width]);
+        rest = &rest[width..];
+    }
+    out.push_str(rest);
+    out.replace(":1e999", ":\"1e999\"")
 }
 
 fn each<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {

@@ -1,10 +1,10 @@
 //! Servers that go on without end, or name without end: each is bounded, and asked less and less.
 
-use pullcord::core::net::Notice;
+use pullcord::core::net::{Notice, Request};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, after, message};
-use super::{is_history, is_pull};
+use super::support::{is_history, is_list, is_pull, opened};
 
 fn batch(events: Value, cursor: &str) -> Value {
     json!({"events": events, "cursor": cursor, "hasMore": true})
@@ -38,7 +38,7 @@ fn recovers(b: &mut Bench) {
 
 #[test]
 fn batches_that_repeat_events_under_alternating_cursors_are_given_up_and_asked_for_less_and_less() {
-    let mut b = super::opened();
+    let mut b = opened();
     let events = json!([{"type": "message", "message": message(9), "prev": 8}]);
     let pulls = half_an_hour(&mut b, |n| {
         batch(events.clone(), ["a", "b"][n as usize % 2])
@@ -50,7 +50,7 @@ fn batches_that_repeat_events_under_alternating_cursors_are_given_up_and_asked_f
 
 #[test]
 fn a_longer_circle_of_cursors_is_found_too_also_where_each_batch_changes_something() {
-    let mut b = super::opened();
+    let mut b = opened();
     let unread =
         |n: u64| json!([{"type": "conversation", "conversation": {"id": "c", "unread": n % 7}}]);
     let pulls = half_an_hour(&mut b, |n| batch(unread(n), &format!("at {}", n % 7)));
@@ -60,7 +60,7 @@ fn a_longer_circle_of_cursors_is_found_too_also_where_each_batch_changes_somethi
 
 #[test]
 fn empty_batches_whose_cursors_move_are_given_up_and_asked_for_less_and_less() {
-    let mut b = super::opened();
+    let mut b = opened();
     let pulls = half_an_hour(&mut b, |n| batch(json!([]), &n.to_string()));
     assert!(pulls < 150, "{pulls} pulls");
     recovers(&mut b);
@@ -68,7 +68,7 @@ fn empty_batches_whose_cursors_move_are_given_up_and_asked_for_less_and_less() {
 
 #[test]
 fn known_events_whose_cursors_move_are_given_up_in_the_end() {
-    let mut b = super::opened();
+    let mut b = opened();
     let events = json!([{"type": "message", "message": message(9), "prev": 8}]);
     let pulls = half_an_hour(&mut b, |n| batch(events.clone(), &format!("at {n}")));
     assert!(pulls < 6_000, "{pulls} pulls");
@@ -77,7 +77,7 @@ fn known_events_whose_cursors_move_are_given_up_in_the_end() {
 
 #[test]
 fn a_catch_up_that_repeats_a_thousand_batches_goes_through() {
-    let mut b = super::opened();
+    let mut b = opened();
     b.call(json!({"op": "sync"}));
     let events = json!([{"type": "message", "message": message(9), "prev": 8}]);
     for n in 0..1_000 {
@@ -90,7 +90,7 @@ fn a_catch_up_that_repeats_a_thousand_batches_goes_through() {
 
 #[test]
 fn an_overflow_with_each_batch_is_no_news() {
-    let mut b = super::opened();
+    let mut b = opened();
     b.call(json!({"op": "sync"}));
     let mut pulls = 0;
     while b.is_asked(is_pull) {
@@ -106,7 +106,6 @@ fn an_overflow_with_each_batch_is_no_news() {
 fn a_list_that_names_new_conversations_without_end_is_given_up() {
     let mut b = Bench::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
-    let is_list = |call: &super::Request| matches!(call, super::Request::Conversations { .. });
     let mut pages = 0;
     while b.is_asked(is_list) {
         assert!(pages < 100, "asked without end");
@@ -143,7 +142,7 @@ fn notifications_that_name_conversations_without_end_make_one_pull_of_all() {
     }
     b.wait(1_000);
     let only = b.asked.iter().find_map(|(_, call)| match call {
-        super::Request::PullConversations { only, .. } => Some(only.clone()),
+        Request::PullConversations { only, .. } => Some(only.clone()),
         _ => None,
     });
     assert_eq!(only, Some(None));
@@ -151,7 +150,7 @@ fn notifications_that_name_conversations_without_end_make_one_pull_of_all() {
 
 #[test]
 fn what_is_committed_while_a_page_is_on_its_way_is_not_kept_without_end() {
-    let mut b = super::opened();
+    let mut b = opened();
     b.load("older");
     assert!(b.is_asked(is_history));
     let before = b.aborted.len();

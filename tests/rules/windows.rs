@@ -6,14 +6,7 @@ use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, after, message, new, state, update, version};
-
-fn is_changes(call: &Request) -> bool {
-    matches!(call, Request::Changes { .. })
-}
-
-fn is_history(call: &Request) -> bool {
-    matches!(call, Request::History { .. })
-}
+use super::support::{is_changes, is_history, is_pull, opened_with};
 
 /// With overflow `keep`: "c" open, its newest messages 7 8 9 shown.
 fn keeping() -> Bench {
@@ -22,12 +15,7 @@ fn keeping() -> Bench {
 
 fn keeping_with(mut more: Value) -> Bench {
     more["overflow"] = json!("keep");
-    let mut b = Bench::with(more);
-    b.sign_in(9);
-    b.open();
-    b.answer_page(&[7, 8, 9], true, false);
-    assert_eq!(b.shown(), "7 8 9");
-    b
+    opened_with(more)
 }
 
 /// The same, with 1 to 9, and 2 to 4 on screen.
@@ -212,6 +200,52 @@ fn a_window_of_which_nothing_is_left_shows_what_is_nearest() {
 }
 
 #[test]
+fn a_page_from_a_replica_that_has_nothing_yet_leaves_no_blank_list() {
+    let mut b = Bench::with(json!({"overflow": "keep"}));
+    b.sign_in(5);
+    b.open();
+    b.answer_page(&[5], false, false);
+    b.overflow(json!("all"), json!([]), "2");
+    // The pull that brings 5 is under way.
+    b.answer_list(json!({"conversations": [], "next": null}));
+    b.wait(1_000);
+    b.call(json!({"op": "sync"}));
+    assert!(b.is_asked(is_pull));
+    b.answer_page(&[], false, false);
+    assert!(b.shown().contains('5'), "{}", b.shown());
+    b.answer_pull(json!({"events": [new(5)], "cursor": "3", "hasMore": false}));
+    assert_eq!(b.shown(), "5");
+}
+
+fn minutes(b: &mut Bench, count: usize) {
+    for _ in 0..60 * count {
+        b.wait(1_000);
+    }
+}
+
+#[test]
+fn a_gap_that_is_refused_where_the_account_is_not_in_the_conversation_is_left() {
+    let mut b = Bench::new();
+    b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
+    b.answer_list(json!({"conversations": [], "next": null}));
+    let start = json!({"around": "5"});
+    b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "start": start}));
+    b.answer_page(&[4, 5, 6], true, true);
+    b.command(json!({"op": "open", "timeline": 2, "conversation": "c"}));
+    b.answer_page(&[20, 21, 22], true, false);
+    let refused = || Error::from_status(403, "not a member", None);
+    b.fail(refused(), is_history);
+    minutes(&mut b, 10);
+    assert!(!b.is_asked(is_history));
+    // It is in it now.
+    b.sync(json!([state(0, 22)]), "2");
+    assert!(b.is_asked(is_history));
+    b.fail(refused(), is_history);
+    minutes(&mut b, 10);
+    assert!(b.is_asked(is_history));
+}
+
+#[test]
 fn a_first_message_of_all_leaves_nothing_kept_below_it() {
     let mut b = scrolled_back();
     go(&mut b, false);
@@ -366,7 +400,7 @@ fn what_a_segment_holds_is_jumped_to_without_a_request() {
     b.load("older");
     b.answer_page(&[91, 92, 93], true, true);
     let count = b.view()["anchor"]["count"].as_u64();
-    let call = jump(&mut b, json!({"around": 92}));
+    let call = jump(&mut b, json!({"around": "92"}));
     assert_eq!(b.result(call), Some(Ok(Value::Null)));
     assert_eq!(
         (b.shown().as_str(), anchored(&b)),
@@ -430,7 +464,7 @@ fn at(seq: u64, ms: u64) -> Value {
 }
 
 #[test]
-fn a_time_is_jumped_to_and_then_found_in_the_cache() {
+fn a_time_is_jumped_to_and_offline_found_in_what_is_held() {
     let mut b = long();
     jump(&mut b, json!({"at": 5_000}));
     let page = [at(10, 4_000), at(11, 5_500), at(12, 6_000)];
@@ -443,10 +477,69 @@ fn a_time_is_jumped_to_and_then_found_in_the_cache() {
         ("10 11 12", &json!("m:m11"))
     );
     jump(&mut b, json!("latest"));
+    go(&mut b, false);
     let call = jump(&mut b, json!({"at": 5_700}));
     assert_eq!(
         (b.result(call), anchored(&b)),
         (Some(Ok(Value::Null)), &json!("m:m12"))
+    );
+}
+
+#[test]
+fn a_time_is_not_guessed_offline_from_messages_whose_time_is_not_known() {
+    let mut b = Bench::signed_in(12);
+    b.open();
+    let page = [at(10, 0), at(11, 5_500), at(12, 6_000)];
+    b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": false}));
+    go(&mut b, false);
+    let call = jump(&mut b, json!({"at": 5_000}));
+    assert_eq!(b.result(call), Some(Err("offline".into())));
+    let call = jump(&mut b, json!({"at": 5_700}));
+    assert_eq!(
+        (b.result(call), anchored(&b)),
+        (Some(Ok(Value::Null)), &json!("m:m12"))
+    );
+}
+
+#[test]
+fn a_time_that_a_lagging_replica_knows_nothing_of_is_found_in_what_is_held() {
+    let mut b = Bench::signed_in(99);
+    b.open();
+    let newest = [at(97, 4_000), at(98, 5_500), at(99, 6_000)];
+    b.answer_history(json!({"messages": newest, "hasBefore": true, "hasAfter": false}));
+    let call = jump(&mut b, json!({"at": 5_000}));
+    let page = [at(96, 3_000), at(97, 4_000)];
+    b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": false}));
+    assert_eq!(
+        (b.result(call), anchored(&b)),
+        (Some(Ok(Value::Null)), &json!("m:m98"))
+    );
+}
+
+#[test]
+fn a_time_whose_message_had_to_be_left_out_leads_to_the_next_one() {
+    let mut b = long();
+    let call = jump(&mut b, json!({"at": 5_000}));
+    let nameless = json!({"conversation": "c", "seq": 11, "createdAt": 5_500});
+    let page = json!([at(9, 3_000), at(10, 4_000), nameless]);
+    b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": true}));
+    let page = json!([at(10, 4_000), at(12, 6_000), at(13, 7_000)]);
+    b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": true}));
+    assert_eq!(
+        (b.result(call), anchored(&b)),
+        (Some(Ok(Value::Null)), &json!("m:m12"))
+    );
+}
+
+#[test]
+fn a_time_whose_message_does_not_say_its_own_leads_to_it() {
+    let mut b = long();
+    let call = jump(&mut b, json!({"at": 5_000}));
+    let page = json!([at(10, 4_000), at(11, 0), at(12, 0)]);
+    b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": true}));
+    assert_eq!(
+        (b.result(call), anchored(&b)),
+        (Some(Ok(Value::Null)), &json!("m:m11"))
     );
 }
 

@@ -1,7 +1,9 @@
-//! One device of the account: an engine, the store that outlives it, the facade, and what is under
-//! way between them. It decides nothing; [`super::world`] does.
+//! One client of the account: an engine, the facade, and what is under way between them; and the
+//! machine that it runs on, with the disk and the network that it shares with the others there. They
+//! decide nothing; [`super::world`] does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use pullcord::core::net::Request;
 use pullcord::core::storage::{Durability, Read, Write};
@@ -10,38 +12,48 @@ use serde_json::Value;
 
 use super::facade::{Facade, Start};
 use super::server::Server;
-use super::stored::{Disk, Positions};
+use super::stored::{Disk, Positions, Spoilt, Stored};
 
 /// A store operation that the engine issued. They are carried out strictly in order.
 pub enum Operation {
     Read(u64, Vec<Read>),
-    Commit(u64, Vec<Write>, Durability),
+    /// under the epoch that the client had when it asked
+    Commit(u64, u64, Vec<Write>, Durability),
 }
 
 /// A request that the engine waits for.
 pub struct Pending {
     pub call: Request,
     pub since: u64,
+    /// where the server's log was
+    pub at: usize,
     /// nobody waits for it; the answer may come all the same
     pub aborted: bool,
 }
 
-/// A message that this device's user wrote.
+/// A message that this machine's user wrote.
 pub struct Own {
     pub conversation: String,
     pub body: Value,
-    /// in the order written, over all lives of the device
+    /// in the order written, over all lives of all clients
     pub order: usize,
-    /// `send` resolved: from here on it is delivered or visibly failed, whatever happens
-    pub accepted: bool,
+    /// `send` resolved: from here on it is delivered or visibly failed, whatever happens. The how
+    /// manieth that was accepted here.
+    pub accepted: Option<usize>,
     /// `discard` was called and has not resolved with false: it may be gone
     pub discarded: bool,
+    /// `discard` rejected, and may have been done all the same
+    pub gone_perhaps: bool,
     /// the user has tried it again: it does not keep its place in the order any more
     pub retried: bool,
-    /// the device's life in which it was written
+    /// the client's life in which it was written; no two clients have the same
     pub life: u32,
     /// `discard` resolved with true
     pub gone: bool,
+    /// requests for it that left
+    pub tried: u64,
+    /// the server's answer to it could not be read once
+    pub garbled: bool,
     /// as `send` answered it
     pub key: Option<String>,
     /// the newest message that the server had when it was written
@@ -88,6 +100,13 @@ pub enum Call {
     },
 }
 
+/// A sleep that its page could notice: it was frozen, or a timer came too late.
+#[derive(Clone, Copy, Debug)]
+pub struct Nap {
+    /// world time of waking
+    pub until: u64,
+}
+
 /// The notification channel, as the net layer keeps it.
 pub struct Channel {
     pub listen: u64,
@@ -102,9 +121,94 @@ pub struct Channel {
     pub dead: bool,
 }
 
-pub struct Device {
+/// How full a disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// nothing can be written, not even what would make room
+    Solid,
+    /// what makes room can be written, and nothing else: the room is another's at once
+    GivesNothingBack,
+    /// so many bytes, and no more
+    Capacity(usize),
+}
+
+/// What the clients of one browser share.
+pub struct Machine {
     pub name: &'static str,
-    pub store: Disk,
+    pub disk: Disk,
+    /// whether the network works, and whether the clients were told so
+    pub link: bool,
+    /// its clock, beside the server's, ms
+    pub clock: i64,
+    pub own: BTreeMap<String, Own>,
+    /// accepted read marks, by conversation
+    pub marks: BTreeMap<String, u64>,
+    /// commits that were asked for, over all lives
+    pub asked_commits: u64,
+    /// what of the own the disk could not read at some time
+    pub spoilt: Spoilt,
+    /// its disk is full
+    pub full: Option<Full>,
+    /// the client that has the account's lock
+    pub holder: Option<usize>,
+    /// pages that were loaded, hand-overs, and commits that were done and of which nothing was heard
+    pub lives: u64,
+    next_own: usize,
+    next_accepted: usize,
+}
+
+impl Machine {
+    pub fn new(name: &'static str) -> Self {
+        Machine {
+            name,
+            disk: Disk::default(),
+            link: true,
+            clock: 0,
+            own: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            asked_commits: 0,
+            spoilt: Spoilt::default(),
+            full: None,
+            holder: None,
+            lives: 0,
+            next_own: 0,
+            next_accepted: 0,
+        }
+    }
+
+    /// What of its own is in the order written: what one client wrote, and what was stored, whoever
+    /// wrote it.
+    pub fn before(&self, one: &Own, other: &Own) -> bool {
+        match (one.accepted, other.accepted) {
+            _ if one.life == other.life => one.order < other.order,
+            (Some(one), Some(other)) => one < other,
+            _ => true,
+        }
+    }
+
+    /// `send` resolved.
+    pub fn accept(&mut self, client_id: &str) -> Option<&mut Own> {
+        let own = self.own.get_mut(client_id)?;
+        if own.accepted.is_none() {
+            self.next_accepted += 1;
+            own.accepted = Some(self.next_accepted);
+        }
+        Some(own)
+    }
+
+    pub fn new_own(&mut self) -> (usize, String) {
+        self.next_own += 1;
+        (self.next_own, format!("{}-{}", self.name, self.next_own))
+    }
+}
+
+/// One client: a tab.
+pub struct Device {
+    pub name: String,
+    /// where it runs
+    pub machine: usize,
+    /// what is stored, as far as it knows
+    pub store: Rc<Stored>,
     /// None: the tab is closed, or crashed
     pub engine: Option<Engine>,
     pub facade: Facade,
@@ -114,22 +218,36 @@ pub struct Device {
     born: u64,
     /// no input arrives before this world time
     pub asleep_until: u64,
-    /// whether the network works, and whether the client was told so
-    pub link: bool,
     pub operations: VecDeque<Operation>,
+    /// nothing is heard of the oldest
+    pub silent: bool,
     pub requests: BTreeMap<u64, Pending>,
     pub channel: Option<Channel>,
     pub calls: BTreeMap<u64, Call>,
-    pub own: BTreeMap<String, Own>,
-    /// accepted read marks, by conversation
-    pub marks: BTreeMap<String, u64>,
-    /// each conversation's state is not older than this position
-    pub states_at: BTreeMap<String, usize>,
-    /// the list was owed when this was last looked at
-    pub owed: bool,
-    /// the list was paid by pages that were read when the server was here, at the latest
-    pub paid_at: usize,
+    /// when they were called
+    pub called: BTreeMap<u64, u64>,
+    /// bytes that were read from the store since anything but reading has happened
+    pub read_bytes: usize,
+    /// blocks that it has asked for, in this life
+    pub blocks_read: BTreeSet<String>,
+    /// world time since which it is awake, and has the account, and knows what is stored
+    pub able_since: u64,
     pub promoted: bool,
+    /// under which it writes, since its fence was written
+    pub epoch: Option<u64>,
+    /// under which its engine writes, as far as that was told
+    pub told_epoch: Option<u64>,
+    /// another client's fence was written after its own
+    pub deposed_at: Option<u64>,
+    /// the read of what is stored that it has begun since it was promoted
+    pub reads: Option<u64>,
+    /// the first read of its life, and whether it has been answered: also one that does not write knows
+    /// what was stored then
+    pub first: (u64, bool),
+    /// what is stored when it was promoted, it has read
+    pub knows: bool,
+    /// the last time that it slept, and could notice it
+    pub nap: Option<Nap>,
     pub hidden: bool,
     pub hidden_since: Option<u64>,
     /// where it was when the lists were last looked at
@@ -144,55 +262,55 @@ pub struct Device {
     pub loaded: bool,
     /// commits that were made
     pub commits: u64,
-    /// commits that were asked for, over all lives
-    pub asked_commits: u64,
-    /// its clock, beside the server's, ms
-    pub clock: i64,
     next_call: u64,
     next_timeline: u64,
-    next_own: usize,
 }
 
 impl Device {
-    pub fn new(name: &'static str) -> Self {
+    /// `tab`: which of its machine's.
+    pub fn new(machine: usize, name: &str, tab: usize) -> Self {
+        let letter = ["", "-b", "-c", "-d"].get(tab).unwrap_or(&"-x");
         Device {
-            name,
-            store: Disk::default(),
+            name: format!("{name}{letter}"),
+            machine,
+            store: Rc::default(),
             engine: None,
             facade: Facade::default(),
-            life: 0,
+            life: (tab as u32) << 24,
             born: 0,
             asleep_until: 0,
-            link: true,
             operations: VecDeque::new(),
+            silent: false,
             requests: BTreeMap::new(),
             channel: None,
             calls: BTreeMap::new(),
-            own: BTreeMap::new(),
-            marks: BTreeMap::new(),
-            states_at: BTreeMap::new(),
-            owed: false,
-            paid_at: 0,
+            called: BTreeMap::new(),
+            read_bytes: 0,
+            blocks_read: BTreeSet::new(),
+            able_since: 0,
             checked_at: Positions::default(),
             pulled_at: 0,
             pulled_before: 0,
             pulling_at: None,
             promoted: false,
+            epoch: None,
+            told_epoch: None,
+            deposed_at: None,
+            reads: None,
+            first: (0, false),
+            knows: false,
+            nap: None,
             hidden: false,
             hidden_since: None,
             loaded: false,
             commits: 0,
-            asked_commits: 0,
-            clock: 0,
             next_call: 1,
             next_timeline: 1,
-            next_own: 0,
         }
     }
 
     /// A page is loaded: a new engine on what the store has.
-    pub fn start(&mut self, time: u64, config: &Value, seed: u64) {
-        let config = Config::parse(&config.to_string()).expect("the simulation's own config");
+    pub fn start(&mut self, time: u64, config: Config, seed: u64) {
         self.stop();
         self.born = time;
         self.engine = Some(Engine::new(config, seed));
@@ -204,20 +322,40 @@ impl Device {
         self.engine = None;
         self.facade = Facade::default();
         self.operations.clear();
+        self.silent = false;
         self.requests.clear();
         self.channel = None;
         self.pulling_at = None;
         self.calls.clear();
-        self.promoted = false;
+        self.called.clear();
+        self.read_bytes = 0;
+        self.blocks_read.clear();
+        self.demote();
+        self.nap = None;
+        self.first = (0, false);
         self.hidden = false;
         self.hidden_since = None;
         self.loaded = false;
         self.asleep_until = 0;
     }
 
+    /// It does not write any more.
+    pub fn demote(&mut self) {
+        self.promoted = false;
+        self.epoch = None;
+        self.told_epoch = None;
+        self.deposed_at = None;
+        self.reads = None;
+        self.knows = false;
+    }
+
+    /// What it shows is what is stored: nobody else has written since it last read or wrote.
+    pub fn is_current(&self, machine: &Machine) -> bool {
+        Rc::ptr_eq(&self.store, &machine.disk.stored)
+    }
+
     /// The disk has gone back in time: what followed from what it held is not known any more.
     pub fn forget(&mut self) {
-        self.states_at.clear();
         self.pulled_at = 0;
         self.pulled_before = 0;
         self.checked_at = Positions::default();
@@ -227,7 +365,7 @@ impl Device {
     pub fn handle(&mut self, time: u64, wall: u64, input: Option<Input>) -> Vec<Effect> {
         let now = Now {
             mono: time - self.born,
-            wall: wall.saturating_add_signed(self.clock),
+            wall,
         };
         let Some(engine) = &mut self.engine else {
             return Vec::new();
@@ -259,11 +397,6 @@ impl Device {
     pub fn new_timeline(&mut self) -> u64 {
         self.next_timeline += 1;
         self.next_timeline
-    }
-
-    pub fn new_own(&mut self) -> (usize, String) {
-        self.next_own += 1;
-        (self.next_own, format!("{}-{}", self.name, self.next_own))
     }
 
     /// The newest message that an open list, which is at the newest end, shows of a conversation.

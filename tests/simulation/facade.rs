@@ -1,6 +1,7 @@
 //! What stands for the JS facade: keeps the arrays, applies frames to them, settles calls. It
 //! believes nothing: a patch that does not fit, a missing field or a wrong type is a violation.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -33,6 +34,8 @@ pub struct Local {
     pub state: String,
     pub message: Option<Message>,
     pub body: Value,
+    /// how often it was tried
+    pub attempts: u64,
     pub error: Option<Failure>,
 }
 
@@ -82,6 +85,8 @@ pub struct Failure {
     pub status: Option<u16>,
     #[serde(default)]
     pub retry_after: Option<u64>,
+    #[serde(default)]
+    pub uncertain: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -131,6 +136,9 @@ impl Start {
     }
 }
 
+/// Number of the first item of a list that was opened, or replaced.
+pub const FIRST_INDEX: i64 = 1_000_000_000;
+
 /// A timeline's snapshot.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -149,11 +157,25 @@ pub struct View {
     pub released: bool,
     /// it was let go once: it may show what it had then, as not fresh
     pub attached: bool,
+    /// the newest message that was on screen; None: it was never said what is
+    pub seen: Option<u64>,
+    /// something that is no message yet was on screen
+    pub sees_more: bool,
     /// where the device's cursor was when an item was last shown as fresh, by message id
     pub trust: BTreeMap<String, usize>,
+    /// as of when nothing was missing before an item that is shown as not fresh, by message id
+    pub seams: RefCell<BTreeMap<String, usize>>,
 }
 
 impl View {
+    /// What is on screen ends with this item.
+    pub fn sees(&mut self, last: &Item) {
+        match last {
+            Item::Message { message, .. } => self.seen = self.seen.max(Some(message.seq)),
+            _ => self.sees_more = true,
+        }
+    }
+
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = (&str, &Message, bool)> {
         self.items.iter().filter_map(|item| match &**item {
             Item::Message {
@@ -262,7 +284,7 @@ impl Facade {
                 key: None,
                 count: 0,
             },
-            first_index: 0,
+            first_index: FIRST_INDEX,
             has_older: true,
             has_newer: true,
             loading: Loading {
@@ -275,7 +297,10 @@ impl Facade {
             page_size,
             released: false,
             attached: false,
+            seen: None,
+            sees_more: false,
             trust: BTreeMap::new(),
+            seams: RefCell::default(),
         };
         self.timelines.insert(id, view);
     }

@@ -6,11 +6,14 @@ use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use super::mode::Mode;
+use super::mode::{Mode, Wide};
+use super::steps::{self, Step};
 use super::world::{Trouble, World};
 
 /// Steps of a history before the trouble stops.
 pub const STEPS: u64 = 300;
+/// The same where there is much in the world.
+const STEPS_IF_WIDE: u64 = 80;
 
 /// Everything that a run depends on: the same history is the same run, to the last byte.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct History {
     pub chained: bool,
     /// what becomes of one commit of the first device
     pub commit: Option<(u64, CommitFate)>,
+    /// these steps, instead of drawn ones
+    pub script: Option<Vec<Step>>,
 }
 
 thread_local! {
@@ -84,18 +89,34 @@ pub struct Failure {
     pub step: Option<u64>,
     story: String,
     scene: String,
+    /// its steps, as data
+    script: Vec<Step>,
 }
 
 impl History {
     pub fn drawn(seed: u64) -> Self {
+        let mode = Mode::drawn(seed);
         History {
             seed,
-            mode: Mode::drawn(seed),
-            steps: STEPS,
+            steps: match mode.world {
+                Wide::Small => STEPS,
+                _ => STEPS_IF_WIDE,
+            },
+            mode,
             skipped: BTreeSet::new(),
             spared: BTreeSet::new(),
             chained: false,
             commit: None,
+            script: None,
+        }
+    }
+
+    /// As it was drawn before the bounds were.
+    pub fn drawn_before(seed: u64) -> Self {
+        History {
+            mode: Mode::drawn_before(seed),
+            steps: STEPS,
+            ..History::drawn(seed)
         }
     }
 
@@ -115,7 +136,9 @@ impl History {
     /// What it found.
     pub fn run(&self, story: usize) -> Result<(), Box<Failure>> {
         let mut world = World::new(self, story);
-        let error = match quietly(|| catch_unwind(AssertUnwindSafe(|| world.run(self)))) {
+        let run = quietly(|| catch_unwind(AssertUnwindSafe(|| world.run(self))));
+        std::mem::take(&mut world.reached).add();
+        let error = match run {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error,
             Err(panic) => {
@@ -129,6 +152,7 @@ impl History {
             error,
             step: world.step,
             story: world.story.print(),
+            script: std::mem::take(&mut world.script),
             scene: if story > 0 {
                 world.scene()
             } else {
@@ -145,7 +169,22 @@ impl History {
         self.run(0)?;
         let mut world = World::new(self, 0);
         let _ = world.run(self);
-        Ok(world.devices[0].asked_commits)
+        Ok(world.machines[0].asked_commits)
+    }
+
+    /// The same, by these steps.
+    pub fn by(self, script: Vec<Step>) -> Self {
+        History {
+            script: Some(script),
+            ..self
+        }
+    }
+
+    /// Its steps, as data.
+    pub fn script(&self) -> Vec<Step> {
+        let mut world = World::new(self, 0);
+        let _ = world.run(self);
+        world.script
     }
 
     /// Its story, and whether it kept the rules.
@@ -241,8 +280,10 @@ impl Failure {
             [] => String::new(),
             spared => format!(", without {}", spared.join(", ")),
         };
+        let kinds: Vec<usize> = history.spared.iter().copied().collect();
+        let test = steps::as_test(history.seed, &kinds, &told.script);
         format!(
-            "seed {}, {} steps{spared}\n{:?}\n\nWhat happened\n{}\nWhat was wrong\n  {}\n\nHow things stood\n{}\nAgain: {again}\n",
+            "seed {}, {} steps{spared}\n{:?}\n\nWhat happened\n{}\nWhat was wrong\n  {}\n\nHow things stood\n{}\nAs a test (tests/simulation/kept.rs)\n{test}\nAgain: {again}\n",
             history.seed,
             history.length(),
             history.mode,

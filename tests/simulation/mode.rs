@@ -4,9 +4,12 @@
 //! Seeds that were found while there was one kind only are run as [`Mode::classic`]: their histories
 //! stay what they were. Where the environment's PULLCORD_MODES lists dimensions, the others stay
 //! classic: `conversation`, `mailbox`, `push`, `long-poll`, `keep`, `no-changes`, `jumps`, `prefetch`,
-//! `power-cuts`, `replicas`, `restarts`, `clocks`, or `all`, or `classic` for none. One with `!` after it is so in every history
-//! (`PULLCORD_MODES='mailbox!,push,keep'`).
+//! `power-cuts`, `replicas`, `restarts`, `clocks`, `bounds`, `clients`, `wide`, `bad-items`, `full-disk`, `slow`,
+//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, or `all`, or `classic`
+//! for none; `before` stands for all that there were before the bounds were drawn. One with `!` after it
+//! is so in every history (`PULLCORD_MODES='mailbox!,push,keep'`).
 
+use pullcord::core::Limits;
 pub use pullcord::core::command::Scope;
 
 use super::rng::Rng;
@@ -34,6 +37,43 @@ pub struct Mode {
     pub restarts: bool,
     /// the devices' clocks are off, and jump
     pub clocks: bool,
+    /// tabs of one browser, on one disk: they hand the account over, one to the other
+    pub clients: usize,
+    /// they do so: also one alone, that sleeps and wakes
+    pub handover: bool,
+    /// some of what there is is not as it has to be, and stays so
+    pub bad_items: bool,
+    /// the disk is full for a while
+    pub full_disk: bool,
+    /// records that the browser cannot read any more
+    pub spoilt: bool,
+    /// operations of the store that never end, but for the store layer's own limit
+    pub silent: bool,
+    /// bytes of an answer that arrive in a second
+    pub rate: Option<u64>,
+    /// bytes of the largest answer that is read
+    pub largest: usize,
+    /// what is only a hint is wrong
+    pub hints: bool,
+    /// the app's own transport, in memory: what it refuses, and that its channel is ready, it says at once
+    pub instant: bool,
+    /// every bound of the core
+    pub limits: Limits,
+    /// how much there is
+    pub world: Wide,
+}
+
+/// How much there is in the world.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wide {
+    /// a handful of conversations
+    Small,
+    /// so many conversations, most of them with a message or two
+    Conversations(u64),
+    /// so many lists open
+    Lists(u64),
+    /// so many messages in one conversation
+    Messages(u64),
 }
 
 /// What is drawn where the environment does not say.
@@ -41,6 +81,23 @@ const ENABLED: &str = "all";
 
 /// The dimensions that there were at first.
 const FIRST: &str = "conversation,mailbox,push,long-poll,keep,no-changes,jumps,prefetch";
+
+/// Those that there were before the bounds were drawn.
+const BEFORE: &str = "conversation,mailbox,push,long-poll,keep,no-changes,jumps,prefetch,power-cuts,replicas,restarts,clocks";
+
+/// Whether a seed may have what is called so.
+fn has(enabled: &str, name: &str) -> bool {
+    let listed = |names: &str, name: &str| names.split(',').any(|one| one == name);
+    let before = listed(enabled, "before") && listed(BEFORE, name);
+    before || listed(enabled, name) || listed(enabled, "all")
+}
+
+/// Whether every seed has it.
+fn always(enabled: &str, name: &str) -> bool {
+    enabled
+        .split(',')
+        .any(|one| one.strip_suffix('!') == Some(name))
+}
 
 impl Mode {
     pub fn classic() -> Self {
@@ -56,6 +113,18 @@ impl Mode {
             replicas: false,
             restarts: false,
             clocks: false,
+            clients: 1,
+            handover: false,
+            bad_items: false,
+            full_disk: false,
+            spoilt: false,
+            silent: false,
+            rate: None,
+            largest: usize::MAX,
+            hints: false,
+            instant: false,
+            limits: Limits::default(),
+            world: Wide::Small,
         }
     }
 
@@ -64,23 +133,23 @@ impl Mode {
         Self::within(seed, FIRST)
     }
 
+    /// As modes were drawn before the bounds were.
+    pub fn drawn_before(seed: u64) -> Self {
+        Self::within(seed, BEFORE)
+    }
+
     pub fn drawn(seed: u64) -> Self {
         Self::within(seed, &enabled())
     }
 
     fn within(seed: u64, enabled: &str) -> Self {
         let mut rng = Rng::new(seed ^ 0x7075_6c6c_636f_7264);
-        let has = |name: &str| enabled.split(',').any(|one| one == name || one == "all");
-        let always = |name: &str| {
-            enabled
-                .split(',')
-                .any(|one| one.strip_suffix('!') == Some(name))
-        };
+        let always = |name: &str| always(enabled, name);
         let plain = rng.chance(10) && !enabled.contains('!');
         // Everything is drawn, whatever is enabled: a seed means the same with more of it.
         let mut drawn = |name: &str, percent: u64| {
             let drawn = rng.chance(percent);
-            always(name) || (drawn && has(name))
+            always(name) || (drawn && has(enabled, name))
         };
         let conversation = drawn("conversation", 30);
         let mailbox = drawn("mailbox", 40);
@@ -93,12 +162,32 @@ impl Mode {
         let most = 10 + rng.below(90);
         let mut drawn = |name: &str, percent: u64| {
             let drawn = rng.chance(percent);
-            always(name) || (drawn && has(name))
+            always(name) || (drawn && has(enabled, name))
         };
         let power_cuts = drawn("power-cuts", 50);
         let replicas = drawn("replicas", 50);
         let restarts = drawn("restarts", 40);
         let clocks = drawn("clocks", 40);
+        let bounds = drawn("bounds", 70);
+        let handover = drawn("clients", 40);
+        let wide = drawn("wide", 2);
+        let bad_items = drawn("bad-items", 40);
+        let full_disk = drawn("full-disk", 25);
+        let slow = drawn("slow", 20);
+        let sizes = drawn("sizes", 15);
+        let hints = drawn("hints", 20);
+        let spoilt = drawn("spoilt", 15);
+        let silent = drawn("silent", 15);
+        let rate = rng.between(200, 8_000);
+        let largest = rng.between(4_000, 9_000) as usize;
+        let clients = 1 + rng.below(3) as usize;
+        let clients = if handover { clients } else { 1 };
+        let limits = limits(&mut rng);
+        let world = Wide::drawn(&mut rng);
+        let instant = rng.chance(30);
+        let instant = always("instant") || (instant && has(enabled, "instant"));
+        let limits = if bounds { limits } else { Limits::default() };
+        let world = if wide { world } else { Wide::Small };
         if plain {
             return Self::classic();
         }
@@ -109,11 +198,7 @@ impl Mode {
         };
         Mode {
             scope,
-            push: if push && scope != Scope::Conversation {
-                most
-            } else {
-                0
-            },
+            push: u64::from(push && scope != Scope::Conversation) * most,
             long_poll: long_poll && scope == Scope::Account,
             keep,
             revalidates: !no_changes,
@@ -123,12 +208,81 @@ impl Mode {
             replicas,
             restarts,
             clocks,
+            clients,
+            handover,
+            bad_items,
+            full_disk,
+            spoilt,
+            silent,
+            rate: slow.then_some(rate),
+            largest: if sizes { largest } else { usize::MAX },
+            hints,
+            instant,
+            limits,
+            world,
         }
     }
 
     /// A mailbox knows one device only.
-    pub fn devices(&self) -> usize {
+    pub fn machines(&self) -> usize {
         if self.scope == Scope::Mailbox { 1 } else { 2 }
+    }
+}
+
+impl Wide {
+    /// Lists that are open at a time.
+    pub fn lists(self) -> usize {
+        match self {
+            Wide::Lists(lists) => lists as usize,
+            _ => 3,
+        }
+    }
+
+    fn drawn(rng: &mut Rng) -> Self {
+        match rng.below(10) {
+            0..=4 => Wide::Conversations(rng.between(100, 300)),
+            5..=6 => Wide::Lists(rng.between(10, 50)),
+            7..=8 => Wide::Messages(rng.between(500, 2_000)),
+            _ => Wide::Messages(10_000),
+        }
+    }
+}
+
+/// Bounds as small as they can be: a world of a few hundred messages reaches them.
+fn limits(rng: &mut Rng) -> Limits {
+    // Blocks of a few messages, of which some to almost a hundred stay in memory.
+    let block_messages = rng.between(2, 12) as usize;
+    let block_bytes = rng.between(150, 4_000) as usize;
+    let cached_blocks = rng.between(0, 96) as usize;
+    let block = block_bytes.min(block_messages * 250);
+    let cached_bytes = cached_blocks * block;
+    let most = |rng: &mut Rng, lo: u64, hi: u64| rng.between(lo, hi) as usize;
+    Limits {
+        cached_bytes,
+        block_messages,
+        block_bytes,
+        segments: most(rng, 1, 12),
+        // Fewer than are on their way at a time must not be forgotten.
+        deliveries: most(rng, 200, 500),
+        left: most(rng, 20, 100),
+        send_faults: rng.between(2, 5) as u32,
+        sends: most(rng, 1, 3),
+        marks: most(rng, 1, 3),
+        journal: most(rng, 1, 40),
+        list_page: rng.between(1, 5) as u32,
+        page: most(rng, 2, 30),
+        items: most(rng, 40, 300),
+        ahead: rng.between(1, 4) as u32,
+        proof: most(rng, 1, 8),
+        settle: rng.between(3_000, 10_000),
+        soon: rng.between(500, 3_000),
+        named: most(rng, 1, 4),
+        merged: most(rng, 1, 5),
+        evictions: rng.between(1, 3) as u32,
+        room_again: rng.between(10_000, 600_000),
+        doubt_wait: rng.between(1_000, 20_000),
+        doubt_rest: rng.between(5_000, 60_000),
+        ..Limits::default()
     }
 }
 

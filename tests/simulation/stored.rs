@@ -1,5 +1,5 @@
 //! What is committed, read as the next start would read it, against the model: the cursor is never
-//! ahead of the data (R9), and every segment is true (DESIGN.md, "Segments").
+//! ahead of the data (R9), and every segment is true (docs/rules.md, "Segments").
 //!
 //! [`Disk`] keeps beside the bytes what they mean, so that looking at it after every step costs
 //! little; at the end of a history everything is read from the bytes again, and must be the same.
@@ -8,17 +8,20 @@ use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use pullcord::core::records::{self, Held, Meta, MetaRecord};
-use pullcord::core::storage::{Durability, Key, Read, StoreError, Table, Value, Write};
+use pullcord::core::Limits;
+use pullcord::core::records::{self, Held, Meta, MetaRecord, OutboxRecord, Stamp};
+use pullcord::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Write};
 use pullcord::core::types::MessageState;
 use pullcord::core::{block, types};
 use pullcord::store::Memory;
 
 use super::check::{Checked, is_copy, is_new_enough};
+use super::coverage::Reached;
+use super::device::Full;
 use super::facade::Message;
 use super::mode::Scope;
 use super::rng::Rng;
-use super::server::{Conversation, Server, position_in, position_of};
+use super::server::{Conversation, Post, Server, position_in, position_of};
 
 /// What a record means.
 #[derive(Debug)]
@@ -29,6 +32,9 @@ enum Record {
     Held(String, Held),
     Block(Block),
     Deliveries(Vec<String>),
+    Stamp(Stamp),
+    /// an own message's name
+    Local(String),
     /// what the app is shown of it is checked there
     Other,
 }
@@ -49,6 +55,7 @@ impl Record {
             Table::Meta => match records::read_meta(value).map_err(unread)? {
                 MetaRecord::Meta(meta) => Record::Meta(meta),
                 MetaRecord::Cursor(id, cursor) => Record::Cursor(text(&id), cursor),
+                MetaRecord::Stamp(stamp) => Record::Stamp(stamp),
                 _ => Record::Other,
             },
             Table::Segments => {
@@ -59,7 +66,11 @@ impl Record {
                 let (_, names) = records::read_deliveries(value).map_err(unread)?;
                 Record::Deliveries(names.iter().map(text).collect())
             }
-            Table::Blocks | Table::Conversations | Table::Outbox => Record::Other,
+            Table::Outbox => match records::read_outbox(value).map_err(unread)? {
+                OutboxRecord::Local(local) => Record::Local(local.client_id.clone()),
+                _ => Record::Other,
+            },
+            Table::Blocks | Table::Conversations => Record::Other,
         })
     }
 
@@ -83,34 +94,125 @@ impl Record {
 
 type Records = BTreeMap<(Table, Key), Rc<Record>>;
 
-/// A device's disk. It outlives the tab, and with the power it loses what was not flushed.
+/// What one commit left, and what follows from it. A client keeps that of its own last commit or
+/// read: what another one has written since, it does not know.
+#[derive(Clone, Default)]
+pub struct Stored {
+    records: Records,
+    deliveries: OnceCell<BTreeSet<String>>,
+    /// where it was when another client's commit followed: what that one acknowledges says nothing of
+    /// who has not read it
+    followed_at: OnceCell<Positions>,
+    /// the list is owed, or something that it lacked is not decided
+    pub undecided: bool,
+    /// the list was paid by pages that were read when the server was here, at the latest
+    pub paid_at: usize,
+    /// each conversation's state is not older than this position
+    pub states_at: BTreeMap<String, usize>,
+}
+
+/// What of the own could not be read at some time.
+#[derive(Default)]
+pub struct Spoilt {
+    pub own: BTreeSet<String>,
+    pub marks: bool,
+}
+
+/// A machine's disk. It outlives the tabs, and with the power it loses what was not flushed.
 #[derive(Default)]
 pub struct Disk {
     memory: Memory,
-    records: Records,
-    deliveries: OnceCell<BTreeSet<String>>,
+    pub stored: Rc<Stored>,
     /// what a power cut may leave, oldest first: as of the last strict commit, and each relaxed one
     /// since but the last. Kept where power cuts are to come only.
-    unflushed: Vec<(Memory, Records)>,
+    unflushed: Vec<(Memory, Rc<Stored>)>,
     pub has_power_cuts: bool,
 }
 
 impl Disk {
-    pub fn read(&self, reads: &[Read]) -> Result<Vec<Vec<Value>>, StoreError> {
+    pub fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError> {
         self.memory.read(reads)
     }
 
-    /// Commits, and reads what was written. The disk is never full.
-    pub fn commit(&mut self, writes: &[Write], durability: Durability) -> Checked {
+    /// From now on one of its records cannot be read, until it is written anew, or all can again.
+    /// Answers which.
+    pub fn spoil(&mut self, machine: &mut Spoilt, rng: &mut Rng) -> String {
+        let table = match rng.below(10) {
+            0..=4 => Table::Blocks,
+            5 => Table::Segments,
+            6 => Table::Conversations,
+            7..=8 => Table::Outbox,
+            _ => Table::Meta,
+        };
+        let records = self.stored.records.iter();
+        let there: Vec<(&Key, &Rc<Record>)> = records
+            .filter(|((of, key), _)| *of == table && *key != records::stamp_key())
+            .map(|((_, key), record)| (key, record))
+            .collect();
+        let Some((key, record)) = rng.pick(&there).copied() else {
+            return "nothing".to_owned();
+        };
+        match &**record {
+            Record::Local(client_id) => _ = machine.own.insert(client_id.clone()),
+            Record::Other if table == Table::Outbox => machine.marks = true,
+            _ => {}
+        }
+        self.memory.spoil(table, key);
+        format!("{} {}", table.name(), String::from_utf8_lossy(key))
+    }
+
+    /// Everything can be read again.
+    pub fn mend(&mut self) {
+        self.memory.mend();
+    }
+
+    /// Whether these writes find room.
+    pub fn has_room(&self, writes: &[Write], full: Full) -> bool {
+        let mut after = self.memory.clone();
+        let written = after.commit(writes).is_ok();
+        written
+            && match full {
+                Full::Solid => false,
+                Full::GivesNothingBack => after.bytes() < self.memory.bytes(),
+                Full::Capacity(most) => {
+                    after.bytes() <= most || after.bytes() < self.memory.bytes()
+                }
+            }
+    }
+
+    /// Bytes of all that is stored.
+    pub fn bytes(&self) -> usize {
+        self.memory.bytes()
+    }
+
+    /// From now on only the client that is given this epoch may write. It is on the disk.
+    pub fn fence(&mut self) -> u64 {
+        self.unflushed.clear();
+        self.memory.fence()
+    }
+
+    /// Commits for the client of this epoch, and reads what was written.
+    pub fn commit(
+        &mut self,
+        epoch: u64,
+        writes: &[Write],
+        durability: Durability,
+        server: &Server,
+    ) -> Result<Result<(), StoreError>, String> {
+        let relaxed = durability == Durability::Relaxed && self.has_power_cuts;
+        let before = relaxed.then(|| (self.memory.clone(), self.stored.clone()));
+        if let Err(error) = self.memory.commit_of(epoch, writes) {
+            return Ok(Err(error));
+        }
         if durability == Durability::Strict {
             self.unflushed.clear();
-        } else if self.has_power_cuts {
-            self.unflushed
-                .push((self.memory.clone(), self.records.clone()));
         }
-        self.memory
-            .commit(writes)
-            .map_err(|error| format!("{error:?}"))?;
+        self.unflushed.extend(before);
+        let last = self.stored.stamp();
+        if Rc::strong_count(&self.stored) > 1 {
+            let _ = self.stored.followed_at.set(self.stored.positions(server));
+        }
+        let stored = Rc::make_mut(&mut self.stored);
         for write in writes {
             match write {
                 Write::Put { table, key, value } => {
@@ -118,20 +220,30 @@ impl Disk {
                         Table::Blocks => Record::read_block(key, value)?,
                         _ => Record::read(*table, value)?,
                     };
-                    self.records.insert((*table, key.clone()), Rc::new(record));
+                    stored
+                        .records
+                        .insert((*table, key.clone()), Rc::new(record));
                 }
                 Write::Delete { table, key } => {
-                    self.records.remove(&(*table, key.clone()));
+                    stored.records.remove(&(*table, key.clone()));
                 }
                 Write::DeleteRange { table, lo, hi } => {
-                    self.records
+                    stored
+                        .records
                         .retain(|(of, key), _| of != table || key < lo || key > hi);
                 }
-                Write::Clear { table } => self.records.retain(|(of, _), _| of != table),
             }
         }
-        self.deliveries.take();
-        Ok(())
+        stored.deliveries.take();
+        stored.followed_at.take();
+        let stamp = stored.stamp();
+        if stamp.epoch != epoch || stamp.number != last.number + 1 {
+            return Err(format!(
+                "R9: a commit of epoch {epoch} after {last:?} is stamped {stamp:?}"
+            ));
+        }
+        stored.conclude(server);
+        stored.check(server).map(Ok)
     }
 
     /// The power fails: of the commits since the last strict one, the newest are lost. Answers how
@@ -139,12 +251,11 @@ impl Disk {
     pub fn power_cut(&mut self, rng: &mut Rng) -> usize {
         let lost = rng.below(self.unflushed.len() as u64 + 1) as usize;
         let left = self.unflushed.len() - lost;
-        if let Some((memory, records)) = self.unflushed.drain(left..).next() {
+        if let Some((memory, stored)) = self.unflushed.drain(left..).next() {
             self.memory = memory;
-            self.records = records;
+            self.stored = stored;
         }
         self.unflushed.clear();
-        self.deliveries.take();
         lost
     }
 
@@ -155,8 +266,12 @@ impl Disk {
                 .memory
                 .read(&[Read::All { table }])
                 .map_err(|error| format!("{error:?}"))?;
-            let values = answers.pop().unwrap_or_default();
-            let kept = self.records.iter().filter(|((of, _), _)| *of == table);
+            let values = answers.pop().unwrap_or_default().values;
+            let kept = self
+                .stored
+                .records
+                .iter()
+                .filter(|((of, _), _)| *of == table);
             let again: Result<Vec<Record>, String> = kept
                 .clone()
                 .zip(&values)
@@ -177,6 +292,31 @@ impl Disk {
             }
         }
         Ok(())
+    }
+}
+
+impl Stored {
+    /// What a commit says of the states that it leaves.
+    fn conclude(&mut self, server: &Server) {
+        let positions = self.positions(server);
+        // A first sign-in, where the account's record was lost: the server says again what was so then.
+        for (id, at) in &mut self.states_at {
+            *at = positions.of(id).min(*at);
+        }
+        if self.owed() || !self.suspects().is_empty() {
+            self.undecided = true;
+            return;
+        }
+        if std::mem::take(&mut self.undecided) {
+            self.paid_at = server.position();
+        }
+        // What moved while the pages were read, the pull after them brings.
+        for id in server.conversations.keys() {
+            let position = positions.of(id);
+            if position >= self.paid_at {
+                self.states_at.insert(id.clone(), position);
+            }
+        }
     }
 
     fn of(&self, table: Table) -> impl Iterator<Item = &Record> {
@@ -236,6 +376,9 @@ impl Disk {
     /// What is committed is true as of these positions: the cursor's, or, where there is none for the
     /// whole account, that of what is lacking first of each conversation.
     pub fn positions(&self, server: &Server) -> Positions {
+        if let Some(positions) = self.followed_at.get() {
+            return positions.clone();
+        }
         let ids = server.conversations.keys();
         let each = match server.mode.scope {
             Scope::Account => BTreeMap::new(),
@@ -261,6 +404,23 @@ impl Disk {
         }
     }
 
+    /// As of where what is held of a conversation is true, of one that is at this position: something
+    /// may be missing since an answer of which something had to be left out, until it is revalidated.
+    pub fn trusted(&self, conversation: &str, position: usize) -> usize {
+        match self.held(conversation) {
+            Some(held) => self.trusted_of(conversation, held, position),
+            None => position,
+        }
+    }
+
+    fn trusted_of(&self, conversation: &str, held: &Held, position: usize) -> usize {
+        let marks = self.meta().map_or(&[][..], |meta| &meta.marks).iter();
+        let marks = marks.filter(|mark| mark.number > held.marks);
+        let doubts = marks.map(|mark| &mark.since).chain(&held.doubt);
+        let doubts = doubts.map(|cursor| since(cursor, conversation));
+        doubts.fold(position, usize::min)
+    }
+
     /// The kept segments of a conversation: their ends, and the position as of which they are true.
     pub fn kept(&self, conversation: &str) -> Vec<(u64, u64, usize)> {
         let segments = self.held(conversation).map(|held| held.segments.iter());
@@ -269,6 +429,42 @@ impl Disk {
             .flatten()
             .filter_map(|s| Some((s.lo, s.hi, since(s.since.as_ref()?, conversation))))
             .collect()
+    }
+
+    /// Which bounds it has come to.
+    pub fn bounds(&self, limits: &Limits, reached: &mut Reached) {
+        let deliveries = self.deliveries().len();
+        reached.note_if(deliveries >= limits.deliveries, "remembered deliveries");
+        for record in self.of(Table::Segments) {
+            let Record::Held(_, held) = record else {
+                continue;
+            };
+            let segments = held.segments.iter().count();
+            reached.note_if(segments >= limits.segments, "segments of a conversation");
+            for entry in &held.blocks {
+                let full = entry.count as usize >= limits.block_messages;
+                reached.note_if(full, "messages of a block");
+                let full = entry.bytes as usize + 100 >= limits.block_bytes;
+                reached.note_if(full, "bytes of a block");
+            }
+        }
+    }
+
+    /// Of the newest commit.
+    fn stamp(&self) -> Stamp {
+        match self.get(Table::Meta, records::stamp_key()) {
+            Some(Record::Stamp(stamp)) => *stamp,
+            _ => Stamp::default(),
+        }
+    }
+
+    /// The names of the own messages that are in the outbox.
+    pub fn outbox(&self) -> BTreeSet<&str> {
+        let locals = self.of(Table::Outbox).filter_map(|record| match record {
+            Record::Local(client_id) => Some(client_id.as_str()),
+            _ => None,
+        });
+        locals.collect()
     }
 
     /// Whether the conversation list is owed: since an overflow its states were not read again (R4).
@@ -302,7 +498,7 @@ impl Disk {
                 return Err(format!("segments of {id}, which does not exist"));
             };
             indexed += held.blocks.len();
-            let position = positions.of(id);
+            let position = self.trusted_of(id, held, positions.of(id));
             self.segments(conversation, held, position)
                 .map_err(|error| {
                     format!(
@@ -329,7 +525,12 @@ impl Disk {
         held.collect()
     }
 
-    fn segments(&self, conversation: &Conversation, held: &Held, position: usize) -> Checked {
+    /// The messages of all blocks, each as its entry describes it.
+    fn messages(
+        &self,
+        conversation: &Conversation,
+        held: &Held,
+    ) -> Result<BTreeMap<u64, &Message>, String> {
         let mut messages: BTreeMap<u64, &Message> = BTreeMap::new();
         for entry in &held.blocks {
             let block = self
@@ -363,6 +564,11 @@ impl Disk {
             }
             block.compared.set(true);
         }
+        Ok(messages)
+    }
+
+    fn segments(&self, conversation: &Conversation, held: &Held, position: usize) -> Checked {
+        let messages = self.messages(conversation, held)?;
         let member = conversation.member_at(position);
         // What is kept over an overflow stays until the list says that the account has left.
         let mut holds = messages
@@ -401,7 +607,7 @@ impl Disk {
                     None => {}
                 }
             }
-            let owed = |mut posts: std::collections::btree_map::Range<u64, super::server::Post>| {
+            let owed = |mut posts: std::collections::btree_map::Range<u64, Post>| {
                 posts
                     .find(|(_, post)| post.is_owed_at(as_of))
                     .map(|(seq, _)| *seq)
@@ -493,6 +699,7 @@ fn plain(message: &types::Message) -> Result<Message, String> {
             MessageState::Normal => "normal",
             MessageState::Edited => "edited",
             MessageState::Recalled => "recalled",
+            MessageState::Unreadable => "unreadable",
         }
         .to_owned(),
         body: serde_json::from_str(&message.body)

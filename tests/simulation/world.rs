@@ -1,34 +1,49 @@
 //! A history: virtual time, chance, and everything that can go wrong. Time jumps from one event to
 //! the next; between any two inputs of an engine anything else may happen.
 
+mod draw;
+mod effects;
 mod end;
+mod handover;
 mod network;
+mod promises;
+mod settle;
 mod store;
+mod trouble;
 mod user;
 
-use std::collections::BTreeMap;
+pub use trouble::Trouble;
 
-use pullcord::core::net::{Error, ErrorCode, Notice, Request};
-use pullcord::core::storage::StoreError;
-use pullcord::core::{Effect, Input};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use pullcord::core::command::Command;
+use pullcord::core::net::{Error, Notice, Request};
+use pullcord::core::{Config, Input};
 use serde_json::{Value, json};
 
-use super::check::{self, Checked};
-use super::device::{Call, Channel, Device, Operation, Own, Pending};
-use super::facade::{Failure, Item, Loading, Start};
+use super::check::Checked;
+use super::coverage::Reached;
+use super::device::{Device, Machine, Operation};
 use super::history::{CommitFate, History};
-use super::lies;
-use super::mode::{Mode, Scope};
+use super::mode::{Mode, Wide};
 use super::rng::Rng;
-use super::server::{ACCOUNT, Forced, Server, position_in, position_of};
-use super::story::{self, Story};
+use super::server::{ACCOUNT, Server};
+use super::steps::{Act, DeviceAct, ServerAct, Step};
+use super::story::Story;
 
 /// ms after which the net layer gives a request up.
 const TIMEOUT: u64 = 15_000;
+/// ms after which the store layer gives an operation up.
+const STORE_TIMEOUT: u64 = 10_000;
 /// Longest pause that an engine may make between two attempts, ms.
 const LONGEST_BACKOFF: u64 = 120_000;
+/// Longest pause that a server may ask for, ms.
+const LONGEST_RETRY_AFTER: u64 = 600_000;
 /// ms after which nothing has to come at once to a page that is hidden.
 const HIDDEN_LONG: u64 = 120_000;
+/// ms by which a timer comes too late where a client knows that it slept.
+const NOTICED: u64 = 2_000;
 /// ms after which the server pushes again what is not acknowledged.
 const RESEND: u64 = 10_000;
 
@@ -74,7 +89,26 @@ enum Event {
     Expire {
         request: u64,
     },
+    /// a waiting pull is ended by somebody between
+    Cut {
+        request: u64,
+    },
+    /// the client asks for the account's lock
     Promote {
+        life: u32,
+    },
+    /// something of an answer has arrived
+    Progress {
+        life: u32,
+        request: u64,
+    },
+    /// the fence is written: it has the account
+    Promoted {
+        life: u32,
+        epoch: u64,
+    },
+    /// its store says that another client has the account
+    Fenced {
         life: u32,
     },
     /// the page is opened again, with lists on these conversations
@@ -90,47 +124,17 @@ enum Event {
     },
 }
 
-/// How bad this history is, in percent.
-pub struct Trouble {
-    /// requests that fail, one way or another
-    requests: u64,
-    /// commits that fail
-    commits: u64,
-    /// notifications lost, and as many doubled or late
-    notices: u64,
-    /// answers that break the protocol
-    lies: u64,
-    /// pulls that are answered with an overflow for no reason
-    overflows: u64,
-}
-
-impl Trouble {
-    pub const KINDS: [&str; 5] = [
-        "failing requests",
-        "failing commits",
-        "bad notifications",
-        "lies",
-        "overflows for no reason",
-    ];
-
-    fn spare(&mut self, kind: usize) {
-        let kinds = [
-            &mut self.requests,
-            &mut self.commits,
-            &mut self.notices,
-            &mut self.lies,
-            &mut self.overflows,
-        ];
-        if let Some(percent) = kinds.into_iter().nth(kind) {
-            *percent = 0;
-        }
-    }
-}
-
 /// Failed requests of one kind, one after the other, without anybody asking for them.
 struct Streak {
     since: u64,
     failures: u64,
+}
+
+/// The same request, again and again, without anybody asking for it.
+struct Repeated {
+    call: Request,
+    since: u64,
+    times: u64,
 }
 
 /// A pull that waits at the server for something to come.
@@ -146,10 +150,14 @@ pub struct World {
     pub rng: Rng,
     mode: Mode,
     held: Vec<Held>,
+    /// ms after which somebody between ends what is silent
+    proxy: Option<u64>,
     /// the shortest time that a pull was to wait at the server
     least_wait: Option<u64>,
     pub time: u64,
     pub server: Server,
+    pub machines: Vec<Machine>,
+    /// the clients, those of one machine side by side
     pub devices: Vec<Device>,
     pub story: Story,
     queue: BTreeMap<(u64, u64), (usize, Event)>,
@@ -161,6 +169,8 @@ pub struct World {
     /// what the devices have been notified of
     notified: usize,
     streaks: BTreeMap<(usize, String), Streak>,
+    /// requests that were asked again just so
+    repeated: BTreeMap<(usize, String), Repeated>,
     /// no such request of a device before this time: the server said Retry-After
     not_before: BTreeMap<(usize, String), u64>,
     /// requests that left, by device and kind
@@ -169,19 +179,30 @@ pub struct World {
     told: Vec<Vec<String>>,
     /// timer calls without time passing
     spins: u64,
+    /// when commits found the disk full, in the last minute
+    refused: VecDeque<u64>,
     /// what becomes of one commit of the first device
     commit: Option<(u64, CommitFate)>,
     /// the server is restarting until then
     down_until: u64,
     /// the step under way; None: all are over
     pub step: Option<u64>,
+    /// the steps so far
+    pub script: Vec<Step>,
+    /// the bounds that it came to
+    pub reached: Reached,
 }
 
 impl World {
     pub fn new(history: &History, story: usize) -> Self {
-        let mode = history.mode.clone();
+        let mut mode = history.mode.clone();
+        if mode.world != Wide::Small {
+            // There a pull brings 500 at a time, and fewer than that must not be forgotten.
+            mode.limits.deliveries += 800;
+        }
         let mut rng = Rng::new(history.seed);
         let mut server = Server::new(mode.clone(), &mut rng);
+        server.widen(&mut Rng::new(history.seed ^ 0x7769_6465));
         let calm = rng.chance(20);
         let mut percent = |most: u64| {
             if calm || rng.chance(20) {
@@ -207,48 +228,24 @@ impl World {
         };
         server.sick = percent_more(25);
         server.again = percent_more(40);
-        let page_size = rng.between(2, 12);
-        let max_items = if rng.chance(50) { 1000 } else { page_size * 3 };
-        let mut config = json!({
-            "account": ACCOUNT,
-            "transport": "http",
-            "baseUrl": "https://chat.example",
-            "canListen": true,
-            "requestTimeout": 60_000,
-            "scope": "account",
-            "notify": if rng.chance(80) { "socket" } else { "poll" },
-            "pollInterval": 30_000,
-            "fallbackPollInterval": 5_000,
-            "minPullInterval": if rng.chance(70) { 0 } else { rng.between(1, 2_000) },
-            "pullLimit": rng.between(1, 60),
-            "overflow": "clear",
-            "mode": "memory",
-            "maxMessages": if rng.chance(80) { 1_000_000 } else { rng.between(10, 60) },
-            "pageSize": page_size,
-            "maxItems": max_items,
-            "online": true,
-            "hidden": false,
-            "storage": "memory",
-        });
-        config["scope"] = json!(mode.scope.name());
-        if mode.long_poll {
-            config["notify"] = json!("long-poll");
-        }
-        if mode.keep {
-            config["overflow"] = json!("keep");
-        }
-        config["canRevalidate"] = json!(mode.revalidates);
-        config["prefetch"] = json!(mode.prefetch);
-        let mut devices = vec![Device::new("phone"), Device::new("laptop")];
-        devices.truncate(mode.devices());
-        for device in &mut devices {
-            device.store.has_power_cuts = mode.power_cuts || history.commit.is_some();
+        server.spoils = Rng::new(history.seed ^ 0x6f64_6473).below(20);
+        let config = config(&mode, &mut rng);
+        let mut machines = vec![Machine::new("phone"), Machine::new("laptop")];
+        machines.truncate(mode.machines());
+        let mut devices = Vec::new();
+        for (n, machine) in machines.iter_mut().enumerate() {
+            machine.disk.has_power_cuts = mode.power_cuts || history.commit.is_some();
+            devices.extend((0..mode.clients).map(|tab| Device::new(n, machine.name, tab)));
         }
         let impatient = rng.chance(80);
+        let mut drawn = Rng::new(history.seed ^ 0x6869_6e74);
+        let proxy = drawn.between(2_000, 24_000);
+        let proxy = (mode.hints && drawn.chance(50)).then_some(proxy);
         let mut world = World {
             rng,
             mode,
             held: Vec::new(),
+            proxy,
             least_wait: None,
             time: 0,
             server,
@@ -260,14 +257,19 @@ impl World {
             config,
             notified: 0,
             streaks: BTreeMap::new(),
+            repeated: BTreeMap::new(),
             not_before: BTreeMap::new(),
             requests: vec![BTreeMap::new(); devices.len()],
             told: vec![Vec::new(); devices.len()],
+            machines,
             devices,
             spins: 0,
+            refused: VecDeque::new(),
             commit: history.commit,
             down_until: 0,
             step: None,
+            script: Vec::new(),
+            reached: Reached::default(),
         };
         world.notified = world.server.position();
         world
@@ -279,24 +281,44 @@ impl World {
             let at = self.rng.below(5_000);
             self.schedule(at, device, Event::Start { lists: Vec::new() });
         }
-        // Each step has a chance of its own: what it draws does not depend on what is left out
-        // before it.
-        let chance = |step: u64| Rng::new(Rng::new(history.seed).next() ^ Rng::new(step).next());
+        match &history.script {
+            Some(script) => self.follow(script)?,
+            None => self.play(history)?,
+        }
+        self.step = None;
+        self.bounds_reached();
+        if !history.chained {
+            self.rng = chance(history.seed, u64::MAX);
+        }
+        self.calm()
+    }
+
+    /// The steps as they are drawn.
+    fn play(&mut self, history: &History) -> Checked {
         for step in 0..history.steps {
             if history.skipped.contains(&step) {
                 continue;
             }
             if !history.chained {
-                self.rng = chance(step);
+                self.rng = chance(history.seed, step);
             }
             self.step = Some(step);
-            self.act()?;
+            let drawn = self.draw();
+            self.script.push(drawn.clone());
+            self.act(&drawn.act)?;
         }
-        self.step = None;
-        if !history.chained {
-            self.rng = chance(u64::MAX);
+        Ok(())
+    }
+
+    /// The steps as they are given.
+    fn follow(&mut self, script: &[Step]) -> Checked {
+        for (n, step) in script.iter().enumerate() {
+            self.rng = Rng::new(step.chance);
+            self.step = Some(n as u64);
+            self.script.push(step.clone());
+            self.act(&step.act)?;
         }
-        self.calm()
+        Ok(())
     }
 
     // ------------------------------------------------------------ time
@@ -308,7 +330,7 @@ impl World {
     }
 
     fn tell(&mut self, device: usize, line: impl FnOnce() -> String) {
-        self.story.tell(self.time, self.devices[device].name, line);
+        self.story.tell(self.time, &self.devices[device].name, line);
     }
 
     /// Lets everything happen that is due within the next `ms`.
@@ -339,7 +361,7 @@ impl World {
                 {
                     self.spins += 1;
                     if self.spins > 1000 {
-                        let who = self.devices[device].name;
+                        let who = &self.devices[device].name;
                         return Err(format!("the timer of {who} does not move on"));
                     }
                     self.input(device, Input::Timer)?;
@@ -364,7 +386,10 @@ impl World {
     fn happen(&mut self, device: usize, event: Event) -> Checked {
         let asleep = self.devices[device].asleep_until;
         // The server's side of a request goes on while a device sleeps.
-        let on_server = matches!(event, Event::Arrive { .. } | Event::Expire { .. });
+        let on_server = matches!(
+            event,
+            Event::Arrive { .. } | Event::Expire { .. } | Event::Cut { .. }
+        );
         if asleep > self.time && !on_server {
             self.schedule(asleep - self.time, device, event);
             return Ok(());
@@ -378,15 +403,10 @@ impl World {
                 call,
                 fate,
             } => self.arrive(device, life, request, call, fate),
-            Event::Expire { request } => {
-                let expired = |held: &Held| held.device == device && held.request == request;
-                match self.held.iter().position(expired) {
-                    Some(at) => {
-                        let held = self.held.swap_remove(at);
-                        self.process(held)
-                    }
-                    None => Ok(()),
-                }
+            Event::Expire { request } => self.expires(device, request),
+            Event::Cut { request } => {
+                self.cut(device, request);
+                Ok(())
             }
             Event::Answer {
                 life,
@@ -403,14 +423,21 @@ impl World {
                 self.resend(device, listen);
                 Ok(())
             }
-            Event::Promote { life } if life == alive => {
-                self.devices[device].promoted = true;
-                self.tell(device, || "has the lock".to_owned());
-                self.input(device, Input::Promoted)
+            Event::Progress { life, request } if life == alive => {
+                self.input(device, Input::Progress { request })
             }
+            Event::Promote { life } if life == alive => self.wants_lock(device),
+            // One that has let go of the account meanwhile is not told.
+            Event::Promoted { life, epoch }
+                if life == alive && self.devices[device].epoch == Some(epoch) =>
+            {
+                self.promoted(device, epoch)
+            }
+            Event::Fenced { life } if life == alive => self.fenced(device),
             Event::Start { lists } => self.start(device, lists),
             Event::Tell { life } if life == alive => {
-                let online = self.devices[device].link;
+                let lies = self.mode.hints && self.rng.chance(30);
+                let online = self.machine(device).link != lies;
                 let mut command = json!({ "op": "network", "online": online });
                 if self.mode.prefetch && self.rng.chance(30) {
                     command["metered"] = json!(self.rng.chance(50));
@@ -418,148 +445,58 @@ impl World {
                 self.command(device, command)
             }
             Event::Resume { life } if life == alive => {
-                self.command(device, json!({ "op": "resume" }))
+                self.command(device, json!({ "op": "resume" }))?;
+                if self.mode.handover && self.devices[device].epoch.is_none() {
+                    self.schedule(0, device, Event::Promote { life });
+                }
+                Ok(())
             }
             _ => Ok(()), // of a life that has ended
         }
     }
 
-    // ------------------------------------------------------------ the engine's inputs and effects
+    /// A pull that waits is taken from those that do.
+    fn take_held(&mut self, device: usize, request: u64) -> Option<Held> {
+        let this = |held: &Held| held.device == device && held.request == request;
+        let at = self.held.iter().position(this)?;
+        Some(self.held.swap_remove(at))
+    }
+
+    fn expires(&mut self, device: usize, request: u64) -> Checked {
+        match self.take_held(device, request) {
+            Some(held) => self.process(held),
+            None => Ok(()),
+        }
+    }
+
+    fn cut(&mut self, device: usize, request: u64) {
+        if let Some(held) = self.take_held(device, request) {
+            self.reached
+                .note("a waiting pull ended by somebody between");
+            self.lose(device, held.life, request);
+        }
+    }
+
+    // ------------------------------------------------------------ what the app calls
 
     fn command(&mut self, device: usize, command: Value) -> Checked {
         // What the app does itself is no storm.
         self.streaks.retain(|(of, _), _| *of != device);
+        // And what a person asks for goes at once (R14).
+        if let Some("sync" | "retry") = command["op"].as_str() {
+            let person = |kind: &str| !kind.starts_with("mark");
+            self.not_before
+                .retain(|(of, kind), _| *of != device || !person(kind));
+        }
+        self.repeated.retain(|(of, _), _| *of != device);
+        self.devices[device].read_bytes = 0;
+        if let Some(call) = command["call"].as_u64() {
+            let time = self.time;
+            self.devices[device].called.insert(call, time);
+        }
         self.tell(device, || format!("app: {command}"));
-        self.input(device, Input::Command(command.to_string()))
-    }
-
-    fn input(&mut self, device: usize, input: Input) -> Checked {
-        let committed = matches!(input, Input::Committed { result: Ok(()), .. });
-        self.drain(device, Some(input), committed)
-    }
-
-    fn drain(&mut self, device: usize, input: Option<Input>, committed: bool) -> Checked {
-        let wall = self.server.wall;
-        let effects = self.devices[device].handle(self.time, wall, input);
-        let mut shown = committed;
-        let life = self.devices[device].life;
-        for effect in effects {
-            if self.devices[device].life != life {
-                return Err("an effect after Stopped".to_owned());
-            }
-            shown |= matches!(effect, Effect::Frame(_));
-            self.effect(device, effect)?;
-        }
-        if shown {
-            check::device(&mut self.devices[device], &self.server)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn effect(&mut self, device: usize, effect: Effect) -> Checked {
-        match effect {
-            Effect::Read { op, reads } => self.operate(device, Operation::Read(op, reads)),
-            Effect::Commit {
-                op,
-                writes,
-                durability,
-            } => {
-                self.tell(device, || {
-                    format!("commits #{op} ({} writes)", writes.len())
-                });
-                self.operate(device, Operation::Commit(op, writes, durability));
-            }
-            Effect::Request { request, call } => return self.request(device, request, call),
-            Effect::Abort { request } => {
-                self.tell(device, || format!("aborts request {request}"));
-                // Sometimes the answer comes all the same.
-                if self.rng.chance(80) {
-                    self.devices[device].requests.remove(&request);
-                } else if let Some(pending) = self.devices[device].requests.get_mut(&request) {
-                    pending.aborted = true;
-                }
-            }
-            Effect::Listen { listen } => self.listen(device, listen),
-            Effect::Unlisten => self.devices[device].channel = None,
-            Effect::ForgetToken => {}
-            Effect::Frame(text) => return self.frame(device, &text),
-            Effect::Stopped { .. } => {
-                self.tell(device, || "has stopped".to_owned());
-                let lists = self.lists(device);
-                self.devices[device].stop();
-                let pause = self.rng.below(10_000);
-                self.schedule(pause, device, Event::Start { lists });
-            }
-        }
-        Ok(())
-    }
-
-    fn frame(&mut self, device: usize, text: &str) -> Checked {
-        self.tell(device, || format!("shows {}", story::frame(text)));
-        let applied = self.devices[device].facade.apply(text)?;
-        self.devices[device].loaded |= self.devices[device]
-            .facade
-            .status
-            .as_ref()
-            .is_some_and(|s| s.connection != "waiting");
-        for (id, before) in &applied.changed {
-            let after = &self.devices[device].facade.timelines[id];
-            check::transition(before, after, &self.devices[device], &self.server).map_err(
-                |error| {
-                    format!(
-                        "timeline {id} of {}: {error}\n    was {}\n    is  {}",
-                        after.conversation,
-                        check::draw(before),
-                        check::draw(after)
-                    )
-                },
-            )?;
-            self.story.tell(self.time, self.devices[device].name, || {
-                format!(
-                    "list {id} of {}: {}",
-                    after.conversation,
-                    check::draw(after)
-                )
-            });
-        }
-        for log in &applied.logs {
-            self.tell(device, || format!("logs {log}"));
-        }
-        for event in &applied.events {
-            if event.kind == "messages" {
-                for message in event.detail["messages"]
-                    .as_array()
-                    .ok_or("a \"messages\" event without messages")?
-                {
-                    let id = message["id"]
-                        .as_str()
-                        .ok_or("a message without id")?
-                        .to_owned();
-                    if self.told[device].contains(&id) {
-                        return Err(format!("R10: {id} was told twice as a new message"));
-                    }
-                    let own = message["clientId"]
-                        .as_str()
-                        .and_then(|id| self.devices[device].own.get(id))
-                        .is_some_and(|own| {
-                            let left = self.server.conversations[&own.conversation]
-                                .membership
-                                .len()
-                                > 1;
-                            own.life == self.devices[device].life && !own.discarded && !left
-                        });
-                    if own {
-                        return Err(format!("{id} is an own echo, and told as a new message"));
-                    }
-                    self.told[device].push(id);
-                }
-            }
-        }
-        for (call, result) in applied.results {
-            self.settle(device, call, result)?;
-        }
-        Ok(())
+        let read = Command::from_json(&command.to_string()).expect("the simulation's own command");
+        self.input(device, Input::Command(read))
     }
 
     // ------------------------------------------------------------ lives
@@ -578,11 +515,20 @@ impl World {
             return Ok(());
         }
         let mut config = self.config.clone();
-        config["online"] = json!(self.devices[device].link || self.rng.chance(30));
+        config["online"] = json!(self.machine(device).link || self.rng.chance(30));
+        if self.mode.hints && self.rng.chance(30) {
+            config["online"] = json!(false);
+        }
         let seed = self.rng.next();
         let time = self.time;
-        self.devices[device].start(time, &config, seed);
+        let mut config =
+            Config::from_json(&config.to_string()).expect("the simulation's own config");
+        config.limits = self.mode.limits;
+        config.storage = "memory".to_owned();
+        self.devices[device].store = self.machine(device).disk.stored.clone();
+        self.devices[device].start(time, config, seed);
         self.told[device].clear();
+        self.server.forget_named(device);
         self.not_before.retain(|(of, _), _| *of != device);
         self.streaks.retain(|(of, _), _| *of != device);
         let line = self.devices[device].positions(&self.server).least();
@@ -616,37 +562,68 @@ impl World {
     /// The tab is killed, or the machine with it (`power`); the commit under way has been `applied`.
     fn killed(&mut self, device: usize, applied: bool, power: bool) -> Checked {
         self.tell(device, || "crashes".to_owned());
-        let lists = self.lists(device);
         let target = &mut self.devices[device];
-        if let (Some(Operation::Commit(_, writes, durability)), true) =
+        let machine = &mut self.machines[target.machine];
+        if let (Some(Operation::Commit(_, epoch, writes, durability)), true) =
             (target.operations.pop_front(), applied)
         {
-            target.store.commit(&writes, durability)?;
-            target.store.check(&self.server)?;
+            target.store = Rc::default();
+            let _ = machine
+                .disk
+                .commit(epoch, &writes, durability, &self.server)?;
         }
-        target.stop();
-        if power {
-            let lost = target.store.power_cut(&mut self.rng);
-            target.forget();
-            self.tell(device, || format!("loses its power, and {lost} commits"));
-            self.devices[device]
-                .store
-                .check(&self.server)
-                .map_err(|error| format!("R9: after a power cut: {error}"))?;
+        if !power {
+            self.closed(device);
+            return Ok(());
         }
+        let lost = machine.disk.power_cut(&mut self.rng);
+        let machine = target.machine;
+        self.tell(device, || format!("loses its power, and {lost} commits"));
+        self.machines[machine]
+            .disk
+            .stored
+            .check(&self.server)
+            .map_err(|error| format!("R9: after a power cut: {error}"))?;
+        for other in self.clients_of(machine) {
+            self.devices[other].forget();
+            if other == device || self.devices[other].engine.is_some() {
+                self.closed(other);
+            }
+        }
+        Ok(())
+    }
+
+    /// A tab is gone, however it came to that; it is opened again some time later.
+    fn closed(&mut self, device: usize) {
+        let lists = self.lists(device);
+        self.lets_go(device);
+        self.devices[device].stop();
         let pause = if self.rng.chance(70) {
             0
         } else {
             self.rng.below(90_000)
         };
         self.schedule(pause, device, Event::Start { lists });
-        Ok(())
+    }
+
+    /// The clients of a machine.
+    fn clients_of(&self, machine: usize) -> Vec<usize> {
+        let devices = self.devices.iter().enumerate();
+        let here = devices.filter(|(_, device)| device.machine == machine);
+        here.map(|(n, _)| n).collect()
+    }
+
+    fn machine(&self, device: usize) -> &Machine {
+        &self.machines[self.devices[device].machine]
+    }
+
+    fn machine_mut(&mut self, device: usize) -> &mut Machine {
+        &mut self.machines[self.devices[device].machine]
     }
 
     /// The server ends, and is there again some time later: connections, requests under way and pulls
     /// that wait are gone, and nobody is told again what was told.
-    fn server_restarts(&mut self) -> Checked {
-        let down = self.rng.below(20_000);
+    fn server_restarts(&mut self, down: u64) -> Checked {
         self.story
             .tell(self.time, "server", || format!("restarts, for {down} ms"));
         self.down_until = self.time + down;
@@ -663,75 +640,61 @@ impl World {
 
     // ------------------------------------------------------------ steps
 
-    fn act(&mut self) -> Checked {
-        match self.rng.below(100) {
-            0..=34 => self.server_acts(),
-            35..=64 => {
-                let device = self.rng.below(self.devices.len() as u64) as usize;
-                let awake = self.devices[device].engine.is_some()
-                    && self.devices[device].asleep_until <= self.time;
-                if awake {
-                    self.user_acts(device)
-                } else {
-                    Ok(())
-                }
+    fn act(&mut self, act: &Act) -> Checked {
+        match act {
+            Act::Nothing => Ok(()),
+            Act::Pass(ms) => self.pass(*ms),
+            Act::Server(id, act) => self.server_acts(id, act),
+            Act::Night => {
+                let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
+                self.server.night(&ids, &mut self.rng);
+                self.story
+                    .tell(self.time, "server", || "a night passes".to_owned());
+                self.server_moved()
             }
-            65..=70 => {
-                let device = self.rng.below(self.devices.len() as u64) as usize;
-                self.environment_acts(device)
-            }
-            71..=94 => {
-                let ms = self.rng.delay(400);
-                self.pass(ms)
-            }
-            95..=98 => {
-                let ms = self.rng.below(20_000);
-                self.pass(ms)
-            }
-            _ => {
-                let ms = self.rng.below(600_000);
-                self.pass(ms)
-            }
+            Act::User(device, act) => self.user_acts(*device, act),
+            Act::Device(device, act) => self.device_acts(*device, act),
+            Act::Restart(down) => self.server_restarts(*down),
         }
     }
 
-    fn server_acts(&mut self) -> Checked {
-        let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
-        let Some(id) = self.rng.pick(&ids).cloned() else {
-            return Ok(());
-        };
+    fn server_acts(&mut self, id: &str, act: &ServerAct) -> Checked {
         let rng = &mut self.rng;
         let server = &mut self.server;
-        let what = match rng.below(100) {
-            0..=44 => format!("{} is posted", server.post(&id, rng)),
-            45..=49 => {
-                let burst = rng.between(2, 30);
-                for _ in 0..burst {
-                    server.post(&id, rng);
+        let what = match act {
+            ServerAct::Post => format!("{} is posted", server.post(id, rng)),
+            ServerAct::Burst(burst) => {
+                for _ in 0..*burst {
+                    server.post(id, rng);
                 }
                 format!("a burst of {burst}")
             }
-            50..=56 => {
-                server.reserve(&id, rng);
+            ServerAct::Reserve => {
+                server.reserve(id, rng);
                 "an id is handed out".to_owned()
             }
-            57..=66 => format!("{:?} is committed late", server.commit_reserved(&id, rng)),
-            67..=84 => format!("{:?} is changed", server.change_any(&id, rng)),
-            85..=88 => format!("trimmed before {:?}", server.trim(&id, rng)),
-            89..=91 => format!("member: {}", server.leave_or_return(&id)),
-            92..=94 => {
-                server.rename(&id);
+            ServerAct::CommitLate => {
+                format!("{:?} is committed late", server.commit_reserved(id, rng))
+            }
+            ServerAct::Change => format!("{:?} is changed", server.change_any(id, rng)),
+            ServerAct::Trim => format!("trimmed before {:?}", server.trim(id, rng)),
+            ServerAct::LeaveOrReturn => format!("member: {}", server.leave_or_return(id)),
+            ServerAct::Rename => {
+                server.rename(id);
                 "is renamed".to_owned()
             }
-            95 if ids.len() < 8 => {
-                let id = format!("c{}", ids.len() + 1);
-                server.found(&id, rng);
-                format!("{id} is founded")
+            ServerAct::Found(new) => {
+                server.found(new, rng);
+                "is founded".to_owned()
             }
-            _ => {
+            ServerAct::UnknownEvent => {
                 server.unknown_event();
                 "an unknown event".to_owned()
             }
+        };
+        let id = match act {
+            ServerAct::Found(new) => new,
+            _ => id,
         };
         let position = self.server.position();
         self.story.tell(self.time, "server", || {
@@ -740,94 +703,151 @@ impl World {
         self.server_moved()
     }
 
-    fn environment_acts(&mut self, device: usize) -> Checked {
-        if self.mode.restarts && self.rng.chance(10) {
-            return self.server_restarts();
-        }
-        if self.mode.clocks && self.rng.chance(20) {
-            let day = 86_400_000;
-            let off = self.rng.below(2 * day) as i64 - day as i64;
-            let off = if self.rng.chance(30) { 0 } else { off };
-            self.devices[device].clock = off;
-            self.tell(device, || format!("its clock is off by {off} ms"));
-            return Ok(());
-        }
+    fn device_acts(&mut self, device: usize, act: &DeviceAct) -> Checked {
         let life = self.devices[device].life;
         let running = self.devices[device].engine.is_some();
         let awake = running && self.devices[device].asleep_until <= self.time;
-        match self.rng.below(10) {
-            0..=2 => {
-                let link = !self.devices[device].link;
-                self.devices[device].link = link;
-                self.tell(device, || format!("network: {link}"));
-                if !link {
-                    let requests: Vec<u64> =
-                        self.devices[device].requests.keys().copied().collect();
-                    for request in requests {
-                        self.lose(device, life, request);
-                    }
-                    if let Some(listen) = self.devices[device]
-                        .channel
-                        .as_ref()
-                        .map(|channel| channel.listen)
-                    {
-                        let delay = self.rng.below(40_000);
-                        self.schedule(
-                            delay,
-                            device,
-                            Event::Notice {
-                                life,
-                                listen,
-                                notice: Notice::Closed(None),
-                            },
-                        );
-                    }
-                }
-                if self.rng.chance(80) {
-                    let delay = self.rng.below(50);
-                    self.schedule(delay, device, Event::Tell { life });
-                }
-                Ok(())
+        match act {
+            DeviceAct::Clock(off) => {
+                self.machine_mut(device).clock = *off;
+                self.tell(device, || format!("its clock is off by {off} ms"));
             }
-            3 => {
-                let listen = self.devices[device]
-                    .channel
-                    .as_ref()
-                    .map(|channel| channel.listen);
-                if let Some(listen) = listen {
+            DeviceAct::Mend => {
+                self.machine_mut(device).disk.mend();
+                self.tell(device, || "its disk can be read again".to_owned());
+            }
+            DeviceAct::Spoil => {
+                let machine = &mut self.machines[self.devices[device].machine];
+                let what = machine.disk.spoil(&mut machine.spoilt, &mut self.rng);
+                self.reached.note("a record that cannot be read");
+                self.tell(device, || format!("its disk cannot read {what}"));
+            }
+            DeviceAct::Disk(full) => {
+                self.machine_mut(device).full = *full;
+                self.tell(device, || format!("its disk: {full:?}"));
+            }
+            DeviceAct::Link => self.link_changes(device),
+            DeviceAct::Channel => {
+                let channel = self.devices[device].channel.as_ref();
+                if let Some(listen) = channel.map(|channel| channel.listen) {
+                    let notice = Notice::Closed(None);
                     self.schedule(
                         0,
                         device,
                         Event::Notice {
                             life,
                             listen,
-                            notice: Notice::Closed(None),
+                            notice,
                         },
                     );
                 }
-                Ok(())
             }
-            4..=5 if awake => {
-                // The lid is closed, or the page frozen: timers fire much too late.
-                let sleep = self.rng.between(1_000, 900_000);
-                if self.rng.chance(50) {
-                    self.command(device, json!({ "op": "freeze" }))?;
-                    self.schedule(sleep, device, Event::Resume { life });
-                }
-                self.tell(device, || format!("sleeps for {sleep} ms"));
-                self.devices[device].asleep_until = self.time + sleep;
-                Ok(())
-            }
-            6 if awake => {
+            DeviceAct::Sleep { ms, frozen } if awake => self.falls_asleep(device, *ms, *frozen)?,
+            DeviceAct::Visibility if awake => {
                 let hidden = !self.devices[device].hidden;
                 self.devices[device].hidden = hidden;
                 self.devices[device].hidden_since = hidden.then_some(self.time);
-                self.command(device, json!({ "op": "visibility", "hidden": hidden }))
+                return self.command(device, json!({ "op": "visibility", "hidden": hidden }));
             }
-            7..=9 if running => self.crash(device),
-            _ => Ok(()),
+            DeviceAct::Crash if running => return self.crash(device),
+            DeviceAct::Sleep { .. } | DeviceAct::Visibility | DeviceAct::Crash => {}
+        }
+        Ok(())
+    }
+
+    /// The lid is closed, or the page frozen: timers fire much too late.
+    fn falls_asleep(&mut self, device: usize, ms: u64, frozen: bool) -> Checked {
+        let life = self.devices[device].life;
+        if frozen {
+            self.command(device, json!({ "op": "freeze" }))?;
+            if self.mode.handover && self.rng.chance(50) {
+                self.hands_over(device)?;
+            }
+            self.schedule(ms, device, Event::Resume { life });
+        }
+        self.tell(device, || format!("sleeps for {ms} ms"));
+        self.sleeps(device, self.time + ms, frozen);
+        Ok(())
+    }
+
+    /// The machine's network is gone, or there again.
+    fn link_changes(&mut self, device: usize) {
+        let link = !self.machine(device).link;
+        self.machine_mut(device).link = link;
+        self.tell(device, || format!("network: {link}"));
+        for device in self.clients_of(self.devices[device].machine) {
+            let life = self.devices[device].life;
+            if !link {
+                let requests: Vec<u64> = self.devices[device].requests.keys().copied().collect();
+                for request in requests {
+                    self.lose(device, life, request);
+                }
+                if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
+                    let delay = self.rng.below(40_000);
+                    let notice = Notice::Closed(None);
+                    self.schedule(
+                        delay,
+                        device,
+                        Event::Notice {
+                            life,
+                            listen,
+                            notice,
+                        },
+                    );
+                }
+            }
+            if self.rng.chance(80) {
+                let delay = self.rng.below(50);
+                self.schedule(delay, device, Event::Tell { life });
+            }
         }
     }
+}
+
+/// What the clients are told at their start.
+fn config(mode: &Mode, rng: &mut Rng) -> Value {
+    let page_size = rng.between(2, 12);
+    let max_items = if rng.chance(50) { 1000 } else { page_size * 3 };
+    let mut config = json!({
+        "account": ACCOUNT,
+        "transport": "http",
+        "baseUrl": "https://chat.example",
+        "canListen": true,
+        "requestTimeout": 60_000,
+        "scope": "account",
+        "notify": if rng.chance(80) { "socket" } else { "poll" },
+        "pollInterval": 30_000,
+        "fallbackPollInterval": 5_000,
+        "minPullInterval": if rng.chance(70) { 0 } else { rng.between(1, 2_000) },
+        "pullLimit": rng.between(1, 60),
+        "overflow": "clear",
+        "mode": "memory",
+        "maxMessages": if rng.chance(80) { 1_000_000 } else { rng.between(10, 60) },
+        "pageSize": page_size,
+        "maxItems": max_items,
+        "online": true,
+        "hidden": false,
+    });
+    config["scope"] = json!(mode.scope.name());
+    if mode.world != Wide::Small {
+        config["pullLimit"] = json!(500);
+        config["pageSize"] = json!(30);
+        config["maxItems"] = json!(300);
+    }
+    if mode.long_poll {
+        config["notify"] = json!("long-poll");
+    }
+    if mode.keep {
+        config["overflow"] = json!("keep");
+    }
+    config["canRevalidate"] = json!(mode.revalidates);
+    config["prefetch"] = json!(mode.prefetch);
+    config
+}
+
+/// Each step has a chance of its own: what it draws does not depend on what is left out before it.
+fn chance(seed: u64, step: u64) -> Rng {
+    Rng::new(Rng::new(seed).next() ^ Rng::new(step).next())
 }
 
 /// A request's kind, and what it is about.

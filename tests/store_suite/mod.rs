@@ -1,7 +1,7 @@
 //! What holds of every store. Each test is an `async fn` over a [`Place`]; `store_suite!` names
 //! them all. They run natively on memory, and in the browser on memory and on IndexedDB.
 
-use pullcord::core::storage::{Durability, Key, Read, StoreError, Table, Value, Write};
+use pullcord::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Value, Write};
 use pullcord::store::Store;
 
 /// Somewhere a store can be opened.
@@ -26,7 +26,6 @@ macro_rules! store_suite {
             writes_take_effect_in_order,
             deleting_what_is_not_there_is_no_error,
             delete_range_includes_both_its_ends_and_no_more,
-            clear_empties_one_table,
             an_empty_commit_and_an_empty_read_do_nothing,
             a_strict_commit_is_read_back,
             big_values_come_back_whole,
@@ -34,6 +33,9 @@ macro_rules! store_suite {
             commits_issued_together_take_effect_in_order,
             two_accounts_never_see_each_other,
             accounts_of_any_characters_are_told_apart,
+            keys_are_told_without_their_values,
+            each_fence_raises_the_epoch_which_is_read_with_the_rest,
+            a_store_that_slept_does_what_it_was_asked,
             a_closed_store_answers_closed,
         }
     };
@@ -51,9 +53,11 @@ pub(crate) fn put(table: Table, key: impl Into<Key>, value: impl Into<Value>) ->
 }
 
 pub(crate) fn get(table: Table, key: impl Into<Key>) -> Read {
-    Read::Get {
+    let key = key.into();
+    Read::Range {
         table,
-        key: key.into(),
+        lo: key.clone(),
+        hi: key,
     }
 }
 
@@ -66,6 +70,15 @@ pub(crate) fn range(lo: impl Into<Key>, hi: impl Into<Key>) -> Read {
         table: TABLE,
         lo: lo.into(),
         hi: hi.into(),
+    }
+}
+
+/// Deletes every record of a table whose keys are text.
+pub(crate) fn delete_all(table: Table) -> Write {
+    Write::DeleteRange {
+        table,
+        lo: Key::new(),
+        hi: vec![u8::MAX],
     }
 }
 
@@ -96,7 +109,18 @@ pub(crate) async fn commit(store: &Store, writes: &[Write]) {
 pub(crate) async fn read(store: &Store, read: Read) -> Vec<Value> {
     let mut answers = store.read(&[read]).await.expect("a read");
     assert_eq!(answers.len(), 1, "one answer to one read");
-    answers.remove(0)
+    let answer = answers.remove(0);
+    assert_eq!(answer.unreadable, Vec::<Key>::new());
+    answer.values
+}
+
+/// Of answers of which all could be read.
+fn values(answers: Vec<Answer>) -> Vec<Vec<Value>> {
+    answers
+        .into_iter()
+        .inspect(|answer| assert_eq!(answer.unreadable, Vec::<Key>::new()))
+        .map(|answer| answer.values)
+        .collect()
 }
 
 /// A store with records whose values are their keys.
@@ -162,17 +186,19 @@ pub(crate) async fn one_read_call_answers_each_read_in_order(place: &impl Place)
         range("3", "2"),
         all(TABLE),
         get(TABLE, "1"),
+        Read::Keys { table: Table::Meta },
     ];
     let answers = store.read(&reads).await.expect("a read");
-    let expected: [&[&[u8]]; 6] = [
+    let expected: [&[&[u8]]; 7] = [
         &[b"2", b"3"],
         &[b"c7"],
         &[],
         &[],
         &[b"1", b"2", b"3"],
         &[b"1"],
+        &[b"cursor"],
     ];
-    assert_eq!(answers, expected);
+    assert_eq!(values(answers), expected);
 }
 
 pub(crate) async fn empty_keys_and_values_are_kept(place: &impl Place) {
@@ -190,14 +216,14 @@ pub(crate) async fn tables_are_apart(place: &impl Place) {
     commit(&store, &writes).await;
     let answers = store.read(&Table::ALL.map(all)).await.expect("a read");
     let expected = Table::ALL.map(|table| vec![table.name().as_bytes().to_vec()]);
-    assert_eq!(answers, expected);
+    assert_eq!(values(answers), expected);
 }
 
 pub(crate) async fn writes_take_effect_in_order(place: &impl Place) {
     let store = holding(place, "in order", &[b"0"]).await;
     let writes = [
         put(TABLE, "a", "lost"),
-        Write::Clear { table: TABLE },
+        delete_all(TABLE),
         put(TABLE, "a", "old"),
         put(TABLE, "b", "lost"),
         delete_range("b", "c"),
@@ -236,14 +262,6 @@ pub(crate) async fn delete_range_includes_both_its_ends_and_no_more(place: &impl
     let expected: [&[u8]; 3] = [b"1", b"30", b"4"];
     assert_eq!(read(&store, all(TABLE)).await, expected);
     assert_eq!(read(&store, all(Table::Meta)).await, [b"other table"]);
-}
-
-pub(crate) async fn clear_empties_one_table(place: &impl Place) {
-    let store = holding(place, "clear", &[b"1", b"2"]).await;
-    commit(&store, &[put(Table::Outbox, "mine", "unsent")]).await;
-    commit(&store, &[Write::Clear { table: TABLE }]).await;
-    assert_eq!(read(&store, all(TABLE)).await, Vec::<Value>::new());
-    assert_eq!(read(&store, all(Table::Outbox)).await, [b"unsent"]);
 }
 
 pub(crate) async fn an_empty_commit_and_an_empty_read_do_nothing(place: &impl Place) {
@@ -339,6 +357,42 @@ pub(crate) async fn accounts_of_any_characters_are_told_apart(place: &impl Place
             "account {name:?}"
         );
     }
+}
+
+pub(crate) async fn keys_are_told_without_their_values(place: &impl Place) {
+    let store = holding(place, "keys", &[b"b", b"", b"a\0", b"a"]).await;
+    let expected: [&[u8]; 4] = [b"", b"a", b"a\0", b"b"];
+    assert_eq!(read(&store, Read::Keys { table: TABLE }).await, expected);
+    let other = Read::Keys {
+        table: Table::Outbox,
+    };
+    assert_eq!(read(&store, other).await, Vec::<Value>::new());
+}
+
+pub(crate) async fn each_fence_raises_the_epoch_which_is_read_with_the_rest(place: &impl Place) {
+    let store = holding(place, "epoch", &[b"a"]).await;
+    let first = store.fence().await.expect("a fence");
+    let second = store.fence().await.expect("a fence");
+    assert_eq!(second, first + 1);
+    let answers = store.read(&[Read::Epoch, all(TABLE), Read::Epoch]).await;
+    let epoch = second.to_be_bytes().to_vec();
+    let expected = [vec![epoch.clone()], vec![b"a".to_vec()], vec![epoch]];
+    assert_eq!(values(answers.expect("a read")), expected);
+    commit(&store, &[put(TABLE, "b", "")]).await;
+}
+
+pub(crate) async fn a_store_that_slept_does_what_it_was_asked(place: &impl Place) {
+    let store = holding(place, "slept", &[b"a"]).await;
+    store.sleep();
+    store.wake();
+    commit(&store, &[put(TABLE, "b", "b")]).await;
+    assert_eq!(read(&store, all(TABLE)).await, [b"a", b"b"]);
+    // Told twice, or without having slept.
+    store.wake();
+    store.sleep();
+    store.sleep();
+    store.wake();
+    assert_eq!(read(&store, all(TABLE)).await, [b"a", b"b"]);
 }
 
 pub(crate) async fn a_closed_store_answers_closed(place: &impl Place) {

@@ -11,7 +11,17 @@ const backend: Transport<Body> = {
   pull: async ({ cursor }) => ({ events: [], cursor: cursor ?? "0", hasMore: false }),
   conversations: async () => ({ conversations: [{ id: "c1" }], next: null }),
   history: async () => ({ messages: [], hasBefore: false, hasAfter: false }),
-  send: async ({ conversation, clientId, body }) => ({ id: "m1", conversation, seq: 1n, sender: "me", createdAt: 0, version: 1, state: "normal", body, clientId }),
+  send: async ({ conversation, clientId, body }) => ({
+    id: "m1",
+    conversation,
+    seq: 1n,
+    sender: "me",
+    createdAt: 0,
+    version: 1,
+    state: "normal",
+    body,
+    clientId,
+  }),
   listen: (sink, signal) => {
     sink.ready();
     signal.addEventListener("abort", () => sink.closed());
@@ -21,13 +31,18 @@ const backend: Transport<Body> = {
 const mailbox: Transport<Body> = {
   ...backend,
   pull: undefined,
-  pullMailbox: async ({ limit }) => ({ events: [{ delivery: "d1", type: "trim", conversation: "c1", before: 5n }], hasMore: limit > 1 }),
+  pullMailbox: async ({ limit }) => ({
+    events: [{ delivery: "d1", type: "trim", conversation: "c1", before: 5n }],
+    hasMore: limit > 1,
+  }),
   acknowledge: async (deliveries) => void deliveries.length,
 };
 
 const conversations: Transport<Body> = {
   ...backend,
-  pullConversations: async ({ cursors, only = Object.keys(cursors) }) => ({ conversations: Object.fromEntries(only.map((id) => [id, { error: new PullcordError("forbidden") }])) }),
+  pullConversations: async ({ cursors, only = Object.keys(cursors) }) => ({
+    conversations: Object.fromEntries(only.map((id) => [id, { error: new PullcordError("forbidden") }])),
+  }),
   changes: async ({ since }) => (since === "" ? "gone" : { messages: [], hasMore: false }),
 };
 
@@ -35,18 +50,29 @@ const conversations: Transport<Body> = {
 export async function useAll(): Promise<void> {
   await createClient<Body>({ account: "b", transport: mailbox, sync: { scope: "mailbox", notify: "poll" } });
   await createClient<Body>({ account: "c", transport: backend, sync: { notify: "long-poll" }, prefetch: false });
-  const client = await createClient<Body>({ account: "d", transport: conversations, sync: { scope: "conversation" }, overflow: "keep" });
+  const client = await createClient<Body>({
+    account: "d",
+    transport: conversations,
+    sync: { scope: "conversation" },
+    overflow: "keep",
+  });
   const timeline = client.timeline("c1", { start: { around: 5n } });
-  for (const place of ["latest", "first-unread", { around: "5" }, { at: Date.now() }] as const) await timeline.jump(place);
+  for (const place of ["latest", "first-unread", { around: "5" }, { at: Date.now() }] as const)
+    await timeline.jump(place);
 }
 
 export async function use(): Promise<number> {
-  const client: Client<Body> = await createClient<Body>({ account: "a", transport: backend, storage: { mode: "memory" } });
+  const client: Client<Body> = await createClient<Body>({
+    account: "a",
+    transport: backend,
+    storage: { mode: "memory" },
+  });
   const timeline: Timeline<Body> = client.timeline("c1", { pageSize: 50 });
   const unsubscribe = timeline.subscribe(() => {});
   const { added } = await timeline.loadOlder({ signal: AbortSignal.timeout(1000) });
-  const texts = timeline.getSnapshot().items
-    .filter((item): item is MessageItem<Body> => item.kind === "message")
+  const texts = timeline
+    .getSnapshot()
+    .items.filter((item): item is MessageItem<Body> => item.kind === "message")
     .map((item) => item.message.body?.text);
   client.on("messages", ({ messages, live }) => void [messages[0]?.body?.text, live]);
   const error: Error = new PullcordError("network", "no answer", { retryAfter: 100 });

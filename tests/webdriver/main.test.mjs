@@ -1,24 +1,44 @@
-// The main path, and a database that goes wrong, in browsers that Playwright does not drive as they are: `BROWSER` says which, "firefox" or "webkit".
-// The same package and the same server as in the end-to-end tests in Chromium; where the browser is not there, every test says so and is skipped.
+// The main path, and a database that goes wrong, in browsers that Playwright does not drive as they are: `BROWSER` says
+// which, "firefox" or "webkit". The same package and the same server as in the end-to-end tests in Chromium; where the
+// browser is not there, every test says so and is skipped.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { findFirefox, findWebKit } from "../../tools/setup.mjs";
-import { databaseTests } from "../e2e/database.mjs";
-import { demo, findings, freePort, importPackage, signIn, startServer, temporaryFolder } from "../e2e/harness.mjs";
-import { SEQS, requestsOf, serversList, shownList, showing, wholeList } from "../e2e/lists.mjs";
+import { databaseTests } from "../e2e/support/database.mjs";
+import {
+  demo,
+  findings,
+  freePort,
+  importPackage,
+  signIn,
+  startServer,
+  temporaryFolder,
+} from "../e2e/support/harness.mjs";
+import { SEQS, serversList, shownList, showing, waitsBehind, wholeList } from "../e2e/support/lists.mjs";
 import { startOrigin } from "./origin.mjs";
 import { launch } from "./session.mjs";
 
 const BROWSERS = {
   firefox() {
     const found = findFirefox();
-    return found && { driver: found.driver, capabilities: { "moz:firefoxOptions": { binary: found.firefox, args: ["-headless"] } } };
+    return (
+      found && {
+        driver: found.driver,
+        capabilities: { "moz:firefoxOptions": { binary: found.firefox, args: ["-headless"] } },
+      }
+    );
   },
   webkit() {
     const found = findWebKit();
-    return found && { driver: found.driver, screen: found.screen, capabilities: { "webkitgtk:browserOptions": { binary: found.browser, args: ["--automation"] } } };
+    return (
+      found && {
+        driver: found.driver,
+        screen: found.screen,
+        capabilities: { "webkitgtk:browserOptions": { binary: found.browser, args: ["--automation"] } },
+      }
+    );
   },
 };
 
@@ -47,7 +67,10 @@ describe(name, () => {
     await server?.stop();
   });
 
-  /** The window with a new page, that has the package. @returns {Promise<any>} it, with `evaluate` as a page of Playwright's */
+  /**
+   * The window with a new page, that has the package.
+   * @returns {Promise<any>} it, with `evaluate` as a page of Playwright's
+   */
   async function pageIn(window, at = origin) {
     await window.goto(`${at.url}/blank/`);
     await begin(window);
@@ -70,123 +93,160 @@ describe(name, () => {
     await page.evaluate(() => globalThis.client?.close());
   }
 
-  const sawLast = (page, text) => page.evaluate((text) => e2e.until(timeline, (now) => now.items.at(-1)?.kind === "message" && e2e.textOf(now.items.at(-1)) === text).then(() => {}), text);
+  const sawLast = (page, text) =>
+    page.evaluate(
+      (text) =>
+        e2e
+          .until(timeline, (now) => now.items.at(-1)?.kind === "message" && e2e.textOf(now.items.at(-1)) === text)
+          .then(() => {}),
+      text,
+    );
 
-  test("the package loads, the client signs in, and the list is complete and in order, a page at a time back to its beginning", RUN, async () => {
-    const [ann] = await at.users("ann");
-    const talk = await at.conversation([ann], 200);
-    const page = await pageIn(session.window);
-    await signIn(page, ann, { prefetch: false });
-    const status = await page.evaluate(() => client.status.getSnapshot());
-    assert.deepEqual([status.storage, status.error], ["indexeddb", null]);
-    assert.deepEqual(await page.evaluate(() => client.conversations.getSnapshot().map(({ id, unread }) => [id, unread])), [[talk, 200]]);
-    await showing(page, talk);
-    const all = await serversList(at, ann, talk);
-    assert.deepEqual(await shownList(page), all.slice(-30));
-    const loads = await page.evaluate(async () => {
-      const loads = [];
-      while (timeline.getSnapshot().hasOlder) {
-        const { added, end, source } = await timeline.loadOlder();
-        loads.push([added, end, source]);
-      }
-      return loads;
-    });
-    assert.deepEqual(loads, [30, 30, 30, 30, 30, 20].map((added) => [added, added === 20, "network"]));
-    assert.deepEqual(await shownList(page), all);
-    await page.evaluate(() => timeline.markRead());
-    await page.evaluate(() => e2e.until(client.conversations, ([one]) => one.unread === 0).then(() => {}));
-    await nothingWrong(page);
-  });
-
-  test("what is sent is shown at once, and delivered once; what others send, edit and recall comes by the socket", RUN, async () => {
-    const [ann, bob] = await at.users("ann", "bob");
-    const talk = await at.conversation([ann, bob], 10);
-    const page = await pageIn(session.window);
-    await signIn(page, ann, BY_SOCKET);
-    await showing(page, talk);
-    const shown = await page.evaluate(async () => {
-      const states = [];
-      const look = () => states.push(timeline.getSnapshot().items.at(-1).kind);
-      const unsubscribe = timeline.subscribe(look);
-      const { key } = await timeline.send({ text: "mine" });
-      const here = timeline.getSnapshot().items.at(-1).key === key;
-      await e2e.until(timeline, (now) => now.items.at(-1).key === key && now.items.at(-1).kind === "message");
-      unsubscribe();
-      return { here, first: states[0], last: states.at(-1) };
-    });
-    assert.deepEqual(shown, { here: true, first: "local", last: "message" });
-    // told of by the socket: no timer is due, and nothing was asked by hand
-    const his = await at.send(bob, talk, "from Bob");
-    await sawLast(page, "from Bob");
-    await page.evaluate(({ bob, talk, id }) => e2e.call("PATCH", `/v1/conversations/${talk}/messages/${id}`, { clientId: "edit", body: { text: "from Bob, edited" } }, bob), { bob, talk, id: his.id });
-    await sawLast(page, "from Bob, edited");
-    const edited = await page.evaluate(async () => {
-      const mine = timeline.getSnapshot().items.at(-2).message;
-      return (await timeline.edit(mine.id, { text: "mine, edited" })).version > mine.version;
-    });
-    assert.ok(edited);
-    await at.post(`/v1/conversations/${talk}/messages/${his.id}/recall`, {}, bob);
-    await page.evaluate(() => e2e.until(timeline, (now) => now.items.at(-1).message.state === "recalled").then(() => {}));
-    const all = await serversList(at, ann, talk);
-    assert.equal(all.length, 12);
-    assert.deepEqual(await shownList(page), all);
-    await nothingWrong(page);
-  });
-
-  test("without the server a reload shows what is stored; what is written then is delivered once the server is back, once", RUN, async () => {
-    const port = await freePort();
-    const start = () => startServer({ args: ["--db", file, ...SEQS], port });
-    const file = join(temporaryFolder(), "server.db");
-    let mortal = await start();
-    // the page itself comes from a server that stays
-    const split = await startOrigin({ pages: server, api: mortal });
-    try {
-      const of = demo(mortal);
-      const [ann, bob] = await of.users("ann", "bob");
-      const talk = await of.conversation([ann, bob], 50);
-      const page = await pageIn(session.window, split);
-      const open = () => page.evaluate(async (ann) => {
-        globalThis.client = await e2e.open(ann, { sync: { fallbackPollInterval: 500 } });
-      }, ann);
-      await open();
-      await page.evaluate(() => e2e.caughtUp(client).then(() => {}));
+  test(
+    "the package loads, the client signs in, and the list is complete and in order, a page at a time back to its beginning",
+    RUN,
+    async () => {
+      const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann], 200);
+      const page = await pageIn(session.window);
+      await signIn(page, ann, { prefetch: false });
+      const status = await page.evaluate(() => client.status.getSnapshot());
+      assert.deepEqual([status.storage, status.error], ["indexeddb", null]);
+      assert.deepEqual(
+        await page.evaluate(() => client.conversations.getSnapshot().map(({ id, unread }) => [id, unread])),
+        [[talk, 200]],
+      );
       await showing(page, talk);
-      const before = await shownList(page);
-      await mortal.kill();
-      await page.reload();
-      await begin(page);
-      await open();
-      await page.evaluate(async (talk) => {
-        globalThis.timeline = client.timeline(talk);
-        e2e.watch(timeline);
-        await e2e.until(timeline, (now) => now.items.length === 30);
-      }, talk);
-      assert.deepEqual(await shownList(page), before);
-      await page.evaluate(() => e2e.until(client.status, (status) => status.connection === "offline").then(() => {}));
-      const key = await page.evaluate(async () => (await timeline.send({ text: "written offline" })).key);
-      // and once more: it waits in the database
-      await page.reload();
-      await begin(page);
-      await open();
-      const waiting = await page.evaluate(() => client.outbox.getSnapshot().map((item) => item.body.text));
-      assert.deepEqual(waiting, ["written offline"]);
-      mortal = await start();
-      await of.send(bob, talk, "meanwhile");
-      await page.evaluate(async (talk) => {
-        await e2e.until(client.outbox, (items) => items.length === 0);
-        await e2e.caughtUp(client);
-        globalThis.timeline = await e2e.show(client, talk);
-      }, talk);
-      assert.ok(key);
-      const all = await serversList(of, ann, talk);
-      assert.deepEqual(all.filter((line) => line.includes("written offline")).length, 1);
-      assert.deepEqual(await wholeList(page), all);
+      const all = await serversList(at, ann, talk);
+      assert.deepEqual(await shownList(page), all.slice(-30));
+      const loads = await page.evaluate(async () => {
+        const loads = [];
+        while (timeline.getSnapshot().hasOlder) {
+          const { added, end, source } = await timeline.loadOlder();
+          loads.push([added, end, source]);
+        }
+        return loads;
+      });
+      assert.deepEqual(
+        loads,
+        [30, 30, 30, 30, 30, 20].map((added) => [added, added === 20, "network"]),
+      );
+      assert.deepEqual(await shownList(page), all);
+      await page.evaluate(() => timeline.markRead());
+      await page.evaluate(() => e2e.until(client.conversations, ([one]) => one.unread === 0).then(() => {}));
       await nothingWrong(page);
-    } finally {
-      split.stop();
-      await mortal.stop();
-    }
-  });
+    },
+  );
+
+  test(
+    "what is sent is shown at once, and delivered once; what others send, edit and recall comes by the socket",
+    RUN,
+    async () => {
+      const [ann, bob] = await at.users("ann", "bob");
+      const talk = await at.conversation([ann, bob], 10);
+      const page = await pageIn(session.window);
+      await signIn(page, ann, BY_SOCKET);
+      await showing(page, talk);
+      const shown = await page.evaluate(async () => {
+        const states = [];
+        const look = () => states.push(timeline.getSnapshot().items.at(-1).kind);
+        const unsubscribe = timeline.subscribe(look);
+        const { key } = await timeline.send({ text: "mine" });
+        const here = timeline.getSnapshot().items.at(-1).key === key;
+        await e2e.until(timeline, (now) => now.items.at(-1).key === key && now.items.at(-1).kind === "message");
+        unsubscribe();
+        return { here, first: states[0], last: states.at(-1) };
+      });
+      assert.deepEqual(shown, { here: true, first: "local", last: "message" });
+      // told of by the socket: no timer is due, and nothing was asked by hand
+      const his = await at.send(bob, talk, "from Bob");
+      await sawLast(page, "from Bob");
+      await page.evaluate(
+        ({ bob, talk, id }) =>
+          e2e.call(
+            "PATCH",
+            `/v1/conversations/${talk}/messages/${id}`,
+            { clientId: "edit", body: { text: "from Bob, edited" } },
+            bob,
+          ),
+        { bob, talk, id: his.id },
+      );
+      await sawLast(page, "from Bob, edited");
+      const edited = await page.evaluate(async () => {
+        const mine = timeline.getSnapshot().items.at(-2).message;
+        return (await timeline.edit(mine.id, { text: "mine, edited" })).version > mine.version;
+      });
+      assert.ok(edited);
+      await at.post(`/v1/conversations/${talk}/messages/${his.id}/recall`, {}, bob);
+      await page.evaluate(() =>
+        e2e.until(timeline, (now) => now.items.at(-1).message.state === "recalled").then(() => {}),
+      );
+      const all = await serversList(at, ann, talk);
+      assert.equal(all.length, 12);
+      assert.deepEqual(await shownList(page), all);
+      await nothingWrong(page);
+    },
+  );
+
+  test(
+    "without the server a reload shows what is stored; what is written then is delivered once the server is back, once",
+    RUN,
+    async () => {
+      const port = await freePort();
+      const start = () => startServer({ args: ["--db", file, ...SEQS], port });
+      const file = join(temporaryFolder(), "server.db");
+      let mortal = await start();
+      // the page itself comes from a server that stays
+      const split = await startOrigin({ pages: server, api: mortal });
+      try {
+        const of = demo(mortal);
+        const [ann, bob] = await of.users("ann", "bob");
+        const talk = await of.conversation([ann, bob], 50);
+        const page = await pageIn(session.window, split);
+        const open = () =>
+          page.evaluate(async (ann) => {
+            globalThis.client = await e2e.open(ann, { sync: { fallbackPollInterval: 500 } });
+          }, ann);
+        await open();
+        await page.evaluate(() => e2e.caughtUp(client).then(() => {}));
+        await showing(page, talk);
+        const before = await shownList(page);
+        await mortal.kill();
+        await page.reload();
+        await begin(page);
+        await open();
+        await page.evaluate(async (talk) => {
+          globalThis.timeline = client.timeline(talk);
+          e2e.watch(timeline);
+          await e2e.until(timeline, (now) => now.items.length === 30);
+        }, talk);
+        assert.deepEqual(await shownList(page), before);
+        await page.evaluate(() => e2e.until(client.status, (status) => status.connection === "offline").then(() => {}));
+        const key = await page.evaluate(async () => (await timeline.send({ text: "written offline" })).key);
+        // and once more: it waits in the database
+        await page.reload();
+        await begin(page);
+        await open();
+        const waiting = await page.evaluate(() => client.outbox.getSnapshot().map((item) => item.body.text));
+        assert.deepEqual(waiting, ["written offline"]);
+        mortal = await start();
+        await of.send(bob, talk, "meanwhile");
+        await page.evaluate(async (talk) => {
+          await e2e.until(client.outbox, (items) => items.length === 0);
+          await e2e.caughtUp(client);
+          globalThis.timeline = await e2e.show(client, talk);
+        }, talk);
+        assert.ok(key);
+        const all = await serversList(of, ann, talk);
+        assert.deepEqual(all.filter((line) => line.includes("written offline")).length, 1);
+        assert.deepEqual(await wholeList(page), all);
+        await nothingWrong(page);
+      } finally {
+        split.stop();
+        await mortal.stop();
+      }
+    },
+  );
 
   test("a second tab waits, shows what is stored, and takes over when the first has gone", RUN, async () => {
     const [ann] = await at.users("ann");
@@ -195,17 +255,7 @@ describe(name, () => {
     await signIn(first, ann);
     await showing(first, talk);
     const second = await pageIn(session.window);
-    const seen = await second.evaluate(async ({ ann, talk }) => {
-      globalThis.client = await e2e.open(ann);
-      const { connection } = client.status.getSnapshot();
-      globalThis.timeline = client.timeline(talk);
-      e2e.watch(timeline);
-      const { items } = await e2e.until(timeline, (now) => now.items.length >= 30);
-      globalThis.sent = client.send(talk, { text: "from the second" });
-      return { connection, last: e2e.textOf(items.findLast((item) => item.kind === "message")), listed: client.conversations.getSnapshot().length };
-    }, { ann, talk });
-    assert.deepEqual(seen, { connection: "waiting", last: "message 60", listed: 1 });
-    assert.deepEqual(await requestsOf(second), { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 });
+    await waitsBehind(second, ann, talk);
     assert.deepEqual(await findings(first), []);
     await first.close();
     await second.evaluate(async () => {

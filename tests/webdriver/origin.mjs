@@ -1,5 +1,5 @@
-// An origin for the pages: what the server serves, but without its Content-Security-Policy, under which a test's own scripts would not run where a
-// browser is driven by WebDriver; and there also while the server that syncs is not.
+// An origin for the pages: what the server serves, but without its Content-Security-Policy, under which a test's own
+// scripts would not run where a browser is driven by WebDriver; and there also while the server that syncs is not.
 
 import { createServer, request as ask } from "node:http";
 import { connect } from "node:net";
@@ -7,7 +7,8 @@ import { connect } from "node:net";
 const isPage = (path) => path.startsWith("/blank/") || path.startsWith("/pkg/");
 
 /**
- * @param {{ pages: { url: string }, api?: { url: string } }} servers `pages`: for the page and the package; `api`: for the rest (else the same)
+ * @param {{ pages: { url: string }, api?: { url: string } }} servers `pages`: for the page and the package; `api`: for
+ *   the rest (else the same)
  * @returns {Promise<{ url: string, stop: () => void }>}
  */
 export async function startOrigin({ pages, api = pages }) {
@@ -15,12 +16,15 @@ export async function startOrigin({ pages, api = pages }) {
   const sockets = new Set();
   const origin = createServer((request, response) => {
     const { hostname, port } = upstream(request.url);
-    const passed = ask({ hostname, port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
-      const { "content-security-policy": _, ...headers } = answer.headers;
-      response.writeHead(answer.statusCode, headers);
-      answer.pipe(response);
-      answer.on("error", () => response.destroy());
-    });
+    const passed = ask(
+      { hostname, port, path: request.url, method: request.method, headers: request.headers },
+      (answer) => {
+        const { "content-security-policy": _, ...headers } = answer.headers;
+        response.writeHead(answer.statusCode, headers);
+        answer.pipe(response);
+        answer.on("error", () => response.destroy());
+      },
+    );
     // as if nobody were there
     passed.on("error", () => response.destroy());
     response.on("close", () => passed.destroy());

@@ -1,10 +1,10 @@
-// A browser that is spoken to by the WebDriver protocol alone: Firefox by geckodriver, WebKit by WebKitWebDriver. As much of the protocol as
-// the tests here need. What is started ends with the test's process.
+// A browser that is spoken to by the WebDriver protocol alone: Firefox by geckodriver, WebKit by WebKitWebDriver. As
+// much of the protocol as the tests here need. What is started ends with the test's process.
 
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { start } from "../../tools/run.mjs";
-import { freePort, temporaryFolder } from "../e2e/harness.mjs";
+import { freePort, temporaryFolder } from "../e2e/support/harness.mjs";
 
 /** ms that a driver or a browser has to come up: a cold start on a busy machine is slow */
 const START_PATIENCE = 120_000;
@@ -14,7 +14,9 @@ const SCRIPT_PATIENCE = 60_000;
 /** A virtual screen of its own, for a browser that has no headless mode. */
 async function startScreen(program) {
   // it chooses a display that is free, and writes its number to descriptor 3
-  const child = start(program, ["-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp"], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
+  const child = start(program, ["-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp"], {
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
   const lines = createInterface({ input: /** @type {any} */ (child.stdio[3]) });
   const patience = AbortSignal.timeout(START_PATIENCE);
   const display = await Promise.race([
@@ -26,7 +28,8 @@ async function startScreen(program) {
 
 /**
  * Starts a driver, and a browser with a profile of its own.
- * @param {{ driver: string, args?: string[], capabilities: object, screen?: string | null }} browser `screen`: the Xvfb to show it on
+ * @param {{ driver: string, args?: string[], capabilities: object, screen?: string | null }} browser `screen`: the Xvfb
+ *   to show it on
  */
 export async function launch({ driver, args = [], capabilities, screen = null }) {
   const display = screen && (await startScreen(screen));
@@ -38,7 +41,9 @@ export async function launch({ driver, args = [], capabilities, screen = null })
     XDG_CACHE_HOME: `${home}/cache`,
     XDG_CONFIG_HOME: `${home}/config`,
     XDG_DATA_HOME: `${home}/data`,
-    ...(display ? { DISPLAY: display.display, WEBKIT_DISABLE_COMPOSITING_MODE: "1", GDK_BACKEND: "x11", NO_AT_BRIDGE: "1" } : {}),
+    ...(display
+      ? { DISPLAY: display.display, WEBKIT_DISABLE_COMPOSITING_MODE: "1", GDK_BACKEND: "x11", NO_AT_BRIDGE: "1" }
+      : {}),
   };
   const child = start(driver, [...args, `--port=${port}`], { env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
@@ -54,7 +59,9 @@ export async function launch({ driver, args = [], capabilities, screen = null })
   };
   try {
     await accepting(base, child);
-    const { sessionId, capabilities: got } = await ask(`${base}/session`, "POST", { capabilities: { alwaysMatch: capabilities } });
+    const { sessionId, capabilities: got } = await ask(`${base}/session`, "POST", {
+      capabilities: { alwaysMatch: capabilities },
+    });
     const session = new Session(`${base}/session/${sessionId}`, got, end);
     await session.begin();
     return session;
@@ -90,8 +97,8 @@ async function ask(url, method, body) {
 }
 
 /**
- * Runs in the page's own world, whatever world the browser runs WebDriver's scripts in (Firefox: a sandbox): as a script element, which answers with
- * an event. What it answers goes by JSON.
+ * Runs in the page's own world, whatever world the browser runs WebDriver's scripts in (Firefox: a sandbox): as a
+ * script element, which answers with an event. What it answers goes by JSON.
  */
 const RUN = `
   const [source, argument, done] = arguments;
@@ -175,9 +182,15 @@ class Window {
     return this.session.in(this.handle, "/window", "DELETE");
   }
 
-  /** As Playwright's: a function of its own scope, called in the page, with an argument; what it resolves with, or throws. */
+  /**
+   * As Playwright's: a function of its own scope, called in the page, with an argument; what it resolves with, or
+   * throws.
+   */
   async evaluate(run, argument) {
-    const answer = await this.session.in(this.handle, "/execute/async", "POST", { script: RUN, args: [String(run), JSON.stringify(argument ?? null)] });
+    const answer = await this.session.in(this.handle, "/execute/async", "POST", {
+      script: RUN,
+      args: [String(run), JSON.stringify(argument ?? null)],
+    });
     const { value, error } = JSON.parse(answer);
     if (error) throw new Error(`in the page: ${error}`);
     return value;

@@ -1,66 +1,131 @@
 //! The notification channel.
+//!
+//! ```text
+//!  Closed ──drive──▶ Opening ──Ready──▶ Ready
+//!     ▲                 │ closed          │ closed, or the client sleeps
+//!     └── its backoff ──┴─────────────────┘
+//! ```
 
-use super::*;
+use crate::core::backoff::Backoff;
+use crate::core::command::Notify;
+use crate::core::cx::Cx;
+use crate::core::error::Error;
+use crate::core::io::Effect;
 
-impl Engine {
-    pub(super) fn unlink(&mut self) {
-        self.stop_waiting();
-        self.pull.whole = false;
-        if self.link.open.take().is_some() {
-            self.effect(Effect::Unlisten);
-        }
-        if std::mem::take(&mut self.link.ready) {
-            self.shown.status = true;
+/// ms after which a channel counts as one that works.
+const LASTING: u64 = 10_000;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Closed,
+    /// by its number
+    Opening(u64),
+    /// Notifications come. `since`: when it became ready.
+    Ready { listen: u64, since: u64 },
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    state: State,
+    /// What is pushed now follows what was pulled: nothing is missing between (scope "mailbox").
+    unbroken: bool,
+    backoff: Backoff,
+}
+
+impl Link {
+    /// Whether notifications come.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready { .. })
+    }
+
+    /// Whether there is one, or is about to be.
+    pub fn is_open(&self) -> bool {
+        self.state != State::Closed
+    }
+
+    /// Whether this is the one that is open.
+    pub fn is(&self, number: u64) -> bool {
+        match self.state {
+            State::Closed => false,
+            State::Opening(listen) | State::Ready { listen, .. } => listen == number,
         }
     }
 
-    pub(in crate::core) fn noticed(&mut self, listen: u64, notice: Notice) {
-        if self.link.open != Some(listen) {
-            return;
+    /// Whether what is pushed follows what was pulled.
+    pub fn is_unbroken(&self) -> bool {
+        self.unbroken
+    }
+
+    /// Whether there is a channel, whenever requests may be sent.
+    pub fn is_used(cx: &Cx) -> bool {
+        cx.config.notify == Notify::Socket && cx.config.can_listen
+    }
+
+    /// When it is to be opened.
+    pub fn open_at(&self, cx: &Cx) -> Option<u64> {
+        let wanted = Link::is_used(cx) && cx.standing.may_request() && !self.is_open();
+        wanted.then(|| self.backoff.ready_at())
+    }
+
+    pub fn open(&mut self, cx: &mut Cx) {
+        debug_assert!(!self.is_open(), "one channel at a time");
+        let listen = cx.out.number();
+        self.state = State::Opening(listen);
+        cx.out.effect(Effect::Listen { listen });
+    }
+
+    pub fn close(&mut self, cx: &mut Cx) {
+        self.unbroken = false;
+        cx.out.told.status |= self.is_ready();
+        if self.is_open() {
+            cx.out.effect(Effect::Unlisten);
         }
-        match notice {
-            Notice::Ready => {
-                self.link.ready = true;
-                self.link.since = self.now.mono;
-                self.pull.whole = false;
-                self.reached();
-                // What came while the channel was down said nothing.
-                self.ask_pull(0);
-            }
-            Notice::Push(text) => self.pushed(&text),
-            Notice::Notify {
-                spread,
-                conversations,
-            } => {
-                let delay = if spread == 0 {
-                    0
-                } else {
-                    self.random(u64::from(spread))
-                };
-                self.ask_pull_of(delay, conversations);
-            }
-            Notice::Closed(error) => {
-                self.link.open = None;
-                self.pull.whole = false;
-                // One that was up for a while begins anew; one that flaps is backed off from.
-                let lasted = self.now.mono.saturating_sub(self.link.since) > LASTING;
-                if std::mem::take(&mut self.link.ready) && lasted {
-                    self.link.failures = 0;
-                }
-                self.link.failures += 1;
-                let wait = self.backoff(self.link.failures - 1, RETRY.0, RETRY.1);
-                let after = error.as_ref().and_then(|e| e.retry_after).unwrap_or(0);
-                self.link.retry = self.now.mono + wait.max(after);
-                if let Some(error) = error {
-                    self.log(
-                        "debug",
-                        &format!("the notification channel is closed: {error}"),
-                    );
-                    if error.code == ErrorCode::Unauthorized {
-                        self.unauthorized(error);
-                    }
-                }
-            }
+        self.state = State::Closed;
+    }
+
+    /// Notifications come.
+    pub fn on_ready(&mut self, now: u64) {
+        self.unbroken = false;
+        if let State::Opening(listen) | State::Ready { listen, .. } = self.state {
+            self.state = State::Ready { listen, since: now };
         }
+    }
+
+    /// It is closed. One that was up for a while begins anew; one that flaps is backed off from.
+    /// `spread`: ms over which it is opened again, where all clients have lost theirs.
+    pub fn on_closed(&mut self, cx: &mut Cx, why: &Error, spread: u64) {
+        let now = cx.now.mono;
+        self.unbroken = false;
+        if let State::Ready { since, .. } = self.state
+            && now.saturating_sub(since) > LASTING
+        {
+            self.backoff.succeed();
+        }
+        self.state = State::Closed;
+        self.on_failure(cx, why);
+        let spread = cx.out.random(spread);
+        self.backoff.hold(now.saturating_add(spread));
+    }
+
+    /// What connects at once is no proof.
+    pub fn on_failure(&mut self, cx: &mut Cx, why: &Error) {
+        cx.fail(&mut self.backoff, why);
+    }
+
+    /// A chain has ended that began while the channel was ready, or not.
+    pub fn on_chain_ended(&mut self, linked: bool) {
+        self.unbroken = linked && self.is_ready();
+    }
+
+    /// Something is missing between what was pulled and what is pushed.
+    pub fn on_break(&mut self) {
+        self.unbroken = false;
+    }
+
+    /// No backoff that only the client chose is waited out.
+    pub fn forgive(&mut self) {
+        self.backoff.forgive();
     }
 }

@@ -1,141 +1,221 @@
-//! The owed conversation list on its way (R11), and the journals of whoever asked (R7, R11).
+//! The owed conversation list on its way (R11).
 
-use super::*;
+use super::crowd::crowded;
+use crate::core::asked::Asked;
+use crate::core::backoff::{Backoff, Portion};
+use crate::core::cx::Cx;
+use crate::core::error::{Error, ErrorCode};
+use crate::core::events::Event;
+use crate::core::map::Set;
+use crate::core::net::Request;
+use crate::core::types::Feed;
+use crate::core::wire::conversation::Patch;
+use crate::core::wire::list::ListPage;
+use std::rc::Rc;
 
-impl Engine {
-    pub(in crate::core) fn listed(
-        &mut self,
-        after: Option<String>,
-        epoch: u64,
-        result: Result<String, Error>,
-    ) {
-        if epoch != self.list.epoch {
-            // It began anew meanwhile; that the server asked to wait still holds.
-            if let Some(after) = result.err().and_then(|error| error.retry_after) {
-                self.list.obey = self.list.obey.max(self.now.mono + after);
-                self.list.retry = self.list.retry.max(self.list.obey);
-            }
-            return;
-        }
-        match result.and_then(|text| protocol::list_page(&text, after.as_deref())) {
-            Ok(page) => {
-                let known = |patch: &Patch| self.list.named.contains(&patch.id);
-                let circle = page.next.is_some() && page.conversations.iter().all(known);
-                self.list.empty = if circle { self.list.empty + 1 } else { 0 };
-                if self.list.empty > MAX_EMPTY {
-                    let error = Error::new(
-                        ErrorCode::Protocol,
-                        "a conversation list without end that names nobody new",
-                    );
-                    return self.endless_list(error);
-                }
-                if self.too_many(page.conversations.iter().map(|patch| &patch.id)) {
-                    return self.endless_list(too_many_conversations());
-                }
-                self.push(Job::List { page, epoch });
-            }
-            Err(error) => self.list_failed(error),
+/// A reading of the list, from its first page on.
+#[derive(Debug, Default)]
+pub(in crate::core) struct Reading {
+    /// conversations that its pages have listed
+    pub named: Set<Rc<str>>,
+    /// an entry had no id
+    pub nameless: bool,
+    /// events applied since it began
+    pub journal: Vec<Event>,
+    /// a page is on its way, or on its way into the store
+    asking: bool,
+    /// pages in a row that have a next one and name nobody new
+    empty: u32,
+    after: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::core) struct List {
+    /// raised when it begins anew: pages of an earlier beginning are void
+    epoch: u64,
+    /// none: not begun
+    reading: Option<Reading>,
+    backoff: Backoff,
+    /// the last error that the app was told of, until a page comes
+    told: Option<Error>,
+    /// lists in a row that were given up for having no end
+    endless: u32,
+    /// how many conversations are asked for at a time
+    size: Portion,
+}
+
+/// What becomes of a page.
+pub(in crate::core) enum Page {
+    /// it is to be applied
+    Taken(ListPage),
+    /// Less is asked for at once, from the same place.
+    Less,
+    /// the list has failed
+    Failed(Error),
+}
+
+impl List {
+    /// What this beginning has read.
+    pub fn reading(&self, epoch: u64) -> Option<&Reading> {
+        self.reading.as_ref().filter(|_| self.epoch == epoch)
+    }
+
+    /// From the first page again.
+    pub fn restart(&mut self) {
+        self.epoch += 1;
+        self.reading = None;
+    }
+
+    /// Whether pages of this beginning count.
+    pub fn is_of(&self, epoch: u64) -> bool {
+        self.epoch == epoch
+    }
+
+    /// When its next page is to be asked for.
+    pub fn ask_at(&self, cx: &Cx) -> Option<u64> {
+        let asking = self.reading.as_ref().is_some_and(|reading| reading.asking);
+        let wanted = cx.db.meta().owed && cx.db.meta().begun && !asking;
+        wanted.then(|| self.backoff.ready_at())
+    }
+
+    /// When it may be asked for again after it has failed.
+    pub fn ready_at(&self) -> u64 {
+        self.backoff.ready_at()
+    }
+
+    /// Whether it has failed since a page came.
+    pub fn has_failed(&self) -> bool {
+        self.backoff.failures() > 0
+    }
+
+    /// Why it is not asked for before this.
+    pub fn fails_until(&self, until: u64) -> Option<&Error> {
+        let held = self.backoff.ready_at() > until;
+        self.told.as_ref().filter(|_| held)
+    }
+
+    /// Asks for its next page.
+    pub fn ask(&mut self, cx: &mut Cx) {
+        let reading = self.reading.get_or_insert_default();
+        reading.asking = true;
+        let after = reading.after.clone();
+        let limit = self.size.limit(cx.config.limits.list_page);
+        let call = Request::Conversations {
+            after: after.clone(),
+            limit,
+            cursor: cx.db.cursor(&Feed::Account).map(str::to_owned),
+        };
+        let asked = Asked::List {
+            after,
+            epoch: self.epoch,
+            limit,
+        };
+        cx.request(call, asked);
+    }
+
+    /// The answer to a request of an earlier beginning: only that the server asked to wait still holds.
+    pub fn on_stale(&mut self, now: u64, result: Result<String, Error>) {
+        if let Err(error) = result {
+            self.backoff.heed(now, &error);
         }
     }
 
-    /// A page of the list is committed.
-    pub(in crate::core) fn list_applied(&mut self, page: ListPage) {
-        self.list.asking = false;
-        self.list.failures = 0;
-        self.list
-            .named
-            .add_all(page.conversations.into_iter().map(|patch| patch.id));
-        self.shown.status = true;
-        self.timelines.values_mut().for_each(Timeline::wake);
-        match page.next {
-            Some(next) => self.list.after = Some(next),
-            None => {
-                self.list.restart();
-                self.list.endless = 0;
-                let calls = std::mem::take(&mut self.pull.listing);
-                let undecided = self.undecided();
-                if self.pull.caught_up && !undecided {
-                    for call in calls {
-                        self.resolve(call, "null");
-                    }
-                } else if undecided || !calls.is_empty() {
-                    // What it leaves open, or the network failed since their pull: another one's turn.
-                    self.pull.add_calls(calls);
-                    self.ask_pull(0);
+    /// The answer to the request under way, of so many.
+    pub fn on_page(&mut self, cx: &Cx, limit: u32, page: Result<ListPage, Error>) -> Page {
+        let Some(reading) = &mut self.reading else {
+            debug_assert!(false, "a page of this beginning was asked for");
+            return Page::Less;
+        };
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                let less = error.asks_for_less() && self.size.too_much(limit);
+                if less && error.code != ErrorCode::Timeout {
+                    reading.asking = false;
+                    return Page::Less;
                 }
+                return Page::Failed(error);
             }
+        };
+        if page.next.is_some() {
+            self.size.fits(limit);
+        }
+        let known = |patch: &Patch| reading.named.contains(&patch.id);
+        let circle = page.next.is_some() && page.conversations.iter().all(known);
+        reading.empty = if circle { reading.empty + 1 } else { 0 };
+        if reading.empty > cx.config.limits.empty {
+            let what = "a conversation list without end that names nobody new";
+            return self.give_up(Error::new(ErrorCode::Protocol, what));
+        }
+        let ids = page.conversations.iter().map(|patch| &patch.id);
+        match crowded(cx, ids) {
+            Some(error) => self.give_up(error),
+            None => Page::Taken(page),
         }
     }
 
     /// It begins again, and the longer a server goes on so, the less often.
-    fn endless_list(&mut self, error: Error) {
-        self.list.failures = self.list.endless;
-        self.list.endless += 1;
-        self.list_failed(error);
+    fn give_up(&mut self, error: Error) -> Page {
+        self.backoff.begin_at(self.endless);
+        self.endless = self.endless.saturating_add(1);
+        Page::Failed(error)
     }
 
-    pub(in crate::core) fn list_failed(&mut self, error: Error) {
-        self.list.asking = false;
-        self.list.failures += 1;
-        let (base, cap) = if error.retryable() { RETRY } else { SLOW_RETRY };
-        let wait = self.backoff(self.list.failures - 1, base, cap);
-        let obey = self.now.mono + error.retry_after.unwrap_or(0);
-        self.list.obey = self.list.obey.max(obey);
-        self.list.retry = self.list.obey.max(self.now.mono + wait);
+    /// It has failed. Answers whether the app has to be told.
+    pub fn on_failure(&mut self, cx: &mut Cx, error: &Error) -> bool {
+        cx.fail(&mut self.backoff, error);
+        if let Some(reading) = &mut self.reading {
+            reading.asking = false;
+        }
         // A `next` that the server does not take any more would be refused for ever.
         if !error.retryable() {
-            self.list.restart();
+            self.restart();
         }
-        self.timelines.values_mut().for_each(Timeline::wake);
-        for call in std::mem::take(&mut self.pull.listing) {
-            self.reject(call, &error);
+        let known = self.told.as_ref().is_some_and(|told| told.is_same(error));
+        if !known {
+            self.told = Some(error.clone());
         }
-        self.failure_event(&error);
-        self.pull.error = Some(error);
-        self.shown.status = true;
+        !known
     }
 
-    /// Tells the app, unless it is the network, or a token of which it was told.
-    pub(super) fn failure_event(&mut self, error: &Error) {
-        let known = [
-            ErrorCode::Network,
-            ErrorCode::Timeout,
-            ErrorCode::Unauthorized,
-        ];
-        if !known.contains(&error.code) {
-            self.error_event(error);
+    /// A page is committed. Answers whether it was the last one.
+    pub fn on_applied(&mut self, page: ListPage) -> bool {
+        self.backoff.succeed();
+        self.told = None;
+        if page.next.is_none() {
+            self.restart();
+            self.endless = 0;
+            return true;
         }
+        if let Some(reading) = &mut self.reading {
+            let ids = page.conversations.into_iter().map(|patch| patch.id);
+            reading.named.add_all(ids);
+            reading.nameless |= page.nameless;
+            reading.asking = false;
+            reading.after = page.next;
+        }
+        false
     }
 
-    /// R7, R11: what is committed is kept for whoever asked before.
-    pub(in crate::core) fn keep_journals(&mut self, events: &[Event]) {
-        if self.list.begun {
-            self.list.journal.extend(events.iter().cloned());
-            if self.list.journal.len() > MAX_JOURNAL {
-                self.list.restart();
-            }
-        }
-        if Fault::NoJournal.on() {
+    /// What is committed wins over what was read before (R11).
+    pub fn note(&mut self, events: &[Event], most: usize) {
+        let Some(reading) = &mut self.reading else {
             return;
-        }
-        for fetch in self.fetches.values_mut() {
-            let about = |event: &&Event| *event.conversation() == fetch.conversation;
-            fetch.journal.extend(events.iter().filter(about).cloned());
-        }
-        let long = |fetch: &&Fetch| fetch.journal.len() > MAX_JOURNAL;
-        let long = self.fetches.values().filter(long);
-        let late: Vec<Rc<str>> = long.map(|fetch| fetch.conversation.clone()).collect();
-        for conversation in late {
-            self.discard_fetches(Some(&conversation));
+        };
+        reading.journal.extend(events.iter().cloned());
+        if reading.journal.len() > most {
+            self.restart();
         }
     }
 
-    /// An own edit or recall, answered while a page is on its way.
-    pub(in crate::core) fn journal_update(&mut self, message: &Rc<Message>) {
-        for fetch in self.fetches.values_mut() {
-            if fetch.conversation == message.conversation {
-                fetch.journal.push(Event::Update(message.clone()));
-            }
-        }
+    /// No backoff that only the client chose is waited out.
+    pub fn forgive(&mut self) {
+        self.backoff.forgive();
+    }
+
+    /// A person waits: nothing is waited out.
+    pub fn urge(&mut self) {
+        self.backoff.urge();
     }
 }

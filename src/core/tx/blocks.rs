@@ -1,12 +1,19 @@
 //! Messages in blocks: where each is held, and what goes to make room (R13).
 
-use super::*;
+use super::{Result, Stop, Tx};
+use crate::core::block;
+use crate::core::block::{Block, BlockId, BlockRef};
+use crate::core::fault::Fault;
+use crate::core::map::{Map, order};
+use crate::core::types::Message;
+use std::rc::Rc;
 
 impl Tx<'_> {
     pub(super) fn load(&mut self, id: &BlockId) -> Result<&mut Block> {
         if !matches!(self.commit.blocks.get(id), Some(Some(_))) {
             let Some(block) = self.db.cached(id) else {
-                return Err(Stop::Need(vec![id.clone()]));
+                self.missing.add(id.clone());
+                return Err(Stop::Need);
             };
             self.commit
                 .blocks
@@ -19,7 +26,7 @@ impl Tx<'_> {
     }
 
     /// The block in which this position is, or would be, if it lies between a block's ends.
-    pub(super) fn block_at(&mut self, conversation: &Rc<str>, seq: u64) -> Option<BlockRef> {
+    fn block_at(&mut self, conversation: &Rc<str>, seq: u64) -> Option<BlockRef> {
         let held = self.held(conversation);
         let at = held.blocks.partition_point(|b| b.hi < seq);
         held.blocks.get(at).copied().filter(|b| b.lo <= seq)
@@ -41,27 +48,9 @@ impl Tx<'_> {
             .map(|i| block[i].clone()))
     }
 
-    /// All blocks that these messages touch, read at once and not one after another.
-    pub(super) fn need(&mut self, messages: &[Rc<Message>]) -> Result<()> {
-        let mut missing = Set::new();
-        for m in messages {
-            if let Some(b) = self.block_at(&m.conversation, m.seq.0) {
-                let id = (m.conversation.clone(), b.lo);
-                if !self.commit.blocks.contains_key(&id) && self.db.cached(&id).is_none() {
-                    missing.add(id);
-                }
-            }
-        }
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Stop::Need(missing.into_keys().collect()))
-        }
-    }
-
     /// Puts a message where it belongs in its segment. The higher version wins; a message that is
     /// there already changes nothing (R10).
-    pub(super) fn hold(&mut self, m: &Rc<Message>) -> Result<()> {
+    pub(in crate::core) fn hold(&mut self, m: &Rc<Message>) -> Result<()> {
         let id = m.conversation.clone();
         let seq = m.seq.0;
         let held = self.held(&id);
@@ -74,8 +63,10 @@ impl Tx<'_> {
             .map(|i| held.blocks[i])
             .filter(|b| b.lo >= segment.lo);
         let above = held.blocks.get(at).copied().filter(|b| b.lo <= segment.hi);
+        let (most, most_bytes) = (self.limits.block_messages, self.limits.block_bytes);
         let roomy = |b: &BlockRef| {
-            (b.count as usize) < block::FULL && (b.bytes as usize) < block::FULL_BYTES
+            let bytes = (b.bytes as usize).saturating_add(block::weight(m));
+            (b.count as usize) < most && bytes <= most_bytes
         };
         match (below, above) {
             (Some(b), _) if seq <= b.hi => return self.hold_within(m, at - 1),
@@ -113,31 +104,77 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// R3: a newer version takes the place of the copy that is held. Answers whether there is such a copy.
+    pub(in crate::core) fn replace(&mut self, m: &Rc<Message>) -> Result<bool> {
+        let id = &m.conversation;
+        let Some(held) = self
+            .message_at(id, m.seq.0)?
+            .filter(|held| m.replaces(held))
+        else {
+            return Ok(false);
+        };
+        if held.id != m.id {
+            self.clash(m);
+        }
+        if let Some(b) = self.block_at(id, m.seq.0) {
+            let block = self.load(&(id.clone(), b.lo))?;
+            if let Ok(i) = block.binary_search_by_key(&m.seq, |held| held.seq) {
+                block[i] = m.clone();
+            }
+            self.resize(id, b.lo);
+        }
+        Ok(true)
+    }
+
     /// [`Tx::hold`] between the ends of a block.
     fn hold_within(&mut self, m: &Rc<Message>, at: usize) -> Result<()> {
         let id = m.conversation.clone();
         let entry = self.held(&id).blocks[at];
         let block = self.load(&(id.clone(), entry.lo))?;
         match block.binary_search_by_key(&m.seq, |held| held.seq) {
-            Ok(i) => {
-                let newer = block[i].version < m.version || block[i].id != m.id;
-                if newer || Fault::OlderPageWins.on() {
-                    block[i] = m.clone();
-                    self.change(&id).updated.push(m.clone());
+            Ok(i) if m.replaces(&block[i]) => {
+                let old = std::mem::replace(&mut block[i], m.clone());
+                if old.id != m.id {
+                    self.clash(m);
                 }
+                self.change(&id).updated.push(m.clone());
+                self.resize(&id, entry.lo);
             }
+            Ok(_) => {}
             Err(i) => {
                 block.insert(i, m.clone());
-                let split = (block.len() > block::FULL).then(|| block.split_off(block.len() / 2));
                 self.grew(&id, at, m);
-                if let Some(upper) = split {
-                    self.split(&id, at, upper);
-                }
+                self.resize(&id, entry.lo);
                 self.change(&id).inserted.push(m.clone());
             }
         }
         self.settle(m);
         Ok(())
+    }
+
+    /// R3: a copy that a timeline shows is not replaced by an older one, also where what was held of it
+    /// went meanwhile (R4).
+    pub fn keep_newer(&mut self, shown: &Rc<Message>) {
+        let (id, seq) = (&shown.conversation, shown.seq.0);
+        let Some(held) = self.commit.held.get(id) else {
+            return;
+        };
+        let at = held.blocks.partition_point(|b| b.hi < seq);
+        let Some(b) = held.blocks.get(at) else { return };
+        let Some(Some(block)) = self.commit.blocks.get_mut(&(id.clone(), b.lo)) else {
+            return;
+        };
+        let older = |m: &Rc<Message>| m.id == shown.id && shown.is_newer_than(m);
+        let found = block.binary_search_by_key(&seq, |m| m.seq.0);
+        let Some(m) = found.ok().map(|at| &mut block[at]).filter(|m| older(m)) else {
+            return;
+        };
+        *m = shown.clone();
+        let change = self.change(id);
+        for m in change.inserted.iter_mut().filter(|m| older(m)) {
+            *m = shown.clone();
+        }
+        self.newer_elsewhere(shown);
     }
 
     /// A message was added to the block at this place of the index.
@@ -149,24 +186,52 @@ impl Tx<'_> {
         entry.bytes = entry.bytes.saturating_add(block::weight(m) as u32);
     }
 
-    /// The upper half of a block that has become too large.
+    /// A block of this transaction whose messages have changed: it is cut in half for as long as it has
+    /// too many, or too many bytes. One message is never too many.
+    fn resize(&mut self, id: &Rc<str>, lo: u64) {
+        let Ok(at) = self.held(id).blocks.binary_search_by_key(&lo, |b| b.lo) else {
+            return;
+        };
+        let (most, most_bytes) = (self.limits.block_messages, self.limits.block_bytes);
+        let Some(Some(block)) = self.commit.blocks.get_mut(&(id.clone(), lo)) else {
+            return;
+        };
+        let bytes = block::weight_of(block);
+        let large = block.len() > most || bytes > most_bytes;
+        let upper = (large && block.len() > 1).then(|| block.split_off(block.len() / 2));
+        match upper {
+            None => self.held(id).blocks[at].bytes = u32::try_from(bytes).unwrap_or(u32::MAX),
+            Some(upper) => {
+                let middle = upper[0].seq.0;
+                self.split(id, at, upper);
+                self.resize(id, lo);
+                self.resize(id, middle);
+            }
+        }
+    }
+
+    /// The block at this place of the index has given its upper messages, which are not none, away.
     pub(super) fn split(&mut self, id: &Rc<str>, at: usize, upper: Block) {
         let entry = self.held(id).blocks[at];
+        let weight = |block: &Block| u32::try_from(block::weight_of(block)).unwrap_or(u32::MAX);
         let moved = BlockRef {
             lo: upper[0].seq.0,
             hi: entry.hi,
             count: upper.len() as u32,
-            bytes: entry.bytes / 2,
+            bytes: weight(&upper),
         };
-        let lower = match self.commit.blocks.get(&(id.clone(), entry.lo)) {
-            Some(Some(lower)) => lower.last().map_or(entry.lo, |m| m.seq.0),
-            _ => entry.lo,
+        let (lower, bytes) = match self.commit.blocks.get(&(id.clone(), entry.lo)) {
+            Some(Some(lower)) => {
+                let last = lower.last().map_or(entry.lo, |m| m.seq.0);
+                (last, weight(lower))
+            }
+            _ => (entry.lo, entry.bytes),
         };
         let held = self.held(id);
         held.blocks[at] = BlockRef {
             hi: lower,
             count: entry.count - moved.count,
-            bytes: entry.bytes / 2,
+            bytes,
             ..entry
         };
         held.blocks.insert(at + 1, moved);
@@ -180,17 +245,18 @@ impl Tx<'_> {
         if Fault::LocalStaysBesideItself.on() {
             return;
         }
-        for local in self.locals() {
+        for local in self.locals_of(&m.conversation) {
             let same_name = m.client_id.as_deref() == Some(&*local.client_id);
             let same_id = local.message.as_ref().is_some_and(|sent| sent.id == m.id);
-            if local.conversation == m.conversation && (same_name || same_id) {
-                // Delivered twice: the first was trimmed before its answer came. Both are it.
-                let twin = local.message.clone().filter(|sent| sent.id != m.id);
-                for message in [Some(m.clone()), twin].into_iter().flatten() {
-                    self.commit.changes.synced.push((local.key(), message));
-                }
-                self.drop_local(local.order);
+            if !same_name && !same_id {
+                continue;
             }
+            // Delivered twice: the first was trimmed before its answer came. Both are it.
+            let twin = local.message.clone().filter(|sent| sent.id != m.id);
+            let both = [Some(m.clone()), twin].into_iter().flatten();
+            let synced = both.map(|message| (local.key(), message));
+            self.commit.changes.synced.extend(synced);
+            self.drop_local(&local, true);
         }
     }
 
@@ -203,10 +269,31 @@ impl Tx<'_> {
         self.commit.blocks.retain(|(of, _), _| of != id);
         self.commit.cleared.add(id.clone());
         self.change(id).cleared = true;
+        self.forget_doubts(id);
+    }
+
+    /// Cuts blocks that could not be read out of their segments, which are split there.
+    pub fn cut_out(&mut self, ids: &[BlockId]) {
+        for (id, lo) in ids {
+            let held = self.held(id);
+            let Ok(at) = held.blocks.binary_search_by_key(lo, |b| b.lo) else {
+                continue;
+            };
+            let gone = held.blocks.remove(at);
+            let neighbour = |at: Option<usize>| at.and_then(|at| held.blocks.get(at));
+            let below = neighbour(at.checked_sub(1)).map(|b| b.hi);
+            let above = neighbour(Some(at)).map(|b| b.lo);
+            if Fault::NothingIsCutOut.on() {
+                continue;
+            }
+            held.segments.cut_out((gone.lo, gone.hi), below, above);
+            self.commit.blocks.insert((id.clone(), *lo), None);
+            self.change(id).cut = true;
+        }
     }
 
     /// Cuts what is older than `before` out of the blocks.
-    pub(super) fn cut_below(&mut self, id: &Rc<str>, before: u64) -> Result<()> {
+    pub(in crate::core) fn cut_below(&mut self, id: &Rc<str>, before: u64) -> Result<()> {
         let gone = self.held(id).blocks.partition_point(|b| b.hi < before);
         let dropped: Vec<BlockRef> = self.held(id).blocks.drain(..gone).collect();
         for b in dropped {
@@ -245,42 +332,46 @@ impl Tx<'_> {
     pub fn evict(&mut self, count: u64, shown: &Map<Rc<str>, u64>) -> u64 {
         let ids: Vec<(bool, u64, Rc<str>)> = self
             .db
-            .held
+            .histories()
             .iter()
             .filter(|(_, held)| !held.blocks.is_empty())
-            .map(|(id, _)| {
-                let opened = self.db.opened.get(id).copied().unwrap_or(0);
-                (shown.contains_key(id), opened, id.clone())
-            })
+            .map(|(id, _)| (shown.contains_key(id), self.db.opened(id), id.clone()))
             .collect();
         let mut gone = 0;
         for i in order(ids.len(), &|a, b| ids[a] < ids[b]) {
             let id = ids[i].2.clone();
-            while gone < count {
-                let held = self.held(&id);
-                let Some(oldest) = held.blocks.first().copied() else {
-                    break;
-                };
-                let needed = shown.get(&id).is_some_and(|shown| oldest.hi >= *shown);
-                if needed && !Fault::ShownIsEvicted.on() {
-                    break;
-                }
-                held.blocks.remove(0);
-                let next = held.blocks.first().map(|b| b.lo);
-                let segment = held.segments.containing(oldest.lo).cloned();
-                match (segment, next) {
-                    _ if Fault::EvictionLeavesTheSegment.on() => {}
-                    (Some(segment), Some(next)) if segment.contains(next) => {
-                        // What is left reaches down to just above what went: that nothing lies
-                        // between is still known.
-                        held.segments.evict_below(oldest.hi + 1);
-                    }
-                    _ => held.segments.drop_containing(oldest.lo),
-                }
-                self.commit.blocks.insert((id.clone(), oldest.lo), None);
-                gone += u64::from(oldest.count);
+            let needed = shown.get(&id).filter(|_| !Fault::ShownIsEvicted.on());
+            let needed = needed.copied();
+            while gone < count
+                && let Some(evicted) = self.evict_oldest(&id, needed)
+            {
+                gone += evicted;
             }
         }
         gone
+    }
+
+    /// Drops a conversation's oldest block, unless it reaches to `needed`. Answers how many messages went.
+    fn evict_oldest(&mut self, id: &Rc<str>, needed: Option<u64>) -> Option<u64> {
+        let held = self.held(id);
+        let oldest = held.blocks.first().copied()?;
+        if needed.is_some_and(|needed| oldest.hi >= needed) {
+            return None;
+        }
+        held.blocks.remove(0);
+        let next = held.blocks.first().map(|b| b.lo);
+        let segment = held.segments.containing(oldest.lo).cloned();
+        match (segment, next) {
+            _ if Fault::EvictionLeavesTheSegment.on() => {}
+            // What is left reaches down to just above what went: that nothing lies between is still
+            // known.
+            (Some(segment), Some(next)) if segment.contains(next) => {
+                held.segments.evict_below(oldest.hi + 1);
+            }
+            _ => held.segments.drop_containing(oldest.lo),
+        }
+        self.commit.blocks.insert((id.clone(), oldest.lo), None);
+        self.change(id).evicted = true;
+        Some(u64::from(oldest.count))
     }
 }

@@ -1,245 +1,118 @@
-//! What a transaction comes to: the writes of the one database transaction, and the committed state
-//! after it (R9).
+//! What a transaction comes to: what it changes of what is stored, and what that did.
 
-use super::*;
+use std::rc::Rc;
 
-impl Commit {
-    /// The writes of the one transaction.
-    pub fn writes(&mut self, db: &Db) -> Vec<Write> {
-        let mut writes = Vec::new();
-        for id in self.cleared.keys() {
-            writes.push(Write::DeleteRange {
-                table: Table::Blocks,
-                lo: records::block_key(id, 0),
-                hi: records::block_key(id, u64::MAX),
-            });
-        }
-        for ((id, lo), block) in &self.blocks {
-            let key = records::block_key(id, *lo);
-            match block {
-                Some(block) => {
-                    let unchanged = !self.cleared.contains(id)
-                        && db
-                            .peek(&(id.clone(), *lo))
-                            .is_some_and(|held| *held == *block);
-                    if unchanged {
-                        // Something came and went again: the index has estimated what stayed.
-                        let bytes = db
-                            .held(id)
-                            .blocks
-                            .iter()
-                            .find(|b| b.lo == *lo)
-                            .map(|b| b.bytes);
-                        let index = self.held.get_mut(id).map(|held| &mut held.blocks);
-                        let entry =
-                            index.and_then(|blocks| blocks.iter_mut().find(|b| b.lo == *lo));
-                        if let (Some(entry), Some(bytes)) = (entry, bytes) {
-                            entry.bytes = bytes;
-                        }
-                        continue;
-                    }
-                    let value = block::encode(id, block);
-                    if let Some(held) = self.held.get_mut(id)
-                        && let Ok(at) = held.blocks.binary_search_by_key(lo, |b| b.lo)
-                    {
-                        held.blocks[at].bytes = value.len() as u32;
-                    }
-                    writes.push(Write::Put {
-                        table: Table::Blocks,
-                        key,
-                        value,
-                    });
-                }
-                None => writes.push(Write::Delete {
-                    table: Table::Blocks,
-                    key,
-                }),
-            }
-        }
-        for (id, held) in &self.held {
-            if db.held.get(id).is_some_and(|old| **old == *held) {
-                continue;
-            }
-            let key = records::conversation_key(id);
-            writes.push(if *held == Held::default() {
-                Write::Delete {
-                    table: Table::Segments,
-                    key,
-                }
-            } else {
-                Write::Put {
-                    table: Table::Segments,
-                    key,
-                    value: records::write_held(id, held),
-                }
-            });
-        }
-        for (id, state) in &self.list {
-            let key = records::conversation_key(id);
-            writes.push(match state {
-                Some(state) => Write::Put {
-                    table: Table::Conversations,
-                    key,
-                    value: records::write_conversation(state),
-                },
-                None => Write::Delete {
-                    table: Table::Conversations,
-                    key,
-                },
-            });
-        }
-        for (order, local) in &self.outbox {
-            let key = records::local_key(*order);
-            writes.push(match local {
-                Some(local) => Write::Put {
-                    table: Table::Outbox,
-                    key,
-                    value: records::write_local(local),
-                },
-                None => Write::Delete {
-                    table: Table::Outbox,
-                    key,
-                },
-            });
-        }
-        for (id, seq) in &self.marks {
-            let key = records::mark_key(id);
-            writes.push(match seq {
-                Some(seq) => Write::Put {
-                    table: Table::Outbox,
-                    key,
-                    value: records::write_mark(id, *seq),
-                },
-                None => Write::Delete {
-                    table: Table::Outbox,
-                    key,
-                },
-            });
-        }
-        for (id, at) in &self.opened {
-            let key = records::opened_key(id);
-            writes.push(match at {
-                Some(at) => Write::Put {
-                    table: Table::Meta,
-                    key,
-                    value: records::write_opened(id, *at),
-                },
-                None => Write::Delete {
-                    table: Table::Meta,
-                    key,
-                },
-            });
-        }
-        if self.cursors_cleared && !db.cursors.is_empty() {
-            writes.push(Write::DeleteRange {
-                table: Table::Meta,
-                lo: records::cursor_key(""),
-                hi: records::cursor_end(),
-            });
-        }
-        for (id, cursor) in &self.cursors {
-            if !self.cursors_cleared && db.cursors.get(id) == cursor.as_ref() {
-                continue;
-            }
-            let key = records::cursor_key(id);
-            writes.push(match cursor {
-                Some(cursor) => Write::Put {
-                    table: Table::Meta,
-                    key,
-                    value: records::write_cursor(id, cursor),
-                },
-                None => Write::Delete {
-                    table: Table::Meta,
-                    key,
-                },
-            });
-        }
-        if !self.deliveries.is_empty() {
-            let (number, old) = self.remembered(db);
-            writes.push(Write::Put {
-                table: Table::Deliveries,
-                key: records::deliveries_key(number),
-                value: records::write_deliveries(number, self.deliveries.keys()),
-            });
-            writes.extend(old.into_iter().map(|number| Write::Delete {
-                table: Table::Deliveries,
-                key: records::deliveries_key(number),
-            }));
-        }
-        // The cursor last, though all are one transaction: whoever reads this in order sees R9.
-        if let Some(meta) = self.meta.as_ref().filter(|meta| **meta != db.meta) {
-            writes.push(Write::Put {
-                table: Table::Meta,
-                key: records::meta_key(),
-                value: records::write_meta(meta),
-            });
-        }
-        writes
-    }
+use crate::core::block::{Block, BlockId};
+use crate::core::irregular::Irregular;
+use crate::core::map::{Map, Set};
+use crate::core::records::{self, Held, Left, Local, Stamp};
+use crate::core::types::{Conversation, Message, Overflow};
 
-    /// R10: the number of the record of these deliveries, and the records that are forgotten for it.
-    fn remembered(&self, db: &Db) -> (u64, Vec<u64>) {
-        let number = db.deliveries.keys().next_back().map_or(0, |last| last + 1);
-        let mut count = db.delivered.len() + self.deliveries.len();
-        let mut old = Vec::new();
-        for (number, names) in db.deliveries.iter() {
-            if count.saturating_sub(names.len()) < REMEMBERED {
-                break;
-            }
-            count -= names.len();
-            old.push(*number);
-        }
-        (number, old)
-    }
+/// What a commit did to one conversation, for the timelines that show it.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// messages that are held now and were not
+    pub inserted: Vec<Rc<Message>>,
+    /// newer versions of messages, held or not (R3: an open timeline may show them)
+    pub updated: Vec<Rc<Message>>,
+    /// its segments went: SyncGapOverflow, or a block that did not check
+    pub cleared: bool,
+    /// its segments stayed over an overflow, and are not fresh (R4, `keep`)
+    pub kept: bool,
+    /// positions of messages that were kept, and that the server does not have any more
+    pub gone: Vec<u64>,
+    /// the account has left it
+    pub removed: bool,
+    /// what is older than this is gone
+    pub trimmed: Option<u64>,
+    /// the oldest of what was held has made room (R13)
+    pub evicted: bool,
+    /// blocks were cut out of its segments: they could not be read
+    pub cut: bool,
+    /// some of what was kept is fresh again; whether something was missing there
+    pub revalidated: Option<bool>,
+}
 
-    /// It is written: from here on it is the committed state.
-    pub fn take_over(self, db: &mut Db) -> Changes {
-        let (number, old) = self.remembered(db);
-        for id in self.cleared.keys() {
-            db.uncache_all(id);
-        }
-        for (id, block) in self.blocks {
-            match block {
-                Some(block) => db.cache(id, Rc::new(block)),
-                None => db.uncache(&id),
-            }
-        }
-        for (id, held) in self.held {
-            if held == Held::default() {
-                db.held.remove(&id);
-            } else {
-                db.held.insert(id, Rc::new(held));
-            }
-        }
-        put_all(&mut db.list, self.list);
-        put_all(&mut db.outbox, self.outbox);
-        put_all(&mut db.marks, self.marks);
-        put_all(&mut db.opened, self.opened);
-        if !self.deliveries.is_empty() {
-            for number in old {
-                let names = db.deliveries.remove(&number).unwrap_or_default();
-                names.iter().for_each(|name| _ = db.delivered.remove(name));
-            }
-            db.delivered.add_all(self.deliveries.keys().cloned());
-            let names = self.deliveries.into_keys().collect();
-            db.deliveries.insert(number, names);
-        }
-        if self.cursors_cleared {
-            db.cursors.clear();
-        }
-        put_all(&mut db.cursors, self.cursors);
-        if let Some(meta) = self.meta {
-            db.meta = meta;
-        }
-        self.changes
+/// What a commit did, for everything that is shown.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// by conversation
+    pub conversations: Map<Rc<str>, Change>,
+    /// new messages of others, in the order they came
+    pub messages: Vec<Rc<Message>>,
+    /// newer versions, in the order they came
+    pub updates: Vec<Rc<Message>>,
+    /// what overflowed
+    pub overflow: Option<Overflow>,
+    /// how many events were news
+    pub news: usize,
+    /// own messages that the sync has brought: the local item's key, and the message that takes it
+    pub synced: Vec<(String, Rc<Message>)>,
+    /// the server's list changed
+    pub list: bool,
+    /// own messages changed
+    pub outbox: bool,
+    /// what was not as it has to be
+    pub irregular: Irregular,
+    /// conversations that are in doubt from now on (R14)
+    pub doubted: Vec<Rc<str>>,
+    /// conversations of which the server says how far they were read
+    pub read: Set<Rc<str>>,
+}
+
+impl Changes {
+    /// Whether a batch has brought what was not known.
+    pub fn is_news(&self) -> bool {
+        let inserted = |change: &Change| !change.inserted.is_empty();
+        let own = !self.synced.is_empty();
+        self.list || own || !self.updates.is_empty() || self.conversations.values().any(inserted)
     }
 }
 
-fn put_all<K: Ord, V>(map: &mut Map<K, V>, changed: Map<K, Option<V>>) {
-    for (key, value) in changed {
-        match value {
-            Some(value) => _ = map.insert(key, value),
-            None => _ = map.remove(&key),
-        }
+/// What a transaction changes: to write, and to take over once it is written.
+#[derive(Debug, Default)]
+pub struct Commit {
+    pub(super) held: Map<Rc<str>, Held>,
+    /// `None`: dropped
+    pub(super) blocks: Map<BlockId, Option<Block>>,
+    /// all blocks of these go, before any is written
+    pub(super) cleared: Set<Rc<str>>,
+    pub(super) list: Map<Rc<str>, Option<Rc<Conversation>>>,
+    pub(super) outbox: Map<u64, Option<Rc<Local>>>,
+    /// the place of the next own message
+    pub(super) next_order: Option<u64>,
+    /// own messages that leave the outbox
+    pub(super) left: Vec<Left>,
+    pub(super) marks: Map<Rc<str>, Option<u64>>,
+    pub(super) opened: Map<Rc<str>, Option<u64>>,
+    /// all conversations' cursors go, before any is written
+    pub(super) cursors_cleared: bool,
+    pub(super) cursors: Map<Rc<str>, Option<String>>,
+    /// applied now (R10)
+    pub(super) deliveries: Set<Rc<str>>,
+    /// those that came once more: about to be acknowledged, so not to be forgotten
+    pub(super) repeated: Set<Rc<str>>,
+    pub(super) meta: Option<records::Meta>,
+    /// the account's record is written, changed or not: the database is new
+    pub(super) meta_anew: bool,
+    /// the number of the deliveries' record, and the records that are forgotten for it (R10)
+    pub(super) remembered: (u64, Vec<u64>),
+    /// likewise of those that leave the outbox
+    pub(super) leaving: (u64, Vec<u64>),
+    /// what this commit is called; none, where nothing is written
+    pub(super) stamp: Stamp,
+    /// what it did, for everything that is shown
+    pub changes: Changes,
+}
+
+impl Commit {
+    /// Whether it stores messages: that needs room.
+    pub fn puts_blocks(&self) -> bool {
+        self.blocks.values().any(Option::is_some)
+    }
+
+    /// Whether it is about what is held of this conversation.
+    pub fn touches(&self, conversation: &Rc<str>) -> bool {
+        self.held.contains_key(conversation)
     }
 }

@@ -1,11 +1,24 @@
-//! The owed conversation list (R11).
+//! Conversations' states, and the owed list of them (R11).
 
-use super::*;
+use super::Tx;
+use crate::core::events::{self, Event};
+use crate::core::fault::Fault;
+use crate::core::map::{Set, order};
+use crate::core::types::{Conversation, Message};
+use crate::core::wire::list::ListPage;
+use std::rc::Rc;
 
 impl Tx<'_> {
     /// A page of the owed list (R11): `journal` has the events applied since the list began, `named`
-    /// the conversations that its earlier pages listed.
-    pub fn list_page(&mut self, page: &ListPage, named: &Set<Rc<str>>, journal: &[Event]) {
+    /// the conversations that its earlier pages listed; `nameless`: an entry of those had no id.
+    pub fn list_page(
+        &mut self,
+        page: &ListPage,
+        named: &Set<Rc<str>>,
+        nameless: bool,
+        journal: &[Event],
+    ) {
+        self.commit.changes.irregular.append(&page.irregular);
         // By conversation, each one's in their order: many of both would take long to compare.
         let about = |i: &usize| journal[*i].conversation();
         let sorted = order(journal.len(), &|a, b| about(&a) < about(&b));
@@ -16,32 +29,21 @@ impl Tx<'_> {
         };
         for patch in &page.conversations {
             let id = &patch.id;
-            self.patch(patch);
+            events::listed(self, patch);
             if Fault::ListWinsOverEvents.on() {
                 continue;
             }
             // Events applied since it began win over it.
             for event in since(id) {
-                match event {
-                    Event::Conversation(patch) => self.patch(patch),
-                    Event::Update(m) | Event::Message { message: m, .. } => {
-                        _ = self.newer_elsewhere(m)
-                    }
-                    Event::Removed(_) => {
-                        self.set_state(id, None);
-                        self.held(id).last_known = None;
-                    }
-                    Event::Trim { .. } => {}
-                }
+                event.replay_on_list(self);
             }
         }
         if page.next.is_some() {
             return;
         }
-        // Also what is held of one that is in no list.
-        let mut known = Set::new();
-        known.add_all(self.db.list.keys().cloned());
-        known.add_all(self.db.held.keys().cloned());
+        // Also what is held, or only stored, of one that is in no list.
+        let mut known = self.db.with_history();
+        known.add_all(self.db.list().keys().cloned());
         let mut listed = Set::new();
         listed.add_all(page.conversations.iter().map(|patch| patch.id.clone()));
         let lacking: Vec<String> = known
@@ -54,7 +56,12 @@ impl Tx<'_> {
         let meta = self.meta();
         meta.owed = false;
         meta.listed = true;
-        meta.suspects = lacking;
+        // An entry that has no id might be any of these.
+        let nameless = (nameless || page.nameless) && !Fault::NamelessIsNobody.on();
+        meta.suspects = match nameless {
+            true => Vec::new(),
+            false => lacking,
+        };
     }
 
     /// R11: a pull begun after the list's last page has caught up, and no event named these. Of
@@ -66,10 +73,29 @@ impl Tx<'_> {
             let suspects = std::mem::take(&mut self.meta().suspects);
             gone.extend(suspects.into_iter().map(Rc::from));
         }
-        let left = |id: &&Rc<str>| !self.db.cursors.contains_key(*id);
+        let left = |id: &&Rc<str>| !self.db.cursors().contains_key(*id);
         gone.extend(unnamed.iter().filter(left).cloned());
         for id in gone.iter().filter(|_| !Fault::SuspectsStay.on()) {
-            self.removed(id);
+            events::left(self, id);
         }
+    }
+
+    /// R3, of a `lastMessage`.
+    pub(in crate::core) fn newer_elsewhere(&mut self, m: &Rc<Message>) -> bool {
+        let Some(state) = self.state(&m.conversation) else {
+            return false;
+        };
+        let older = state
+            .last_message
+            .as_ref()
+            .is_some_and(|l| l.id == m.id && m.is_newer_than(l));
+        if older && !Fault::LastMessageStays.on() {
+            let state = Conversation {
+                last_message: Some(m.clone()),
+                ..Conversation::clone(&state)
+            };
+            self.set_state(&m.conversation, Some(state));
+        }
+        older
     }
 }

@@ -1,6 +1,7 @@
 // A sync on Dexie: a record a message under [conversation, seq], the cursor in the same transaction.
 
 import { Dexie } from "dexie";
+import { pageBack } from "./paging.js";
 
 export const DEXIE_VERSION = Dexie.semVer;
 const BATCH = 500;
@@ -12,13 +13,19 @@ function connect(name) {
 }
 
 async function readPage(database, conversation, before, size) {
-  const page = await database.table("messages").where("[conversation+seq]").between([conversation, Dexie.minKey], [conversation, before], false, false).reverse().limit(size).toArray();
+  const page = await database
+    .table("messages")
+    .where("[conversation+seq]")
+    .between([conversation, Dexie.minKey], [conversation, before], false, false)
+    .reverse()
+    .limit(size)
+    .toArray();
   return page.reverse();
 }
 
 export const dexie = {
   name: "Dexie",
-  does: "bulkPut of a batch's messages and put of the cursor in one transaction; where(\"[conversation+seq]\").between(…).reverse().limit(30).toArray()",
+  does: 'bulkPut of a batch\'s messages and put of the cursor in one transaction; where("[conversation+seq]").between(…).reverse().limit(30).toArray()',
 
   async open(name, feed) {
     const database = connect(name);
@@ -31,10 +38,9 @@ export const dexie = {
     let cursor = (await meta.get("cursor")) ?? "0";
     for (let hasMore = true; hasMore; ) {
       const batch = await feed.pull({ cursor, limit: BATCH });
-      await database.transaction("rw", messages, meta, () => Promise.all([
-        messages.bulkPut(batch.events.map((event) => event.message)),
-        meta.put(batch.cursor, "cursor"),
-      ]));
+      await database.transaction("rw", messages, meta, () =>
+        Promise.all([messages.bulkPut(batch.events.map((event) => event.message)), meta.put(batch.cursor, "cursor")]),
+      );
       ({ cursor, hasMore } = batch);
     }
   },
@@ -46,16 +52,12 @@ export const dexie = {
   async pageBack(name, _feed, conversation, size, pages, between) {
     const database = connect(name);
     const seqs = (await readPage(database, conversation, Dexie.maxKey, size)).map((message) => message.seq);
-    const times = [];
-    for (let page = 0; page < pages; page++) {
-      await between();
-      const began = performance.now();
-      const found = await readPage(database, conversation, seqs[0], size);
-      times.push(performance.now() - began);
-      seqs.unshift(...found.map((message) => message.seq));
-    }
+    const paged = await pageBack(seqs, pages, between, async (before) => {
+      const found = await readPage(database, conversation, before, size);
+      return () => found.map((message) => message.seq);
+    });
     database.close();
-    return { times, seqs };
+    return paged;
   },
 
   async close({ database }) {

@@ -1,7 +1,10 @@
 // The backend, in the page's memory: one account, whose log of events is the messages in their order. It has
 // the contract's Transport, and all contenders pull their batches from it.
 
-/** What a server would answer, of one line of the data. `seq` is the message's place in the account's log, so it is not dense. */
+/**
+ * What a server would answer, of one line of the data. `seq` is the message's place in the account's log, so it is not
+ * dense.
+ */
 function eventsOf(lines) {
   const newest = new Map();
   return lines.map((line, index) => {
@@ -9,7 +12,16 @@ function eventsOf(lines) {
     const seq = index + 1;
     const prev = newest.get(conversation) ?? null;
     newest.set(conversation, seq);
-    const message = { id: `m${seq}`, conversation, seq, sender, createdAt, version: 1, state: "normal", body: { kind, text } };
+    const message = {
+      id: `m${seq}`,
+      conversation,
+      seq,
+      sender,
+      createdAt,
+      version: 1,
+      state: "normal",
+      body: { kind, text },
+    };
     return { type: "message", message, prev };
   });
 }
@@ -51,7 +63,15 @@ export class Feed {
   }
 
   async conversations() {
-    const conversations = this.#conversations.map((id) => ({ id, unread: 0, lastSeq: null, readSeq: null, sort: 0, lastMessage: null, meta: null }));
+    const conversations = this.#conversations.map((id) => ({
+      id,
+      unread: 0,
+      lastSeq: null,
+      readSeq: null,
+      sort: 0,
+      lastMessage: null,
+      meta: null,
+    }));
     return { conversations, next: null };
   }
 

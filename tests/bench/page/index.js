@@ -63,9 +63,15 @@ async function pageBack(key, database, count, conversation, size, pages) {
   feed.happen(count);
   await settle();
   const { times, seqs } = await contender.pageBack(database, feed, conversation, size, pages, frame);
-  const expected = events.slice(0, count).filter((event) => event.message.conversation === conversation).slice(-size * (pages + 1));
+  const expected = events
+    .slice(0, count)
+    .filter((event) => event.message.conversation === conversation)
+    .slice(-size * (pages + 1));
   const wrong = expected.findLastIndex((event, index) => event.message.seq !== seqs[index]);
-  must(wrong < 0 && seqs.length === expected.length, `${contender.name} read ${seqs.length} messages, which are not the newest ${expected.length}: ${seqs[wrong]} instead of ${expected[wrong]?.message.seq}`);
+  must(
+    wrong < 0 && seqs.length === expected.length,
+    `${contender.name} read ${seqs.length} messages, which are not the newest ${expected.length}: ${seqs[wrong]} instead of ${expected[wrong]?.message.seq}`,
+  );
   return times;
 }
 
@@ -85,4 +91,6 @@ async function remove(key, database) {
   await CONTENDERS[key].remove(database);
 }
 
-Object.assign(globalThis, { bench: { DEXIE_VERSION, contenders, loadMessages, catchUp, pageBack, coldOpen, remove, wasmBytes } });
+Object.assign(globalThis, {
+  bench: { DEXIE_VERSION, contenders, loadMessages, catchUp, pageBack, coldOpen, remove, wasmBytes },
+});

@@ -1,5 +1,7 @@
 // The same without a library, as fast as IndexedDB gets with a record a message.
 
+import { pageBack } from "./paging.js";
+
 const BATCH = 500;
 
 const done = (request) =>
@@ -50,7 +52,7 @@ async function readPage(database, conversation, before, size) {
 
 export const plain = {
   name: "plain IndexedDB",
-  does: `a put for each message, without its key, and the cursor in one transaction; ${BACKWARDS ? "getAll with direction \"prev\" and a count" : "a cursor that goes backwards"}`,
+  does: `a put for each message, without its key, and the cursor in one transaction; ${BACKWARDS ? 'getAll with direction "prev" and a count' : "a cursor that goes backwards"}`,
 
   async open(name, feed) {
     return { database: await connect(name), feed };
@@ -78,16 +80,12 @@ export const plain = {
     const database = await connect(name);
     // an array is greater than every number
     const seqs = (await readPage(database, conversation, [], size)).map((message) => message.seq);
-    const times = [];
-    for (let page = 0; page < pages; page++) {
-      await between();
-      const began = performance.now();
-      const found = await readPage(database, conversation, seqs[0], size);
-      times.push(performance.now() - began);
-      seqs.unshift(...found.map((message) => message.seq));
-    }
+    const paged = await pageBack(seqs, pages, between, async (before) => {
+      const found = await readPage(database, conversation, before, size);
+      return () => found.map((message) => message.seq);
+    });
     database.close();
-    return { times, seqs };
+    return paged;
   },
 
   async close({ database }) {

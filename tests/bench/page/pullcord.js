@@ -1,6 +1,7 @@
 // Pullcord as an app uses it, with a transport in the page.
 
 import { Feed } from "./feed.js";
+import { pageBack } from "./paging.js";
 
 /** @type {Promise<any>} */
 let imported;
@@ -9,13 +10,15 @@ let memory = null;
 
 // the instance is the package's own: its memory is seen where it is made
 const instantiate = WebAssembly.instantiate;
-WebAssembly.instantiate = /** @type {any} */ (async (/** @type {any} */ source, /** @type {any} */ imports) => {
-  /** @type {any} */
-  const made = await instantiate(source, imports);
-  // the package's exports have short names
-  memory = Object.values((made.instance ?? made).exports).find((value) => value instanceof WebAssembly.Memory);
-  return made;
-});
+WebAssembly.instantiate = /** @type {any} */ (
+  async (/** @type {any} */ source, /** @type {any} */ imports) => {
+    /** @type {any} */
+    const made = await instantiate(source, imports);
+    // the package's exports have short names
+    memory = Object.values((made.instance ?? made).exports).find((value) => value instanceof WebAssembly.Memory);
+    return made;
+  }
+);
 
 export const wasmBytes = () => memory.buffer.byteLength;
 
@@ -85,21 +88,19 @@ export const pullcord = {
     const { client, timeline } = await firstPage(database, feed, conversation, size);
     await until(client.status, ({ caughtUp }) => caughtUp);
     const seqs = timeline.getSnapshot().items.map((item) => Number(item.message.seq));
-    const times = [];
     console.profile();
-    for (let page = 0; page < pages; page++) {
-      await between();
-      const began = performance.now();
+    const paged = await pageBack(seqs, pages, between, async () => {
       const { added, source } = await timeline.loadOlder({ limit: size });
       const { items } = timeline.getSnapshot();
-      times.push(performance.now() - began);
-      if (source !== "cache") throw new Error(`a page came from ${source}`);
-      seqs.unshift(...items.slice(0, added).map((item) => Number(item.message.seq)));
-    }
+      return () => {
+        if (source !== "cache") throw new Error(`a page came from ${source}`);
+        return items.slice(0, added).map((item) => Number(item.message.seq));
+      };
+    });
     console.profileEnd();
     timeline.close();
     await client.close();
-    return { times, seqs };
+    return paged;
   },
 
   async close(client) {

@@ -1,6 +1,15 @@
 //! The end: the trouble stops, and everything comes right, without a storm.
 
-use super::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+use pullcord::core::net::Notice;
+use serde_json::json;
+
+use super::{Event, LONGEST_BACKOFF, LONGEST_RETRY_AFTER, Trouble, World, kind};
+use crate::simulation::check::{self, Checked};
+use crate::simulation::device::{Call, Device, Machine};
+use crate::simulation::facade::{Item, Loading};
+use crate::simulation::mode::Scope;
 
 impl World {
     pub(super) fn calm(&mut self) -> Checked {
@@ -17,9 +26,44 @@ impl World {
         self.server.prompt = true;
         self.server.sick = 0;
         self.server.again = 0;
+        self.server.spoils = 0;
         self.server_moved()?;
-        for device in &mut self.devices {
-            device.link = true;
+        self.wake()?;
+        if self.mode.hints {
+            // A server may have asked for some minutes of rest.
+            self.pass(LONGEST_RETRY_AFTER)?;
+        }
+        self.failing_alone()?;
+        let before = self.requests.clone();
+        let mut ms = 3 * LONGEST_BACKOFF;
+        self.pass(ms)?;
+        ms = self.slow_lines_catch_up(ms)?;
+        self.no_storm(&before, ms)?;
+        self.somebody_writes()?;
+        for device in self.writers() {
+            self.converged(device).map_err(|error| {
+                format!("{} has not come right: {error}", self.devices[device].name)
+            })?;
+        }
+        self.last_handover()?;
+        for device in self.writers() {
+            self.burst(device)?;
+        }
+        self.quiet()?;
+        for device in self.writers() {
+            self.read_back(device)?;
+        }
+        self.machines.iter_mut().try_for_each(|machine| {
+            machine.disk.mend();
+            machine.disk.reread()
+        })
+    }
+
+    /// Whoever sleeps or is away is there again, with a network and a token.
+    fn wake(&mut self) -> Checked {
+        for machine in &mut self.machines {
+            machine.link = true;
+            machine.full = None;
         }
         // What was lost or late before stays so; whoever sleeps wakes up, and a closed tab is opened
         // again, within this time.
@@ -35,54 +79,46 @@ impl World {
             self.devices[device].hidden = false;
             self.devices[device].hidden_since = None;
             self.command(device, json!({ "op": "visibility", "hidden": false }))?;
-            self.command(device, json!({ "op": "network", "online": true }))?;
-            let needs_auth = self.devices[device]
-                .facade
-                .status
-                .as_ref()
-                .is_some_and(|s| s.connection == "needs-auth");
-            if needs_auth {
-                let call = self.devices[device].new_call(Call::Sync);
-                self.command(device, json!({ "op": "sync", "call": call }))?;
-            }
-            // A refusal is final for its call: the user opens the list anew.
-            let refused: Vec<(u64, String)> = self.devices[device]
-                .facade
-                .timelines
-                .iter()
-                .filter(|(_, v)| v.error.is_some())
-                .map(|(id, v)| (*id, v.conversation.clone()))
-                .collect();
-            for (id, conversation) in refused {
-                self.devices[device].facade.close(id);
-                self.command(device, json!({ "op": "close-timeline", "timeline": id }))?;
-                self.open(device, &conversation)?;
-            }
-            let released: Vec<u64> = self.devices[device]
-                .facade
-                .timelines
-                .iter()
-                .filter(|(_, v)| v.released)
-                .map(|(id, _)| *id)
-                .collect();
-            for id in released {
-                self.devices[device].facade.close(id);
-                self.command(device, json!({ "op": "close-timeline", "timeline": id }))?;
-            }
+            // What is only a hint may stay wrong for good.
+            let online = !self.mode.hints || self.rng.chance(50);
+            self.command(device, json!({ "op": "network", "online": online }))?;
+            self.asks_for_a_token(device)?;
+            self.opens_anew(device)?;
         }
-        self.failing_alone()?;
-        let before = self.requests.clone();
-        self.pass(3 * LONGEST_BACKOFF)?;
-        self.no_storm(&before, 3 * LONGEST_BACKOFF)?;
-        for device in 0..self.devices.len() {
-            self.converged(device).map_err(|error| {
-                format!("{} has not come right: {error}", self.devices[device].name)
-            })?;
+        Ok(())
+    }
+
+    /// What was refused or let go is closed, and what was refused is opened again.
+    fn opens_anew(&mut self, device: usize) -> Checked {
+        // A refusal is final for its call: the user opens the list anew.
+        let refused: Vec<(u64, String)> = self.devices[device]
+            .facade
+            .timelines
+            .iter()
+            .filter(|(_, v)| v.error.is_some())
+            .map(|(id, v)| (*id, v.conversation.clone()))
+            .collect();
+        for (id, conversation) in refused {
+            self.devices[device].facade.close(id);
+            self.command(device, json!({ "op": "close-timeline", "timeline": id }))?;
+            self.open(device, &conversation)?;
         }
-        for device in 0..self.devices.len() {
-            self.burst(device)?;
+        let released: Vec<u64> = self.devices[device]
+            .facade
+            .timelines
+            .iter()
+            .filter(|(_, v)| v.released)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in released {
+            self.devices[device].facade.close(id);
+            self.command(device, json!({ "op": "close-timeline", "timeline": id }))?;
         }
-        // Then nothing happens any more but the slow timer.
+        Ok(())
+    }
+
+    /// Nothing happens any more but the slow timer.
+    fn quiet(&mut self) -> Checked {
         let before = self.requests.clone();
         let quiet = 600_000;
         self.pass(quiet)?;
@@ -90,14 +126,17 @@ impl World {
             for (kind, count) in &self.requests[device] {
                 let made = count - before.get(kind).unwrap_or(&0);
                 let interval = if self.mode.long_poll {
-                    self.least_wait.unwrap_or(5_000).max(5_000)
+                    // What ended early is learned, and kept for as long as nobody comes back to the page.
+                    self.least_wait.unwrap_or(5_000).clamp(2_000, 5_000)
                 } else if self.config["notify"] == "socket" {
                     30_000
                 } else {
                     5_000
                 };
+                // One with too many cursors asks in pieces.
+                let pieces = if self.mode.largest < usize::MAX { 8 } else { 1 };
                 let allowed = if *kind == "pull" {
-                    quiet / interval * 3 / 2 + 3
+                    pieces * quiet / interval * 3 / 2 + 3
                 } else {
                     0
                 };
@@ -108,10 +147,27 @@ impl World {
                 }
             }
         }
-        for device in 0..self.devices.len() {
-            self.read_back(device)?;
+        Ok(())
+    }
+
+    /// Over a slow line much takes as long as its bytes. `ms` have passed; answers how many have then.
+    fn slow_lines_catch_up(&mut self, mut ms: u64) -> Result<u64, String> {
+        while self.mode.rate.is_some() && self.somebody_pulls() && ms < 30 * LONGEST_BACKOFF {
+            self.pass(LONGEST_BACKOFF)?;
+            ms += LONGEST_BACKOFF;
         }
-        self.devices.iter().try_for_each(|d| d.store.reread())
+        Ok(ms)
+    }
+
+    /// Whether a client that writes has not caught up, or not read the whole list, or asks for more.
+    fn somebody_pulls(&self) -> bool {
+        self.writers().into_iter().any(|device| {
+            let device = &self.devices[device];
+            let status = device.facade.status.as_ref();
+            let behind = status.is_none_or(|status| !status.caught_up || !status.listed);
+            let mut asked = device.requests.values();
+            behind || asked.any(|pending| kind(&pending.call).0 == "pull")
+        })
     }
 
     /// What it took to come right is in proportion to what there was to be brought, and to the time.
@@ -122,7 +178,7 @@ impl World {
             let made: u64 = self.requests[device].values().sum();
             let made = made - before.values().sum::<u64>();
             if made > allowed {
-                let name = target.name;
+                let name = &target.name;
                 return Err(format!(
                     "a storm: {name} made {made} requests to come right, in {ms} ms"
                 ));
@@ -157,14 +213,18 @@ impl World {
         let lacks = |device: &Device| newest - device.positions(&self.server).least();
         let lacking: Vec<u64> = self.devices.iter().map(|d| lacks(d) as u64).collect();
         self.pass(3 * LONGEST_BACKOFF)?;
+        let writers = self.writers();
         for (device, before) in before.iter().enumerate() {
             let target = &self.devices[device];
+            if !writers.contains(&device) {
+                continue;
+            }
             let positions = target.positions(&self.server);
             for id in ids.iter().filter(|id| **id != failing) {
                 if self.server.conversations[id].member
                     && positions.of(id) != self.server.position()
                 {
-                    let name = target.name;
+                    let name = &target.name;
                     return Err(format!("{failing} fails, and {id} of {name} waits for it"));
                 }
             }
@@ -210,12 +270,50 @@ impl World {
         let listen = channel.listen;
         channel.told = position;
         channel.busy_until = 0;
-        let life = self.devices[device].life;
         let before = (self.requests[device].clone(), self.devices[device].commits);
-        let mut from = position;
+        let told = self.fifty_messages(device, listen, &id);
+        self.story
+            .tell(self.time, "server", || format!("{id}: a burst"));
+        self.notified = told;
+        self.pass(5_000)?;
+        if let Some(channel) = &mut self.devices[device].channel {
+            channel.told = told;
+        }
+        let made = |kind: &str| {
+            let before = before.0.get(kind).unwrap_or(&0);
+            self.requests[device].get(kind).unwrap_or(&0) - before
+        };
+        let commits = self.devices[device].commits - before.1;
+        // Few, where some may be merged.
+        let few = if self.mode.limits.merged < 50 { 60 } else { 30 };
+        if made("pull") > 0 || made("ack") > few || commits > few {
+            return Err(format!(
+                "a burst of 50 made {} pulls, {} acknowledgements, {commits} commits",
+                made("pull"),
+                made("ack")
+            ));
+        }
+        // The others hear of it by a notification.
+        self.notified = 0;
+        self.server_moved()?;
+        self.pass(LONGEST_BACKOFF)?;
+        self.slow_lines_catch_up(LONGEST_BACKOFF)?;
+        for device in self.writers() {
+            self.converged(device).map_err(|error| {
+                format!("{}, after a burst: {error}", self.devices[device].name)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Each is told at once; where the log is then.
+    fn fifty_messages(&mut self, device: usize, listen: u64, id: &str) -> usize {
+        let life = self.devices[device].life;
+        let mut from = self.server.position();
         self.server.tells_prev = true;
+        let bad_items = std::mem::take(&mut self.server.mode.bad_items);
         for n in 0..50 {
-            self.server.post(&id, &mut self.rng);
+            self.server.post(id, &mut self.rng);
             let to = self.server.position();
             for text in self.server.pushes((from, to), 1000, &mut self.rng) {
                 let notice = Notice::Push(text);
@@ -231,38 +329,12 @@ impl World {
             }
             from = self.server.position();
         }
-        self.story
-            .tell(self.time, "server", || format!("{id}: a burst"));
-        self.notified = from;
-        self.pass(5_000)?;
-        if let Some(channel) = &mut self.devices[device].channel {
-            channel.told = from;
-        }
-        let made = |kind: &str| {
-            let before = before.0.get(kind).unwrap_or(&0);
-            self.requests[device].get(kind).unwrap_or(&0) - before
-        };
-        let commits = self.devices[device].commits - before.1;
-        if made("pull") > 0 || made("ack") > 30 || commits > 30 {
-            return Err(format!(
-                "a burst of 50 made {} pulls, {} acknowledgements, {commits} commits",
-                made("pull"),
-                made("ack")
-            ));
-        }
-        // The others hear of it by a notification.
-        self.notified = 0;
-        self.server_moved()?;
-        self.pass(LONGEST_BACKOFF)?;
-        for device in 0..self.devices.len() {
-            self.converged(device).map_err(|error| {
-                format!("{}, after a burst: {error}", self.devices[device].name)
-            })?;
-        }
-        Ok(())
+        self.server.mode.bad_items = bad_items;
+        from
     }
 
-    fn converged(&self, device: usize) -> Checked {
+    pub(super) fn converged(&self, device: usize) -> Checked {
+        let machine = self.machine(device);
         let device = &self.devices[device];
         let status = device.facade.status.as_ref().ok_or("no status")?;
         if status.error.is_some()
@@ -275,6 +347,13 @@ impl World {
         if status.connection != "online" || !status.caught_up || !status.listed {
             return Err(format!("{status:?}"));
         }
+        self.cursors_converged(device)?;
+        self.own_converged(device, machine)?;
+        self.conversations_converged(device)?;
+        self.lists_converged(device)
+    }
+
+    fn cursors_converged(&self, device: &Device) -> Checked {
         let positions = device.positions(&self.server);
         let cursors = device.store.cursors();
         for (id, conversation) in &self.server.conversations {
@@ -293,6 +372,11 @@ impl World {
         if self.mode.scope == Scope::Mailbox && !self.server.mailbox_is_empty() {
             return Err("the mailbox is not empty".to_owned());
         }
+        Ok(())
+    }
+
+    /// What the app has asked for is done, or has failed.
+    fn own_converged(&self, device: &Device, machine: &Machine) -> Checked {
         if !device.calls.is_empty() {
             return Err(format!("calls that never settle: {:?}", device.calls));
         }
@@ -301,18 +385,20 @@ impl World {
                 return Err(format!("{} is still {}", local.client_id, local.state));
             }
         }
-        for (client_id, own) in &device.own {
+        for (client_id, own) in &machine.own {
             let failed = device
                 .facade
                 .outbox
                 .iter()
                 .any(|local| local.client_id == *client_id);
             let delivered = check::delivered(&self.server, client_id, own);
-            if own.accepted && !own.discarded && !failed && delivered == (0, 0) {
+            let spoilt = machine.spoilt.own.contains(client_id);
+            if own.accepted.is_some() && !spoilt && !own.discarded && !failed && delivered == (0, 0)
+            {
                 return Err(format!("{client_id} was accepted, and is nowhere"));
             }
         }
-        for (id, mark) in &device.marks {
+        for (id, mark) in machine.marks.iter().filter(|_| !machine.spoilt.marks) {
             let conversation = &self.server.conversations[id];
             let read = conversation
                 .states
@@ -322,6 +408,10 @@ impl World {
                 return Err(format!("{id} was read to {mark}, the server has {read:?}"));
             }
         }
+        Ok(())
+    }
+
+    fn conversations_converged(&self, device: &Device) -> Checked {
         for shown in &device.facade.conversations {
             let conversation = &self.server.conversations[&shown.id];
             let (_, state) = conversation
@@ -337,11 +427,19 @@ impl World {
                 return Err(format!("R11: {shown:?}, and the server has {state:?}"));
             }
         }
+        Ok(())
+    }
+
+    fn lists_converged(&self, device: &Device) -> Checked {
+        let positions = device.positions(&self.server);
         for (id, view) in &device.facade.timelines {
             let conversation = &self.server.conversations[&view.conversation];
             if !conversation.member {
                 continue;
             }
+            let position = positions.of(&view.conversation);
+            let in_doubt = conversation.is_doubtful()
+                || device.store.trusted(&view.conversation, position) < position;
             let whole = view.status == "ready"
                 && view.loading
                     == (Loading {
@@ -353,7 +451,7 @@ impl World {
                     .items
                     .iter()
                     .all(|item| !matches!(**item, Item::Gap { .. }))
-                && view.messages().all(|(_, _, fresh)| fresh)
+                && (in_doubt || view.messages().all(|(_, _, fresh)| fresh))
                 && view.locals().all(|local| local.state == "failed");
             if !whole {
                 return Err(format!(
@@ -417,13 +515,18 @@ impl World {
                 continue;
             }
             let mut seen: BTreeMap<u64, u64> = BTreeMap::new();
+            // What was only shown as not fresh may be gone from the server.
+            let mut stale: BTreeSet<u64> = BTreeSet::new();
             for newer in [false, true] {
                 for turn in 0.. {
                     let view = &self.devices[device].facade.timelines[&id];
-                    seen.extend(
-                        view.messages()
-                            .map(|(_, message, _)| (message.seq, message.version)),
-                    );
+                    for (_, message, fresh) in view.messages() {
+                        seen.insert(message.seq, message.version);
+                        match fresh {
+                            true => stale.remove(&message.seq),
+                            false => stale.insert(message.seq),
+                        };
+                    }
                     let more = if newer {
                         view.has_newer
                     } else {
@@ -432,30 +535,30 @@ impl World {
                     if !more {
                         break;
                     }
-                    if turn == 200 {
+                    if turn == 200 + self.server.conversations[&conversation].posts.len() / 10 {
                         return Err(format!("{conversation} has no end: {}", check::draw(view)));
                     }
                     // As somebody who scrolls: what is on screen is where the list grows.
-                    let edge = if newer {
-                        view.items.last()
-                    } else {
-                        view.items.first()
-                    };
-                    if let Some(key) = edge.map(|item| item.key().to_owned()) {
-                        self.command(
-                            device,
-                            json!({ "op": "visible", "timeline": id, "first": key, "last": key }),
-                        )?;
+                    let last = view.items.len().checked_sub(1);
+                    if let Some(edge) = last.map(|last| if newer { last } else { 0 }) {
+                        self.looks_at(device, id, (edge, edge))?;
                     }
                     let limit = self.devices[device].facade.timelines[&id].page_size;
                     self.load(device, id, newer, limit)?;
                     self.pass(5_000)?;
                 }
             }
+            let target = &self.devices[device];
+            let position = target.positions(&self.server).of(&conversation);
+            if target.store.trusted(&conversation, position) < position {
+                // What may be missing is not looked for so soon again.
+                continue;
+            }
             let living = self.server.conversations[&conversation].living();
             let server: BTreeMap<u64, u64> = living
                 .map(|post| (post.seq, post.newest().version))
                 .collect();
+            seen.retain(|seq, _| server.contains_key(seq) || !stale.contains(seq));
             if seen != server {
                 return Err(format!(
                     "{conversation}, paged through: {seen:?}\n    the server has {server:?}"

@@ -1,56 +1,38 @@
 //! What is on its way: requests, answers, notifications; lost, late, doubled, cut short, false.
 
-use super::*;
+use pullcord::core::Input;
+use pullcord::core::net::{Error, ErrorCode, Notice, Request};
+use serde_json::{Value, json};
+
+use super::{Event, Fate, HIDDEN_LONG, Held, RESEND, Streak, TIMEOUT, World, kind};
+use crate::simulation::check::{self, Checked};
+use crate::simulation::device::{Channel, Pending};
+use crate::simulation::lies;
+use crate::simulation::mode::Scope;
+use crate::simulation::server::{Forced, position_in, position_of};
+use crate::simulation::story;
 
 impl World {
     pub(super) fn request(&mut self, device: usize, request: u64, call: Request) -> Checked {
         let (kind, own) = kind(&call);
+        let own = own.to_owned();
         *self.requests[device].entry(kind).or_default() += 1;
         self.tell(device, || format!("asks ({request}) {call:?}"));
-        if !self.devices[device].promoted {
-            return Err(format!(
-                "a client that waits for the lock asks the server: {call:?}"
-            ));
-        }
-        // A page or a change may be the user's own wish; the rest waits as long as it was told to.
-        let key = (device, format!("{kind} {own}"));
-        let obeys = matches!(
-            kind,
-            "pull" | "conversations" | "send" | "mark-read" | "ack"
-        );
-        if let Some(not_before) = self.not_before.remove(&key).filter(|_| obeys)
-            && self.time < not_before
-        {
-            let early = not_before - self.time;
-            return Err(format!("Retry-After: a {kind} {early} ms too early"));
-        }
-        let under_way = self.devices[device]
-            .requests
-            .values()
-            .any(|p| !p.aborted && self::kind(&p.call).0 == "pull");
-        if kind == "pull" && under_way {
-            return Err("a second pull beside one that is under way".to_owned());
-        }
-        self.suits(device, &call)?;
-        self.promises_what_is_stored(device, &call)?;
-        let shared =
-            |p: &Pending| !p.aborted && p.call == call && matches!(call, Request::History { .. });
-        if self.devices[device].requests.values().any(shared) {
-            return Err(format!("asked for twice at the same time: {call:?}"));
-        }
+        self.may_ask(device, (kind, &own), &call)?;
         let life = self.devices[device].life;
         self.devices[device].requests.insert(
             request,
             Pending {
                 call: call.clone(),
                 since: self.time,
+                at: self.server.position(),
                 aborted: false,
             },
         );
         if self.acknowledges_over_channel(device, life, request, &call) {
             return Ok(());
         }
-        if !self.devices[device].link {
+        if !self.machine(device).link {
             self.lose(device, life, request);
             return Ok(());
         }
@@ -73,6 +55,52 @@ impl World {
             );
             return Ok(());
         }
+        self.goes_wrong(device, request, call, delay);
+        Ok(())
+    }
+
+    /// What a client may ask for now.
+    fn may_ask(&mut self, device: usize, (kind, own): (&str, &str), call: &Request) -> Checked {
+        if !self.devices[device].promoted {
+            return Err(format!(
+                "a client that waits for the lock asks the server: {call:?}"
+            ));
+        }
+        self.has_the_account(device, call)?;
+        self.tries(device, call);
+        // A page or a change may be the user's own wish; the rest waits as long as it was told to.
+        let key = (device, format!("{kind} {own}"));
+        let obeys = matches!(
+            kind,
+            "pull" | "conversations" | "send" | "mark-read" | "ack"
+        );
+        if let Some(not_before) = self.not_before.remove(&key).filter(|_| obeys)
+            && self.time < not_before
+        {
+            let early = not_before - self.time;
+            return Err(format!("Retry-After: a {kind} {early} ms too early"));
+        }
+        let under_way = self.devices[device]
+            .requests
+            .values()
+            .any(|p| !p.aborted && self::kind(&p.call).0 == "pull");
+        if kind == "pull" && under_way {
+            return Err("a second pull beside one that is under way".to_owned());
+        }
+        self.repeats(device, &key.1, call)?;
+        self.suits(device, call)?;
+        self.promises_what_is_stored(device, call)?;
+        let shared =
+            |p: &Pending| !p.aborted && p.call == *call && matches!(call, Request::History { .. });
+        if self.devices[device].requests.values().any(shared) {
+            return Err(format!("asked for twice at the same time: {call:?}"));
+        }
+        Ok(())
+    }
+
+    /// A request, or its answer, is lost; or it is answered with an error.
+    fn goes_wrong(&mut self, device: usize, request: u64, call: Request, delay: u64) {
+        let life = self.devices[device].life;
         match self.rng.below(10) {
             0..=2 => self.lose(device, life, request),
             3..=5 => self.schedule(
@@ -89,6 +117,11 @@ impl World {
                 let status = [500, 502, 503, 429, 408][self.rng.below(5) as usize];
                 let retry_after = (matches!(status, 503 | 429) && self.rng.chance(60))
                     .then(|| self.rng.between(1, 20) * 1000);
+                let absurd = [600_000, 86_400_000, u64::MAX];
+                let retry_after = match self.mode.hints && self.rng.chance(20) {
+                    true => retry_after.and(self.rng.pick(&absurd).copied()),
+                    false => retry_after,
+                };
                 let result = Err(Error::from_status(status, "the simulation's", retry_after));
                 self.schedule(
                     delay,
@@ -119,7 +152,6 @@ impl World {
                 );
             }
         }
-        Ok(())
     }
 
     /// What this mode never asks for.
@@ -141,7 +173,8 @@ impl World {
             Request::PullConversations { .. } => scope == Scope::Conversation,
             Request::PullMailbox { .. } | Request::Acknowledge { .. } => scope == Scope::Mailbox,
             Request::Changes { .. } => {
-                self.mode.keep && self.mode.revalidates && scope != Scope::Mailbox
+                let kept = self.mode.keep || self.mode.bad_items || self.mode.spoilt;
+                kept && self.mode.revalidates && scope != Scope::Mailbox
             }
             _ => true,
         };
@@ -168,7 +201,7 @@ impl World {
         let Some(channel) = channel.filter(|channel| channel.ready) else {
             return false;
         };
-        let lost = channel.dead || !self.devices[device].link;
+        let lost = channel.dead || !self.machine(device).link;
         let delay = self.rng.delay(30);
         if !lost && !self.rng.chance(self.trouble.notices / 2) {
             self.schedule(
@@ -198,6 +231,7 @@ impl World {
     /// Nothing arrives; the net layer notices at once, or when it has waited long enough.
     pub(super) fn lose(&mut self, device: usize, life: u32, request: u64) {
         let (delay, code) = match self.rng.below(10) {
+            _ if self.mode.instant => (0, ErrorCode::Network),
             0..=6 => (self.rng.between(1, 200), ErrorCode::Network),
             _ if self.impatient => (TIMEOUT, ErrorCode::Timeout),
             _ => return, // no answer ever
@@ -231,7 +265,15 @@ impl World {
         } = &call
             && life == self.devices[device].life
         {
-            check::in_order(&self.devices[device], conversation, client_id)?;
+            let sender = &self.devices[device];
+            let faults = self.mode.limits.send_faults;
+            check::in_order(
+                sender,
+                self.machine(device),
+                conversation,
+                client_id,
+                faults,
+            )?;
         }
         if self.time < self.down_until {
             self.lose(device, life, request);
@@ -258,10 +300,24 @@ impl World {
         {
             let wait = u64::from(*wait);
             self.held.push(held);
-            self.schedule(wait, device, Event::Expire { request });
+            // What is silent for long is ended, or forgotten, by somebody between.
+            match self.proxy.filter(|patience| *patience < wait) {
+                Some(patience) => self.schedule(patience, device, Event::Cut { request }),
+                None => self.schedule(wait, device, Event::Expire { request }),
+            }
             return Ok(());
         }
         self.process(held)
+    }
+
+    /// The machine counts how often each of its messages was tried.
+    fn tries(&mut self, device: usize, call: &Request) {
+        let machine = self.devices[device].machine;
+        if let Request::Send { client_id, .. } = call
+            && let Some(own) = self.machines[machine].own.get_mut(client_id)
+        {
+            own.tried += 1;
+        }
     }
 
     /// R9: nobody asks from, or acknowledges, what is not committed.
@@ -317,7 +373,11 @@ impl World {
             }
         });
         let could_push = self.server.can_push();
-        let result = self.server.answer(call, forced, &mut self.rng);
+        self.server.asking = device;
+        let result = match call.size() > (self.mode.largest / 3) as u64 {
+            true => Err(Error::from_status(413, "too much at a time", None)),
+            false => self.server.answer(call, forced, &mut self.rng),
+        };
         if could_push && !self.server.can_push() {
             // What was pushed before an overflow and comes after it would be taken for new: the
             // server that lets go of deliveries lets go of the connection too.
@@ -327,15 +387,16 @@ impl World {
                 }
             }
         }
-        let who = self.devices[device].name;
+        let who = &self.devices[device].name;
         self.story.tell(self.time, "server", || match &result {
             Ok(text) => format!("answers {who} ({request}): {}", story::answer(text)),
             Err(error) => format!("answers {who} ({request}): {error}"),
         });
         if matches!(call, Request::Acknowledge { .. }) {
             // From here on the server counts on it.
-            self.devices[device]
-                .store
+            self.machine(device)
+                .disk
+                .stored
                 .check(&self.server)
                 .map_err(|error| format!("R9: after an acknowledgement: {error}"))?;
         }
@@ -348,26 +409,49 @@ impl World {
             }
             (Fate::Lied, Ok(text)) => match lies::lie(call, &text, &mut self.rng) {
                 Some(lie) => (Ok(lie), true),
-                None => (Ok(text), false),
+                None => (self.garbles(device, call, text), false),
             },
             (_, result) => (result, false),
         };
-        if !self.devices[device].link && self.rng.chance(50) {
+        if !self.machine(device).link && self.rng.chance(50) {
             self.lose(device, life, request);
             return Ok(());
         }
+        self.goes_back(device, (life, request), call, result, lied);
+        Ok(())
+    }
+
+    /// An answer is on its way, for as long as it takes; or the client has given it up before.
+    fn goes_back(
+        &mut self,
+        device: usize,
+        (life, request): (u32, u64),
+        call: &Request,
+        result: Result<String, Error>,
+        lied: bool,
+    ) {
         let since = self.devices[device]
             .requests
             .get(&request)
             .map_or(self.time, |pending| pending.since);
         let delay = self.rng.delay(60);
+        let delay = delay + self.transfers(device, life, request, delay, &result);
+        let result = match result {
+            Ok(text) if text.len() > self.mode.largest => {
+                self.reached.note("an answer that is too large");
+                Err(Error::too_large("the simulation's"))
+            }
+            result => result,
+        };
         let timeout = match call {
             Request::Pull {
                 wait: Some(wait), ..
             } => TIMEOUT + u64::from(*wait),
             _ => TIMEOUT,
         };
+        let silent = self.mode.rate.is_none();
         if self.impatient
+            && silent
             && life == self.devices[device].life
             && self.time + delay > since + timeout
         {
@@ -394,7 +478,41 @@ impl World {
                 },
             );
         }
-        Ok(())
+    }
+
+    /// The answer to a send says that it was done, and nothing that can be read.
+    fn garbles(&mut self, device: usize, call: &Request, text: String) -> Result<String, Error> {
+        let machine = self.devices[device].machine;
+        match call {
+            Request::Send { client_id, .. } if self.mode.bad_items => {
+                if let Some(own) = self.machines[machine].own.get_mut(client_id) {
+                    own.garbled = true;
+                }
+                Ok(json!({ "message": null }).to_string())
+            }
+            _ => Ok(text),
+        }
+    }
+
+    /// An answer takes its time on a slow line; that it is coming is told meanwhile. Answers how long.
+    fn transfers(
+        &mut self,
+        device: usize,
+        life: u32,
+        request: u64,
+        delay: u64,
+        result: &Result<String, Error>,
+    ) -> u64 {
+        let (Some(rate), Ok(text)) = (self.mode.rate, result) else {
+            return 0;
+        };
+        let whole = text.len().min(self.mode.largest.saturating_add(1)) as u64 * 1_000 / rate;
+        for at in (0..whole).step_by(2_000) {
+            self.schedule(delay + at, device, Event::Progress { life, request });
+        }
+        self.reached
+            .note_if(whole > TIMEOUT, "an answer slower than the time-out");
+        whole
     }
 
     pub(super) fn answer(
@@ -407,6 +525,7 @@ impl World {
         let Some(pending) = self.devices[device].requests.remove(&request) else {
             return Ok(());
         };
+        self.answer_reaches(&pending, result.as_ref());
         let (name, own) = kind(&pending.call);
         let key = (device, format!("{name} {own}"));
         // What was given up hears no answer: the net has let go of it.
@@ -422,7 +541,9 @@ impl World {
             && !error.retryable()
         {
             // Refused for good: nobody is promised that it was read.
-            self.devices[device].marks.remove(conversation);
+            self.machines[self.devices[device].machine]
+                .marks
+                .remove(conversation);
         }
         if (lied || result.as_ref().is_err_and(Error::retryable))
             && !matches!(name, "edit" | "recall")
@@ -449,7 +570,30 @@ impl World {
             (Ok(_), false) => format!("gets ({request})"),
             (Err(error), _) => format!("gets ({request}) {error:?}"),
         });
+        self.devices[device].read_bytes = 0;
         self.input(device, Input::Answer { request, result })
+    }
+
+    /// The bounds that an answer comes to.
+    fn answer_reaches(&mut self, pending: &Pending, result: Result<&String, &Error>) {
+        let (limits, reached) = (&self.mode.limits, &mut self.reached);
+        let late = result.is_err_and(|error| error.code == ErrorCode::Timeout);
+        reached.note_if(late, "a request that nobody answered in time");
+        let grown = self.server.position() - pending.at;
+        match &pending.call {
+            Request::Conversations { limit, .. } => {
+                reached.note_if(grown > limits.journal, "events in a journal");
+                reached.note_if(*limit == limits.list_page, "a page of the list");
+            }
+            Request::History { limit, .. } => {
+                reached.note_if(grown > limits.journal, "events in a journal");
+                reached.note_if(*limit as usize >= limits.page, "messages of a page");
+            }
+            Request::PullConversations {
+                only: Some(only), ..
+            } => reached.note_if(only.len() >= limits.named, "conversations named"),
+            _ => {}
+        }
     }
 
     /// An answer about all conversations has come: if nothing more is to come, the pull is over.
@@ -479,10 +623,12 @@ impl World {
             busy_until: 0,
             dead: false,
         });
-        let works = self.devices[device].link
-            && self.time >= self.down_until
-            && !self.rng.chance(self.trouble.requests / 2);
-        let (delay, notice) = if works {
+        let bad = self.rng.chance(self.trouble.requests / 2);
+        let reached = self.machine(device).link && self.time >= self.down_until && !bad;
+        let works = reached || self.mode.instant;
+        let (delay, notice) = if works && self.mode.instant {
+            (0, Notice::Ready)
+        } else if works {
             (self.rng.delay(100), Notice::Ready)
         } else {
             (self.rng.between(10, 10_000), Notice::Closed(None))
@@ -499,7 +645,7 @@ impl World {
     }
 
     pub(super) fn notice(&mut self, device: usize, listen: u64, notice: Notice) -> Checked {
-        let link = self.devices[device].link;
+        let link = self.machine(device).link;
         let Some(channel) = self.devices[device]
             .channel
             .as_mut()
@@ -520,7 +666,7 @@ impl World {
         let ready = matches!(notice, Notice::Ready);
         match notice {
             Notice::Ready => channel.ready = true,
-            Notice::Closed(_) => self.devices[device].channel = None,
+            Notice::Closed(_) | Notice::Leaving(_) => self.devices[device].channel = None,
             _ => {}
         }
         if ready && self.mode.push > 0 {
@@ -530,6 +676,7 @@ impl World {
             Notice::Push(text) => format!("notice: push {}", story::answer(text)),
             notice => format!("notice {notice:?}"),
         });
+        self.devices[device].read_bytes = 0;
         self.input(device, Input::Notice { listen, notice })
     }
 

@@ -1,6 +1,12 @@
 //! The devices' disks: commits that fail, that find them full, that are the last.
 
-use super::*;
+use pullcord::core::Input;
+use pullcord::core::storage::{Durability, Read, StoreError, Table, Write};
+
+use super::{Event, STORE_TIMEOUT, World};
+use crate::simulation::check::Checked;
+use crate::simulation::device::Operation;
+use crate::simulation::history::CommitFate;
 
 impl World {
     pub(super) fn operate(&mut self, device: usize, operation: Operation) {
@@ -12,6 +18,14 @@ impl World {
 
     fn schedule_store(&mut self, device: usize) {
         let life = self.devices[device].life;
+        let silent = self.mode.silent && self.step.is_some() && self.rng.chance(1);
+        if silent {
+            // Nothing is heard of it; the layer above the browser's store gives it up.
+            self.reached.note("a store that does not answer");
+            self.devices[device].silent = true;
+            self.schedule(STORE_TIMEOUT, device, Event::Store { life });
+            return;
+        }
         let delay = if self.rng.chance(10) {
             self.rng.below(3_000)
         } else {
@@ -23,12 +37,13 @@ impl World {
     pub(super) fn store(&mut self, device: usize) -> Checked {
         let mut fails = self.rng.chance(self.trouble.commits);
         let mut full = self.rng.chance(30);
-        let target = &mut self.devices[device];
+        let target = &self.devices[device];
+        let machine = &mut self.machines[target.machine];
         if let (Some(Operation::Commit(..)), Some(_)) = (target.operations.front(), self.step) {
-            target.asked_commits += 1;
-            let asked = target.asked_commits;
+            machine.asked_commits += 1;
+            let asked = machine.asked_commits;
             match self.commit {
-                Some((at, fate)) if device == 0 && at == asked => match fate {
+                Some((at, fate)) if target.machine == 0 && at == asked => match fate {
                     CommitFate::Fails => (fails, full) = (true, false),
                     CommitFate::Full => (fails, full) = (true, true),
                     CommitFate::KilledBefore => return self.killed(device, false, false),
@@ -39,45 +54,152 @@ impl World {
             }
         }
         let target = &mut self.devices[device];
+        let silent = std::mem::take(&mut target.silent);
         let Some(operation) = target.operations.pop_front() else {
             return Ok(());
         };
+        if self.finds_no_room(device, &operation)? {
+            (fails, full) = (true, true);
+        }
+        let target = &mut self.devices[device];
+        let given_up = || Err(StoreError::Failed("no answer in time".into()));
         let input = match operation {
-            Operation::Read(op, reads) => Input::Read {
+            Operation::Read(op, _) if silent => Input::Read {
                 op,
-                result: target.store.read(&reads),
+                result: given_up().map(|()| Vec::new()),
             },
-            Operation::Commit(op, ..) if fails => {
-                let error = if full {
-                    StoreError::Quota
-                } else {
-                    StoreError::Failed("the simulation's".to_owned())
-                };
-                self.tell(device, || format!("commit #{op} fails: {error:?}"));
-                let target = &mut self.devices[device];
+            Operation::Commit(op, epoch, writes, durability) if silent => {
                 target.pulled_before = target.pulled_at;
+                // It is done, or it is not: what is stored has to be read again.
+                target.knows = false;
+                let machine = &mut self.machines[target.machine];
+                if self.rng.chance(50) {
+                    machine.lives += 1;
+                    let disk = &mut machine.disk;
+                    let _ = disk.commit(epoch, &writes, durability, &self.server)?;
+                }
+                let error = StoreError::Uncertain("no answer in time".into());
                 Input::Committed {
                     op,
                     result: Err(error),
                 }
             }
-            Operation::Commit(op, writes, durability) => {
-                target
-                    .store
-                    .commit(&writes, durability)
-                    .and_then(|()| target.store.check(&self.server))
-                    .map_err(|error| format!("after commit #{op}: {error}"))?;
-                target.commits += 1;
-                let line = (op, target.positions(&self.server).least());
-                self.tell(device, || {
-                    format!("commit #{} is done, cursor {}", line.0, line.1)
-                });
-                Input::Committed { op, result: Ok(()) }
+            Operation::Read(op, reads) => self.reads(device, op, &reads)?,
+            Operation::Commit(op, ..) if fails => self.commit_fails(device, op, full),
+            Operation::Commit(op, epoch, writes, durability) => {
+                self.commits(device, op, (epoch, &writes, durability))?
             }
         };
         if !self.devices[device].operations.is_empty() {
             self.schedule_store(device);
         }
         self.input(device, input)
+    }
+
+    /// Whether there is no room for what is to be committed; who is told so asks ever less often.
+    fn finds_no_room(&mut self, device: usize, operation: &Operation) -> Result<bool, String> {
+        let machine = &self.machines[self.devices[device].machine];
+        if let (Operation::Commit(_, _, writes, _), Some(how)) = (operation, machine.full)
+            && !machine.disk.has_room(writes, how)
+        {
+            self.refused.push_back(self.time);
+            self.refused.retain(|at| at + 60_000 > self.time);
+            // Each open list asks for its page again, ever less often: some 7 times in its first minute.
+            let lists = self.devices.iter().map(|d| d.facade.timelines.len());
+            let most = 120 + 8 * lists.sum::<usize>();
+            if self.refused.len() > most {
+                return Err(format!(
+                    "a storm: {most} commits in a minute that find the disk full"
+                ));
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn reads(&mut self, device: usize, op: u64, reads: &[Read]) -> Result<Input, String> {
+        let target = &mut self.devices[device];
+        let disk = &self.machines[target.machine].disk;
+        let all = reads.iter().any(|read| matches!(read, Read::All { .. }));
+        // One that it did not want any more tells it nothing.
+        if all && (target.reads == Some(op) || target.first == (op, false)) {
+            target.store = disk.stored.clone();
+            target.first.1 = true;
+            if target.reads == Some(op) {
+                target.knows = true;
+                target.able_since = self.time;
+            }
+        }
+        let blocks = reads.iter().filter(|read| {
+            matches!(
+                read,
+                Read::Range {
+                    table: Table::Blocks,
+                    ..
+                }
+            )
+        });
+        for read in blocks {
+            let again = !target.blocks_read.insert(format!("{read:?}"));
+            self.reached
+                .note_if(again, "a block read again: bytes in memory");
+        }
+        let result = disk.read(reads);
+        self.reads_in_proportion(device, result.as_ref().ok())?;
+        Ok(Input::Read { op, result })
+    }
+
+    fn commit_fails(&mut self, device: usize, op: u64, full: bool) -> Input {
+        let error = if full {
+            StoreError::Quota
+        } else {
+            StoreError::Failed("the simulation's".into())
+        };
+        self.reached.note_if(full, "a full disk");
+        self.reached.note_if(!full, "a commit that fails");
+        self.tell(device, || format!("commit #{op} fails: {error:?}"));
+        let target = &mut self.devices[device];
+        target.pulled_before = target.pulled_at;
+        Input::Committed {
+            op,
+            result: Err(error),
+        }
+    }
+
+    fn commits(
+        &mut self,
+        device: usize,
+        op: u64,
+        (epoch, writes, durability): (u64, &[Write], Durability),
+    ) -> Result<Input, String> {
+        let target = &mut self.devices[device];
+        let disk = &mut self.machines[target.machine].disk;
+        let before = std::mem::take(&mut target.store);
+        let done = disk
+            .commit(epoch, writes, durability, &self.server)
+            .map_err(|error| format!("after commit #{op}: {error}"))?;
+        if let Err(error) = done {
+            target.store = before;
+            self.reached
+                .note("a commit that is refused: another has the account");
+            self.tell(device, || format!("commit #{op} is refused: {error:?}"));
+            return Ok(Input::Committed {
+                op,
+                result: Err(error),
+            });
+        }
+        // Who has let go of the account meanwhile hears nothing of it: what it shows is of
+        // before, until it reads what is stored again.
+        target.store = match target.epoch == Some(epoch) {
+            true => disk.stored.clone(),
+            false => before,
+        };
+        target.commits += 1;
+        target.read_bytes = 0;
+        let line = (op, target.positions(&self.server).least());
+        self.tell(device, || {
+            format!("commit #{} is done, cursor {}", line.0, line.1)
+        });
+        Ok(Input::Committed { op, result: Ok(()) })
     }
 }

@@ -122,7 +122,12 @@ impl Error {
 
     /// The protocol's error object; it may also stand in place of one Batch among several.
     pub(crate) fn object(&self) -> Value {
-        json!({ "error": { "code": self.code, "message": self.message } })
+        let mut error = json!({ "code": self.code, "message": self.message });
+        // Across origins the header may be invisible: the body says the same, in ms.
+        if let Some(seconds) = self.retry_after {
+            error["retryAfter"] = json!(u64::from(seconds) * 1000);
+        }
+        json!({ "error": error })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one account, or one address, may use up: requests a second, connections, sockets and long polls at a time.
 //!
 //! A rate is a bucket that fills as time goes by and that each request takes from: a burst passes, a flood does not. What is refused is answered 429 with the
-//! time after which there is room again, which clients keep to (protocol.md, "Requests"). All of it is in memory, and bounded: a bucket that is full again is
+//! time after which there is room again, which clients keep to (docs/protocol.md, "Requests"). All of it is in memory, and bounded: a bucket that is full again is
 //! forgotten.
 
 use std::collections::HashMap;

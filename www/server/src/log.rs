@@ -1,4 +1,4 @@
-//! One change log per account, in commit order: what cursors point into (protocol.md, "Values", `cursor`, and "Events").
+//! One change log per account, in commit order: what cursors point into (docs/protocol.md, "Values", `cursor`, and "Events").
 //!
 //! A commit gives each of its events a position and writes it into the log of every account concerned. A cursor is a position: what follows it in the
 //! account's log is what its device lacks. A batch is a piece of that log, so it is continuous by construction.

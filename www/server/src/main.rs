@@ -1,4 +1,4 @@
-//! The reference server of Pullcord's wire protocol (`contract/protocol.md`): every call of it, on an embedded SQLite database.
+//! The reference server of Pullcord's wire protocol (`docs/protocol.md`): every call of it, on an embedded SQLite database.
 //!
 //! Made to be read by who writes their own backend. Start with `log` (what a cursor is, and why a batch is continuous), then `chat` (what a commit writes)
 //! and `history` (pages and changes); `api` has one handler for each call, named as the protocol names it. `notify` merges notifications, `mailbox` is the
@@ -268,6 +268,7 @@ fn serve(serving: Serve) -> Result<(), Failure> {
         auth,
         troubles: Troubles::default(),
         pushing: Pushing::new(serving.push),
+        pieces: api::Pieces::default(),
         limits: Arc::new(Limits::new(Bounds {
             rate: serving.rate,
             listening: serving.max_listening,

@@ -1,4 +1,4 @@
-//! Who is to be woken (protocol.md, "Notifications"): the hub between commits and the connections of an account.
+//! Who is to be woken (docs/protocol.md, "Notifications"): the hub between commits and the connections of an account.
 //!
 //! Long polls are woken by each commit. Notifications are merged: at most one per account and interval, the first at once.
 

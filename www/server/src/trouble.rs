@@ -1,10 +1,11 @@
-//! Trouble that was asked for (`--allow-trouble`): lost and doubled notifications, delay, failed requests. It is how the demo and the tests show what the
-//! client makes of it.
+//! Trouble that was asked for (`--allow-trouble`): lost and doubled notifications, delay, failed requests, messages that are not as they have to be. It is how
+//! the demo and the tests show what the client makes of it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::db::AccountId;
 use crate::error::Error;
@@ -20,6 +21,8 @@ pub(crate) struct Trouble {
     pub(crate) error_rate: f64,
     /// Before every answer and notification, in ms.
     pub(crate) delay_ms: u32,
+    /// Share of answers in which one message is not as it has to be, 0 to 1.
+    pub(crate) odd_items: f64,
 }
 
 impl Trouble {
@@ -28,6 +31,7 @@ impl Trouble {
             self.drop_notifications,
             self.duplicate_notifications,
             self.error_rate,
+            self.odd_items,
         ];
         if shares.iter().any(|share| !(0.0..=1.0).contains(share)) || self.delay_ms > 60_000 {
             return Err(Error::invalid(
@@ -51,12 +55,63 @@ impl Trouble {
         })
     }
 
+    /// The answer, or one with an odd message in it.
+    pub(crate) fn answer(&self, json: &[u8]) -> Option<Vec<u8>> {
+        if !happens(self.odd_items) {
+            return None;
+        }
+        let mut answer: Value = serde_json::from_slice(json).ok()?;
+        let mut count = 0;
+        messages(&mut answer, &mut |_| count += 1);
+        if count == 0 {
+            return None;
+        }
+        let (chosen, mut at) = (fastrand::usize(..count), 0);
+        messages(&mut answer, &mut |message| {
+            if at == chosen {
+                make_odd(message);
+            }
+            at += 1;
+        });
+        serde_json::to_vec(&answer).ok()
+    }
+
     /// How often a notification is sent: 0, 1 or 2 times.
     pub(crate) fn copies(&self) -> usize {
         if happens(self.drop_notifications) {
             0
         } else {
             1 + usize::from(happens(self.duplicate_notifications))
+        }
+    }
+}
+
+/// Every message in an answer, wherever it stands.
+fn messages(value: &mut Value, seen: &mut impl FnMut(&mut Map<String, Value>)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| messages(item, seen)),
+        Value::Object(fields) if fields.contains_key("seq") && fields.contains_key("version") => {
+            seen(fields);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|field| messages(field, seen)),
+        _ => {}
+    }
+}
+
+/// Each in another way: what servers have been seen to send.
+fn make_odd(message: &mut Map<String, Value>) {
+    match fastrand::u8(..5) {
+        0 => _ = message.remove("sender"),
+        1 => _ = message.insert("createdAt".to_owned(), json!("yesterday")),
+        2 => _ = message.insert("clientId".to_owned(), json!({ "no": "text" })),
+        // It is there, and cannot be read (yet).
+        3 => {
+            message.insert("state".to_owned(), json!("encrypted"));
+            message.remove("body");
+        }
+        _ => {
+            let deep = (0..120).fold(Value::Null, |inner, _| json!([inner]));
+            message.insert("body".to_owned(), deep);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The protocol's values as they travel (protocol.md, "Values", "Requests" and "Events"). Names on the wire are these names in camelCase.
+//! The protocol's values as they travel (docs/protocol.md, "Values", "Requests" and "Events"). Names on the wire are these names in camelCase.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::db::Account;
 use crate::seq::Seq;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -118,6 +119,23 @@ pub(crate) struct Batch {
     pub(crate) has_more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) overflow: Option<Overflow>,
+}
+
+/// An answer, with whose it is: the same in every answer of an account. A client that is given another one has a token that is not its own.
+#[derive(Debug, Serialize)]
+pub(crate) struct Of<T> {
+    account: String,
+    #[serde(flatten)]
+    answer: T,
+}
+
+impl<T> Of<T> {
+    pub(crate) fn new(account: &Account, answer: T) -> Self {
+        Self {
+            account: account.name.to_string(),
+            answer,
+        }
+    }
 }
 
 /// Continuous: no message of the conversation lies between two neighbours. Ascending.

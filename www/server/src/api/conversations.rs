@@ -13,7 +13,7 @@ use crate::db::Account;
 use crate::error::{Error, Result};
 use crate::history;
 use crate::seq::Seq;
-use crate::wire::Conversation;
+use crate::wire::{Conversation, Of};
 
 const DEFAULT_LIMIT: usize = 100;
 
@@ -37,7 +37,8 @@ async fn list(
     State(app): State<Arc<App>>,
     Extension(account): Extension<Account>,
     params: Params,
-) -> Result<Json<List>> {
+) -> Result<Json<Of<List>>> {
+    let reader = account.clone();
     let limit = params.limit(DEFAULT_LIMIT)?;
     let after = params.text("after").map(place).transpose()?;
     let (conversations, more) = app
@@ -55,10 +56,11 @@ async fn list(
         .last()
         .filter(|_| more)
         .map(|last| format!("{}:{}", last.sort, last.id));
-    Ok(Json(List {
+    let list = List {
         conversations,
         next,
-    }))
+    };
+    Ok(Json(Of::new(&reader, list)))
 }
 
 fn place(after: &str) -> Result<(i64, String)> {

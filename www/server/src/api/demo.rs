@@ -102,7 +102,7 @@ async fn trouble(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json
     Ok(Json(app.troubles.of(account.map(|account| account.id))))
 }
 
-/// `POST /demo/trouble {"dropNotifications","duplicateNotifications","errorRate","delayMs"}`: what is left out is 0.
+/// `POST /demo/trouble {"dropNotifications","duplicateNotifications","errorRate","delayMs","oddItems"}`: what is left out is 0.
 async fn set_trouble(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

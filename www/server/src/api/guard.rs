@@ -119,7 +119,7 @@ pub(super) fn guarded(router: Router, app: Arc<App>) -> Router {
                 .allow_origin(allowed)
                 .allow_methods([Method::GET, Method::POST, Method::PATCH])
                 .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-                .expose_headers([header::RETRY_AFTER])
+                .expose_headers([header::RETRY_AFTER, header::DATE])
                 .max_age(Duration::from_secs(600)),
         )
         // What is no page is data: should a browser be made to show it, nothing in it runs, and it is in no frame. It is somebody's, and stays in no cache.

@@ -11,7 +11,7 @@ use super::{App, Body, Call, Params};
 use crate::db::Account;
 use crate::error::{Error, Result};
 use crate::mailbox;
-use crate::wire::Mailbox;
+use crate::wire::{Mailbox, Of};
 
 const DEFAULT_LIMIT: usize = 500;
 
@@ -27,7 +27,7 @@ async fn deliver(
     State(app): State<Arc<App>>,
     Extension(account): Extension<Account>,
     params: Params,
-) -> Result<Json<Mailbox>> {
+) -> Result<Json<Of<Mailbox>>> {
     let limit = params.limit(DEFAULT_LIMIT)?;
     let reader = account.clone();
     if let Some(found) = app
@@ -35,8 +35,9 @@ async fn deliver(
         .read(move |view| mailbox::read(view, &reader, limit))
         .await?
     {
-        return Ok(Json(found));
+        return Ok(Json(Of::new(&account, found)));
     }
+    let reader = account.clone();
     let found = app
         .db
         .write(move |commit| {
@@ -45,7 +46,7 @@ async fn deliver(
         })
         .await?;
     found
-        .map(Json)
+        .map(|found| Json(Of::new(&reader, found)))
         .ok_or_else(|| Error::internal("a mailbox that was just begun is missing"))
 }
 

@@ -13,7 +13,7 @@ use crate::db::Account;
 use crate::error::{Error, Result};
 use crate::history::{self, Where};
 use crate::seq::Seq;
-use crate::wire::{Changes, Message, Page};
+use crate::wire::{Changes, Message, Of, Page};
 
 const DEFAULT_PAGE: usize = 50;
 const DEFAULT_CHANGES: usize = 500;
@@ -37,7 +37,7 @@ async fn page(
     Extension(account): Extension<Account>,
     Path(id): Path<String>,
     params: Params,
-) -> Result<Json<Page>> {
+) -> Result<Json<Of<Page>>> {
     let limit = params.limit(DEFAULT_PAGE)?;
     let places = [
         params.number("before")?.map(Where::Before),
@@ -50,11 +50,12 @@ async fn page(
     if places.next().is_some() {
         return Err(Error::invalid("only one of before, after, around and at"));
     }
+    let reader = account.clone();
     let page = app.db.read(move |view| {
         let membership = history::membership(view.sql, &account, &id)?;
         history::page(view.sql, &account, membership.conversation(), place, limit)
     });
-    Ok(Json(page.await?))
+    Ok(Json(Of::new(&reader, page.await?)))
 }
 
 /// `GET /v1/conversations/{id}/changes?since=CURSOR&cursor=&from=SEQ&to=SEQ&limit=`: what was committed or changed in a range after `since`; 410 where that
@@ -64,7 +65,7 @@ async fn changes(
     Extension(account): Extension<Account>,
     Path(id): Path<String>,
     params: Params,
-) -> Result<Json<Changes>> {
+) -> Result<Json<Of<Changes>>> {
     let limit = params.limit(DEFAULT_CHANGES)?;
     let since = params
         .text("since")
@@ -72,11 +73,12 @@ async fn changes(
         .to_owned();
     let from = params.number("from")?.unwrap_or(Seq::MIN);
     let to = params.number("to")?.unwrap_or(Seq::MAX);
+    let reader = account.clone();
     let changes = app.db.read(move |view| {
         let membership = history::membership(view.sql, &account, &id)?;
         history::changes(view, &account, &membership, &since, from, to, limit)
     });
-    Ok(Json(changes.await?))
+    Ok(Json(Of::new(&reader, changes.await?)))
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! The calls of protocol.md, one handler each, and what they have in common.
+//! The calls of docs/protocol.md, one handler each, and what they have in common.
 
 mod conversations;
 mod demo;
@@ -36,10 +36,11 @@ use crate::db::{Account, Db};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, Who};
 use crate::notify::{Hub, Pushing};
-use crate::trouble::Troubles;
+use crate::trouble::{Trouble, Troubles};
 
 pub(crate) use guard::{Origin, Origins};
 pub(crate) use pages::Mount;
+pub(crate) use sync::Pieces;
 
 /// Bytes of a request's body.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -58,6 +59,7 @@ pub(crate) struct App {
     pub(crate) troubles: Troubles,
     pub(crate) pushing: Pushing,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) pieces: Pieces,
     pub(crate) options: Options,
     /// True once the server is to end: what waits stops waiting.
     pub(crate) stopping: watch::Receiver<bool>,
@@ -187,13 +189,32 @@ async fn troubled(
     let trouble = app.troubles.of(Some(account.id));
     tokio::time::sleep(Duration::from_millis(trouble.delay_ms.into())).await;
     match trouble.error() {
-        None => next.run(request).await,
+        None => odd(&trouble, next.run(request).await).await,
         // A request that failed may have been carried out all the same: this is what idempotence is for.
         Some(error) if fastrand::bool() => {
             next.run(request).await;
             error.into_response()
         }
         Some(error) => error.into_response(),
+    }
+}
+
+/// One of its messages is not as it has to be, if that was asked for.
+async fn odd(trouble: &Trouble, response: Response) -> Response {
+    let json = response.headers().get(header::CONTENT_TYPE);
+    if trouble.odd_items == 0.0 || json.is_none_or(|kind| kind != "application/json") {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return Error::internal_quietly().into_response();
+    };
+    match trouble.answer(&bytes) {
+        None => Response::from_parts(parts, bytes.into()),
+        Some(odd) => {
+            parts.headers.remove(header::CONTENT_LENGTH);
+            Response::from_parts(parts, odd.into())
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `WS /v1/notify` (protocol.md, "Notifications"): tells an account's devices that something is new.
+//! `WS /v1/notify` (docs/protocol.md, "Notifications"): tells an account's devices that something is new.
 
 use std::collections::HashMap;
 use std::sync::Arc;

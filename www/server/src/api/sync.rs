@@ -1,10 +1,11 @@
 //! `GET /v1/sync` and `POST /v1/sync/conversations`: what a device lacks.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::{HeaderMap, header};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::history;
 use crate::limits::{Place, Who};
 use crate::log;
-use crate::wire::{Batch, Change};
+use crate::wire::{Batch, Change, Of};
 
 const DEFAULT_LIMIT: usize = 500;
 /// A long poll is answered after this, whatever `wait` says.
@@ -37,7 +38,7 @@ async fn sync(
     State(app): State<Arc<App>>,
     Extension(account): Extension<Account>,
     params: Params,
-) -> Result<Json<Batch>> {
+) -> Result<Json<Of<Batch>>> {
     let cursor: Option<Arc<str>> = params.text("cursor").map(Into::into);
     let limit = params.limit(DEFAULT_LIMIT)?;
     let wait = Duration::from_millis(params.number("wait")?.unwrap_or(0)).min(MAX_WAIT);
@@ -61,7 +62,7 @@ async fn sync(
             .as_mut()
             .filter(|_| nothing && Instant::now() < deadline && !*stopping.borrow())
         else {
-            return Ok(Json(batch));
+            return Ok(Json(Of::new(&account, batch)));
         };
         tokio::select! {
             _ = commits.changed() => {}
@@ -77,6 +78,44 @@ struct Cursors {
     cursors: BTreeMap<String, String>,
     limit: Option<usize>,
     only: Option<BTreeSet<String>>,
+    /// The last of several requests that each have `only`: it answers for what none of them has named, too.
+    #[serde(default)]
+    rest: bool,
+}
+
+/// What the requests of one token have named since the last that answered for the rest: one that comes in pieces is too large for a request, and so is what
+/// its pieces have named. Kept for as long as a client needs for its pieces; who takes longer is told of conversations again, which it knows.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    named: Mutex<HashMap<String, (Instant, BTreeSet<String>)>>,
+}
+
+impl Pieces {
+    const KEPT: Duration = Duration::from_secs(300);
+    /// Tokens that are remembered at a time.
+    const TOKENS: usize = 10_000;
+
+    /// Remembers what a piece has named. Answers what all of them have.
+    fn add(&self, token: &str, only: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut all = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        all.retain(|_, (at, _)| now.duration_since(*at) < Self::KEPT);
+        if all.len() >= Self::TOKENS {
+            return only.clone();
+        }
+        let (at, named) = all
+            .entry(token.to_owned())
+            .or_insert((now, BTreeSet::new()));
+        *at = now;
+        named.extend(only.iter().cloned());
+        named.clone()
+    }
+
+    /// The rest was answered.
+    fn end(&self, token: &str) {
+        let mut all = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(token);
+    }
 }
 
 #[derive(Serialize)]
@@ -94,24 +133,47 @@ enum BatchOrError {
     Error(serde_json::Value),
 }
 
-/// `POST /v1/sync/conversations`: per-conversation cursors. With `only`, just those; else also each conversation that `cursors` does not name (with
-/// `overflow`), and `removed` for one that the account has left.
+/// `POST /v1/sync/conversations`: per-conversation cursors. With `only`, just those; with `rest` also what no `only` before it has named; else also each
+/// conversation that `cursors` does not name (with `overflow`), and `removed` for one that the account has left.
 async fn sync_conversations(
     State(app): State<Arc<App>>,
     Extension(account): Extension<Account>,
+    headers: HeaderMap,
     Body(request): Body<Cursors>,
-) -> Result<Json<Batches>> {
-    Ok(Json(
-        app.db
-            .read(move |view| batches(view, &account, &request))
-            .await?,
-    ))
+) -> Result<Json<Of<Batches>>> {
+    let token = headers.get(header::AUTHORIZATION);
+    let token = token
+        .and_then(|token| token.to_str().ok())
+        .unwrap_or_default();
+    let named = match &request.only {
+        Some(only) => app.pieces.add(token, only),
+        None => BTreeSet::new(),
+    };
+    let (reader, last) = (account.clone(), request.rest || request.only.is_none());
+    let batches = app
+        .db
+        .read(move |view| batches(view, &account, &request, &named))
+        .await?;
+    if last && !batches.has_more {
+        app.pieces.end(token);
+    }
+    Ok(Json(Of::new(&reader, batches)))
 }
 
-fn batches(view: View<'_>, account: &Account, request: &Cursors) -> Result<Batches> {
+fn batches(
+    view: View<'_>,
+    account: &Account,
+    request: &Cursors,
+    named: &BTreeSet<String>,
+) -> Result<Batches> {
     let limit = clamp(request.limit, DEFAULT_LIMIT);
     let memberships = history::memberships(view.sql, account.id)?;
     let asked: BTreeSet<&String> = match &request.only {
+        Some(only) if request.rest => {
+            let asked = |id: &&String| named.contains(*id) || request.cursors.contains_key(*id);
+            let rest = memberships.keys().filter(|id| !asked(id));
+            only.iter().chain(rest).collect()
+        }
         Some(only) => only.iter().collect(),
         None => request.cursors.keys().chain(memberships.keys()).collect(),
     };

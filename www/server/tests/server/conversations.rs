@@ -37,7 +37,7 @@ fn the_list_pages_by_sort_and_then_by_id() {
     assert!(keys.windows(2).all(|pair| pair[0] < pair[1]), "{keys:?}");
     assert_eq!(
         ada.get("/v1/conversations").ok(),
-        json!({ "conversations": seen, "next": null })
+        json!({ "account": "ada", "conversations": seen, "next": null })
     );
 }
 

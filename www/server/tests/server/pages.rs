@@ -147,7 +147,7 @@ fn changes_are_the_newest_versions_in_the_range_since_the_cursor() {
     };
     assert_eq!(
         changes("").ok(),
-        json!({ "messages": [], "hasMore": false })
+        json!({ "account": "ada", "messages": [], "hasMore": false })
     );
 
     ada.patch(

@@ -15,7 +15,7 @@ fn a_batch_has_everything_after_the_cursor_and_nothing_twice() {
     let mut cursor = linus.head();
     assert_eq!(
         linus.sync(&cursor),
-        json!({ "events": [], "cursor": cursor, "hasMore": false })
+        json!({ "account": "linus", "events": [], "cursor": cursor, "hasMore": false })
     );
     for n in 1..=25 {
         ada.send("c", &n.to_string(), "x");
@@ -213,7 +213,7 @@ fn a_long_poll_is_answered_when_there_is_something() {
     let began = Instant::now();
     assert_eq!(
         poll(300),
-        json!({ "events": [], "cursor": cursor, "hasMore": false })
+        json!({ "account": "linus", "events": [], "cursor": cursor, "hasMore": false })
     );
     assert!(began.elapsed() >= Duration::from_millis(300));
 
@@ -369,7 +369,7 @@ fn conversations_sync_by_cursors_of_their_own() {
     let named = json!({ "a": cursor("a"), "b": cursor("b"), "c": cursor("c") });
     assert_eq!(
         sync(&json!({ "cursors": named })),
-        json!({ "conversations": {} })
+        json!({ "account": "linus", "conversations": {} })
     );
 
     for n in 1..=3 {
@@ -424,6 +424,38 @@ fn conversations_sync_by_cursors_of_their_own() {
     let forced =
         sync(&json!({ "cursors": { "a": both["conversations"]["a"]["cursor"] }, "only": ["a"] }));
     assert_eq!(forced["conversations"]["a"]["overflow"], json!(["a"]));
+}
+
+#[test]
+fn a_request_in_pieces_ends_with_what_none_of_them_has_named() {
+    let server = Server::start(&[]);
+    for id in ["a", "b", "c", "d"] {
+        server.create(id, &["ada"]);
+    }
+    let ada = server.user("ada");
+    let sync = |request: &Value| ada.post("/v1/sync/conversations", request).ok();
+    let names = |answer: &Value| -> Vec<String> {
+        answer["conversations"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let first = sync(&json!({ "cursors": {} }));
+    let cursor = |id: &str| text(&first["conversations"][id]["cursor"]);
+    let one = sync(&json!({ "cursors": { "a": cursor("a") }, "only": ["a"] }));
+    assert_eq!(names(&one), [""; 0]);
+    let last = json!({ "cursors": { "b": cursor("b") }, "only": ["b"], "rest": true });
+    assert_eq!(names(&sync(&last)), ["c", "d"]);
+    // The next request begins anew.
+    assert_eq!(names(&sync(&last)), ["a", "c", "d"]);
+    assert_eq!(
+        names(&sync(
+            &json!({ "cursors": { "b": cursor("b") }, "only": ["b"] })
+        )),
+        [""; 0]
+    );
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn requests_fail_as_often_as_was_asked_for_one_account() {
     let server = Server::start(&[]);
     server.create("c", &["ada", "linus"]);
     let (ada, linus) = (server.user("ada"), server.user("linus"));
-    let off = json!({ "dropNotifications": 0.0, "duplicateNotifications": 0.0, "errorRate": 0.0, "delayMs": 0 });
+    let off = json!({ "dropNotifications": 0.0, "duplicateNotifications": 0.0, "errorRate": 0.0, "delayMs": 0, "oddItems": 0.0 });
     assert_eq!(ada.get("/demo/trouble").ok(), off);
     ada.post("/demo/trouble", &json!({ "errorRate": 1 })).ok();
     assert_eq!(ada.get("/demo/trouble").ok()["errorRate"], 1.0);
@@ -134,6 +134,26 @@ fn pages_of_any_origin_may_call() {
     );
     assert_eq!(
         answer.headers["access-control-expose-headers"],
-        "retry-after"
+        "retry-after,date"
     );
+}
+
+#[test]
+fn odd_items_are_one_an_answer_and_the_others_stay_as_they_are() {
+    let server = Server::start(&[]);
+    server.create("c", &["ada", "linus"]);
+    let (ada, linus) = (server.user("ada"), server.user("linus"));
+    let cursor = linus.head();
+    for n in 1..=20 {
+        ada.send("c", &n.to_string(), "x");
+    }
+    let whole = linus.sync(&cursor);
+    linus.post("/demo/trouble", &json!({ "oddItems": 1 })).ok();
+    for _ in 0..20 {
+        let odd = linus.sync(&cursor);
+        assert_eq!(odd["cursor"], whole["cursor"]);
+        let pairs = odd["events"].as_array().unwrap().iter();
+        let pairs = pairs.zip(whole["events"].as_array().unwrap());
+        assert_eq!(pairs.filter(|(odd, whole)| odd != whole).count(), 1);
+    }
 }

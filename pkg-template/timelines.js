@@ -1,0 +1,60 @@
+// The open timelines of a client: what frames go to. One that nobody subscribes to is held weakly, for an app need
+// not close what it drops.
+
+/**
+ * What is known of a timeline here.
+ * @typedef {object} Control
+ * @property {(entry: import("./wire.js").TimelineEntry) => void} apply
+ * @property {() => void} end
+ */
+
+export class Timelines {
+  /** @type {Map<number, { strong: Control | null, weak: WeakRef<Control> }>} */
+  #all = new Map();
+  #last = 0;
+  /** @type {FinalizationRegistry<number>} */
+  #dropped;
+
+  /** @param {(id: number) => void} dropped is told of one that the app has dropped */
+  constructor(dropped) {
+    this.#dropped = new FinalizationRegistry(dropped);
+  }
+
+  /** @param {Control} timeline @returns {number} its id */
+  add(timeline) {
+    this.#last += 1;
+    this.#all.set(this.#last, { strong: timeline, weak: new WeakRef(timeline) });
+    return this.#last;
+  }
+
+  /** It is needed from here on. @param {number} id @param {Control} timeline */
+  hold(id, timeline) {
+    const entry = this.#all.get(id);
+    if (entry) entry.strong = timeline;
+    this.#dropped.unregister(timeline);
+  }
+
+  /** It is not needed any more, and goes once the app has dropped it. @param {number} id @param {Control} timeline */
+  letGo(id, timeline) {
+    const entry = this.#all.get(id);
+    if (!entry) return;
+    entry.strong = null;
+    this.#dropped.register(timeline, id, timeline);
+  }
+
+  /** @param {number} id @returns {boolean} whether it was there */
+  remove(id) {
+    return this.#all.delete(id);
+  }
+
+  /** @param {import("./wire.js").TimelineEntry} entry */
+  apply(entry) {
+    this.#all.get(entry.id)?.weak.deref()?.apply(entry);
+  }
+
+  /** All of them end. */
+  end() {
+    for (const { weak } of this.#all.values()) weak.deref()?.end();
+    this.#all.clear();
+  }
+}

@@ -1,0 +1,78 @@
+//! What the requests under way are for.
+
+use std::rc::Rc;
+
+use super::command::Call;
+use super::records::Name;
+
+/// What a request was for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Pull(Pulled),
+    Ack {
+        pushed: bool,
+        count: u32,
+    },
+    List {
+        after: Option<String>,
+        epoch: u64,
+        limit: u32,
+    },
+    History {
+        fetch: u64,
+    },
+    Send {
+        name: Name,
+    },
+    Change {
+        call: Call,
+        conversation: Rc<str>,
+    },
+    Mark {
+        conversation: Rc<str>,
+        seq: u64,
+    },
+}
+
+/// What a pull was asked for with.
+#[derive(Debug, Default)]
+pub(super) struct Pulled {
+    /// the account's cursor
+    pub cursor: Option<String>,
+    /// the conversations' cursors
+    pub cursors: Vec<(Rc<str>, String)>,
+    /// just these
+    pub only: Option<Vec<Rc<str>>>,
+    /// and those that none of the pieces names
+    pub rest: bool,
+    /// events at most
+    pub limit: u32,
+    /// since when it waits at the server, and for how long
+    pub waits: Option<(u64, u64)>,
+}
+
+impl Pulled {
+    /// Whether it only waited for something to come: that it was ended says nothing of the network.
+    pub fn is_waiting(&self) -> bool {
+        self.waits.is_some()
+    }
+
+    /// Whether it was for all there is, at once.
+    pub fn is_all(&self) -> bool {
+        self.rest && self.only.is_none()
+    }
+
+    /// Whether it named some that it did not ask for.
+    pub fn names_more(&self) -> bool {
+        let only = self.only.as_ref();
+        only.is_some_and(|only| self.cursors.len() > only.len())
+    }
+
+    /// The conversations that it was to bring.
+    pub fn ids(&self) -> Vec<Rc<str>> {
+        match &self.only {
+            Some(only) => only.clone(),
+            None => self.cursors.iter().map(|(id, _)| id.clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a part sees of the rest while it takes an input: the time, the options, what is stored, what this
+//! client may do; and what it has done: requests, jobs, and what the app is told.
+
+use super::asked::Asked;
+use super::backoff::Backoff;
+use super::command::Config;
+use super::error::{Error, ErrorCode};
+use super::fault::Fault;
+use super::io::Now;
+use super::jobs::JobQueue;
+use super::net::Request;
+use super::out::Out;
+use super::standing::Standing;
+use super::tx::Committed;
+
+/// See the module.
+pub(super) struct Cx<'a> {
+    pub now: Now,
+    pub config: &'a Config,
+    /// what is stored: changed by a transaction alone
+    pub db: &'a Committed,
+    pub standing: &'a mut Standing,
+    pub jobs: &'a mut JobQueue,
+    pub out: &'a mut Out,
+}
+
+impl Cx<'_> {
+    /// Asks the backend.
+    pub fn request(&mut self, call: Request, asked: Asked) -> u64 {
+        self.request_patiently(call, asked, 1)
+    }
+
+    /// `patience`: how many times the usual silence it may take; at least 1.
+    pub fn request_patiently(&mut self, call: Request, asked: Asked, patience: u32) -> u64 {
+        debug_assert!(
+            self.standing.may_request() || Fault::EditLeavesUnfenced.on(),
+            "nothing leaves before the fence is known to be good (R9)"
+        );
+        let (now, timeout) = (self.now.mono, self.config.request_timeout);
+        self.out.request(now, call, asked, timeout, patience)
+    }
+
+    /// It failed, and is backed off from.
+    pub fn fail(&mut self, backoff: &mut Backoff, error: &Error) {
+        let hinted = self.standing.network.hints_offline();
+        let random = self.out.random(u64::MAX);
+        backoff.fail(self.now.mono, error, random, hinted);
+    }
+
+    /// It failed: whatever went wrong, the same is tried again.
+    pub fn postpone(&mut self, backoff: &mut Backoff, error: &Error) {
+        let hinted = self.standing.network.hints_offline();
+        let random = self.out.random(u64::MAX);
+        backoff.fail_unchanged(self.now.mono, error, random, hinted);
+    }
+}
+
+/// The error of a request that nobody has answered in time.
+pub(super) fn silence(config: &Config) -> Error {
+    let what = format!("no answer within {} ms", config.request_timeout);
+    Error::new(ErrorCode::Timeout, what)
+}
+
+/// What stands beside a part in its tests.
+#[cfg(test)]
+pub(super) struct Rest {
+    pub now: Now,
+    pub config: Config,
+    pub db: Committed,
+    pub standing: Standing,
+    pub jobs: JobQueue,
+    pub out: Out,
+}
+
+#[cfg(test)]
+impl Rest {
+    /// A client that is at work, with these options beside the defaults (JSON).
+    pub fn new(options: &str) -> Rest {
+        let options = format!("{{\"promoted\":true{options}}}");
+        let mut json = serde_json::Deserializer::from_str(&options);
+        let config: Config = super::command::read(&mut json).expect("options");
+        let mut standing = Standing::new(&config);
+        standing.phase = super::standing::Phase::Ready;
+        Rest {
+            now: Now::default(),
+            config,
+            db: Committed::default(),
+            standing,
+            jobs: JobQueue::default(),
+            out: Out::new(1),
+        }
+    }
+
+    pub fn cx(&mut self) -> Cx<'_> {
+        Cx {
+            now: self.now,
+            config: &self.config,
+            db: &self.db,
+            standing: &mut self.standing,
+            jobs: &mut self.jobs,
+            out: &mut self.out,
+        }
+    }
+
+    /// What it asked the backend for since the last time.
+    pub fn requests(&mut self) -> Vec<Request> {
+        let mut requests = Vec::new();
+        while let Some(effect) = self.out.poll() {
+            if let super::io::Effect::Request { call, .. } = effect {
+                requests.push(call);
+            }
+        }
+        requests
+    }
+
+    /// What calls were answered with since the last time.
+    pub fn results(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.out.told.results)
+    }
+}

@@ -1,0 +1,205 @@
+//! The life of a client: reading what is stored, being the writer or not, ending.
+
+use super::Engine;
+use crate::core::asked::Asked;
+use crate::core::error::{Error, ErrorCode};
+use crate::core::io::Effect;
+use crate::core::jobs::{Job, Own};
+use crate::core::reads::Op;
+use crate::core::records;
+use crate::core::standing::Phase;
+use crate::core::storage::Answer;
+use crate::core::tx::Committed;
+
+impl Engine {
+    /// Reads what is stored. What was asked of the store before is void.
+    pub(super) fn load(&mut self) {
+        let op = self.out.number();
+        self.reads.begin(op, Op::Load);
+        self.out.effect(Effect::Read {
+            op,
+            reads: records::load(),
+        });
+    }
+
+    pub(super) fn on_loaded(&mut self, tables: Vec<Answer>) {
+        let (mut db, lost) = Committed::load(tables);
+        db.begin(self.config.scope.name(), &lost, self.now.wall);
+        // Nobody has written meanwhile: what is shown is what is stored.
+        let same = db.stamp() == self.db.stamp() && db.stamp().number > 0;
+        self.db = db;
+        self.outbox.on_loaded(&self.db);
+        self.standing.promoted = self.fence.is_held();
+        self.wanted.clear();
+        self.out.told.everything();
+        let first = self.standing.phase == Phase::Loading;
+        self.standing.phase = Phase::Ready;
+        if first {
+            for command in std::mem::take(&mut self.early) {
+                self.on_command(command);
+            }
+        } else {
+            self.timelines.on_loaded(&self.db, same);
+        }
+        self.tell_lost(&lost);
+        match (self.standing.promoted, first) {
+            (true, true) => self.ask_pull(0),
+            // On return one pull is enough: the channel makes it, if that is ready soon.
+            (true, false) => self.reconnect(),
+            (false, _) => {}
+        }
+    }
+
+    /// R15: nothing is decided, asked or written before the read that begins here is answered; what was
+    /// read before, or is being read, may be what another client has changed since.
+    pub(super) fn promote(&mut self, epoch: u64) {
+        self.demote();
+        self.fence.take(epoch);
+        self.load();
+    }
+
+    pub(super) fn demote(&mut self) {
+        self.fence.let_go();
+        self.let_go();
+    }
+
+    /// What was on its way is void, and nothing is decided before what is stored was read.
+    pub(super) fn let_go(&mut self) {
+        self.standing.promoted = false;
+        self.out.told.status = true;
+        // What was let go of by a commit under way is not found any more, and nobody could say why.
+        let committing = self.jobs.is_committing();
+        // It may be done or not: who is promoted reads what came of it.
+        self.jobs.forget_commit();
+        if committing && let Some(Job::Own(Own::Discard { call, .. })) = self.jobs.first() {
+            let call = *call;
+            self.jobs.pop();
+            self.out.reject(call, &gone_meanwhile().of_a_change());
+        }
+        if self.standing.phase != Phase::Ready {
+            return self.reads.forget_but_load();
+        }
+        self.reads.forget();
+        self.unlink();
+        for request in self.out.requests.all() {
+            let asked = self.out.abort_request(request);
+            if let Some(Asked::Change { call, .. }) = asked {
+                self.out.reject(call, &gone_meanwhile().of_a_change());
+            }
+        }
+        // What somebody waits for is done by the next writer's job, this one's if it is promoted again.
+        self.jobs.stop_reading();
+        self.jobs.retain(|job| job.call().is_some());
+        self.disk.forget();
+        self.wanted.clear();
+        self.outbox.restart();
+        self.restart_sync();
+        self.discard_fetches(None);
+        // What was on its way is queued again.
+        self.out.told.everything();
+        self.timelines.touch_all();
+    }
+
+    /// Ends the client: by the app, or because its storage is gone for good.
+    pub(super) fn stop(&mut self, wipe: bool, error: Option<Error>) {
+        if self.standing.phase == Phase::Closed {
+            return;
+        }
+        self.out.effect(Effect::Unlisten);
+        let closed = Error::new(ErrorCode::Closed, "the client is closed");
+        self.reject_all(error.as_ref().unwrap_or(&closed));
+        if let Some(error) = &error {
+            self.out.error_event(error);
+        }
+        self.sync.on_end(error);
+        self.standing.phase = Phase::Closed;
+        for id in self.timelines.ids() {
+            self.close_timeline(id);
+        }
+        self.out.told.status = true;
+        self.due = None;
+        self.flush();
+        self.out.effect(Effect::Stopped { wipe });
+    }
+
+    /// Every call that waits for something, and the requests under way.
+    pub(super) fn reject_all(&mut self, error: &Error) {
+        for call in self.sync.take_calls() {
+            self.out.reject(call, error);
+        }
+        for request in self.out.requests.all() {
+            if let Some(Asked::Change { call, .. }) = self.out.abort_request(request) {
+                self.out.reject(call, &error.clone().of_a_change());
+            }
+        }
+        for call in self.outbox.changes.take_calls() {
+            self.out.reject(call, error);
+        }
+        for job in std::mem::take(&mut self.jobs).into_iter() {
+            if let Some(call) = job.call() {
+                self.out.reject(call, error);
+            }
+        }
+        for command in std::mem::take(&mut self.early) {
+            if let Some(call) = command.call() {
+                self.out.reject(call, error);
+            }
+        }
+    }
+
+    /// Close and wipe: what was accepted is stored first, then everything stops.
+    pub(super) fn end(&mut self, wipe: bool) {
+        if self.standing.phase == Phase::Loading || !self.standing.promoted || wipe {
+            return self.stop(wipe, None);
+        }
+        if !self.store_is_busy() && self.jobs.is_empty() {
+            return self.stop(false, None);
+        }
+        self.jobs.retain(|job| {
+            let own = matches!(
+                job,
+                Job::Own(Own::Put { .. } | Own::Sent { .. } | Own::Failed { .. })
+            );
+            own || job.call().is_some()
+        });
+        self.jobs.push(Job::End { wipe });
+    }
+
+    /// The database was deleted under the client: it begins anew. The own messages are kept.
+    pub(super) fn lost(&mut self) {
+        self.out.storage_event(
+            "evicted",
+            "the local database was deleted: what it held is fetched again",
+        );
+        let empty = Committed::empty(self.config.scope.name());
+        let own = std::mem::replace(&mut self.db, empty).into_own();
+        self.wanted.clear();
+        self.jobs.stop_reading();
+        self.jobs.forget_commit();
+        self.reads.forget();
+        // What becomes of the own messages goes on: a lane waits for it.
+        self.jobs.retain(|job| matches!(job, Job::Own(_)));
+        // What another client was to keep is not this one's to write.
+        if self.standing.promoted {
+            self.jobs.push_first(Job::Restore {
+                left: own.left,
+                next_order: own.next_order,
+                locals: own.locals,
+                marks: own.marks,
+            });
+        }
+        self.restart_sync();
+        let (parts, mut cx) = self.split();
+        parts.timelines.clear_all(&mut cx);
+        self.out.told.everything();
+        self.ask_pull(0);
+    }
+}
+
+/// An edit or a recall that was on its way when another client took the account over.
+fn gone_meanwhile() -> Error {
+    Error::new(
+        ErrorCode::Aborted,
+        "this client had to let go of the account; whether the server did it is not known",
+    )
+}

@@ -1,0 +1,226 @@
+//! What follows from a job: done, void, or failed.
+
+use super::Engine;
+use crate::core::error::Error;
+use crate::core::events::Event;
+use crate::core::fault::Fault;
+use crate::core::jobs::{Job, Own};
+use crate::core::json;
+use crate::core::tx::Changes;
+use crate::core::types::Message;
+use crate::core::types::Overflow;
+use std::rc::Rc;
+
+impl Engine {
+    // ------------------------------------------------------------ jobs
+
+    /// Shows what a job has committed: in one frame, all stores together.
+    pub(super) fn show(&mut self, job: &Job, changes: &Changes, news: &[Event]) {
+        self.keep_journals(news);
+        if let Job::Own(Own::Update { message, .. }) = job {
+            self.timelines.journal_update(message);
+        }
+        if let Job::Evict { .. } = job {
+            self.out.storage_event(
+                "evicted",
+                "old messages of conversations not opened lately were let go",
+            );
+        }
+        for (key, message) in &changes.synced {
+            if !Fault::KeyIsNotTaken.on() {
+                self.timelines.keep_key(key, message);
+            }
+        }
+        for id in changes.read.keys() {
+            self.outbox.marks.forget(id);
+        }
+        if changes.outbox {
+            let (parts, mut cx) = self.split();
+            parts.outbox.lanes.abort_vanished(&mut cx);
+        }
+        self.out.told.conversations |= changes.list;
+        self.out.told.outbox |= changes.outbox || !changes.synced.is_empty();
+        if let Some(overflow) = &changes.overflow {
+            self.on_overflow(overflow);
+        }
+        for (id, change) in &changes.conversations {
+            if change.removed || change.cleared || change.kept {
+                self.discard_fetches(Some(id));
+            }
+            if change.removed && !self.db.list().contains_key(id) {
+                self.on_left(id);
+            }
+        }
+        let (parts, cx) = self.split();
+        parts.doubts.on_commit(&cx, changes);
+        let (parts, mut cx) = self.split();
+        parts.timelines.on_commit(&mut cx, changes);
+        self.out.tell_irregular(job.place(), &changes.irregular);
+        if self.listening.contains("messages") {
+            // An own echo may come once more after an overflow.
+            let news = changes.messages.iter().filter(|m| !self.is_echo(m));
+            let news: Vec<&Rc<Message>> = news.collect();
+            self.tell_messages("messages", &news);
+        }
+        if self.listening.contains("updates") {
+            let updates: Vec<&Rc<Message>> = changes.updates.iter().collect();
+            self.tell_messages("updates", &updates);
+        }
+    }
+
+    fn tell_messages(&mut self, event: &str, messages: &[&Rc<Message>]) {
+        if messages.is_empty() {
+            return;
+        }
+        let mut detail = String::from("{\"messages\":[");
+        for m in messages {
+            json::next(&mut detail);
+            json::message(&mut detail, m);
+        }
+        detail.push_str("],\"live\":");
+        json::flag(&mut detail, self.sync.is_caught_up());
+        detail.push('}');
+        self.out.event(event, &detail);
+    }
+
+    /// Of these conversations the server has no batch that follows (R4): what was asked for before is
+    /// void.
+    fn on_overflow(&mut self, overflow: &Overflow) {
+        self.sync_overflowed();
+        let mut detail = String::from("{\"conversations\":");
+        match overflow {
+            Overflow::All => {
+                detail.push_str("\"all\"");
+                self.discard_fetches(None);
+            }
+            Overflow::Of(ids) => {
+                detail.push('[');
+                for id in ids {
+                    json::next(&mut detail);
+                    json::string(&mut detail, id);
+                    self.discard_fetches(Some(id));
+                }
+                detail.push(']');
+            }
+        }
+        detail.push('}');
+        self.out.event("overflow", &detail);
+    }
+
+    /// The account has left it.
+    fn on_left(&mut self, conversation: &Rc<str>) {
+        self.outbox.marks.forget(conversation);
+        self.sync.forget(conversation);
+        let mut detail = String::from("{\"conversation\":");
+        json::string(&mut detail, conversation);
+        detail.push('}');
+        self.out.event("removed", &detail);
+    }
+
+    /// Whether this client wrote it.
+    pub(super) fn is_echo(&self, m: &Message) -> bool {
+        m.client_id.as_ref().is_some_and(|client_id| {
+            let name = (m.conversation.clone(), client_id.clone());
+            self.db.left_names().contains_key(&name) || self.db.own_named(&name).is_some()
+        })
+    }
+
+    pub(super) fn job_done(&mut self, job: Job, changes: Changes) {
+        match job {
+            Job::Batch {
+                parts,
+                pushed: false,
+            } => self.applied(&parts, &changes),
+            Job::Batch { parts, .. } => self.push_applied(&parts),
+            Job::Page { fetch, page } => {
+                self.timelines.on_found(fetch, &page);
+                self.on_fetch_done(fetch, None);
+            }
+            Job::Changes { fetch, .. } | Job::Gone { fetch } => self.on_fetch_done(fetch, None),
+            Job::List { page, .. } => self.list_applied(page),
+            Job::Suspects { .. } => self.suspects_removed(),
+            Job::Opened { .. } => {}
+            Job::Restore { .. } => self.restoring.succeed(),
+            Job::Own(own) => {
+                let (parts, mut cx) = self.split();
+                parts.outbox.on_done(&mut cx, own, changes.outbox);
+            }
+            Job::Doubt { conversation } => self.on_doubt_tried(&conversation),
+            Job::Evict { .. } | Job::Corrupt { .. } | Job::End { .. } => {}
+        }
+    }
+
+    fn on_doubt_tried(&mut self, conversation: &Rc<str>) {
+        let (parts, cx) = self.split();
+        parts.doubts.on_tried(&cx, conversation);
+    }
+
+    /// What the job was made for is over: it is decided anew.
+    pub(super) fn job_void(&mut self, job: Job) {
+        match job {
+            Job::Batch { pushed: false, .. } => self.pull_again(),
+            // It does not follow what is here: the pull brings what is between.
+            Job::Batch { .. } => self.push_missed(),
+            Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
+                self.on_fetch_done(fetch, None);
+            }
+            Job::List { .. } => {}
+            Job::Evict { .. } => self.no_room(),
+            Job::Own(own) => {
+                let (parts, mut cx) = self.split();
+                parts.outbox.on_void(&mut cx, own);
+            }
+            Job::Suspects { .. }
+            | Job::Opened { .. }
+            | Job::Corrupt { .. }
+            | Job::Doubt { .. }
+            | Job::Restore { .. }
+            | Job::End { .. } => debug_assert!(false, "this is always done"),
+        }
+    }
+
+    /// Nothing of it was stored (R9): the cursor stays.
+    pub(super) fn job_failed(&mut self, job: Job, error: &Error) {
+        match job {
+            Job::Batch { pushed: false, .. } => self.pull_failed(error),
+            // Not acknowledged, and the cursor stays: it comes again.
+            Job::Batch { .. } => self.push_missed(),
+            Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
+                self.on_fetch_done(fetch, Some(error));
+            }
+            Job::List { .. } => self.list_failed(error),
+            Job::Own(own) => {
+                let (parts, mut cx) = self.split();
+                parts.outbox.on_failed(&mut cx, own, error);
+            }
+            Job::Restore { .. } => self.on_not_restored(job, error),
+            Job::Suspects { .. } => self.pull_failed(error),
+            Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
+            Job::Corrupt {
+                blocks, indexes, ..
+            } => {
+                // It could not be dropped on disk: at least nothing of it is shown or built upon.
+                let of_blocks = blocks.into_iter().map(|(id, _)| id);
+                for conversation in of_blocks.chain(indexes) {
+                    self.forget_held(&conversation);
+                }
+            }
+            Job::Doubt { conversation } => self.on_doubt_tried(&conversation),
+        }
+    }
+
+    /// What was kept over a lost database could not be written. Nothing may be written before it, and a
+    /// disk that fails is not asked in a loop.
+    fn on_not_restored(&mut self, restore: Job, error: &Error) {
+        let random = self.out.random(u64::MAX);
+        let now = self.now.mono;
+        self.restoring.fail_unchanged(now, error, random, false);
+        if self.restoring.failures() > 1 {
+            // Whoever waits behind it waits for nothing.
+            for job in self.jobs.take(|job| job.call().is_some()) {
+                self.job_failed(job, error);
+            }
+        }
+        self.jobs.push_first(restore);
+    }
+}

@@ -1,0 +1,115 @@
+//! Sending: what the outbox needs of the other parts, and they of it.
+
+use std::rc::Rc;
+
+use super::Engine;
+use crate::core::command::{Call, TimelineId};
+use crate::core::error::{Error, ErrorCode};
+use crate::core::jobs::Own;
+use crate::core::net::Request;
+use crate::core::outbox::newest_known;
+use crate::core::records::Name;
+use crate::core::types::{Message, Seq};
+use crate::core::wire;
+
+impl Engine {
+    pub(super) fn drive_outbox(&mut self) {
+        let offline = self.known_offline();
+        let (parts, mut cx) = self.split();
+        parts.outbox.drive(&mut cx, offline);
+    }
+
+    pub(super) fn outbox_due(&mut self) -> Option<u64> {
+        let offline = self.known_offline();
+        let (parts, cx) = self.split();
+        parts.outbox.due(&cx, offline)
+    }
+
+    /// The network is back.
+    pub(in crate::core) fn try_sends_again(&mut self) {
+        let (parts, mut cx) = self.split();
+        parts.outbox.try_again(&mut cx);
+    }
+
+    /// An edit or a recall.
+    pub(super) fn change_message(&mut self, call: Call, conversation: Rc<str>, request: Request) {
+        let offline = self.known_offline();
+        let (parts, mut cx) = self.split();
+        let changes = &mut parts.outbox.changes;
+        changes.add(&mut cx, offline, call, conversation, request);
+    }
+
+    /// `markRead`: up to a position, or all that was on screen.
+    pub(super) fn mark_read(
+        &mut self,
+        call: Call,
+        conversation: Rc<str>,
+        seq: Option<Seq>,
+        timeline: Option<TimelineId>,
+    ) {
+        let timeline = timeline.and_then(|id| self.timelines.get(id));
+        let on_screen = timeline.and_then(|t| {
+            let empty = || t.is_empty(&self.db.held(&conversation));
+            let known = || newest_known(&self.db, &conversation);
+            // Nothing is left of it: all there ever was, was read.
+            t.newest_on_screen()
+                .or_else(|| empty().then(known).flatten())
+        });
+        let seq = seq.map(|seq| seq.0).or(on_screen);
+        let (parts, mut cx) = self.split();
+        parts.outbox.marks.read(&mut cx, call, conversation, seq);
+    }
+
+    // ------------------------------------------------------------ what the server says
+
+    pub(super) fn on_send_answer(&mut self, name: Name, result: Result<String, Error>) {
+        let message = result.and_then(|text| {
+            if is_page(&text) {
+                let what = "a web page has answered: this network may want a sign-in";
+                return Err(Error::new(ErrorCode::Network, what));
+            }
+            self.read_answer(&text, &name.0)
+        });
+        let (parts, mut cx) = self.split();
+        parts.outbox.lanes.on_answer(&mut cx, name, message);
+    }
+
+    pub(super) fn on_change_answer(
+        &mut self,
+        call: Call,
+        conversation: &Rc<str>,
+        result: Result<String, Error>,
+    ) {
+        match result.and_then(|text| self.read_answer(&text, conversation)) {
+            Ok(Some(message)) => self.jobs.push_own(Own::Update { call, message }),
+            Ok(None) => {
+                let what = "it was done, and the answer cannot be read: the sync brings it";
+                let error = Error::new(ErrorCode::Protocol, what);
+                self.out.reject(call, &error.of_a_change());
+            }
+            Err(error) => self.out.reject(call, &error.of_a_change()),
+        }
+    }
+
+    /// The message that a send, an edit or a recall is answered with.
+    /// `None`: it was done, and what the server says of it cannot be read: the sync brings it.
+    fn read_answer(
+        &mut self,
+        text: &str,
+        conversation: &Rc<str>,
+    ) -> Result<Option<Rc<Message>>, Error> {
+        let answered = wire::answer::answer(text, conversation)?;
+        self.own(answered.account.as_ref())?;
+        self.out.tell_irregular("answer", &answered.irregular);
+        if answered.message.is_none() {
+            self.ask_pull(0);
+        }
+        Ok(answered.message)
+    }
+}
+
+/// A page of a captive portal, or of a proxy: not from the server.
+fn is_page(text: &str) -> bool {
+    text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+        .starts_with('<')
+}

@@ -1,0 +1,445 @@
+//! What the store is asked, one thing at a time, and what follows from its answers.
+
+use std::rc::Rc;
+
+use super::Engine;
+use crate::core::block::BlockId;
+use crate::core::error::Error;
+use crate::core::fault::Fault;
+use crate::core::io::Effect;
+use crate::core::jobs::{Job, Outcome, Own};
+use crate::core::map::{Map, Set};
+use crate::core::reads::Op;
+use crate::core::records;
+use crate::core::run::{Context, run};
+use crate::core::standing::Phase;
+use crate::core::storage::{Answer, Durability, Read, StoreError, Table, Why, Write};
+use crate::core::timeline::Timeline;
+use crate::core::tx::{Stop, Tx};
+
+impl Engine {
+    /// What is stored was read, or could not be. Only where nothing was read yet that ends the client.
+    fn on_load_read(&mut self, result: Result<Vec<Answer>, StoreError>) {
+        // Records, and none of them can be read: that is the store's fault and not theirs. Nothing is
+        // dropped.
+        let result = match result {
+            Ok(tables) if nothing_readable(&tables) => Err(StoreError::Failed(
+                "nothing that is stored can be read".into(),
+            )),
+            result => result,
+        };
+        match result {
+            Ok(tables) => self.on_loaded(tables),
+            Err(error) if self.standing.phase == Phase::Loading => {
+                self.stop(false, Some(error.shown()));
+            }
+            Err(error) => {
+                self.reads.load_later(self.now.mono);
+                self.on_store_error(error);
+            }
+        }
+    }
+
+    pub(super) fn on_read(&mut self, op: u64, result: Result<Vec<Answer>, StoreError>) {
+        let Some(asked) = self.reads.end(op) else {
+            return;
+        };
+        match (asked, result) {
+            (Op::Load, result) => self.on_load_read(result),
+            (Op::Fence(naps), Ok(answers)) => {
+                let answer = answers.into_iter().next().unwrap_or_default();
+                if let Err(error) = self.fence.on_answer(&mut self.standing, &answer, naps) {
+                    self.on_store_error(error);
+                }
+            }
+            (Op::Fence(_), Err(error)) => {
+                self.fence.on_failed(self.now.mono);
+                self.on_store_error(error);
+            }
+            (Op::Blocks(ids), Ok(answers)) => {
+                for id in &ids {
+                    self.wanted.remove(id);
+                }
+                let lost = self.db.take_blocks(&ids, answers);
+                self.lose_blocks(lost);
+            }
+            (Op::Blocks(ids), Err(error)) => {
+                for id in &ids {
+                    self.wanted.remove(id);
+                }
+                self.fail_reads(&error.shown());
+                self.on_store_error(error);
+            }
+        }
+    }
+
+    /// A job could not read the blocks that it needs.
+    fn fail_reads(&mut self, error: &Error) {
+        // Not where only a timeline wanted them.
+        if self.jobs.is_reading()
+            && let Some(job) = self.jobs.pop()
+        {
+            self.job_failed(job, error);
+        }
+        let (parts, mut cx) = self.split();
+        parts.timelines.on_reads_failed(&mut cx, error);
+    }
+
+    /// Nothing of what is held of it is shown or built upon any more, whatever is stored.
+    pub(super) fn forget_held(&mut self, conversation: &Rc<str>) {
+        self.db.forget(conversation);
+        let (parts, mut cx) = self.split();
+        parts.timelines.clear(&mut cx, conversation);
+    }
+
+    /// Carries out what the store can do now. Answers whether something was done at once.
+    pub(super) fn step_store(&mut self) -> bool {
+        let now = self.now.mono;
+        if self.store_is_busy() || self.standing.phase != Phase::Ready {
+            return false;
+        }
+        if let Some(at) = self.reads.load_at() {
+            if at <= now {
+                self.load();
+            }
+            return false;
+        }
+        if let Some(at) = self.fence.ask_at(&self.standing) {
+            if at <= now {
+                let naps = self.fence.naps();
+                self.ask_store(Op::Fence(naps), vec![Read::Epoch]);
+            }
+            return false;
+        }
+        // What is corrupt is dropped first: who wants its blocks would have them read again for ever.
+        let corrupt = matches!(self.jobs.first(), Some(Job::Corrupt { .. }));
+        if !self.wanted.is_empty() && !corrupt {
+            return self.read_wanted();
+        }
+        if !self.standing.promoted || now < self.restoring.ready_at() {
+            return false;
+        }
+        match self.jobs.pop() {
+            None => false,
+            Some(Job::End { wipe }) => {
+                self.stop(wipe, None);
+                false
+            }
+            Some(job) => self.run_job(job),
+        }
+    }
+
+    fn ask_store(&mut self, asked: Op, reads: Vec<Read>) {
+        debug_assert!(!self.store_is_busy(), "one thing at a time");
+        let op = self.out.number();
+        self.reads.begin(op, asked);
+        self.out.effect(Effect::Read { op, reads });
+    }
+
+    /// Reads the blocks that are wanted. Answers whether there are none.
+    fn read_wanted(&mut self) -> bool {
+        let ids: Vec<BlockId> = self.wanted.keys().cloned().collect();
+        let reads = self.db.block_reads(&ids);
+        let none = reads.is_empty();
+        match none {
+            true => self.wanted.clear(),
+            false => self.ask_store(Op::Blocks(ids), reads),
+        }
+        none
+    }
+
+    // ------------------------------------------------------------ a job's transaction
+
+    /// Runs it, and commits what it comes to. Answers whether something was done at once.
+    fn run_job(&mut self, job: Job) -> bool {
+        match self.transact(&job) {
+            Ok(outcome) => self.commit(job, outcome),
+            Err(Stop::Need) => {
+                self.jobs.reads(job);
+                true
+            }
+            Err(Stop::Void) => {
+                self.job_void(job);
+                true
+            }
+        }
+    }
+
+    /// What a job changes, before it is committed. Blocks that it lacks are wanted.
+    fn transact(&mut self, job: &Job) -> Result<Outcome, Stop> {
+        // Only an eviction asks what is shown.
+        let shown = match job {
+            Job::Evict { .. } => self.timelines.needed_from(&self.db),
+            _ => Map::new(),
+        };
+        let resting = self.doubts.resting(self.now.mono);
+        let attended = match job {
+            Job::Batch { parts, .. } if parts.iter().any(|p| p.batch.lacks()) => {
+                self.timelines.attended()
+            }
+            _ => Set::new(),
+        };
+        let mut tx = Tx::new(&self.db, &self.config.limits);
+        tx.resting = resting;
+        tx.attended = attended;
+        let context = Context {
+            policy: self.config.overflow,
+            fetches: self.timelines.fetches(),
+            list: self.sync.list(),
+            shown: &shown,
+        };
+        let run = run(job, &mut tx, &context);
+        let news = match run.and_then(|news| tx.complete().map(|()| news)) {
+            Ok(news) => news,
+            Err(Stop::Need) => {
+                self.wanted.add_all(tx.missing());
+                return Err(Stop::Need);
+            }
+            Err(stop) => return Err(stop),
+        };
+        let shown = self.timelines.iter();
+        let shown = shown.filter(|t| tx.commit.touches(t.conversation()));
+        let shown: Vec<&Timeline> = shown.collect();
+        for m in shown.into_iter().flat_map(Timeline::messages) {
+            tx.keep_newer(m);
+        }
+        let commit = tx.commit;
+        Ok(Outcome { commit, news })
+    }
+
+    /// Has the store write it. Answers whether it is done: there is nothing to be written, or nobody can
+    /// say whether it was written before.
+    fn commit(&mut self, job: Job, mut outcome: Outcome) -> bool {
+        let epoch = self.fence.epoch();
+        let limits = &self.config.limits;
+        let mut writes = outcome.commit.encode(&self.db, epoch, limits);
+        let uncertain = self.uncertain.take_of(job.call());
+        if writes.is_empty() {
+            self.on_commit(job, outcome);
+            return true;
+        }
+        if let Some(error) = uncertain {
+            self.job_failed(job, &error);
+            return true;
+        }
+        let durability = job.durability();
+        let op = self.out.number();
+        self.jobs.commits(job, op, Box::new(outcome));
+        if Fault::CursorBeforeMessages.on() {
+            self.commit_cursor(&mut writes, durability);
+        }
+        self.out.effect(Effect::Commit {
+            op,
+            writes,
+            durability,
+        });
+        if Fault::ShownBeforeItsCommit.on() {
+            self.on_committed(op, Ok(()));
+        }
+        Fault::ShownBeforeItsCommit.on()
+    }
+
+    /// [`Fault::CursorBeforeMessages`]
+    fn commit_cursor(&mut self, writes: &mut Vec<Write>, durability: Durability) {
+        let of_meta = |write: &Write| {
+            matches!(
+                write,
+                Write::Put {
+                    table: Table::Meta,
+                    ..
+                }
+            )
+        };
+        let (ahead, rest) = std::mem::take(writes).into_iter().partition(of_meta);
+        *writes = rest;
+        let op = self.out.number();
+        self.out.effect(Effect::Commit {
+            op,
+            writes: ahead,
+            durability,
+        });
+    }
+
+    pub(super) fn on_committed(&mut self, op: u64, result: Result<(), StoreError>) {
+        let Some(outcome) = self.jobs.committed(op) else {
+            return;
+        };
+        let (now, limits) = (self.now.mono, self.config.limits);
+        let front = self.jobs.first();
+        let evicting = matches!(front, Some(Job::Evict { .. }));
+        let restoring = matches!(front, Some(Job::Restore { .. }));
+        match result {
+            Ok(()) => {
+                self.uncertain.on_commit();
+                // An eviction that is done says nothing yet: whether it made room, what needed it tells.
+                if !evicting {
+                    self.disk.on_commit();
+                    self.out.told_full &= !outcome.commit.puts_blocks();
+                }
+                self.first_is_done(outcome);
+            }
+            Err(_) if Fault::FailedCommitCounts.on() => self.first_is_done(outcome),
+            // Not worth what it would cost.
+            Err(StoreError::Quota) if matches!(front, Some(Job::Opened { .. })) => {
+                self.jobs.pop();
+            }
+            // Not even room to make room: another eviction would fail likewise, for ever.
+            Err(StoreError::Quota) if evicting => {
+                self.jobs.pop();
+                self.no_room();
+            }
+            Err(error @ StoreError::Quota) => {
+                match self.disk.make(now, self.db.messages(), &limits) {
+                    Some(count) => self.jobs.push_first(Job::Evict { count }),
+                    None => self.fail_first(error),
+                }
+            }
+            // What was kept over a lost database is in memory alone: it is written until it is written.
+            Err(error @ StoreError::Uncertain(_)) if !restoring && !Fault::DoubtIsFailure.on() => {
+                self.disk.forget();
+                self.on_uncertain(&error);
+            }
+            Err(error) => self.fail_first(error),
+        }
+    }
+
+    /// The first job could not be committed.
+    fn fail_first(&mut self, error: StoreError) {
+        self.disk.give_up(self.now.mono, &self.config.limits);
+        match self.jobs.pop() {
+            Some(job) => self.job_failed(job, &error.shown()),
+            None => debug_assert!(
+                false,
+                "what is committed, or made room for, is the first job's"
+            ),
+        }
+        self.on_store_error(error);
+    }
+
+    /// Nothing is left to evict: the job that needed the room fails. Not where it was let go of meanwhile,
+    /// by a client that ends.
+    pub(super) fn no_room(&mut self) {
+        if !self.disk.is_made() {
+            return;
+        }
+        match self.jobs.first() {
+            Some(Job::End { .. }) => self.disk.forget(),
+            _ => self.fail_first(StoreError::Quota),
+        }
+    }
+
+    /// A commit may be applied or not: what is stored is read again, as by one that is promoted, and
+    /// what somebody waits for is done once more; where it was done, that changes nothing (R10). Twice
+    /// in a row, it fails.
+    fn on_uncertain(&mut self, error: &StoreError) {
+        let silent = error.is_silence();
+        let error = error.shown();
+        self.out.log("warn", &error.message);
+        let again = self.uncertain.add();
+        // What was let go of is not found any more, and nobody could say why.
+        let discards = matches!(self.jobs.first(), Some(Job::Own(Own::Discard { .. })));
+        let failed = (again || discards).then(|| self.jobs.pop()).flatten();
+        if silent {
+            let waits = match failed {
+                Some(_) => None,
+                None => self.jobs.first().and_then(Job::call),
+            };
+            self.uncertain.set_waiting(waits, &error);
+            self.fail_waiting();
+        }
+        debug_assert!(self.fence.is_held(), "only the writer commits (R9)");
+        self.let_go();
+        // Now that nothing of what it leads to can leave before what is stored was read.
+        if let Some(job) = failed {
+            self.job_failed(job, &error);
+        }
+        match again {
+            true => self.reads.load_later(self.now.mono),
+            false => self.load(),
+        }
+    }
+
+    /// Nothing was heard of the store: whoever waits behind what it was asked is answered with it, and
+    /// does not wait as long once more (R14). Nothing of theirs was begun.
+    fn fail_waiting(&mut self) {
+        let error = StoreError::Failed(Why::Silence).shown();
+        let spared = self.uncertain.waiting();
+        let waits = |job: &Job| job.call().is_some_and(|call| Some(call) != spared);
+        // The first may have waited for its blocks.
+        self.jobs.stop_reading();
+        for job in self.jobs.take(waits) {
+            self.job_failed(job, &error);
+        }
+        for call in self.sync.take_calls() {
+            self.out.reject(call, &error);
+        }
+    }
+
+    fn first_is_done(&mut self, outcome: Outcome) {
+        match self.jobs.pop() {
+            Some(job) => self.on_commit(job, outcome),
+            None => debug_assert!(false, "what was committed is the first job's"),
+        }
+    }
+
+    /// It is committed, or changes nothing: now it is shown (R9).
+    fn on_commit(&mut self, job: Job, outcome: Outcome) {
+        let changes = self.db.apply(outcome.commit);
+        self.show(&job, &changes, &outcome.news);
+        self.job_done(job, changes);
+        let (messages, most) = (self.db.messages(), self.config.max_messages);
+        let evicting = self.jobs.iter().any(|job| matches!(job, Job::Evict { .. }));
+        if let Some(count) = self.disk.excess(messages, most, evicting) {
+            self.jobs.push(Job::Evict { count });
+        }
+    }
+
+    /// What is in memory of the blocks is let go of only while nobody waits for one: what was read for
+    /// a job or a window stays, however much it is, until it has been used.
+    pub(super) fn shrink_cache(&mut self) {
+        if !self.jobs.is_reading() && !self.timelines.wait_for_blocks() {
+            self.db.shrink_cache(self.config.limits.cached_bytes);
+        }
+    }
+
+    /// What the store said by itself, or of an operation.
+    pub(super) fn on_store_error(&mut self, error: StoreError) {
+        match error {
+            StoreError::Lost => self.lost(),
+            // It goes on showing, and comes to its turn again: nothing ends a client but who says so.
+            StoreError::Fenced => {
+                self.demote();
+                self.out.effect(Effect::Fenced);
+            }
+            StoreError::Closed | StoreError::Newer => {
+                let error = error.shown();
+                self.stop(false, Some(error));
+            }
+            StoreError::Quota => {
+                if !std::mem::replace(&mut self.out.told_full, true) {
+                    self.out.storage_event(
+                        "quota",
+                        "the disk is full: nothing of the last change was applied",
+                    );
+                }
+            }
+            StoreError::Failed(_) | StoreError::Uncertain(_) if error.is_silence() => {
+                // What is stored does not tell either what came of it.
+                if let Some((call, error)) = self.uncertain.take()
+                    && let Some(job) = self.jobs.take_call(call)
+                {
+                    self.job_failed(job, &error);
+                }
+                self.fail_waiting();
+            }
+            StoreError::Refused(_) | StoreError::Failed(_) | StoreError::Uncertain(_) => {}
+        }
+    }
+}
+
+/// Whether there are records and not one of them could be read.
+fn nothing_readable(answers: &[Answer]) -> bool {
+    let mut answers = answers.iter().take(records::LOADED);
+    answers.clone().all(|answer| answer.values.is_empty())
+        && answers.any(|answer| !answer.unreadable.is_empty())
+}

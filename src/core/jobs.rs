@@ -1,0 +1,461 @@
+//! Jobs: what changes the database, one transaction each, one after the other.
+//!
+//! ```text
+//!  push ──▶ Queued ──▶ Reading (its transaction lacks blocks) ──▶ Committing ──▶ done
+//! ```
+//!
+//! Only the first is more than queued.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::block::BlockId;
+use super::command::Call;
+use super::error::Error;
+use super::events::Event;
+use super::records::{Left, Local, Name};
+use super::storage::Durability;
+use super::tx::Commit;
+use super::types::Message;
+use super::wire::batch::Part;
+use super::wire::list::ListPage;
+use super::wire::page::{Changed, Page};
+
+/// One change of the database.
+#[derive(Debug)]
+pub(super) enum Job {
+    Batch {
+        /// one of each feed
+        parts: Vec<Part>,
+        /// it came over the notification channel, not asked for
+        pushed: bool,
+    },
+    Page {
+        fetch: u64,
+        page: Page,
+    },
+    Changes {
+        fetch: u64,
+        answer: Changed,
+    },
+    /// there is no answer to that
+    Gone {
+        fetch: u64,
+    },
+    List {
+        page: ListPage,
+        epoch: u64,
+    },
+    Suspects {
+        /// the list is paid, and a pull begun after that has caught up
+        paid: bool,
+        /// listed before that pull, and without a cursor (scope "conversation")
+        unnamed: Vec<Rc<str>>,
+    },
+    /// the outbox's
+    Own(Own),
+    Opened {
+        conversation: Rc<str>,
+        at: u64,
+    },
+    Evict {
+        count: u64,
+    },
+    /// what was stored and cannot be read
+    Corrupt {
+        blocks: Vec<BlockId>,
+        /// of conversations
+        indexes: Vec<Rc<str>>,
+        /// likewise
+        states: Vec<Rc<str>>,
+    },
+    /// the doubt that is pending there
+    Doubt {
+        conversation: Rc<str>,
+    },
+    Restore {
+        left: Vec<Left>,
+        next_order: u64,
+        locals: Vec<Rc<Local>>,
+        marks: Vec<(Rc<str>, u64)>,
+    },
+    End {
+        wipe: bool,
+    },
+}
+
+/// What changes the outbox: an own message, a read mark, an edit or a recall. These go first.
+#[derive(Debug)]
+pub(super) enum Own {
+    Update {
+        call: Call,
+        message: Rc<Message>,
+    },
+    Put {
+        local: Rc<Local>,
+        call: Call,
+    },
+    /// it is about to be tried
+    Attempt {
+        name: Name,
+    },
+    /// the server has it; what it said of it, where that could be read
+    Sent {
+        name: Name,
+        message: Option<Rc<Message>>,
+    },
+    /// the server refuses it for good
+    Failed {
+        name: Name,
+        error: Error,
+    },
+    /// it is tried again
+    Later {
+        name: Name,
+        error: Error,
+    },
+    Retry {
+        conversation: Option<String>,
+        client_id: String,
+        call: Call,
+    },
+    Discard {
+        conversation: Option<String>,
+        client_id: String,
+        call: Call,
+    },
+    Mark {
+        conversation: Rc<str>,
+        seq: u64,
+        call: Call,
+    },
+    MarkDone {
+        conversation: Rc<str>,
+        seq: u64,
+    },
+}
+
+impl Job {
+    pub fn durability(&self) -> Durability {
+        match self {
+            // Before `send` resolves, or a discarded message is said to be gone (R9).
+            Job::Own(
+                Own::Put { .. } | Own::Retry { .. } | Own::Discard { .. } | Own::Mark { .. },
+            )
+            | Job::Restore { .. } => Durability::Strict,
+            // Before it is acknowledged (R9).
+            Job::Batch { parts, .. } if parts.iter().any(|p| p.feed.is_acknowledged()) => {
+                Durability::Strict
+            }
+            _ => Durability::Relaxed,
+        }
+    }
+
+    /// Where what it brings was read, as `irregular` says it.
+    pub fn place(&self) -> &'static str {
+        match self {
+            Job::Batch { pushed: true, .. } => "push",
+            Job::Batch { .. } => "batch",
+            Job::Page { .. } => "page",
+            Job::Changes { .. } | Job::Gone { .. } => "changes",
+            Job::List { .. } => "list",
+            Job::Own(Own::Update { .. } | Own::Sent { .. }) => "answer",
+            _ => "stored",
+        }
+    }
+
+    /// Whether it is the outbox's: those go first.
+    fn is_own(&self) -> bool {
+        matches!(self, Job::Own(_))
+    }
+
+    /// Who waits for it.
+    pub fn call(&self) -> Option<Call> {
+        match self {
+            Job::Own(own) => own.call(),
+            _ => None,
+        }
+    }
+}
+
+impl Own {
+    /// Who waits for it.
+    pub fn call(&self) -> Option<Call> {
+        match self {
+            Own::Update { call, .. }
+            | Own::Put { call, .. }
+            | Own::Retry { call, .. }
+            | Own::Discard { call, .. }
+            | Own::Mark { call, .. } => Some(*call),
+            Own::Attempt { .. }
+            | Own::Sent { .. }
+            | Own::Failed { .. }
+            | Own::Later { .. }
+            | Own::MarkDone { .. } => None,
+        }
+    }
+}
+
+/// What a job comes to.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub commit: Commit,
+    /// the events that were news, for whoever asked before them (R7, R11)
+    pub news: Vec<Event>,
+}
+
+/// How far the first job is.
+#[derive(Debug, Default)]
+enum First {
+    #[default]
+    Queued,
+    /// Its transaction waits for blocks.
+    Reading,
+    /// Its transaction is on its way into the store, as this operation.
+    Committing { op: u64, outcome: Box<Outcome> },
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct JobQueue {
+    jobs: VecDeque<Job>,
+    first: First,
+}
+
+impl JobQueue {
+    /// Behind all others.
+    pub fn push(&mut self, job: Job) {
+        debug_assert!(!job.is_own(), "what is the outbox's goes before others");
+        self.jobs.push_back(job);
+    }
+
+    /// Own messages go before what the server has brought, in their order: they are few, somebody
+    /// waits for them, and neither changes what the other says.
+    pub fn push_own(&mut self, own: Own) {
+        // The first may be under way already.
+        let begun = usize::from(!matches!(self.first, First::Queued));
+        // What was put before all else stays there.
+        let urgent = |job: &&Job| {
+            matches!(
+                job,
+                Job::Restore { .. } | Job::Corrupt { .. } | Job::Evict { .. }
+            )
+        };
+        let urgent = self.jobs.iter().take_while(urgent).count();
+        let last = self.jobs.iter().rposition(Job::is_own);
+        let at = last.map_or(0, |at| at + 1).max(urgent).max(begun);
+        self.jobs.insert(at.min(self.jobs.len()), Job::Own(own));
+    }
+
+    /// Before all others.
+    pub fn push_first(&mut self, job: Job) {
+        debug_assert!(
+            !self.is_committing(),
+            "nothing goes before a commit under way"
+        );
+        self.jobs.push_front(job);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// The first, if any.
+    pub fn first(&self) -> Option<&Job> {
+        self.jobs.front()
+    }
+
+    pub fn into_iter(self) -> impl Iterator<Item = Job> {
+        self.jobs.into_iter()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter()
+    }
+
+    // ------------------------------------------------------------ the first one
+
+    /// Takes the first out, to be run, or because it is over.
+    pub fn pop(&mut self) -> Option<Job> {
+        debug_assert!(!self.is_committing(), "a commit under way is not let go");
+        self.first = First::Queued;
+        self.jobs.pop_front()
+    }
+
+    /// It needs blocks: it is first again once they were read.
+    pub fn reads(&mut self, job: Job) {
+        self.push_first(job);
+        self.first = First::Reading;
+    }
+
+    /// It is being committed.
+    pub fn commits(&mut self, job: Job, op: u64, outcome: Box<Outcome>) {
+        self.push_first(job);
+        self.first = First::Committing { op, outcome };
+    }
+
+    /// Whether the first waits for blocks.
+    pub fn is_reading(&self) -> bool {
+        matches!(self.first, First::Reading)
+    }
+
+    /// The first does not wait for its blocks any more. Answers whether it did.
+    pub fn stop_reading(&mut self) -> bool {
+        let reading = self.is_reading();
+        if reading {
+            self.first = First::Queued;
+        }
+        reading
+    }
+
+    pub fn is_committing(&self) -> bool {
+        matches!(self.first, First::Committing { .. })
+    }
+
+    /// This operation has ended. What it was to commit, if it is the one under way; the job stays first.
+    pub fn committed(&mut self, ended: u64) -> Option<Outcome> {
+        match std::mem::take(&mut self.first) {
+            First::Committing { op, outcome } if op == ended => Some(*outcome),
+            other => {
+                self.first = other;
+                None
+            }
+        }
+    }
+
+    /// A commit that is under way may be done or not, and nobody here waits for it.
+    pub fn forget_commit(&mut self) {
+        if self.is_committing() {
+            self.first = First::Queued;
+        }
+    }
+
+    /// The first is the one with this number of those that are being committed: it stays.
+    fn committing(&self) -> usize {
+        usize::from(self.is_committing())
+    }
+
+    // ------------------------------------------------------------ all of them
+
+    /// Lets go of those of which this is false, but not of one that is being committed.
+    pub fn retain(&mut self, keep: impl Fn(&Job) -> bool) {
+        let mut committing = self.is_committing();
+        self.jobs
+            .retain(|job| std::mem::take(&mut committing) || keep(job));
+    }
+
+    /// Takes out those of which this is true. None may be under way.
+    pub fn take(&mut self, which: impl Fn(&Job) -> bool) -> VecDeque<Job> {
+        debug_assert!(!self.is_committing(), "a commit under way is not let go");
+        let (taken, rest) = std::mem::take(&mut self.jobs).into_iter().partition(which);
+        self.jobs = rest;
+        taken
+    }
+
+    /// The one that this call waits for.
+    pub fn take_call(&mut self, call: Call) -> Option<Job> {
+        let at = self.jobs.iter().position(|job| job.call() == Some(call))?;
+        self.jobs.remove(at)
+    }
+
+    // ------------------------------------------------------------ what was pushed
+
+    /// Whether pushed events wait for their commit.
+    pub fn pushes(&self) -> bool {
+        let pushed = |job: &Job| matches!(job, Job::Batch { pushed: true, .. });
+        self.jobs.iter().any(pushed)
+    }
+
+    /// The pushed events whose transaction has not begun count as notifications.
+    pub fn drop_pushes(&mut self) {
+        self.retain(|job| !matches!(job, Job::Batch { pushed: true, .. }));
+    }
+
+    /// The newest of the pushed events that wait for their commit.
+    pub fn last_push(&mut self) -> Option<&mut Part> {
+        self.jobs.iter_mut().rev().find_map(pushed_part)
+    }
+
+    /// The same, if it may still grow: its transaction has not begun.
+    pub fn waiting_push(&mut self) -> Option<&mut Part> {
+        let begun = self.committing();
+        let last = self.jobs.iter_mut().skip(begun).next_back();
+        last.and_then(pushed_part)
+    }
+}
+
+fn pushed_part(job: &mut Job) -> Option<&mut Part> {
+    match job {
+        Job::Batch {
+            parts,
+            pushed: true,
+        } => parts.last_mut(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(client_id: &str) -> Own {
+        let name = ("c".into(), client_id.to_owned());
+        Own::Attempt { name }
+    }
+
+    /// A letter each: "e"viction, "g"one, and own ones by their name.
+    fn shown(jobs: &JobQueue) -> String {
+        let letter = |job: &Job| match job {
+            Job::Evict { .. } => "e".to_owned(),
+            Job::Gone { .. } => "g".to_owned(),
+            Job::Own(Own::Attempt { name }) => name.1.clone(),
+            _ => "?".to_owned(),
+        };
+        jobs.iter().map(letter).collect()
+    }
+
+    fn gone() -> Job {
+        Job::Gone { fetch: 1 }
+    }
+
+    #[test]
+    fn own_ones_go_before_others_in_their_order() {
+        let mut jobs = JobQueue::default();
+        jobs.push(gone());
+        jobs.push_own(attempt("1"));
+        jobs.push(gone());
+        jobs.push_own(attempt("2"));
+        assert_eq!(shown(&jobs), "12gg");
+        jobs.push_first(Job::Evict { count: 1 });
+        jobs.push_own(attempt("3"));
+        assert_eq!(shown(&jobs), "e123gg");
+    }
+
+    #[test]
+    fn nothing_goes_before_what_is_under_way() {
+        let mut jobs = JobQueue::default();
+        jobs.reads(gone());
+        jobs.push_own(attempt("1"));
+        assert_eq!((shown(&jobs).as_str(), jobs.is_reading()), ("g1", true));
+        jobs.stop_reading();
+        jobs.push_own(attempt("2"));
+        assert_eq!(shown(&jobs), "g12");
+    }
+
+    #[test]
+    fn what_is_being_committed_is_not_let_go() {
+        let mut jobs = JobQueue::default();
+        let outcome = Outcome {
+            commit: Commit::default(),
+            news: Vec::new(),
+        };
+        jobs.push_own(attempt("1"));
+        jobs.commits(gone(), 7, Box::new(outcome));
+        jobs.retain(|_| false);
+        assert_eq!(shown(&jobs), "g");
+        assert!(jobs.committed(6).is_none() && jobs.is_committing());
+        assert!(jobs.committed(7).is_some() && !jobs.is_committing());
+        jobs.retain(|_| false);
+        assert!(jobs.is_empty());
+    }
+}

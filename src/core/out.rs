@@ -1,0 +1,218 @@
+//! What is done besides the database: requests, other effects, and what the app is told.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::asked::Asked;
+use super::command::Call;
+use super::error::{Error, ErrorCode};
+use super::fault::Fault;
+use super::io::Effect;
+use super::irregular::Irregular;
+use super::json;
+use super::map::Set;
+use super::net::Request;
+use super::requests::Requests;
+
+/// What the app is to be told with the next frame: JSON texts, and which of the stores may have changed.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// may have changed
+    pub status: bool,
+    /// may have changed
+    pub conversations: bool,
+    /// may have changed
+    pub outbox: bool,
+    /// conversations whose own messages may have changed
+    pub own: Set<Rc<str>>,
+    /// any may have
+    pub all_own: bool,
+    /// JSON, to be handed over
+    pub results: Vec<String>,
+    /// JSON, to be handed over
+    pub events: Vec<String>,
+    /// JSON, to be handed over
+    pub logs: Vec<String>,
+}
+
+impl Told {
+    /// Own messages of this conversation may have changed.
+    pub fn touch(&mut self, conversation: &Rc<str>) {
+        self.own.add(conversation.clone());
+    }
+
+    /// Likewise, and perhaps what is to be sent.
+    pub fn own_of(&mut self, conversation: &Rc<str>) {
+        self.outbox = true;
+        self.touch(conversation);
+    }
+
+    /// The database was read anew.
+    pub fn everything(&mut self) {
+        self.status = true;
+        self.conversations = true;
+        self.outbox = true;
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Out {
+    pub requests: Requests,
+    pub told: Told,
+    /// the app knows that the disk is full
+    pub told_full: bool,
+    effects: VecDeque<Effect>,
+    rng: u64,
+    last_number: u64,
+}
+
+impl Out {
+    /// `seed`: of the jitter.
+    pub fn new(seed: u64) -> Out {
+        Out {
+            requests: Requests::default(),
+            told: Told::default(),
+            told_full: false,
+            effects: VecDeque::new(),
+            rng: seed,
+            last_number: 0,
+        }
+    }
+
+    /// A number that was not given before.
+    pub fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Uniform in `[0, below)`: splitmix64, from the seed.
+    pub fn random(&mut self, below: u64) -> u64 {
+        self.rng = self.rng.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.rng;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below.max(1)
+    }
+
+    /// Full jitter: up to `base * 2^failures` ms, at most `cap`.
+    pub fn jitter(&mut self, failures: u32, base: u64, cap: u64) -> u64 {
+        let cap = if Fault::NoBackoff.on() { 1 } else { cap };
+        let limit = base.saturating_mul(1 << failures.min(16)).min(cap);
+        100 + self.random(limit)
+    }
+
+    // ------------------------------------------------------------ effects
+
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Asks the backend. `patience`: how many times the usual silence of `timeout` ms it may take; at least 1.
+    pub fn request(
+        &mut self,
+        now: u64,
+        call: Request,
+        asked: Asked,
+        timeout: u64,
+        patience: u32,
+    ) -> u64 {
+        let request = self.number();
+        self.requests
+            .begin(now, request, &call, asked, timeout, patience);
+        self.effect(Effect::Request {
+            request,
+            call,
+            patience,
+        });
+        request
+    }
+
+    /// Nobody waits for it any more. Answers what it was for.
+    pub fn abort_request(&mut self, request: u64) -> Option<Asked> {
+        let asked = self.requests.remove(request)?;
+        self.effect(Effect::Abort { request });
+        Some(asked)
+    }
+
+    // ------------------------------------------------------------ what the app is told
+
+    pub fn resolve(&mut self, call: Call, ok: &str) {
+        let mut out = String::from("{\"call\":");
+        json::number(&mut out, call);
+        out.push_str(",\"ok\":");
+        out.push_str(ok);
+        out.push('}');
+        self.told.results.push(out);
+    }
+
+    pub fn reject(&mut self, call: Call, error: &Error) {
+        let mut out = String::from("{\"call\":");
+        json::number(&mut out, call);
+        out.push_str(",\"error\":");
+        json::error(&mut out, Some(error));
+        out.push('}');
+        self.told.results.push(out);
+    }
+
+    pub fn log(&mut self, level: &str, message: &str) {
+        let mut out = String::from("{");
+        json::field(&mut out, "level");
+        json::string(&mut out, level);
+        json::field(&mut out, "message");
+        json::string(&mut out, message);
+        out.push('}');
+        self.told.logs.push(out);
+    }
+
+    pub fn event(&mut self, kind: &str, detail: &str) {
+        let mut out = String::from("{");
+        json::field(&mut out, "type");
+        json::string(&mut out, kind);
+        json::field(&mut out, "detail");
+        out.push_str(detail);
+        out.push('}');
+        self.told.events.push(out);
+    }
+
+    /// Tells what of an answer was not as it has to be: once, as one event (R14).
+    pub fn tell_irregular(&mut self, place: &str, irregular: &Irregular) {
+        if let Some(detail) = irregular.detail(place) {
+            self.event("irregular", &detail);
+        }
+    }
+
+    pub fn error_event(&mut self, error: &Error) {
+        let mut detail = String::new();
+        json::error(&mut detail, Some(error));
+        self.event("error", &detail);
+    }
+
+    /// Tells the app that syncing fails, unless it is the network, or a token of which it was told.
+    pub fn failure_event(&mut self, error: &Error) {
+        let known = [
+            ErrorCode::Network,
+            ErrorCode::Timeout,
+            ErrorCode::Unauthorized,
+        ];
+        // A full disk is told once.
+        let told = error.code == ErrorCode::Quota && self.told_full;
+        if !known.contains(&error.code) && !told {
+            self.error_event(error);
+        }
+    }
+
+    pub fn storage_event(&mut self, kind: &str, detail: &str) {
+        let mut out = String::from("{");
+        json::field(&mut out, "kind");
+        json::string(&mut out, kind);
+        json::field(&mut out, "detail");
+        json::string(&mut out, detail);
+        out.push('}');
+        self.event("storage", &out);
+    }
+}

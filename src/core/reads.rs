@@ -1,0 +1,64 @@
+//! What the store is asked to read, beside the commits of jobs: one thing at a time.
+
+use super::block::BlockId;
+use super::fence::ASK_AGAIN;
+
+/// One thing.
+#[derive(Debug)]
+pub(super) enum Op {
+    /// what is stored
+    Load,
+    /// blocks, for a job or a timeline
+    Blocks(Vec<BlockId>),
+    /// whether another client has fenced this one, asked after so many naps
+    Fence(u64),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    under_way: Option<(u64, Op)>,
+    /// what is stored could not be read, or says too little yet: it is read again then
+    load_at: Option<u64>,
+}
+
+impl Reads {
+    /// Whether something is under way.
+    pub fn is_busy(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// This is asked, under this number. What was asked before is void.
+    pub fn begin(&mut self, number: u64, op: Op) {
+        if let Op::Load = op {
+            self.load_at = None;
+        }
+        self.under_way = Some((number, op));
+    }
+
+    /// The answer to this number has come. What it was; `None`: it is void.
+    pub fn end(&mut self, number: u64) -> Option<Op> {
+        let op = self.under_way.take_if(|(at, _)| *at == number);
+        op.map(|(_, op)| op)
+    }
+
+    /// What is under way is void.
+    pub fn forget(&mut self) {
+        self.under_way = None;
+    }
+
+    /// The same, but for a read of what is stored.
+    pub fn forget_but_load(&mut self) {
+        self.under_way.take_if(|(_, op)| !matches!(op, Op::Load));
+    }
+
+    /// When what is stored is read again; `None`: it need not be.
+    pub fn load_at(&self) -> Option<u64> {
+        self.load_at
+    }
+
+    /// What is stored is read again, later.
+    pub fn load_later(&mut self, now: u64) {
+        self.load_at = Some(now.saturating_add(ASK_AGAIN));
+    }
+}

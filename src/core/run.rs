@@ -1,0 +1,199 @@
+//! What each job comes to in a transaction.
+
+use std::rc::Rc;
+
+use super::command::Policy;
+use super::events::{self, Event};
+use super::fault::Fault;
+use super::jobs::{Job, Own};
+use super::map::Map;
+use super::records::{Local, LocalState};
+use super::sync::List;
+use super::timeline::{Fetch, Fetches, Wants};
+use super::tx::{Stop, Tx};
+use super::wire::batch::Part;
+
+/// What a job sees besides the database.
+pub(super) struct Context<'a> {
+    pub policy: Policy,
+    pub fetches: &'a Fetches,
+    pub list: &'a List,
+    pub shown: &'a Map<Rc<str>, u64>,
+}
+
+impl Context<'_> {
+    /// What was asked for, as long as it is wanted.
+    fn fetch(&self, fetch: u64) -> Result<&Fetch, Stop> {
+        let fetch = self.fetches.get(fetch).filter(|f| !f.is_discarded());
+        fetch.ok_or(Stop::Void)
+    }
+}
+
+/// Runs it: `tx` has what it changes. Answers the events that were news, for whoever asked before them
+/// (R7, R11).
+pub(super) fn run(job: &Job, tx: &mut Tx, context: &Context) -> Result<Vec<Event>, Stop> {
+    match job {
+        Job::Batch { parts, pushed } => run_batches(parts, *pushed, tx, context.policy),
+        job => run_other(job, tx, context).map(|()| Vec::new()),
+    }
+}
+
+/// Each conversation by itself: one that is void is asked for again with the next pull.
+fn run_batches(
+    parts: &[Part],
+    pushed: bool,
+    tx: &mut Tx,
+    policy: Policy,
+) -> Result<Vec<Event>, Stop> {
+    let mut applied = parts.is_empty();
+    let mut news = Vec::new();
+    tx.begin();
+    for part in parts {
+        let whole = !pushed || !part.feed.is_acknowledged() || Fault::PushedPastAGap.on();
+        match tx.batch(part, policy, whole) {
+            Ok(events) => {
+                applied = true;
+                news.extend(events);
+            }
+            // What the others need is read together with what this one needs.
+            Err(Stop::Need) => applied = true,
+            Err(Stop::Void) if parts.len() > 1 => {}
+            Err(Stop::Void) => return Err(Stop::Void),
+        }
+    }
+    applied.then_some(news).ok_or(Stop::Void)
+}
+
+/// What the server answered to a request for history.
+fn run_fetched(job: &Job, tx: &mut Tx, fetch: &Fetch) -> Result<(), Stop> {
+    let (id, journal) = (fetch.conversation(), fetch.journal());
+    match (job, fetch.wants()) {
+        (Job::Page { page, .. }, Wants::Page(place)) => {
+            tx.page(id, *place, page, fetch.limit(), journal)
+        }
+        (Job::Changes { answer, .. }, Wants::Changes { since, from, to }) => {
+            tx.changes(id, since, (*from, *to), answer, journal)
+        }
+        (Job::Gone { .. }, Wants::Changes { since, from, to }) => {
+            tx.drop_kept(id, since, (*from, *to))
+        }
+        _ => {
+            debug_assert!(false, "an answer is to what was asked for");
+            Err(Stop::Void)
+        }
+    }
+}
+
+fn run_other(job: &Job, tx: &mut Tx, context: &Context) -> Result<(), Stop> {
+    match job {
+        Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
+            run_fetched(job, tx, context.fetch(*fetch)?)
+        }
+        Job::List { page, epoch } => {
+            let list = context.list.reading(*epoch).ok_or(Stop::Void)?;
+            tx.list_page(page, &list.named, list.nameless, &list.journal);
+            Ok(())
+        }
+        Job::Suspects { paid, unnamed } => {
+            tx.remove_suspects(*paid, unnamed);
+            Ok(())
+        }
+        Job::Own(own) => run_own(own, tx),
+        Job::Opened { conversation, at } => {
+            tx.put_opened(conversation, *at);
+            Ok(())
+        }
+        Job::Evict { count } => match tx.evict(*count, context.shown) {
+            0 => Err(Stop::Void),
+            _ => Ok(()),
+        },
+        Job::Corrupt {
+            blocks,
+            indexes,
+            states,
+        } => {
+            tx.cut_out(blocks);
+            indexes.iter().for_each(|id| tx.clear(id));
+            states.iter().for_each(|id| tx.lose_state(id));
+            Ok(())
+        }
+        Job::Doubt { conversation } => {
+            tx.raise(conversation);
+            Ok(())
+        }
+        Job::Restore {
+            left,
+            next_order,
+            locals,
+            marks,
+        } => {
+            tx.restore(left, *next_order, locals, marks);
+            Ok(())
+        }
+        Job::Batch { .. } | Job::End { .. } => Ok(()),
+    }
+}
+
+/// The same of the outbox's.
+fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
+    match own {
+        Own::Update { message, .. } => {
+            events::updated(tx, message)?;
+            tx.doubt_own_clashes(&message.conversation);
+            Ok(())
+        }
+        Own::Put { local, .. } => {
+            // Sent twice before the first was stored: still one message.
+            if !tx.is_own(&local.name()) {
+                tx.append_local(Local::clone(local));
+            }
+            Ok(())
+        }
+        Own::Attempt { name } => tx.attempt(name),
+        Own::Sent { name, message } => tx.sent(name, message.as_ref()),
+        Own::Failed { name, error } => {
+            tx.failed(name, error);
+            Ok(())
+        }
+        Own::Later { name, error } => {
+            tx.put_off(name, error);
+            Ok(())
+        }
+        Own::Retry {
+            conversation,
+            client_id,
+            ..
+        } => {
+            let named = tx.find_locals(conversation.as_deref(), client_id);
+            if named.is_empty() {
+                return Err(Stop::Void);
+            }
+            for local in named.iter().filter(|l| l.state == LocalState::Failed) {
+                tx.again(local);
+            }
+            Ok(())
+        }
+        Own::Discard {
+            conversation,
+            client_id,
+            ..
+        } => {
+            for local in tx.find_locals(conversation.as_deref(), client_id) {
+                if local.state != LocalState::Sent {
+                    tx.drop_local(&local, false);
+                }
+            }
+            Ok(())
+        }
+        Own::Mark {
+            conversation, seq, ..
+        } => {
+            tx.put_mark(conversation, *seq);
+            Ok(())
+        }
+        Own::MarkDone { conversation, seq } => {
+            tx.drop_mark(conversation, *seq);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Own messages that the sync has not brought.
+
+use std::rc::Rc;
+
+use crate::core::json;
+use crate::core::outbox::Outbox;
+use crate::core::records::{Local, LocalState};
+use crate::core::tx::Committed;
+
+/// One of them, and whether it is being sent.
+pub(in crate::core) type LocalItem = (Rc<Local>, bool);
+
+/// Those of one conversation, or all, in the order written.
+pub(in crate::core) fn locals(
+    db: &Committed,
+    outbox: &Outbox,
+    conversation: Option<&str>,
+) -> Vec<LocalItem> {
+    let sending = |l: &Rc<Local>| (l.clone(), outbox.lanes.is_sending(l));
+    let fresh = outbox.fresh();
+    match conversation {
+        Some(id) => {
+            let fresh = fresh.filter(|l| *l.conversation == *id);
+            db.own(id).chain(fresh).map(sending).collect()
+        }
+        None => db.outbox().values().chain(fresh).map(sending).collect(),
+    }
+}
+
+pub(super) fn write_local(out: &mut String, local: &Local, sending: bool) {
+    out.push('{');
+    json::field(out, "kind");
+    out.push_str("\"local\"");
+    json::field(out, "key");
+    json::string(out, &local.key());
+    json::field(out, "clientId");
+    json::string(out, &local.client_id);
+    json::field(out, "conversation");
+    json::string(out, &local.conversation);
+    json::field(out, "state");
+    out.push_str(match local.state {
+        LocalState::Queued if sending => "\"sending\"",
+        LocalState::Queued => "\"queued\"",
+        LocalState::Sent => "\"sent\"",
+        LocalState::Failed => "\"failed\"",
+    });
+    json::field(out, "message");
+    match &local.message {
+        Some(m) => json::message(out, m),
+        None => out.push_str("null"),
+    }
+    json::field(out, "body");
+    out.push_str(&local.body);
+    json::field(out, "createdAt");
+    json::number(out, local.created_at);
+    json::field(out, "attempts");
+    json::number(out, u64::from(local.attempts));
+    json::field(out, "error");
+    json::error(out, local.error.as_ref());
+    out.push('}');
+}

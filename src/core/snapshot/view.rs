@@ -1,0 +1,63 @@
+//! What a timeline's snapshot says.
+
+use std::rc::Rc;
+
+use super::row::Row;
+use crate::core::error::Error;
+use crate::core::json;
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::core) struct View<'a> {
+    pub rows: &'a Rc<Vec<Row>>,
+    pub status: &'a str,
+    /// the key of the item that the window was made for, and how many windows there were
+    pub anchor: (Option<&'a str>, u64),
+    /// the number of the first item
+    pub first_index: i64,
+    pub has_older: bool,
+    pub has_newer: bool,
+    /// older, newer, jump
+    pub loading: [bool; 3],
+    pub unseen: u64,
+    pub error: Option<&'a Error>,
+}
+
+impl View<'_> {
+    /// All but the items: fields of a JSON object that has begun.
+    pub fn scalars(&self) -> String {
+        let mut out = String::from(",");
+        json::string(&mut out, "status");
+        out.push(':');
+        json::string(&mut out, self.status);
+        json::field(&mut out, "anchor");
+        out.push_str("{\"key\":");
+        match self.anchor.0 {
+            Some(key) => json::string(&mut out, key),
+            None => out.push_str("null"),
+        }
+        out.push_str(",\"count\":");
+        json::number(&mut out, self.anchor.1);
+        out.push('}');
+        json::field(&mut out, "firstIndex");
+        out.push_str(&self.first_index.to_string());
+        json::field(&mut out, "hasOlder");
+        json::flag(&mut out, self.has_older);
+        json::field(&mut out, "hasNewer");
+        json::flag(&mut out, self.has_newer);
+        let [older, newer, jump] = self.loading;
+        json::field(&mut out, "loading");
+        out.push_str("{\"older\":");
+        json::flag(&mut out, older);
+        out.push_str(",\"newer\":");
+        json::flag(&mut out, newer);
+        out.push_str(",\"jump\":");
+        json::flag(&mut out, jump);
+        out.push('}');
+        json::field(&mut out, "unseen");
+        json::number(&mut out, self.unseen);
+        json::field(&mut out, "error");
+        json::error(&mut out, self.error);
+        out
+    }
+}

@@ -1,0 +1,65 @@
+//! Where this client stands: in its life, with the other clients of the account, with the browser.
+
+use super::command::Config;
+use super::connectivity::Connectivity;
+use super::error::{Error, ErrorCode};
+
+/// Where the client is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// the database is being read
+    Loading,
+    /// at work, or waiting for the lock
+    Ready,
+    /// ended
+    Closed,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub phase: Phase,
+    /// it writes, and what it knows is what is stored
+    pub promoted: bool,
+    /// it may have slept since its fence was found good: another client may have the account (R9)
+    pub unsure: bool,
+    pub frozen: bool,
+    pub needs_auth: bool,
+    /// whether the server is there
+    pub network: Connectivity,
+    pub hidden_since: Option<u64>,
+}
+
+impl Standing {
+    pub fn new(config: &Config) -> Standing {
+        Standing {
+            phase: Phase::Loading,
+            promoted: config.epoch.is_some(),
+            unsure: false,
+            frozen: false,
+            needs_auth: false,
+            network: Connectivity::new(config.online),
+            hidden_since: config.hidden.then_some(0),
+        }
+    }
+
+    /// Whether requests may be sent now.
+    pub fn may_request(&self) -> bool {
+        self.is_working() && !self.unsure
+    }
+
+    /// Why no request may be sent now. `offline`: the server is known to be out of reach.
+    pub fn why_not(&self, offline: bool) -> Option<Error> {
+        if self.needs_auth {
+            let what = "the token was refused: sync() asks for another";
+            return Some(Error::new(ErrorCode::Unauthorized, what));
+        }
+        offline.then(|| Error::new(ErrorCode::Offline, "offline: nothing was sent"))
+    }
+
+    /// Whether it is this client's to ask, as far as it knows: what is open stays open while the fence
+    /// is asked.
+    pub fn is_working(&self) -> bool {
+        self.phase == Phase::Ready && self.promoted && !self.frozen && !self.needs_auth
+    }
+}

@@ -1,0 +1,456 @@
+//! What comes of a pull's answer: a batch job, less asked for, an acknowledgement, the chain's next
+//! request, its end, or its failure.
+
+use super::super::crowd::crowded;
+use super::super::scope::{self, mailbox};
+use super::patience::AT_ONCE;
+use super::{Led, Pull, State};
+use crate::core::asked::{Asked, Pulled};
+use crate::core::backoff::small;
+use crate::core::cx::Cx;
+use crate::core::error::{Error, ErrorCode};
+use crate::core::events::Event;
+use crate::core::fault::Fault;
+use crate::core::jobs::Job;
+use crate::core::net::Request;
+use crate::core::tx::Changes;
+use crate::core::wire::batch::{Answer, Part};
+use std::rc::Rc;
+
+impl Pull {
+    /// A request of the chain is answered.
+    pub fn on_answer(
+        &mut self,
+        cx: &mut Cx,
+        request: u64,
+        asked: &Pulled,
+        result: Result<String, Error>,
+    ) -> Led {
+        self.state = match std::mem::take(&mut self.state) {
+            State::Waiting(chain) if chain.request == request => State::Running(chain),
+            state => state,
+        };
+        if !self.is_awaited(request) {
+            return Led::On;
+        }
+        let answer = result.and_then(|text| scope::read(cx.config.scope, &text, asked));
+        let own = answer.and_then(|answer| {
+            for part in &answer.parts {
+                self.own(cx, part.batch.account.as_ref())?;
+            }
+            Ok(answer)
+        });
+        let error = match own {
+            Ok(answer) => return self.on_batches(cx, asked, answer),
+            Err(error) => error,
+        };
+        if self.is_wait_ended(cx, asked, &error) {
+            return Led::On;
+        }
+        match self.ask_for_less(cx, asked, &error) {
+            Some(led) => led,
+            None => {
+                self.conversations.note_failure(asked);
+                self.fail(cx, error)
+            }
+        }
+    }
+
+    fn is_awaited(&self, request: u64) -> bool {
+        let awaited = matches!(&self.state, State::Running(chain) if chain.request == request);
+        debug_assert!(awaited, "who asks no more has aborted its request");
+        awaited
+    }
+
+    /// What can be applied is applied; what has failed alone is backed off from, alone.
+    fn on_batches(&mut self, cx: &mut Cx, asked: &Pulled, mut answer: Answer) -> Led {
+        let State::Running(chain) = &mut self.state else {
+            debug_assert!(false, "an answer is a chain's");
+            return Led::On;
+        };
+        let (db, now) = (cx.db, cx.now.mono);
+        // It leads on: what is named from now on does not come again.
+        let parts = &mut answer.parts;
+        let leads_on = self.conversations.leave_out_again(db, asked, parts);
+        tell(cx, &mut answer);
+        // Events of unknown type are nothing that moves.
+        let known = |part: &Part| part.batch.events.len() > part.batch.unknown();
+        let nothing = !answer.parts.iter().any(known);
+        if let Some((since, wait)) = asked.waits {
+            // A server that does not hold answers back is not asked in a loop.
+            let soon = now < since.saturating_add(wait / 2);
+            let pause = match nothing && soon {
+                true => cx.config.fallback_poll_interval,
+                false => 0,
+            };
+            self.patience.kept(now, pause);
+        }
+        self.conversations.note(asked, &answer);
+        let has_more = answer.more || answer.parts.iter().any(|part| part.batch.has_more);
+        if has_more {
+            self.events.fits(asked.limit);
+        }
+        self.conversations.size.fits(small(asked.ids().len()));
+        chain.more = has_more;
+        if cx.config.scope.has_pieces() {
+            let fares = &self.conversations;
+            chain.pieces.go_on(asked, &answer, fares, (db, now));
+            chain.more = chain.pieces.has_more();
+        }
+        if nothing && has_more && !leads_on && !cx.config.scope.acknowledges() {
+            chain.endless.on_empty();
+        }
+        if let Some(why) = chain.endless.why(&answer.parts) {
+            return self.give_up(cx, why);
+        }
+        let events = answer.parts.iter().flat_map(|part| &part.batch.events);
+        let ids = events.filter_map(|e| e.event().map(Event::conversation));
+        if let Some(error) = crowded(cx, ids) {
+            return self.fail(cx, error);
+        }
+        self.on_failed_alone(cx, asked, answer.failed);
+        let parts = answer.parts;
+        if Fault::AcknowledgedBeforeItsCommit.on() {
+            self.acknowledge_pushed(cx, &parts);
+        }
+        let pushed = false;
+        cx.jobs.push(Job::Batch { parts, pushed });
+        Led::On
+    }
+
+    // ------------------------------------------------------------ conversations that fail alone
+
+    fn on_failed_alone(&mut self, cx: &mut Cx, asked: &Pulled, failed: Vec<(Rc<str>, Error)>) {
+        let now = cx.now.mono;
+        let spared = self.conversations.is_any_spared(now);
+        for (id, error) in failed {
+            let refused = matches!(error.code, ErrorCode::Forbidden | ErrorCode::NotFound);
+            let refused = refused && asked.only.is_some();
+            let is_known = cx.db.cursors().contains_key(&id) || cx.db.list().contains_key(&id);
+            if refused && !is_known {
+                // A notification has named what is not, or not any more, the account's.
+                self.conversations.forget(&id);
+            } else if refused
+                && !spared
+                && let State::Running(chain) = &mut self.state
+            {
+                // Perhaps the account has left it: that is said where all are asked for.
+                chain.pieces.ask_for_all(&self.conversations, cx.db, now);
+                chain.pieces.full = true;
+                chain.broad = true;
+                chain.more = true;
+            } else {
+                self.on_conversation_failed(cx, id, error);
+            }
+        }
+    }
+
+    /// One conversation could not be pulled: it is backed off from, alone.
+    fn on_conversation_failed(&mut self, cx: &mut Cx, id: Rc<str>, error: Error) {
+        // Nor does the chain under way ask for it again.
+        if let Some(chain) = self.chain() {
+            chain.pieces.leave(&id);
+        }
+        let random = cx.out.random(u64::MAX);
+        let new = self
+            .conversations
+            .fail(cx.now.mono, id, error.clone(), random);
+        if new {
+            cx.out.failure_event(&error);
+        }
+    }
+
+    // ------------------------------------------------------------ too much, and too long
+
+    /// The request was too much: from here on less is asked for. Answers what that leads to; `None`: it
+    /// has failed. What did not come in time is tried again later.
+    fn ask_for_less(&mut self, cx: &mut Cx, asked: &Pulled, error: &Error) -> Option<Led> {
+        let (late, may) = (error.code == ErrorCode::Timeout, cx.standing.may_request());
+        let ids = asked.ids();
+        let pieces = cx.config.scope.has_pieces();
+        let several = pieces && ids.len() > 1;
+        // One conversation may be what makes a server fail for all.
+        let failing = several && error.status >= Some(500) && self.backoff.failures() > 1;
+        if !error.asks_for_less() && !failing {
+            return None;
+        }
+        let State::Running(chain) = &mut self.state else {
+            debug_assert!(false, "an answer is a chain's");
+            return None;
+        };
+        let names = asked.names_more() && ids.len() < 2 && !late;
+        if names && may && chain.pieces.blames_names() {
+            // It can hardly ask for less. What it names besides is not what it asks for.
+            self.conversations.name_no_others();
+            chain.pieces.take_back(asked);
+            self.request(cx, None);
+            return Some(Led::On);
+        }
+        let less = match several {
+            true => self.conversations.size.too_much(small(ids.len())),
+            false => self.events.too_much(asked.limit),
+        };
+        if let ([id], false, true) = (&ids[..], less, pieces) {
+            // It is too much alone: the others go on without it.
+            if !late {
+                chain.pieces.take_back_rest(asked);
+            }
+            self.on_conversation_failed(cx, id.clone(), error.clone());
+            if !late {
+                return Some(self.go_on_without(cx));
+            }
+        }
+        if !less || late || failing || !may {
+            return None;
+        }
+        let State::Running(chain) = &mut self.state else {
+            return None;
+        };
+        chain.pieces.split(asked);
+        cx.out.log("debug", &format!("less is asked for: {error}"));
+        self.request(cx, None);
+        Some(Led::On)
+    }
+
+    fn go_on_without(&mut self, cx: &mut Cx) -> Led {
+        if let State::Running(chain) = &mut self.state {
+            chain.more = chain.pieces.has_more();
+        }
+        self.go_on(cx)
+    }
+
+    /// The request that waited has failed. That is no outage: whether there is one a plain pull finds
+    /// out, and not all clients' at once. Answers whether there is nothing else to it.
+    fn is_wait_ended(&mut self, cx: &mut Cx, asked: &Pulled, error: &Error) -> bool {
+        let Some((since, wait)) = asked.waits else {
+            return false;
+        };
+        if error.code == ErrorCode::Unauthorized || error.retry_after.is_some() {
+            return false;
+        }
+        let now = cx.now.mono;
+        let lasted = now.saturating_sub(since);
+        let pause = cx.config.fallback_poll_interval;
+        self.patience.ended(now, lasted, wait, pause);
+        if error.asks_for_less() && error.code != ErrorCode::Timeout {
+            self.events.too_much(asked.limit);
+        }
+        let message = format!("a pull that waited was ended: {error}");
+        cx.out.log("debug", &message);
+        self.state = State::Idle;
+        let delay = cx.out.random(AT_ONCE);
+        self.ask(cx, delay, Vec::new());
+        true
+    }
+
+    // ------------------------------------------------------------ its commit
+
+    /// Its batches are committed.
+    pub fn on_applied(&mut self, cx: &mut Cx, parts: &[Part], changes: &Changes) -> Led {
+        let State::Running(chain) = &mut self.state else {
+            debug_assert!(false, "what is committed is a chain's");
+            return Led::On;
+        };
+        let events: usize = parts.iter().map(|part| part.batch.events.len()).sum();
+        chain.applied += events as u64;
+        cx.out.told.status = true;
+        // Deliveries may all be known: that shows after their commit.
+        let empty = changes.news == 0;
+        if empty && chain.more && cx.config.scope.acknowledges() {
+            chain.endless.on_empty();
+        }
+        // What an overflow has cleared is news again, as often as the server likes.
+        let news = changes.is_news() && changes.overflow.is_none();
+        chain.endless.on_applied(empty, news, chain.more);
+        chain.acking = mailbox::deliveries(parts);
+        self.acknowledge_next(cx)
+    }
+
+    /// The batch was void: its request's cursor is not the applied one (R1).
+    pub fn on_void(&mut self, cx: &Cx) {
+        self.ask_anew(cx);
+    }
+
+    /// The chain is over before its end.
+    fn ask_anew(&mut self, cx: &Cx) {
+        self.state = State::Idle;
+        self.ask(cx, 0, Vec::new());
+    }
+
+    /// The chain's deliveries are acknowledged, as many at a time as the server takes.
+    fn acknowledge_next(&mut self, cx: &mut Cx) -> Led {
+        let State::Running(chain) = &mut self.state else {
+            debug_assert!(false, "a chain acknowledges");
+            return Led::On;
+        };
+        if chain.acking.is_empty() {
+            return self.go_on(cx);
+        }
+        if !cx.standing.may_request() {
+            // It comes again, and is acknowledged then (R10).
+            self.ask_anew(cx);
+            return Led::On;
+        }
+        let count = self.acks.limit(small(chain.acking.len()));
+        let deliveries = chain.acking[..count as usize].to_vec();
+        let pushed = false;
+        let call = Request::Acknowledge { deliveries, pushed };
+        chain.request = cx.request(call, Asked::Ack { pushed, count });
+        Led::On
+    }
+
+    /// Deliveries of the chain are acknowledged, or not: then they come again.
+    pub fn on_acknowledged(
+        &mut self,
+        cx: &mut Cx,
+        request: u64,
+        count: u32,
+        result: Result<String, Error>,
+    ) -> Led {
+        if !self.is_awaited(request) {
+            return Led::On;
+        }
+        let State::Running(chain) = &mut self.state else {
+            return Led::On;
+        };
+        let Err(error) = result else {
+            self.acks.fits(count);
+            let count = chain.acking.len().min(count as usize);
+            chain.acking.drain(..count);
+            return self.acknowledge_next(cx);
+        };
+        // One that is refused may be one among many: all but that are acknowledged.
+        let (late, odd) = (error.code == ErrorCode::Timeout, error.is_refusal());
+        let less = (error.asks_for_less() || odd) && self.acks.too_much(count);
+        if less && !late {
+            return self.acknowledge_next(cx);
+        }
+        if odd && count == 1 && !chain.acking.is_empty() {
+            cx.out.failure_event(&error);
+            chain.acking.remove(0);
+            return self.acknowledge_next(cx);
+        }
+        self.fail(cx, error)
+    }
+
+    /// What was pushed is committed: it is acknowledged beside the chain.
+    pub fn acknowledge_pushed(&mut self, cx: &mut Cx, parts: &[Part]) {
+        let mut deliveries = mailbox::deliveries(parts);
+        while !deliveries.is_empty() && cx.standing.may_request() {
+            let count = self.acks.limit(small(deliveries.len()));
+            let rest = deliveries.split_off(count as usize);
+            let pushed = true;
+            let call = Request::Acknowledge { deliveries, pushed };
+            cx.request(call, Asked::Ack { pushed, count });
+            deliveries = rest;
+        }
+    }
+
+    /// That is acknowledged, or not: then it comes again.
+    pub fn on_push_acknowledged(&mut self, cx: &mut Cx, count: u32, result: Result<String, Error>) {
+        let Err(error) = result else {
+            return self.acks.fits(count);
+        };
+        if error.asks_for_less() || error.is_refusal() {
+            self.acks.too_much(count);
+        }
+        let message = format!("an acknowledgement was lost: {error}");
+        cx.out.log("debug", &message);
+    }
+
+    // ------------------------------------------------------------ its end
+
+    /// The chain goes on, or has ended. Only now, acknowledged where that is needed, has it not failed.
+    fn go_on(&mut self, cx: &mut Cx) -> Led {
+        self.backoff.succeed();
+        self.error = None;
+        self.told = None;
+        let State::Running(chain) = &mut self.state else {
+            debug_assert!(false, "a chain goes on");
+            return Led::On;
+        };
+        if chain.more {
+            if chain.endless.brings_what_is_known() {
+                return self.give_up(cx, "batches without end that bring what is known");
+            }
+            match cx.standing.may_request() {
+                true => self.request(cx, None),
+                false => self.ask_anew(cx),
+            }
+            return Led::On;
+        }
+        // R11: what it proves to be gone goes before anybody hears that all is caught up.
+        let whole = chain.pieces.full && self.conversations.error().is_none();
+        let suspects = !cx.db.meta().owed && !cx.db.meta().suspects.is_empty();
+        let paid = whole && chain.after_list && suspects;
+        let unnamed = match whole {
+            true => chain.pieces.take_unnamed(cx.db),
+            false => Vec::new(),
+        };
+        if paid || !unnamed.is_empty() {
+            cx.jobs.push(Job::Suspects { paid, unnamed });
+            return Led::On;
+        }
+        self.end(cx)
+    }
+
+    /// All that the chain brings is committed.
+    pub fn end(&mut self, cx: &mut Cx) -> Led {
+        cx.out.told.status = true;
+        let State::Running(chain) = std::mem::take(&mut self.state) else {
+            debug_assert!(false, "only a chain ends");
+            return Led::On;
+        };
+        if chain.broad {
+            self.timed_from = cx.now.mono;
+        }
+        self.endless = 0;
+        self.error = self.conversations.error().cloned();
+        self.caught_up |= chain.pieces.full && self.error.is_none();
+        self.last_synced = Some(cx.now.wall);
+        let (linked, again) = (chain.linked, chain.again);
+        Led::Ended { linked, again }
+    }
+
+    /// The chain is given up. What of it was good has been good before: the longer a server goes on so,
+    /// the less often it is asked.
+    fn give_up(&mut self, cx: &mut Cx, why: &str) -> Led {
+        self.backoff.begin_at(self.endless);
+        self.endless = self.endless.saturating_add(1);
+        self.fail(cx, Error::new(ErrorCode::Protocol, why))
+    }
+
+    /// The chain has failed, also where this client has let go of it meanwhile: the next one is tried
+    /// after a backoff.
+    pub fn fail(&mut self, cx: &mut Cx, error: Error) -> Led {
+        self.state = State::Idle;
+        self.plan_after_failure(cx.now.mono);
+        cx.fail(&mut self.backoff, &error);
+        for call in self.calls.take_all() {
+            cx.out.reject(call, &error);
+        }
+        if error.is_no_answer() {
+            cx.standing.network.on_pull_without_answer();
+        }
+        if !self.told.as_ref().is_some_and(|told| told.is_same(&error)) {
+            cx.out.failure_event(&error);
+            self.told = Some(error.clone());
+        }
+        self.error = Some(error.clone());
+        cx.out.told.status = true;
+        Led::Failed(error)
+    }
+}
+
+/// Tells what of an answer was not as it has to be.
+fn tell(cx: &mut Cx, answer: &mut Answer) {
+    match answer.parts.first_mut() {
+        Some(part) => part.batch.irregular.append(&answer.irregular),
+        None => cx.out.tell_irregular("batch", &answer.irregular),
+    }
+    let unknown: usize = answer.parts.iter().map(|part| part.batch.unknown()).sum();
+    if unknown > 0 {
+        let message = format!("{unknown} events of unknown type were ignored");
+        cx.out.log("debug", &message);
+    }
+}

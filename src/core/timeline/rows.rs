@@ -1,0 +1,225 @@
+//! The items of a timeline, as they are to be shown: their keys, their numbers, and what of them is on screen.
+
+use std::rc::Rc;
+
+use crate::core::map::{Index, Map};
+use crate::core::snapshot::Row;
+use crate::core::types::Seq;
+
+/// The number of the first item of a list that is new.
+const FIRST_INDEX: i64 = 1_000_000_000;
+
+/// The message's key where it is not made of what the message says: it was a local item first (R8).
+pub(super) type OwnKeys = Map<(Rc<str>, String), Rc<str>>;
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::core) struct Rows {
+    /// shared with what was shown last
+    list: Rc<Vec<Row>>,
+    /// the keys of what is on screen
+    on_screen: Option<(String, String)>,
+    /// the item that a new window was made for, and how many windows there were
+    anchor: (Option<String>, u64),
+    /// the position of the anchor's item, until its key is known
+    anchor_at: Option<u64>,
+    first_index: i64,
+    /// the anchor's count when `first_index` began
+    numbered: u64,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Rows {
+            list: Rc::default(),
+            on_screen: None,
+            anchor: (None, 0),
+            anchor_at: None,
+            first_index: FIRST_INDEX,
+            numbered: 0,
+        }
+    }
+}
+
+impl Rows {
+    pub fn list(&self) -> &Rc<Vec<Row>> {
+        &self.list
+    }
+
+    /// The key of the item that a new window was made for, and how many windows there were.
+    pub fn anchor(&self) -> (Option<&str>, u64) {
+        (self.anchor.0.as_deref(), self.anchor.1)
+    }
+
+    /// The number of the first item.
+    pub fn first_index(&self) -> i64 {
+        self.first_index
+    }
+
+    /// The messages before which something may be missing, though they follow the one before.
+    pub fn unsure(&self) -> impl Iterator<Item = Seq> {
+        self.list.iter().filter_map(|row| match row {
+            Row::Message {
+                message,
+                unsure: true,
+                ..
+            } => Some(message.seq),
+            _ => None,
+        })
+    }
+
+    /// A list that was replaced is numbered anew.
+    pub fn count_anew(&mut self) {
+        self.anchor = (None, self.anchor.1 + 1);
+    }
+
+    /// The same, and nothing of it is on screen yet. `near`: the position that it was made for.
+    pub fn begin_anew(&mut self, near: Option<u64>) {
+        self.count_anew();
+        self.anchor_at = near;
+        self.on_screen = None;
+    }
+
+    /// These are said to be on screen. Answers whether they are known.
+    pub fn set_on_screen(&mut self, first: &str, last: &str) -> bool {
+        // One that has just gone is where the other is.
+        let known = |key: &str| self.list.iter().any(|row| row.key() == key);
+        let (first, last) = match (known(first), known(last)) {
+            (true, true) => (first, last),
+            (true, false) => (first, first),
+            (false, true) => (last, last),
+            (false, false) => return false,
+        };
+        self.on_screen = Some((first.to_owned(), last.to_owned()));
+        true
+    }
+
+    /// The oldest and the newest position of what is on screen; `None`: nothing is said to be, or there is no
+    /// message.
+    pub fn on_screen(&self) -> Option<(u64, u64)> {
+        let (first, last) = self.on_screen.as_ref()?;
+        let at = |key: &str| self.list.iter().position(|row| row.key() == key);
+        let (first, last) = (at(first)?, at(last)?);
+        let (first, last) = (first.min(last), first.max(last));
+        let lo = self.list[first..].iter().find_map(Row::seq)?;
+        let hi = self.list[..=last].iter().rev().find_map(Row::seq)?;
+        Some((lo.min(hi), hi))
+    }
+
+    /// What is to be shown from now on. `fixed`: the topmost position on screen, which keeps its number when
+    /// items come and go elsewhere.
+    pub fn replace(&mut self, list: Vec<Row>, fixed: Option<u64>) {
+        self.first_index = self.index_of_first(&list, fixed);
+        self.numbered = self.anchor.1;
+        self.list = Rc::new(list);
+    }
+
+    /// The anchor's item is known now.
+    pub fn find_anchor(&mut self) {
+        if let Some(at) = self.anchor_at.take() {
+            let mut rows = self.list.iter();
+            let newer = rows.find(|row| row.seq().is_some_and(|seq| seq >= at));
+            self.anchor.0 = newer.map(|row| row.key().to_owned());
+        }
+    }
+
+    /// It was closed before the window that replaced it was shown.
+    pub fn end(&mut self) {
+        if self.numbered != self.anchor.1 {
+            self.first_index = FIRST_INDEX;
+            self.numbered = self.anchor.1;
+        }
+    }
+
+    /// A list that was replaced is numbered anew. Else the items keep their numbers: that of the topmost on
+    /// screen stays, else that of the newest one that was there before.
+    fn index_of_first(&self, list: &[Row], fixed: Option<u64>) -> i64 {
+        if self.numbered != self.anchor.1 {
+            return FIRST_INDEX;
+        }
+        let scan = |(i, row): (usize, &Row)| {
+            let was = self.list.iter().rposition(|old| old.key() == row.key());
+            was.map(|old| old as i64 - i as i64)
+        };
+        let fixed = fixed.and_then(|seq| {
+            let mut numbered = list.iter().enumerate();
+            let at = numbered.find(|(_, row)| row.seq() == Some(seq));
+            at.and_then(scan)
+        });
+        // Nearly always the newest was there before; only where the list was replaced all are looked up.
+        let newest = || list.iter().enumerate().rev().take(4).find_map(scan);
+        let any = || {
+            let was = Index::new(self.list.iter().map(Row::key));
+            let both =
+                |(i, row): (usize, &Row)| was.get(row.key()).map(|old| old as i64 - i as i64);
+            list.iter().enumerate().rev().find_map(both)
+        };
+        let moved = fixed.or_else(newest).or_else(any).unwrap_or(0);
+        (self.first_index + moved).max(0)
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::core::types::{Message, MessageState};
+
+    fn list(seqs: &[u64]) -> Vec<Row> {
+        let row = |seq: &u64| Row::Message {
+            key: format!("m:{seq}").into(),
+            message: Rc::new(Message {
+                id: seq.to_string(),
+                conversation: "c".into(),
+                seq: Seq(*seq),
+                sender: String::new(),
+                created_at: 0,
+                version: 1,
+                state: MessageState::Normal,
+                body: "null".into(),
+                client_id: None,
+                repairs: 0,
+            }),
+            fresh: true,
+            unsure: *seq == 3,
+        };
+        seqs.iter().map(row).collect()
+    }
+
+    #[test]
+    fn an_item_keeps_its_number_when_others_come_and_go() {
+        let mut rows = Rows::default();
+        rows.replace(list(&[3, 4, 5, 6]), None);
+        let first = rows.first_index();
+        for (seqs, fixed, moved) in [
+            // Older ones come, and newer ones go.
+            (&[1, 2, 3, 4, 5][..], None, -2),
+            (&[1, 2, 3, 5], Some(3), -2),
+            // The topmost on screen keeps its number; it is not the one before that does.
+            (&[1, 5, 6], Some(5), 0),
+            (&[1, 6, 7, 8, 9, 10], None, 1),
+            (&[20, 21], None, 1),
+        ] {
+            rows.replace(list(seqs), fixed);
+            assert_eq!(rows.first_index() - first, moved, "{seqs:?}");
+        }
+        // A window in its place begins anew.
+        rows.begin_anew(Some(31));
+        rows.replace(list(&[30, 32]), None);
+        rows.find_anchor();
+        assert_eq!(rows.first_index(), FIRST_INDEX);
+        assert_eq!(rows.anchor(), (Some("m:32"), 1));
+    }
+
+    #[test]
+    fn what_is_on_screen_is_found_by_its_keys() {
+        let mut rows = Rows::default();
+        rows.replace(list(&[3, 4, 5]), None);
+        assert_eq!(rows.on_screen(), None);
+        assert!(!rows.set_on_screen("m:1", "m:2"));
+        assert!(rows.set_on_screen("m:4", "m:9"));
+        assert_eq!(rows.on_screen(), Some((4, 4)));
+        assert!(rows.set_on_screen("m:5", "m:3"));
+        assert_eq!(rows.on_screen(), Some((3, 5)));
+        assert_eq!(rows.unsure().collect::<Vec<_>>(), [Seq(3)]);
+    }
+}

@@ -1,0 +1,698 @@
+//! All timelines, and what is asked of the server for them.
+
+use std::rc::Rc;
+
+use super::fetches::{Answer, Fetch, Fetches, Wants};
+use super::goal::{Goal, Reload};
+use super::paging::Load;
+use super::rows::OwnKeys;
+use super::state::{Life, Sizes, Timeline};
+use super::tending::IDLE;
+use super::trouble::{closed, is_for_all};
+use super::work::{Outlook, Work, is_idle};
+use crate::core::block::BlockId;
+use crate::core::command::{Call, Start, TimelineId};
+use crate::core::cx::Cx;
+use crate::core::error::{Error, ErrorCode};
+use crate::core::events::Event;
+use crate::core::fault::Fault;
+use crate::core::jobs::Job;
+use crate::core::map::{Map, Set};
+use crate::core::records::Held;
+use crate::core::snapshot::LocalItem;
+use crate::core::tx::Committed;
+use crate::core::tx::{Change, Changes};
+use crate::core::types::{Direction, Message};
+use crate::core::wire::page::Page;
+
+/// What to open.
+#[derive(Debug)]
+pub(in crate::core) struct Open {
+    pub conversation: Rc<str>,
+    pub start: Start,
+    pub page_size: Option<u32>,
+    pub max_items: Option<u32>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::core) struct Timelines {
+    all: Map<TimelineId, Timeline>,
+    fetches: Fetches,
+    own_keys: OwnKeys,
+}
+
+impl Timelines {
+    pub fn get(&self, id: TimelineId) -> Option<&Timeline> {
+        self.all.get(&id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Timeline> {
+        self.all.values()
+    }
+
+    pub fn ids(&self) -> Vec<TimelineId> {
+        self.all.keys().copied().collect()
+    }
+
+    /// What is on its way for them.
+    pub fn fetches(&self) -> &Fetches {
+        &self.fetches
+    }
+
+    /// Those that are shown.
+    fn shown(&self) -> impl Iterator<Item = &Timeline> {
+        self.iter().filter(|t| t.is_open())
+    }
+
+    /// The conversations that are shown.
+    pub fn conversations(&self) -> impl Iterator<Item = &Rc<str>> {
+        self.shown().map(|t| &t.conversation)
+    }
+
+    /// Whether one goes on only once blocks have been read for it.
+    pub fn wait_for_blocks(&self) -> bool {
+        self.shown().any(Timeline::waits_for_blocks)
+    }
+
+    /// The conversations that are shown, or of which something is on its way.
+    pub fn attended(&self) -> Set<Rc<str>> {
+        let mut attended = Set::new();
+        attended.add_all(self.conversations().cloned());
+        attended.add_all(self.fetches.conversations().cloned());
+        attended
+    }
+
+    /// The oldest position that an open timeline needs, by conversation (R13).
+    pub fn needed_from(&self, db: &Committed) -> Map<Rc<str>, u64> {
+        let mut needed = Map::new();
+        for t in self.iter() {
+            let state = db.state(&t.conversation).map(|state| &**state);
+            if let Some(lo) = t.needed_from(&db.held(&t.conversation), state) {
+                let at = needed.or_insert_with(t.conversation.clone(), || lo);
+                *at = lo.min(*at);
+            }
+        }
+        needed
+    }
+
+    fn of(&mut self, conversation: &str) -> impl Iterator<Item = &mut Timeline> {
+        let all = self.all.values_mut();
+        all.filter(move |t| *t.conversation == *conversation)
+    }
+
+    // ------------------------------------------------------------ what the app asks
+
+    pub fn open(&mut self, cx: &mut Cx, id: TimelineId, open: Open) {
+        let limits = cx.config.limits;
+        let page = open.page_size.unwrap_or(cx.config.page_size);
+        let page = page.clamp(1, limits.page as u32 * 5) as usize;
+        let most = limits.items.max(page);
+        let max = (open.max_items.unwrap_or(1000) as usize).clamp(page, most);
+        let sizes = Sizes { page, max, most };
+        let conversation = open.conversation;
+        let t = Timeline::new(conversation.clone(), open.start, sizes, cx.now.mono);
+        self.all.insert(id, t);
+        opened(cx, conversation);
+    }
+
+    /// The facade lets go when no method of it runs; what runs all the same would wait for ever.
+    pub fn release(&mut self, cx: &mut Cx, id: TimelineId) {
+        let Some(t) = self.all.get_mut(&id) else {
+            return;
+        };
+        if t.life == Life::Open {
+            let error = Error::new(ErrorCode::Aborted, "the timeline was let go");
+            end_calls(cx, t, &error);
+            t.life = Life::Released;
+        }
+    }
+
+    /// It is used again.
+    pub fn attach(&mut self, cx: &mut Cx, id: TimelineId) {
+        let Some(t) = self.all.get_mut(&id) else {
+            return;
+        };
+        match t.life {
+            Life::ReleasedRemoved => {
+                t.life = Life::Removed;
+                t.reload = None;
+                t.dirty = true;
+            }
+            Life::Released => {
+                t.life = Life::Open;
+                t.since = cx.now.mono;
+                t.ask(cx.now.mono);
+                // What was committed meanwhile it has not followed: the same window, read again.
+                t.clear();
+                opened(cx, t.conversation.clone());
+            }
+            Life::Open | Life::Removed | Life::Closed => {}
+        }
+    }
+
+    /// Takes it out, to be shown once more.
+    pub fn close(&mut self, cx: &mut Cx, id: TimelineId) -> Option<Timeline> {
+        let mut t = self.all.remove(&id)?;
+        end_calls(cx, &mut t, &closed());
+        t.life = Life::Closed;
+        t.rows.end();
+        Some(t)
+    }
+
+    /// The timeline that a call is about, used again by that; where it is over, the call is answered so.
+    fn called(&mut self, cx: &mut Cx, call: Call, id: TimelineId) -> Option<&mut Timeline> {
+        self.attach(cx, id);
+        let error = match self.all.get_mut(&id) {
+            Some(t) if t.life != Life::Removed => return Some(t),
+            Some(_) => Error::left(),
+            None => closed(),
+        };
+        cx.out.reject(call, &error);
+        None
+    }
+
+    pub fn load_page(
+        &mut self,
+        cx: &mut Cx,
+        call: Call,
+        id: TimelineId,
+        (direction, limit): (Direction, Option<u32>),
+    ) {
+        let (now, items) = (cx.now.mono, cx.config.limits.items);
+        let Some(t) = self.called(cx, call, id) else {
+            return;
+        };
+        let limit = limit.map_or(t.sizes.page, |limit| limit as usize);
+        if !t.is_waited_for() {
+            t.since = now;
+        }
+        match t.loads.get_mut(direction) {
+            Some(running) => running.share(call),
+            load => *load = Some(Load::of(limit.clamp(1, items), vec![call])),
+        }
+        t.ask(now);
+    }
+
+    pub fn jump(&mut self, cx: &mut Cx, call: Call, id: TimelineId, to: Start) {
+        let now = cx.now.mono;
+        let Some(t) = self.called(cx, call, id) else {
+            return;
+        };
+        let overtaken = Error::new(ErrorCode::Aborted, "overtaken by a jump");
+        end_calls(cx, t, &overtaken);
+        t.reload = Some(Reload::asked(to, t.sizes.page, vec![call]));
+        t.since = now;
+        t.ask(now);
+    }
+
+    /// Lets go of one call of a load or a jump. Answers whether it was here.
+    pub fn drop_call(&mut self, of: Call) -> bool {
+        let all = self.all.values_mut();
+        all.fold(false, |found, t| found | t.drop_call(of))
+    }
+
+    /// These are on screen.
+    pub fn set_on_screen(&mut self, id: TimelineId, first: &str, last: &str) {
+        if let Some(t) = self.all.get_mut(&id) {
+            t.set_on_screen(first, last);
+        }
+    }
+
+    // ------------------------------------------------------------ what has happened elsewhere
+
+    /// What is shown of this conversation beside its messages has changed.
+    pub fn touch(&mut self, conversation: &str) {
+        self.of(conversation).for_each(|t| t.dirty = true);
+    }
+
+    pub fn touch_all(&mut self) {
+        self.all.values_mut().for_each(|t| t.dirty = true);
+    }
+
+    /// Each looks whether it can go on.
+    pub fn wake(&mut self) {
+        self.all.values_mut().for_each(|t| t.wake = true);
+    }
+
+    /// The same, where what has happened may be what its window waits for.
+    pub fn wake_reloads(&mut self) {
+        for t in self.all.values_mut() {
+            t.wake |= t.reload.is_some();
+        }
+    }
+
+    /// What failed for want of a network may go on.
+    pub fn try_again(&mut self) {
+        self.all.values_mut().for_each(Timeline::try_again);
+    }
+
+    /// The database was read anew. `same`: nobody had written to it.
+    pub fn on_loaded(&mut self, db: &Committed, same: bool) {
+        for t in self.all.values_mut() {
+            let listed = db.state(&t.conversation).is_some();
+            t.resume(same, listed);
+        }
+    }
+
+    /// Its segments are gone without a commit: they were not what they said.
+    pub fn clear(&mut self, cx: &mut Cx, conversation: &Rc<str>) {
+        self.discard(cx, Some(conversation));
+        let shown = self.of(conversation).filter(|t| t.life == Life::Open);
+        shown.for_each(Timeline::clear);
+    }
+
+    /// Likewise of all conversations.
+    pub fn clear_all(&mut self, cx: &mut Cx) {
+        self.discard(cx, None);
+        let shown = self.all.values_mut().filter(|t| t.life == Life::Open);
+        shown.for_each(Timeline::clear);
+    }
+
+    /// A message takes the key of the local item that it was.
+    pub fn keep_key(&mut self, key: &str, message: &Message) {
+        let id = (message.conversation.clone(), message.id.clone());
+        self.own_keys.insert(id, Rc::from(key));
+    }
+
+    /// Shows what was committed.
+    pub fn on_commit(&mut self, cx: &mut Cx, changes: &Changes) {
+        for t in self.all.values_mut() {
+            let change = changes.conversations.get(&t.conversation);
+            let goal = t.reload.as_ref().map(|reload| reload.goal);
+            let unread = matches!(goal, Some(Goal::FirstUnread { .. }));
+            let looks = t.trouble.is_refused() || t.life != Life::Open || unread;
+            if changes.list && looks || change.is_some() {
+                refresh(cx, t, change, changes.list);
+            }
+        }
+    }
+
+    /// The database could not be read.
+    pub fn on_reads_failed(&mut self, cx: &mut Cx, error: &Error) {
+        for t in self.all.values_mut().filter(|t| t.waiting) {
+            t.waiting = false;
+            t.load_failed(cx.out, Direction::Older, error.clone());
+            t.load_failed(cx.out, Direction::Newer, error.clone());
+            if t.reload.is_some() {
+                t.reload_failed(cx, error.clone());
+            }
+        }
+    }
+
+    // ------------------------------------------------------------ pages
+
+    /// R7: keeps what is committed for whoever asked before.
+    pub fn keep_journals(&mut self, cx: &mut Cx, events: &[Event]) {
+        let most = cx.config.limits.journal;
+        for conversation in self.fetches.keep_journals(events, most) {
+            self.discard(cx, Some(&conversation));
+        }
+    }
+
+    /// An own edit or recall, answered while a page is on its way.
+    pub fn journal_update(&mut self, message: &Rc<Message>) {
+        self.fetches.journal_update(message);
+    }
+
+    /// An answer came, or none.
+    pub fn on_answer(&mut self, cx: &mut Cx, fetch: u64, answer: Result<Answer, Error>) {
+        let Some(f) = self.fetches.get(fetch) else {
+            return;
+        };
+        let changes = matches!(f.wants(), Wants::Changes { .. });
+        let job = match answer {
+            // Something had to be left out of it: it counts as 410.
+            Ok(Answer::Changes(answer)) if answer.lacks => {
+                cx.out.tell_irregular("changes", &answer.irregular);
+                Job::Gone { fetch }
+            }
+            Ok(Answer::Changes(answer)) => {
+                self.fetches.came(fetch, answer.messages.len());
+                Job::Changes { fetch, answer }
+            }
+            Ok(Answer::Page(page)) => {
+                self.fetches.came(fetch, page.messages.len());
+                Job::Page { fetch, page }
+            }
+            // R12: the log does not reach back so far.
+            Err(error) if changes && error.status == Some(410) => Job::Gone { fetch },
+            Err(error) => {
+                if !self.fetches.asks_otherwise(cx, fetch, &error) {
+                    self.on_fetch_done(cx, fetch, Some(&error));
+                }
+                return;
+            }
+        };
+        cx.jobs.push(job);
+    }
+
+    /// A page that was asked for by a time is committed: whoever jumped there knows now where it is.
+    pub fn on_found(&mut self, fetch: u64, page: &Page) {
+        let journal = self.fetches.get(fetch).map_or(&[][..], Fetch::journal);
+        for t in self.all.values_mut() {
+            if let Some(reload) = t.reload.as_mut().filter(|r| r.fetch == Some(fetch))
+                && let Goal::AtTime { ms, found } = &mut reload.goal
+            {
+                *found = Some(find_time(*ms, page, journal));
+            }
+        }
+    }
+
+    /// An overflow or a removal discards what was asked for before (R7); whatever wanted it decides
+    /// anew. `None`: of every conversation.
+    pub fn discard(&mut self, cx: &mut Cx, conversation: Option<&Rc<str>>) {
+        for fetch in self.fetches.discard(cx, conversation) {
+            self.on_fetch_done(cx, fetch, None);
+        }
+    }
+
+    /// A page is committed, void, or could not be had.
+    pub fn on_fetch_done(&mut self, cx: &mut Cx, fetch: u64, error: Option<&Error>) {
+        let Some(done) = self.fetches.remove(fetch) else {
+            return;
+        };
+        for t in self.all.values_mut() {
+            if t.conversation == *done.conversation() {
+                on_page_settled(cx, t, fetch, &done, error);
+            }
+        }
+    }
+
+    // ------------------------------------------------------------ going on
+
+    /// Every wish that can go on, goes on. `read`: no block is wanted any more that one waits for. Answers the
+    /// blocks that they want.
+    pub fn drive(&mut self, cx: &mut Cx, look: &Outlook, read: bool) -> Vec<BlockId> {
+        let now = cx.now.mono;
+        let idle_since = cx.out.requests.idle_since();
+        let idle = is_idle(cx, look) && idle_since.saturating_add(IDLE) <= now;
+        let due = |t: &Timeline| {
+            let wishes = t.reload.is_some() || t.tend.wanted;
+            let retry = t.trouble.retry();
+            let again = retry > 0 && retry <= now && wishes;
+            let decides = t.until().is_some_and(|until| until <= now);
+            let due = again || decides || t.ahead_due && idle;
+            t.life == Life::Open && (t.wake || t.waiting && read || due)
+        };
+        let mut wanted = Vec::new();
+        // Which of them are due is asked before any goes on.
+        let due: Vec<bool> = self.all.values().map(due).collect();
+        let (all, fetches) = (&mut self.all, &mut self.fetches);
+        for (t, _) in all.values_mut().zip(due).filter(|(_, due)| *due) {
+            let mut w = Work { cx, fetches, look };
+            wanted.extend(t.drive(&mut w));
+        }
+        wanted
+    }
+
+    /// When something here is due, where something may be asked for.
+    pub fn due(&self, cx: &Cx, look: &Outlook) -> Option<u64> {
+        let waits = |t: &&Timeline| {
+            let idle = match &t.reload {
+                Some(reload) => reload.fetch.is_none(),
+                None => t.tend.wanted && t.tend.fetch.is_none(),
+            };
+            idle && !t.trouble.is_refused() && !t.waiting && t.trouble.retry() > 0
+        };
+        let retries = self.shown().filter(waits).map(|t| t.trouble.retry());
+        let until = self.iter().filter_map(Timeline::until);
+        let until = until.filter(|until| *until > cx.now.mono);
+        let ahead = |t: &Timeline| !t.waiting && t.ahead_due;
+        let ahead = is_idle(cx, look) && self.shown().any(ahead);
+        let idle_since = cx.out.requests.idle_since();
+        let ahead = ahead.then_some(idle_since.saturating_add(IDLE));
+        retries.chain(until).chain(ahead).min()
+    }
+
+    /// When a call settles at the latest, where nothing goes on.
+    pub fn settle_due(&self, cx: &Cx) -> Option<u64> {
+        let waited = self.iter().filter(|t| t.is_waited_for());
+        let settle = cx.config.limits.settle;
+        waited.map(|t| t.since.saturating_add(settle)).min()
+    }
+
+    /// R14: what somebody waits for and what nothing goes on with settles, whatever it is that has
+    /// fallen silent. Answers whether there was any.
+    pub fn settle(&mut self, cx: &mut Cx, look: &Outlook) -> bool {
+        if Fault::CallsWaitForEver.on() {
+            return false;
+        }
+        let (now, settle) = (cx.now.mono, cx.config.limits.settle);
+        let fetches = &self.fetches;
+        let late = |t: &&mut Timeline| t.since.saturating_add(settle) <= now && t.is_waited_for();
+        let mut any = false;
+        for t in self.all.values_mut().filter(late) {
+            any = true;
+            t.since = now;
+            if !is_answered(cx, look, fetches, t) {
+                settle_one(cx, look, t);
+            }
+        }
+        any
+    }
+
+    // ------------------------------------------------------------ showing
+
+    /// Those of which what is shown may have changed.
+    pub fn to_show(&self) -> Vec<TimelineId> {
+        let dirty = self.all.iter();
+        let dirty = dirty.filter(|(_, t)| t.dirty && t.may_be_shown());
+        dirty.map(|(id, _)| *id).collect()
+    }
+
+    /// Lays out the items of one. `locals`: the own messages there that the sync has not brought. `writes`: one
+    /// of them is not stored yet.
+    pub fn lay_out(
+        &mut self,
+        id: TimelineId,
+        held: &Held,
+        locals: Vec<LocalItem>,
+        writes: bool,
+    ) -> Option<&Timeline> {
+        let t = self.all.get_mut(&id)?;
+        t.lay_out(held, &mut self.own_keys, locals, writes);
+        Some(t)
+    }
+}
+
+/// The conversation is looked at: it is not the first to be let go.
+fn opened(cx: &mut Cx, conversation: Rc<str>) {
+    let at = cx.now.wall;
+    if cx.standing.promoted {
+        cx.jobs.push(Job::Opened { conversation, at });
+    }
+}
+
+/// Ends what callers wait for.
+fn end_calls(cx: &mut Cx, t: &mut Timeline, error: &Error) {
+    for call in t.take_calls() {
+        cx.out.reject(call, error);
+    }
+}
+
+/// Where the first message at or after this time is, by a page that was asked for so. `journal`: what has come
+/// since.
+fn find_time(ms: u64, page: &Page, journal: &[Event]) -> Option<u64> {
+    let later = |m: &&Rc<Message>| m.created_at >= ms;
+    let first = page.messages.iter().find(later).map(|m| m.seq.0);
+    // It is one whose time is not known, or had to be left out: it is the next after those of
+    // before the time.
+    let known = page.messages.iter().rfind(|m| m.created_at > 0);
+    let next = match known {
+        Some(m) => m.seq.0.checked_add(1),
+        None => page.messages.first().map(|m| m.seq.0),
+    };
+    let first = first.or(next.filter(|_| page.has_after));
+    // Where nothing was, something has come since.
+    let since = journal.iter().filter_map(|event| match event {
+        Event::Message(new) => Some(&new.message),
+        _ => None,
+    });
+    let since = since.filter(later).map(|m| m.seq.0).min();
+    first.or(since.filter(|_| !page.has_after))
+}
+
+/// Shows what was committed: to its conversation, and whether to the list.
+fn refresh(cx: &mut Cx, t: &mut Timeline, change: Option<&Change>, list: bool) {
+    let state = cx.db.state(&t.conversation);
+    let listed = state.is_some();
+    t.wake |= t.trouble.look_at(state) || list;
+    match t.life {
+        Life::Removed | Life::ReleasedRemoved if listed => t.come_back(),
+        Life::Released if !listed && change.is_some_and(|change| change.removed) => {
+            t.life = Life::ReleasedRemoved;
+        }
+        _ => {}
+    }
+    let Some(change) = change else { return };
+    if t.life != Life::Open {
+        return t.take_versions(change);
+    }
+    t.wake = true;
+    t.dirty = true;
+    if change.removed && !listed {
+        t.life = Life::Removed;
+        end_calls(cx, t, &Error::left());
+        t.reload = None;
+        return;
+    }
+    t.take(change, cx.db);
+}
+
+/// What a timeline has asked for, or somebody else has there, is over.
+fn on_page_settled(cx: &mut Cx, t: &mut Timeline, fetch: u64, done: &Fetch, error: Option<&Error>) {
+    if t.fetches().any(|asked| asked == fetch) {
+        t.since = cx.now.mono;
+    }
+    if let Some(reload) = t.reload.as_mut().filter(|r| r.fetch == Some(fetch)) {
+        reload.fetch = None;
+        t.wake = true;
+        if done.is_discarded() || error.is_some() {
+            reload.try_again();
+        }
+        let trimmed = |event: &Event| matches!(event, Event::Trim(_));
+        if done.journal().iter().any(trimmed) {
+            reload.was_trimmed();
+        }
+        if let Some(error) = error {
+            t.reload_failed(cx, error.clone());
+        }
+    }
+    let tending = t.tend.fetch == Some(fetch);
+    // A page ahead that could not be had is not asked for again: whoever comes there asks himself.
+    for (tend, again) in [(&mut t.tend, error.is_some()), (&mut t.ahead, false)] {
+        if tend.fetch == Some(fetch) {
+            tend.fetch = None;
+            t.wake = true;
+            if done.is_discarded() || again {
+                tend.asked = None;
+            }
+        }
+    }
+    if let Some(error) = error.filter(|_| tending) {
+        t.trouble.put_off(cx, &t.conversation, error);
+        t.trouble.refusal_passes();
+    }
+    for direction in [Direction::Older, Direction::Newer] {
+        let load = t.loads.get_mut(direction).as_mut();
+        let Some(load) = load.filter(|load| load.fetch() == Some(fetch)) else {
+            continue;
+        };
+        t.wake = true;
+        let Some(error) = error else {
+            load.came(done.is_discarded());
+            continue;
+        };
+        if is_for_all(error) {
+            t.trouble.put_off(cx, &t.conversation, error);
+        }
+        t.load_failed(cx.out, direction, error.clone());
+    }
+}
+
+/// Whether something will be heard of what it waits for.
+fn is_answered(cx: &Cx, look: &Outlook, fetches: &Fetches, t: &Timeline) -> bool {
+    let pull = match t.reload.as_ref().map(|reload| reload.goal) {
+        Some(Goal::Around { pull, .. }) => pull,
+        _ => None,
+    };
+    let pulled = pull.is_some() && pull == look.pull;
+    pulled || t.fetches().any(|fetch| fetches.is_asked(cx, fetch))
+}
+
+/// Nothing goes on with what somebody waits for here.
+fn settle_one(cx: &mut Cx, look: &Outlook, t: &mut Timeline) {
+    let silent = match (t.waiting, cx.standing.may_request()) {
+        (true, _) => Error::new(ErrorCode::Storage, "the database does not answer"),
+        (_, false) => Error::new(ErrorCode::Offline, "nothing may be asked for now"),
+        _ => Error::new(ErrorCode::Timeout, "nothing has come of it"),
+    };
+    let why = look.why_not.as_ref().or(t.trouble.reason());
+    let error = why.filter(|_| !t.waiting).cloned().unwrap_or(silent);
+    t.load_failed(cx.out, Direction::Older, error.clone());
+    t.load_failed(cx.out, Direction::Newer, error.clone());
+    if t.reload.is_some() {
+        t.reload_waits(cx.out, error);
+    }
+    t.wake = true;
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::core::cx::Rest;
+    use crate::core::net::Request;
+
+    fn open(timelines: &mut Timelines, rest: &mut Rest, id: TimelineId) {
+        let open = Open {
+            conversation: "c".into(),
+            start: Start::Latest,
+            page_size: Some(10),
+            max_items: None,
+        };
+        timelines.open(&mut rest.cx(), id, open);
+    }
+
+    fn drive(timelines: &mut Timelines, rest: &mut Rest, look: &Outlook) {
+        assert!(timelines.drive(&mut rest.cx(), look, true).is_empty());
+    }
+
+    #[test]
+    fn two_lists_of_one_conversation_ask_for_one_page() {
+        let mut rest = Rest::new("");
+        let mut timelines = Timelines::default();
+        open(&mut timelines, &mut rest, 1);
+        open(&mut timelines, &mut rest, 2);
+        drive(&mut timelines, &mut rest, &Outlook::default());
+        let requests = rest.requests();
+        assert!(matches!(requests[..], [Request::History { limit: 10, .. }]));
+        assert_eq!(timelines.attended().len(), 1);
+    }
+
+    #[test]
+    fn a_list_that_cannot_ask_says_why_and_asks_once_it_can() {
+        let mut rest = Rest::new("");
+        let mut timelines = Timelines::default();
+        open(&mut timelines, &mut rest, 1);
+        let offline = Outlook {
+            why_not: Some(Error::new(ErrorCode::Offline, "offline")),
+            ..Outlook::default()
+        };
+        drive(&mut timelines, &mut rest, &offline);
+        let held = rest.db.held("c");
+        let view = timelines.get(1).unwrap().view(&held);
+        assert_eq!(view.status, "ready");
+        assert_eq!(view.error.unwrap().code, ErrorCode::Offline);
+        assert!(rest.requests().is_empty());
+        timelines.wake();
+        drive(&mut timelines, &mut rest, &Outlook::default());
+        assert_eq!(rest.requests().len(), 1);
+        assert!(timelines.get(1).unwrap().view(&held).error.is_none());
+    }
+
+    #[test]
+    fn a_call_on_a_list_that_is_closed_or_left_is_answered() {
+        let mut rest = Rest::new("");
+        let mut timelines = Timelines::default();
+        let older = (Direction::Older, None);
+        timelines.load_page(&mut rest.cx(), 7, 1, older);
+        assert!(rest.results()[0].contains("the timeline is closed"));
+        open(&mut timelines, &mut rest, 1);
+        timelines.load_page(&mut rest.cx(), 8, 1, older);
+        timelines.jump(&mut rest.cx(), 9, 1, Start::FirstUnread);
+        assert!(rest.results()[0].contains("overtaken by a jump"));
+        let mut changes = Changes::default();
+        let removed = Change {
+            removed: true,
+            ..Change::default()
+        };
+        changes.conversations.insert("c".into(), removed);
+        timelines.on_commit(&mut rest.cx(), &changes);
+        assert!(rest.results()[0].contains("has left"));
+        timelines.jump(&mut rest.cx(), 10, 1, Start::Latest);
+        assert!(rest.results()[0].contains("has left"));
+        let t = timelines.close(&mut rest.cx(), 1).unwrap();
+        assert_eq!(t.view(&rest.db.held("c")).status, "closed");
+    }
+}

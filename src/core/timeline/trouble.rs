@@ -1,0 +1,213 @@
+//! What went wrong with a timeline: what is shown of it, and when it asks again by itself.
+
+use std::rc::Rc;
+
+use crate::core::cx::Cx;
+use crate::core::error::{Error, ErrorCode};
+use crate::core::types::Conversation;
+
+/// Backoff of what a timeline asks for by itself.
+const RETRY: (u64, u64) = (1_000, 30_000);
+/// The same of what the server refuses.
+const REFUSED: (u64, u64) = (2_000, 300_000);
+
+/// A conversation's state, if it is in the list.
+type State = Option<Rc<Conversation>>;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    /// shown
+    error: Option<Error>,
+    /// it is a load's, and was not seen: a window that comes says nothing of it
+    of_load: bool,
+    /// nothing is asked for before this; 0: it does not wait
+    retry: u64,
+    /// not before this, whoever asks: `Retry-After`
+    obey: u64,
+    failures: u32,
+    /// why it asks later
+    failed: Option<Error>,
+    /// the server refused: not asked again by itself before the conversation's state is another one
+    refused: Option<State>,
+}
+
+impl Trouble {
+    // ------------------------------------------------------------ what is shown
+
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    /// What failed last. `of_load`: a load, and not the window.
+    pub fn show(&mut self, error: Error, of_load: bool) {
+        self.error = Some(error);
+        self.of_load = of_load;
+    }
+
+    /// Whether what has failed with the window says something new.
+    pub fn is_news(&self, error: &Error) -> bool {
+        let same = self.error.as_ref().map(|e| e.code) == Some(error.code);
+        !self.of_load && !same
+    }
+
+    /// It was seen: from here on a window that comes says that all is well.
+    pub fn was_seen(&mut self) {
+        self.of_load = false;
+    }
+
+    /// The window that was wished for comes: what went wrong with it is over. Answers whether something was
+    /// shown.
+    pub fn is_over(&mut self) -> bool {
+        let shown = self.error.is_some();
+        if !self.of_load {
+            self.error = None;
+        }
+        shown
+    }
+
+    // ------------------------------------------------------------ when it asks again
+
+    /// What failed for want of a network may go on. What was refused was no matter of the network, and
+    /// a `Retry-After` is obeyed.
+    pub fn try_again(&mut self) {
+        if self.refused.is_none() {
+            self.retry = self.obey;
+        }
+    }
+
+    /// The app asks: what the client has put off by itself it does not put off any longer.
+    pub fn ask(&mut self, now: u64) {
+        if self.refused.is_none() {
+            self.retry = self.obey;
+        } else if self.retry <= now {
+            self.refused = None;
+        }
+        self.error = None;
+        self.of_load = false;
+    }
+
+    /// The window is there: from here on nothing is put off.
+    pub fn went_well(&mut self) {
+        self.is_over();
+        self.fetched();
+        self.refused = None;
+        self.retry = 0;
+        self.obey = 0;
+    }
+
+    /// A page is there.
+    pub fn fetched(&mut self) {
+        self.failures = 0;
+        self.failed = None;
+    }
+
+    /// What it asks for by itself goes on.
+    pub fn goes_on(&mut self) {
+        self.failures = 0;
+    }
+
+    /// What has failed is asked for again later, by itself; what was refused when the conversation's
+    /// state is another one, or when the app asks, and not before its backoff.
+    pub fn put_off(&mut self, cx: &mut Cx, conversation: &Rc<str>, error: &Error) {
+        let (base, cap) = match error.is_refusal() {
+            true => REFUSED,
+            false => RETRY,
+        };
+        let wait = cx.out.jitter(self.failures, base, cap);
+        self.failures += 1;
+        let now = cx.now.mono;
+        self.obey = match error.wait() {
+            0 => 0,
+            after => now.saturating_add(after),
+        };
+        self.retry = self.obey.max(now.saturating_add(wait));
+        self.refused = error
+            .is_refusal()
+            .then(|| cx.db.state(conversation).cloned());
+        self.failed = Some(error.clone());
+    }
+
+    /// Nobody waits for what was refused, and no call is there for which a refusal would be final: it is tried
+    /// again, slowly, and what is shown stays as it is. Where the account is not in the conversation, the
+    /// refusal says no more than the list: it is tried when that changes.
+    pub fn refusal_passes(&mut self) {
+        self.refused = self.refused.take().filter(Option::is_none);
+    }
+
+    /// What was refused may be allowed now, once the conversation's own state has changed. Answers whether it
+    /// may.
+    pub fn look_at(&mut self, state: Option<&Rc<Conversation>>) -> bool {
+        let changed = self.refused.as_ref();
+        let changed = changed.is_some_and(|was| was.as_ref() != state);
+        if changed {
+            self.refused = None;
+        }
+        changed
+    }
+
+    pub fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// When it asks again by itself; 0: it does not wait.
+    pub fn retry(&self) -> u64 {
+        self.retry
+    }
+
+    /// Whether it waits before it asks.
+    pub fn waits(&self, now: u64) -> bool {
+        now < self.retry
+    }
+
+    /// A wait that is over does not wake it: it goes on when something else does.
+    pub fn end_wait(&mut self, now: u64) {
+        if self.retry <= now {
+            self.retry = 0;
+        }
+    }
+
+    /// It asks.
+    pub fn stop_waiting(&mut self) {
+        self.retry = 0;
+    }
+
+    /// What it waits for is said by somebody else: it obeys a `Retry-After`, and has no timer besides.
+    pub fn wait_for_others(&mut self, now: u64) {
+        self.retry = if self.obey > now { self.obey } else { 0 };
+    }
+
+    /// Why it was put off.
+    pub fn reason(&self) -> Option<&Error> {
+        self.failed.as_ref()
+    }
+
+    /// Why a call cannot have a page now.
+    pub fn why_not(&self, now: u64) -> Option<Error> {
+        let later = match self.refused {
+            Some(_) => self.retry,
+            None => self.obey,
+        };
+        let mut error = self.failed.clone().filter(|_| now < later)?;
+        error.retry_after = Some(later - now);
+        Some(error)
+    }
+}
+
+/// Whether an error is about whatever is asked for of this conversation's history, and not about the one
+/// page.
+pub(super) fn is_for_all(error: &Error) -> bool {
+    let barred = matches!(error.code, ErrorCode::Forbidden | ErrorCode::NotFound);
+    barred || error.retry_after.is_some()
+}
+
+/// A page that brings nothing and says that there is more.
+pub(super) fn circle() -> Error {
+    let what = "a page that moves nothing and claims more";
+    Error::new(ErrorCode::Protocol, what)
+}
+
+/// The timeline is gone for good.
+pub(super) fn closed() -> Error {
+    Error::new(ErrorCode::Closed, "the timeline is closed")
+}

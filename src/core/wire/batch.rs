@@ -1,0 +1,289 @@
+//! Batches: the answers to pulls, and the events that come inline.
+
+use std::rc::Rc;
+
+use super::item::{Repairs, account, id};
+use super::limits::{MAX_EVENTS, MAX_NAME, check_count, check_name};
+use crate::core::error::Error;
+use crate::core::events::{EVENT, Event};
+use crate::core::irregular::{Done, Irregular};
+use crate::core::map::{Map, Set};
+use crate::core::net;
+use crate::core::node::Shape::{self, Each, Fields, Named, Plain};
+use crate::core::node::{Node, broken, missing};
+use crate::core::types::{Feed, Overflow};
+
+const BATCH: Shape = Fields(&[
+    ("account", Plain),
+    ("events", Each(&EVENT)),
+    ("cursor", Plain),
+    ("hasMore", Plain),
+    ("overflow", Each(&Plain)),
+    ("prev", Plain),
+    ("error", net::ERROR),
+]);
+const BATCHES: Shape = Fields(&[
+    ("account", Plain),
+    ("conversations", Named(&BATCH)),
+    ("hasMore", Plain),
+]);
+
+/// What became of one event when it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// it can be applied
+    Event(Event),
+    /// of a type that this version does not know: ignored
+    Unknown,
+    /// it cannot be named or placed: something may be missing in this conversation; none: in any
+    LeftOut(Option<Rc<str>>),
+}
+
+/// What brings one event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming {
+    /// the mailbox's name for it (R10)
+    pub delivery: Option<Rc<str>>,
+    /// what it brings
+    pub told: Told,
+}
+
+impl Incoming {
+    /// The event, where it can be applied.
+    pub fn event(&self) -> Option<&Event> {
+        match &self.told {
+            Told::Event(event) => Some(event),
+            Told::Unknown | Told::LeftOut(_) => None,
+        }
+    }
+}
+
+/// An answer to a pull. Continuous from the request's cursor to its own (R1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// whose account it is of, where it says so
+    pub account: Option<Rc<str>>,
+    /// in the server's order
+    pub events: Vec<Incoming>,
+    /// where syncing goes on; a mailbox has none
+    pub cursor: Option<String>,
+    /// more can be had at once
+    pub has_more: bool,
+    /// takes effect before the events
+    pub overflow: Option<Overflow>,
+    /// what of it was not as it has to be
+    pub irregular: Irregular,
+}
+
+impl Batch {
+    /// Events of unknown type: ignored.
+    pub fn unknown(&self) -> usize {
+        let unknown = |e: &&Incoming| e.told == Told::Unknown;
+        self.events.iter().filter(unknown).count()
+    }
+
+    /// Whether something had to be left out.
+    pub fn lacks(&self) -> bool {
+        let left_out = |e: &Incoming| matches!(e.told, Told::LeftOut(_));
+        self.events.iter().any(left_out)
+    }
+}
+
+/// A batch, and what it was asked for with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// whose cursor it moves
+    pub feed: Feed,
+    /// the request's cursor; none: a first sign-in, a conversation not known yet, or a mailbox
+    pub asked: Option<String>,
+    /// the answer
+    pub batch: Batch,
+}
+
+/// An answer to a pull, of whichever scope.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// what can be applied
+    pub parts: Vec<Part>,
+    /// conversations that failed alone
+    pub failed: Vec<(Rc<str>, Error)>,
+    /// more conversations are to come
+    pub more: bool,
+    /// what was not as it has to be, besides that in its parts
+    pub irregular: Irregular,
+}
+
+/// Events inline (`push`).
+#[derive(Debug)]
+pub struct Push {
+    /// the cursor that its batch follows; a mailbox has none
+    pub prev: Option<String>,
+    /// what it brings
+    pub batch: Batch,
+}
+
+/// Reads the answer to `GET /v1/sync` with this cursor.
+pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch, Error> {
+    let wire = Node::of("batch", text, &BATCH)?;
+    read_batch(&wire, &Feed::Account, asked, false)
+}
+
+/// Reads the answer to `POST /v1/sync/conversations` with these cursors. A conversation whose batch
+/// breaks the protocol fails alone.
+pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<Answer, Error> {
+    let wire = Node::of("batches", text, &BATCHES)?;
+    let Some(Node::Object(conversations)) = wire.get("conversations") else {
+        return Err(missing("conversations", "batches by conversation"));
+    };
+    check_count("conversations in one answer", conversations.len())?;
+    let mut answer = Answer {
+        more: wire.is_set("hasMore"),
+        ..Answer::default()
+    };
+    let account = account(&wire);
+    let mut known = Map::new();
+    for (id, cursor) in cursors {
+        known.insert(id.clone(), cursor);
+    }
+    let mut told = Set::new();
+    for (id, node) in conversations {
+        let id: Rc<str> = Rc::from(&**id);
+        let unfit = match id.len() > MAX_NAME {
+            true => Some("a conversation's id that is too long"),
+            false => (!told.add(id.clone())).then_some("two batches of one conversation"),
+        };
+        if let Some(unfit) = unfit {
+            // Its cursor stays: it is asked for again.
+            answer.irregular.add(Some(&id), None, unfit, Done::LeftOut);
+            continue;
+        }
+        let asked = known.get(&id).map(|cursor| String::clone(cursor));
+        let feed = Feed::Conversation(id.clone());
+        let read = match node.some("error") {
+            Some(error) => Err(Error::from_json(error)),
+            None => read_batch(node, &feed, asked.as_deref(), false),
+        };
+        match read {
+            Ok(mut batch) => {
+                batch.account = batch.account.or_else(|| account.clone());
+                answer.parts.push(Part { feed, asked, batch });
+            }
+            Err(error) => answer.failed.push((id, error)),
+        }
+    }
+    Ok(answer)
+}
+
+/// Reads the answer to `GET /v1/mailbox`.
+pub fn mailbox(text: &str) -> Result<Batch, Error> {
+    read_batch(
+        &Node::of("mailbox", text, &BATCH)?,
+        &Feed::Mailbox,
+        None,
+        false,
+    )
+}
+
+/// Reads a `push` frame: with a cursor the account's, without one a mailbox's.
+pub fn push(text: &str) -> Result<Push, Error> {
+    let wire = Node::of("push", text, &BATCH)?;
+    let prev = wire.optional_text("prev")?.map(str::to_owned);
+    let feed = match &prev {
+        Some(_) => Feed::Account,
+        None => Feed::Mailbox,
+    };
+    let batch = read_batch(&wire, &feed, prev.as_deref(), true)?;
+    Ok(Push { prev, batch })
+}
+
+/// `pushed`: nobody has asked for it, so it does not say whether there is more.
+fn read_batch(wire: &Node, feed: &Feed, asked: Option<&str>, pushed: bool) -> Result<Batch, Error> {
+    let cursor = match feed.is_acknowledged() {
+        true => None,
+        false => Some(wire.text("cursor")?),
+    };
+    check_name("cursor", cursor.unwrap_or(""))?;
+    let has_more = !pushed && wire.flag("hasMore")?;
+    let list = wire.list("events")?;
+    if list.len() > MAX_EVENTS {
+        return Err(Error::too_large(format!(
+            "a batch of {} events; at most {MAX_EVENTS}",
+            list.len()
+        )));
+    }
+    if has_more && cursor.is_some() && asked == cursor {
+        return Err(broken(
+            "a batch that has more, and a cursor that did not move",
+        ));
+    }
+    if has_more && feed.is_acknowledged() && list.is_empty() {
+        return Err(broken("an empty mailbox that has more"));
+    }
+    let mut irregular = Irregular::default();
+    let overflow = read_overflow(wire, &mut irregular)?;
+    let mut events = Vec::with_capacity(list.len());
+    for node in list {
+        events.extend(incoming(node, feed, &mut irregular));
+    }
+    Ok(Batch {
+        account: account(wire),
+        events,
+        cursor: cursor.map(str::to_owned),
+        has_more,
+        overflow,
+        irregular,
+    })
+}
+
+fn read_overflow(wire: &Node, irregular: &mut Irregular) -> Result<Option<Overflow>, Error> {
+    let said = match wire.some("overflow") {
+        None => return Ok(None),
+        Some(Node::Text(all)) if all == "all" => return Ok(Some(Overflow::All)),
+        Some(said) => said,
+    };
+    let list = said.as_list().unwrap_or_default();
+    check_count("conversations in one overflow", list.len())?;
+    let mut repairs = Repairs::default();
+    let ids = list
+        .iter()
+        .map(|node| id(Some(node), &mut repairs).map(Rc::from));
+    let ids: Option<Vec<Rc<str>>> = ids.collect();
+    match ids.filter(|_| said.as_list().is_some()) {
+        Some(ids) => {
+            repairs.tell(irregular, ids.first(), None);
+            Ok(Some(Overflow::Of(ids)))
+        }
+        // It has overflowed, and what cannot be read might be any.
+        None => {
+            let what = "an overflow that cannot be read: all";
+            irregular.add(None, None, what, Done::Repaired);
+            Ok(Some(Overflow::All))
+        }
+    }
+}
+
+/// Reads an element of a batch; `None`: it is ignored.
+fn incoming(node: &Node, feed: &Feed, irregular: &mut Irregular) -> Option<Incoming> {
+    let of = feed.conversation();
+    let mut repairs = Repairs::default();
+    let delivery = id(node.get("delivery"), &mut repairs).map(Rc::from);
+    if delivery.is_none() && feed.is_acknowledged() {
+        // It cannot be acknowledged: it comes again.
+        irregular.add(None, None, "an event without delivery", Done::LeftOut);
+        return None;
+    }
+    let told = match Event::parse(node, of) {
+        Ok((Some(event), others)) => {
+            repairs.append(&others);
+            let id = event.message().map(|m| &*m.id);
+            repairs.tell(irregular, Some(event.conversation()), id);
+            Told::Event(event)
+        }
+        Ok((None, _)) => Told::Unknown,
+        Err(left_out) => {
+            left_out.tell(irregular);
+            Told::LeftOut(left_out.conversation)
+        }
+    };
+    Some(Incoming { delivery, told })
+}

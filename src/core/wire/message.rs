@@ -1,0 +1,123 @@
+//! A message (docs/protocol.md, "Values").
+
+use std::rc::Rc;
+
+use super::item::{LeftOut, Repairs, about, app_json, id};
+use super::limits::EXACT;
+use crate::core::node::Node;
+use crate::core::node::Shape::{self, Fields, Plain, Raw};
+use crate::core::types::{Message, MessageState};
+
+/// What is read of one.
+pub const MESSAGE: Shape = Fields(&[
+    ("id", Plain),
+    ("conversation", Plain),
+    ("seq", Plain),
+    ("sender", Plain),
+    ("createdAt", Plain),
+    ("version", Plain),
+    ("state", Plain),
+    ("body", Raw),
+    ("clientId", Plain),
+]);
+
+/// Reads a message. `of`: the conversation that its answer is about. `update`: it must say its version.
+pub fn message(
+    node: &Node,
+    of: Option<&Rc<str>>,
+    update: bool,
+) -> Result<(Rc<Message>, Repairs), LeftOut> {
+    let mut repairs = Repairs::default();
+    let named = id(node.get("conversation"), &mut repairs);
+    let conversation = about(named, of, &mut repairs);
+    let message_id = id(node.get("id"), &mut repairs);
+    let left_out = |reason| LeftOut {
+        conversation: of.cloned().or_else(|| named.map(Rc::from)),
+        id: message_id.map(str::to_owned),
+        reason,
+    };
+    let conversation = conversation.map_err(left_out)?;
+    let message_id = message_id.ok_or_else(|| left_out("no id"))?;
+    let seq = node.get("seq").and_then(Node::as_seq);
+    let seq = seq.ok_or_else(|| left_out("no seq"))?;
+    let version = node.get("version").and_then(Node::as_whole);
+    let version = match version.filter(|version| *version > 0) {
+        Some(version) => version,
+        None if update => return Err(left_out("an update without version")),
+        None => {
+            repairs.note("no version");
+            1
+        }
+    };
+    let sender = id(node.get("sender"), &mut repairs).unwrap_or_else(|| {
+        repairs.note("no sender");
+        ""
+    });
+    let (state, body) = state_and_body(node, version, &mut repairs);
+    let client_id = node.some("clientId");
+    let named = id(client_id, &mut repairs);
+    if client_id.is_some() && named.is_none() {
+        repairs.note("a clientId that cannot be read");
+    }
+    let message = Message {
+        id: message_id.to_owned(),
+        conversation,
+        seq,
+        sender: sender.to_owned(),
+        created_at: created_at(node, &mut repairs),
+        version,
+        state,
+        body: body.into(),
+        client_id: named.map(str::to_owned),
+        repairs: repairs.count,
+    };
+    Ok((Rc::new(message), repairs))
+}
+
+/// Milliseconds: a whole number, or one with a fraction that is dropped; what a JS number holds.
+fn created_at(node: &Node, repairs: &mut Repairs) -> u64 {
+    let number = node.get("createdAt").and_then(Node::as_number);
+    match number.filter(|ms| ms.is_finite() && *ms >= 0.0) {
+        Some(ms) => (ms as u64).min(EXACT),
+        None => {
+            repairs.note("no createdAt");
+            0
+        }
+    }
+}
+
+fn state_and_body<'n>(
+    node: &Node<'n>,
+    version: u64,
+    repairs: &mut Repairs,
+) -> (MessageState, &'n str) {
+    let body = match node.get("body") {
+        Some(body) => app_json(body),
+        None => Some("null"),
+    };
+    let state = match node.get("state").and_then(Node::as_text) {
+        Some("normal") => MessageState::Normal,
+        Some("edited") => MessageState::Edited,
+        Some("recalled") => return (MessageState::Recalled, "null"),
+        Some("unreadable") => return (MessageState::Unreadable, "null"),
+        _ => {
+            repairs.note("a state that is not known");
+            match body {
+                Some("null") => {
+                    repairs.unreadable = true;
+                    MessageState::Unreadable
+                }
+                _ if version > 1 => MessageState::Edited,
+                _ => MessageState::Normal,
+            }
+        }
+    };
+    match body {
+        Some(body) => (state, body),
+        None => {
+            repairs.note("a body that is too large, or nests too deep");
+            repairs.unreadable = true;
+            (MessageState::Unreadable, "null")
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Pages of a conversation's history, and what changed in one.
+
+use std::rc::Rc;
+
+use super::item::account;
+use super::limits::check_count;
+use super::message::{MESSAGE, message};
+use crate::core::error::Error;
+use crate::core::irregular::{Done, Irregular};
+use crate::core::net::Place;
+use crate::core::node::Shape::{self, Each, Fields, Plain};
+use crate::core::node::{Node, broken};
+use crate::core::types::Message;
+
+const PAGE: Shape = Fields(&[
+    ("account", Plain),
+    ("messages", Each(&MESSAGE)),
+    ("hasBefore", Plain),
+    ("hasAfter", Plain),
+    ("hasMore", Plain),
+    ("covers", Fields(&[("from", Plain), ("to", Plain)])),
+]);
+
+/// A page of a conversation: no message lies between two neighbours (R1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// whose account it is of, where it says so
+    pub account: Option<Rc<str>>,
+    /// ascending
+    pub messages: Vec<Rc<Message>>,
+    /// there are older ones
+    pub has_before: bool,
+    /// there are newer ones
+    pub has_after: bool,
+    /// the positions that were looked at, both included, where the server says so: all that the account
+    /// may see of them is in the page
+    pub covers: Option<(u64, u64)>,
+    /// two messages had one position: the later stands
+    pub clashes: bool,
+    /// what of it was not as it has to be
+    pub irregular: Irregular,
+}
+
+/// Reads the answer to `GET /v1/conversations/{id}/messages` for this place. A page that moves
+/// nothing and claims more is refused (R5).
+pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page, Error> {
+    let wire = Node::of("page", text, &PAGE)?;
+    let (has_before, has_after) = (wire.flag("hasBefore")?, wire.flag("hasAfter")?);
+    let mut read = ascending(wire.list("messages")?, conversation)?;
+    let asked = |m: &Rc<Message>| match place {
+        Place::Before(seq) => m.seq < seq,
+        Place::After(seq) => m.seq > seq,
+        Place::Latest | Place::Around(_) | Place::At(_) => true,
+    };
+    read.retain(asked, "a message that was not asked for");
+    if place == Place::Latest && has_after {
+        return Err(broken("a latest page that has newer ones after it"));
+    }
+    let messages = read.messages;
+    let covers = covers(&wire, place, &messages, &mut read.irregular);
+    let claims = match place {
+        Place::Before(_) => has_before,
+        Place::After(_) => has_after,
+        _ => has_before || has_after,
+    };
+    if messages.is_empty() && claims && covers.is_none() {
+        return Err(Error::too_little(
+            "an empty page that claims that there is more",
+        ));
+    }
+    Ok(Page {
+        account: account(&wire),
+        messages,
+        has_before,
+        has_after,
+        covers,
+        clashes: read.clashes,
+        irregular: read.irregular,
+    })
+}
+
+/// What a page says that it has looked at, cut to the side that was asked for; with every message given.
+fn covers(
+    wire: &Node,
+    place: Place,
+    messages: &[Rc<Message>],
+    irregular: &mut Irregular,
+) -> Option<(u64, u64)> {
+    let said = wire.some("covers")?;
+    let end = |name: &str| said.get(name).and_then(Node::as_seq).map(|seq| seq.0);
+    let (Some(from), Some(to)) = (end("from"), end("to")) else {
+        irregular.add(None, None, "a covers that cannot be read", Done::Repaired);
+        return None;
+    };
+    let (from, to) = match place {
+        Place::Before(seq) => (from, to.min(seq.0.checked_sub(1)?)),
+        Place::After(seq) => (from.max(seq.0.checked_add(1)?), to),
+        Place::Latest | Place::Around(_) | Place::At(_) => (from, to),
+    };
+    let first = messages.first().map_or(from, |m| m.seq.0);
+    let last = messages.last().map_or(to, |m| m.seq.0);
+    let (from, to) = (from.min(first), to.max(last));
+    (from <= to).then_some((from, to))
+}
+
+/// What changed in a kept segment (R12).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    /// whose account it is of, where it says so
+    pub account: Option<Rc<str>>,
+    /// ascending, newest versions
+    pub messages: Vec<Rc<Message>>,
+    /// more can be had, on from the last one
+    pub has_more: bool,
+    /// something was left out: it says as little as a server that cannot say what changed
+    pub lacks: bool,
+    /// what of it was not as it has to be
+    pub irregular: Irregular,
+}
+
+/// Reads the answer to `GET /v1/conversations/{id}/changes` for this range.
+pub fn changes(text: &str, conversation: &Rc<str>, from: u64, to: u64) -> Result<Changed, Error> {
+    let wire = Node::of("changes", text, &PAGE)?;
+    let has_more = wire.flag("hasMore")?;
+    let mut read = ascending(wire.list("messages")?, conversation)?;
+    read.retain(
+        |m| (from..=to).contains(&m.seq.0),
+        "a change outside of what was asked for",
+    );
+    if has_more && read.messages.is_empty() && !read.lacks {
+        return Err(Error::too_little(
+            "changes that are empty and claim that there are more",
+        ));
+    }
+    Ok(Changed {
+        account: account(&wire),
+        messages: read.messages,
+        has_more,
+        lacks: read.lacks || read.clashes,
+        irregular: read.irregular,
+    })
+}
+
+/// The messages of an answer about one conversation.
+struct Ascending {
+    messages: Vec<Rc<Message>>,
+    /// some were left out
+    lacks: bool,
+    /// two had one position, and the later stands
+    clashes: bool,
+    irregular: Irregular,
+}
+
+impl Ascending {
+    fn retain(&mut self, keep: impl Fn(&Rc<Message>) -> bool, why: &'static str) {
+        for m in self.messages.iter().filter(|m| !keep(m)) {
+            let conversation = Some(&m.conversation);
+            self.irregular
+                .add(conversation, Some(&m.id), why, Done::LeftOut);
+            self.lacks = true;
+        }
+        self.messages.retain(keep);
+    }
+}
+
+/// Messages of this conversation, in order.
+fn ascending(list: &[Node], conversation: &Rc<str>) -> Result<Ascending, Error> {
+    check_count("messages in one page", list.len())?;
+    let mut read = Ascending {
+        messages: Vec::with_capacity(list.len()),
+        lacks: false,
+        clashes: false,
+        irregular: Irregular::default(),
+    };
+    for node in list {
+        let m = match message(node, Some(conversation), false) {
+            Ok((m, repairs)) => {
+                repairs.tell(&mut read.irregular, Some(conversation), Some(&m.id));
+                m
+            }
+            Err(left_out) => {
+                left_out.tell(&mut read.irregular);
+                read.lacks = true;
+                continue;
+            }
+        };
+        match read.messages.last_mut() {
+            Some(last) if last.seq > m.seq => {
+                return Err(broken("a page whose messages do not ascend by seq"));
+            }
+            Some(last) if last.seq == m.seq => {
+                if last.id != m.id {
+                    let what = "two messages at one position";
+                    read.irregular
+                        .add(Some(conversation), Some(&m.id), what, Done::Doubted);
+                    read.clashes = true;
+                }
+                if m.replaces(last) {
+                    *last = m;
+                }
+            }
+            _ => read.messages.push(m),
+        }
+    }
+    Ok(read)
+}

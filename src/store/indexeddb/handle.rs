@@ -1,0 +1,297 @@
+//! The handle of a database: which one it is, and what the browser does to it.
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+
+use futures_util::future::{Either, select};
+use indexed_db_futures::database::Database;
+use indexed_db_futures::internals::SystemRepr;
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
+use web_sys::IdbVersionChangeEvent;
+
+use super::guard::{self, Token};
+use super::life::{Life, Lives, SILENT};
+use super::open::connect;
+use super::trouble::{Trouble, is_cut_off};
+use crate::core::storage::{StoreError, Why};
+use crate::store::{Event, OnEvent};
+
+/// What a store and its handle share.
+pub(super) struct Shared {
+    pub(super) name: String,
+    pub(super) on_event: OnEvent,
+    pub(super) state: RefCell<State>,
+    /// of the database that the caller knows
+    pub(super) identity: Cell<Token>,
+    /// the epoch that the guard must hold for a commit of this client
+    pub(super) epoch: Cell<Option<u64>>,
+    /// the last commit could not read what the fence before it had written
+    pub(super) unreadable: Cell<bool>,
+    /// that the guard was put right, once
+    pub(super) told: Cell<bool>,
+    /// while a new handle is being opened: whoever needs one waits for the same
+    pub(super) reopening: RefCell<Option<Reopening>>,
+    pub(super) lives: Lives,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) enum State {
+    Open(Rc<Handle>),
+    /// the browser closed the handle
+    Stale,
+    /// the handle is of another, empty database
+    Lost(Rc<Handle>, Token),
+    Closed,
+}
+
+/// A handle being opened: when it is done, and what came of it.
+#[derive(Clone)]
+pub(super) struct Reopening {
+    done: Promise,
+    result: Rc<RefCell<Result<(), StoreError>>>,
+}
+
+/// A connection, and what listens to it.
+pub(super) struct Handle {
+    database: Database,
+    _on_version_change: Closure<dyn FnMut(IdbVersionChangeEvent)>,
+    _on_close: Closure<dyn FnMut()>,
+}
+
+/// A try of an operation: on which handle, and its life.
+pub(super) struct Attempt {
+    handle: Rc<Handle>,
+    pub(super) life: Rc<Life>,
+}
+
+impl std::ops::Deref for Attempt {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        &self.handle.database
+    }
+}
+
+impl Shared {
+    /// Runs `operation` on the handle, and once more on a new one if the browser had closed it or
+    /// fell silent. The second time changes nothing that the first did: writes are the same again
+    /// (R10). What the page slept over is done again when it is awake.
+    pub(super) async fn attempt<T>(
+        self: &Rc<Self>,
+        operation: impl AsyncFn(&Attempt) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        let mut tried = false;
+        // An earlier try may be applied all the same.
+        let mut uncertain = false;
+        loop {
+            self.lives.awake().await;
+            let handle = match self.handle().await {
+                Err(StoreError::Failed(why)) if uncertain => {
+                    return Err(StoreError::Uncertain(why));
+                }
+                handle => handle?,
+            };
+            let life = self.lives.begin();
+            let attempt = Attempt { handle, life };
+            let mut silent = false;
+            let outcome = {
+                let silence = pin!(attempt.life.silence(SILENT));
+                match select(pin!(operation(&attempt)), silence).await {
+                    Either::Left((outcome, _)) => outcome,
+                    Either::Right(((), _)) => {
+                        silent = true;
+                        uncertain |= !attempt.life.abort();
+                        Err(Trouble::Stale(Why::Silence))
+                    }
+                }
+            };
+            let why = match outcome {
+                Ok(done) => return Ok(done),
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Stale(_)) if attempt.life.has_slept() => continue,
+                Err(Trouble::Stale(why)) => why,
+            };
+            self.expire(&attempt.handle.database);
+            // Behind one that commits and cannot be ended, another would only wait likewise.
+            let stuck = silent && uncertain;
+            // Where the transaction's end was told, nothing of it was applied.
+            uncertain |= attempt.life.is_committing() && is_cut_off(why.words());
+            if tried || stuck {
+                return Err(match uncertain {
+                    true => StoreError::Uncertain(why),
+                    false => StoreError::Failed(why),
+                });
+            }
+            tried = true;
+        }
+    }
+
+    /// The handle; a new one if the browser has closed it.
+    async fn handle(self: &Rc<Self>) -> Result<Rc<Handle>, StoreError> {
+        if !matches!(*self.state.borrow(), State::Stale) {
+            return self.state.borrow().handle();
+        }
+        let Reopening { done, result } = self
+            .reopening
+            .borrow_mut()
+            .get_or_insert_with(|| self.start_reopening())
+            .clone();
+        // It never rejects.
+        let _ = JsFuture::from(done).await;
+        result.borrow().clone()?;
+        self.state.borrow().handle()
+    }
+
+    fn start_reopening(self: &Rc<Self>) -> Reopening {
+        let shared = Rc::clone(self);
+        let result = Rc::new(RefCell::new(Ok(())));
+        let done = future_to_promise({
+            let result = Rc::clone(&result);
+            async move {
+                let reopened = shared.reopen().await;
+                *result.borrow_mut() = reopened;
+                shared.reopening.replace(None);
+                Ok(JsValue::UNDEFINED)
+            }
+        });
+        Reopening { done, result }
+    }
+
+    async fn reopen(self: &Rc<Self>) -> Result<(), StoreError> {
+        let opened = connect(&self.name, &self.on_event).await;
+        let (database, identity) = opened.map_err(|trouble| match trouble {
+            // It did not refuse before: nothing to fall back from.
+            Trouble::Final(StoreError::Refused(why)) | Trouble::Stale(why) => {
+                StoreError::Failed(why)
+            }
+            Trouble::Final(error) => error,
+        })?;
+        let handle = Handle::new(database, Rc::downgrade(self));
+        if !matches!(*self.state.borrow(), State::Stale) {
+            // Closed meanwhile: the handle goes as it came.
+            return Ok(());
+        }
+        // One that had to be replaced is of a database that was there already.
+        if identity == self.identity.get() || identity == guard::REPLACED {
+            self.identity.set(identity);
+            self.state.replace(State::Open(handle));
+            (self.on_event)(Event::Reopened);
+        } else {
+            self.state.replace(State::Lost(handle, identity));
+        }
+        Ok(())
+    }
+
+    /// The empty database that took the lost one's place is the client's from now on.
+    pub(super) fn adopt(&self) {
+        let mut state = self.state.borrow_mut();
+        if let State::Lost(handle, identity) = &*state {
+            let handle = Rc::clone(handle);
+            self.identity.set(*identity);
+            *state = State::Open(handle);
+        }
+    }
+
+    /// This handle is none any more. (By the time that is known there may be another.)
+    fn expire(&self, database: &Database) {
+        let mut state = self.state.borrow_mut();
+        // A lost one stays lost: `fence` finds out soon enough that its handle is gone as well.
+        if matches!(&*state, State::Open(handle) if handle.is(database)) {
+            release(std::mem::replace(&mut *state, State::Stale));
+        }
+    }
+
+    /// Somebody wants the database: gives it up for good.
+    fn give_up(&self, database: &Database, deleted: bool) {
+        let held = match &*self.state.borrow() {
+            State::Open(handle) | State::Lost(handle, _) => handle.is(database),
+            State::Stale | State::Closed => false,
+        };
+        if held {
+            self.close();
+            (self.on_event)(Event::Closed { deleted });
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let state = self.state.replace(State::Closed);
+        if let State::Open(handle) | State::Lost(handle, _) = &state {
+            handle.database.as_sys().close();
+        }
+        release(state);
+    }
+}
+
+/// Drops a handle, but not while one of its own listeners is running, as one that calls this is.
+fn release(state: State) {
+    if let State::Open(handle) | State::Lost(handle, _) = state {
+        spawn_local(async move { drop(handle) });
+    }
+}
+
+impl State {
+    fn handle(&self) -> Result<Rc<Handle>, StoreError> {
+        match self {
+            State::Open(handle) => Ok(Rc::clone(handle)),
+            State::Lost(..) => Err(StoreError::Lost),
+            State::Closed => Err(StoreError::Closed),
+            State::Stale => Err(StoreError::Failed(
+                "the browser closed the database as soon as it was open".into(),
+            )),
+        }
+    }
+}
+
+impl Handle {
+    pub(super) fn new(database: Database, shared: Weak<Shared>) -> Rc<Handle> {
+        let on_version_change = Closure::new({
+            let (database, shared) = (database.clone(), shared.clone());
+            move |event: IdbVersionChangeEvent| {
+                // Whoever has fired this waits until the last handle is closed.
+                database.as_sys().close();
+                if let Some(shared) = shared.upgrade() {
+                    shared.give_up(&database, event.new_version().is_none());
+                }
+            }
+        });
+        let on_close = Closure::new({
+            let database = database.clone();
+            move || {
+                if let Some(shared) = shared.upgrade() {
+                    shared.expire(&database);
+                }
+            }
+        });
+        let sys = database.as_sys();
+        sys.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
+        sys.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        Rc::new(Handle {
+            database,
+            _on_version_change: on_version_change,
+            _on_close: on_close,
+        })
+    }
+
+    fn is(&self, database: &Database) -> bool {
+        self.database.as_sys() == database.as_sys()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let database = self.database.as_sys();
+        database.set_onversionchange(None);
+        database.set_onclose(None);
+        database.close();
+    }
+}

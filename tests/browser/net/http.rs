@@ -1,0 +1,464 @@
+//! HTTP: a page that misbehaves.
+
+use pullcord::net::Transport;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use pullcord::core::net::{Error, ErrorCode, Place, Request};
+use pullcord::core::types::Seq;
+use pullcord::net::Terms;
+use pullcord::net::time::within;
+
+use crate::page::{Page, acknowledge, asked, changes, giving, owned, pull, several};
+
+#[wasm_bindgen_test]
+async fn every_request_has_its_path_body_and_token() {
+    let page = Page::new("() => new Response('{}')");
+    let http = page.http(&giving(&["secret"]));
+    let id = "a/b ?ü";
+    let history = |place| Request::History {
+        conversation: id.into(),
+        limit: 30,
+        cursor: Some("=&".into()),
+        place,
+    };
+    let big = Seq(u64::MAX);
+    let requests = [
+        (pull(None), "GET /v1/sync?limit=10 "),
+        (
+            Request::Pull {
+                cursor: Some("c+1".into()),
+                limit: 10,
+                wait: Some(5),
+            },
+            "GET /v1/sync?cursor=c%2B1&limit=10&wait=5 ",
+        ),
+        (
+            several(None),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10}"#,
+        ),
+        (
+            several(Some(&["q\""])),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":["q\""]}"#,
+        ),
+        (
+            several(Some(&[])),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":[]}"#,
+        ),
+        (
+            Request::PullConversations {
+                cursors: Vec::new(),
+                limit: 1,
+                only: None,
+                rest: false,
+            },
+            r#"POST /v1/sync/conversations {"cursors":{},"limit":1}"#,
+        ),
+        (
+            Request::PullConversations {
+                cursors: Vec::new(),
+                limit: 1,
+                only: Some(owned(&["c"])),
+                rest: true,
+            },
+            r#"POST /v1/sync/conversations {"cursors":{},"limit":1,"only":["c"],"rest":true}"#,
+        ),
+        (
+            Request::PullMailbox { limit: 10 },
+            "GET /v1/mailbox?limit=10 ",
+        ),
+        (
+            acknowledge(&["d1", "q\""], false),
+            r#"POST /v1/mailbox/ack {"deliveries":["d1","q\""]}"#,
+        ),
+        // There is no channel that it could go through.
+        (
+            acknowledge(&["d1"], true),
+            r#"POST /v1/mailbox/ack {"deliveries":["d1"]}"#,
+        ),
+        (
+            changes(id, "=&", None, big),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/changes?since=%3D%26&from=1&to=18446744073709551615&limit=10 ",
+        ),
+        (
+            changes("c", "s", Some("c+1"), Seq(9)),
+            "GET /v1/conversations/c/changes?since=s&cursor=c%2B1&from=1&to=9&limit=10 ",
+        ),
+        (
+            Request::Conversations {
+                after: None,
+                limit: 3,
+                cursor: None,
+            },
+            "GET /v1/conversations?limit=3 ",
+        ),
+        (
+            Request::Conversations {
+                after: Some("x".into()),
+                limit: 3,
+                cursor: Some("y".into()),
+            },
+            "GET /v1/conversations?after=x&limit=3&cursor=y ",
+        ),
+        (
+            history(Place::Latest),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26 ",
+        ),
+        (
+            history(Place::Before(big)),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&before=18446744073709551615 ",
+        ),
+        (
+            history(Place::After(Seq(0))),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&after=0 ",
+        ),
+        (
+            history(Place::Around(Seq(7))),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&around=7 ",
+        ),
+        (
+            history(Place::At(9)),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&at=9 ",
+        ),
+        (
+            Request::Send {
+                conversation: "c".into(),
+                client_id: "q\"".into(),
+                body: r#"{"a":[1]}"#.into(),
+            },
+            r#"POST /v1/conversations/c/messages {"clientId":"q\"","body":{"a":[1]}}"#,
+        ),
+        (
+            Request::Edit {
+                conversation: "c".into(),
+                message: "m".into(),
+                client_id: "e".into(),
+                body: "\"b\"".into(),
+            },
+            r#"PATCH /v1/conversations/c/messages/m {"body":"b","clientId":"e"}"#,
+        ),
+        (
+            Request::Recall {
+                conversation: "c".into(),
+                message: "m".into(),
+            },
+            "POST /v1/conversations/c/messages/m/recall ",
+        ),
+        (
+            Request::MarkRead {
+                conversation: "c".into(),
+                seq: Seq(5),
+            },
+            r#"POST /v1/conversations/c/read {"seq":5}"#,
+        ),
+        (
+            Request::MarkRead {
+                conversation: "c".into(),
+                seq: big,
+            },
+            r#"POST /v1/conversations/c/read {"seq":"18446744073709551615"}"#,
+        ),
+    ];
+    for (at, (request, expected)) in requests.into_iter().enumerate() {
+        assert_eq!(http.clone().request(request).await, Ok("{}".to_owned()));
+        let sent: web_sys::Request = page.js(&format!("page.calls[{at}]")).unchecked_into();
+        let body = wasm_bindgen_futures::JsFuture::from(sent.text().unwrap())
+            .await
+            .unwrap();
+        let path = sent.url();
+        let path = path
+            .strip_prefix(&format!("http://{}/chat", page.0))
+            .unwrap();
+        assert_eq!(
+            format!("{} {path} {}", sent.method(), body.as_string().unwrap()),
+            expected
+        );
+        assert_eq!(
+            sent.headers().get("authorization").unwrap().unwrap(),
+            "Bearer secret"
+        );
+        assert_eq!(sent.cache(), web_sys::RequestCache::NoStore);
+    }
+}
+
+#[wasm_bindgen_test]
+async fn an_id_that_no_path_can_hold_is_not_sent() {
+    let page = Page::new("() => new Response('{}')");
+    for id in ["", ".", ".."] {
+        let request = Request::Recall {
+            conversation: "c".into(),
+            message: id.into(),
+        };
+        let error = page
+            .http(&giving(&["t"]))
+            .request(request)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, ErrorCode::Invalid);
+    }
+    assert_eq!(page.js("page.calls.length"), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_status_becomes_an_error_with_the_servers_message() {
+    for (status, code) in [
+        (400, ErrorCode::Rejected),
+        (403, ErrorCode::Forbidden),
+        (404, ErrorCode::NotFound),
+        (408, ErrorCode::Network),
+        (409, ErrorCode::Rejected),
+        (410, ErrorCode::NotFound),
+        (413, ErrorCode::Rejected),
+        (422, ErrorCode::Rejected),
+        (429, ErrorCode::Network),
+        (500, ErrorCode::Network),
+        (503, ErrorCode::Network),
+    ] {
+        let answer = format!(
+            "() => new Response('{{\"error\":{{\"code\":\"x\",\"message\":\"why\"}}}}', {{ status: {status} }})"
+        );
+        let error = asked(&answer).await.unwrap_err();
+        assert_eq!(
+            error,
+            Error {
+                status: Some(status),
+                too_large: status == 413,
+                ..Error::new(code, "why")
+            }
+        );
+    }
+    let error = asked("() => new Response('<html>', { status: 502 })")
+        .await
+        .unwrap_err();
+    assert_eq!(error.message, "the server answered with status 502");
+}
+
+#[wasm_bindgen_test]
+async fn retry_after_is_seconds_or_a_date_by_the_servers_clock_and_ten_minutes_at_most() {
+    let answered = async |headers: &str, body: &str| {
+        let answer =
+            format!("() => new Response('{body}', {{ status: 503, headers: {{ {headers} }} }})");
+        asked(&answer).await.unwrap_err().retry_after
+    };
+    let after = async |value: &str| answered(&format!("'Retry-After': '{value}'"), "").await;
+    assert_eq!(after("7").await, Some(7_000));
+    assert_eq!(after(" 0 ").await, Some(0));
+    assert_eq!(after("1.5").await, Some(1_500));
+    assert_eq!(after("86400").await, Some(600_000));
+    assert_eq!(after(&"9".repeat(400)).await, Some(600_000));
+    for nothing in ["soon", "", "-5", "1e400", "Infinity", "NaN", "."] {
+        assert_eq!(after(nothing).await, None, "{nothing}");
+    }
+    // A device's clock may be hours off: it is never asked.
+    let date = "Wed, 21 Oct 2015 07:28:00 GMT";
+    assert_eq!(after(date).await, None);
+    let against =
+        async |own: &str| answered(&format!("'Retry-After': '{date}', Date: '{own}'"), "").await;
+    assert_eq!(against("Wed, 21 Oct 2015 07:27:20 GMT").await, Some(40_000));
+    assert_eq!(against("Wed, 21 Oct 2015 07:29:00 GMT").await, Some(0));
+    assert_eq!(
+        against("Wed, 21 Oct 1915 07:29:00 GMT").await,
+        Some(600_000)
+    );
+    assert_eq!(against("now").await, None);
+    // Where another origin does not show its headers.
+    let said = |ms: &str| format!(r#"{{"error":{{"code":"x","message":"m","retryAfter":{ms}}}}}"#);
+    assert_eq!(answered("", &said("1500")).await, Some(1_500));
+    assert_eq!(answered("", &said("1e300")).await, Some(600_000));
+    assert_eq!(answered("", &said("-1")).await, Some(0));
+    assert_eq!(answered("", &said("null")).await, None);
+    assert_eq!(
+        answered("'Retry-After': '2'", &said("1500")).await,
+        Some(2_000)
+    );
+}
+
+#[wasm_bindgen_test]
+async fn no_answer_is_network_whatever_fetch_rejects_with() {
+    for thrown in [
+        "new TypeError('Failed to fetch')",
+        "'a string'",
+        "undefined",
+        "null",
+        "{}",
+    ] {
+        for function in [
+            format!("() => Promise.reject({thrown})"),
+            format!("() => {{ throw {thrown} }}"),
+        ] {
+            assert_eq!(
+                asked(&function).await.unwrap_err().code,
+                ErrorCode::Network,
+                "{function}"
+            );
+        }
+    }
+    assert_eq!(
+        asked("() => 'no response'").await.unwrap_err().code,
+        ErrorCode::Network
+    );
+    // Breaks off in the middle of the body.
+    let broken =
+        "() => new Response(new ReadableStream({ pull(c) { c.error(new TypeError('reset')) } }))";
+    assert_eq!(asked(broken).await.unwrap_err().code, ErrorCode::Network);
+}
+
+#[wasm_bindgen_test]
+async fn what_something_on_the_way_has_answered_is_network_and_no_answer_of_the_server() {
+    let elsewhere = "Object.defineProperties(new Response('{}'), { redirected: { value: true }, url: { value: 'http://login.test/v1/sync' } })";
+    for answer in [
+        "new Response('<html>')",
+        "new Response(' <!doctype html><p>{}')",
+        "new Response('OK')",
+        "new Response('')",
+        "new Response('{\"events\":[')",
+        "new Response(null, { status: 304 })",
+        "Response.error()",
+        elsewhere,
+    ] {
+        let error = asked(&format!("() => {answer}")).await.unwrap_err();
+        assert_eq!(
+            (error.code, error.status),
+            (ErrorCode::Network, None),
+            "{answer}"
+        );
+    }
+    // JSON is the core's to judge, and so is that there is none.
+    for json in ["{}", "[]", "5", "\"text\"", "null", "true"] {
+        let answer = format!("() => new Response('\\ufeff {json} ')");
+        assert_eq!(asked(&answer).await, Ok(format!(" {json} ")));
+    }
+    assert_eq!(
+        asked("() => new Response(null, { status: 204 })").await,
+        Ok(String::new())
+    );
+    let mark = Request::MarkRead {
+        conversation: "c".into(),
+        seq: Seq(1),
+    };
+    let page = Page::new("() => new Response('done')");
+    assert!(page.http(&giving(&["t"])).request(mark).await.is_ok());
+}
+
+#[wasm_bindgen_test]
+async fn an_answer_over_the_readers_limit_says_that_it_is_too_large() {
+    let huge =
+        asked("() => new Response('', { headers: { 'Content-Length': '99999999999' } })").await;
+    let error = huge.unwrap_err();
+    assert_eq!((error.code, error.too_large), (ErrorCode::Protocol, true));
+}
+
+#[wasm_bindgen_test]
+async fn a_time_out_counts_silence_and_not_length() {
+    // 1.5 s of a time-out of 0.3 s, a byte each 0.15 s.
+    let slow = "() => new Response(new ReadableStream({
+        async pull(c) {
+            this.sent = (this.sent ?? 0) + 1;
+            await new Promise((done) => setTimeout(done, 150));
+            c.enqueue(new TextEncoder().encode(this.sent === 1 ? '{' : this.sent < 10 ? ' ' : '}'));
+            if (this.sent === 10) c.close();
+        },
+    }))";
+    let told = Rc::new(std::cell::Cell::new(0));
+    let progress = told.clone();
+    let terms = Terms {
+        progress: Some(Rc::new(move || progress.set(progress.get() + 1))),
+        ..Terms::default()
+    };
+    let page = Page::new(slow);
+    let answer = page.http(&giving(&["t"])).request_on(pull(None), terms);
+    assert_eq!(answer.await, Ok("{        }".to_owned()));
+    assert_eq!(told.get(), 1, "at most once a second");
+    // It stops in the middle.
+    let silent = "() => new Response(new ReadableStream({
+        start(c) { c.enqueue(new TextEncoder().encode('{')); },
+    }))";
+    let error = asked(silent).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Timeout);
+    // No more than a trickle: it would have no end.
+    let trickle = "() => new Response(new ReadableStream({
+        async pull(c) {
+            await new Promise((done) => setTimeout(done, 100));
+            c.enqueue(new TextEncoder().encode(' '));
+        },
+    }))";
+    let error = asked(trickle).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Timeout);
+}
+
+#[wasm_bindgen_test]
+async fn what_is_sent_has_a_limit_that_grows_with_its_size_and_with_patience() {
+    let after =
+        "(ms) => () => new Promise((done) => setTimeout(() => done(new Response('{}')), ms))";
+    let send = |bytes: usize| Request::Send {
+        conversation: "c".into(),
+        client_id: "k".into(),
+        body: format!("\"{}\"", "x".repeat(bytes)),
+    };
+    let page = |ms: u32| Page::new(&format!("({after})({ms})"));
+    let slow = page(800);
+    let http = slow.http(&giving(&["t"]));
+    let error = http.clone().request(send(10)).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Timeout);
+    assert_eq!(http.clone().request(send(8_000)).await, Ok("{}".to_owned()));
+    let patient = Terms {
+        patience: 4,
+        ..Terms::default()
+    };
+    assert_eq!(
+        http.request_on(send(10), patient).await,
+        Ok("{}".to_owned())
+    );
+}
+
+#[wasm_bindgen_test]
+async fn a_request_that_takes_too_long_is_given_up() {
+    let page = Page::new("() => new Promise(() => {})");
+    let http = page.http(&giving(&["t"]));
+    let error = http.request(pull(None)).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Timeout);
+    assert_eq!(
+        page.js("page.calls[0].signal.aborted && page.calls[0].signal.reason instanceof Error"),
+        true
+    );
+    // A body that never ends counts as well.
+    let error = asked("() => new Response(new ReadableStream({}))")
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, ErrorCode::Timeout);
+}
+
+#[wasm_bindgen_test]
+async fn a_long_polls_wait_is_added_to_the_timeout() {
+    let page =
+        Page::new("() => new Promise((done) => setTimeout(() => done(new Response('{}')), 500))");
+    let request = Request::Pull {
+        cursor: None,
+        limit: 1,
+        wait: Some(2000),
+    };
+    assert_eq!(
+        page.http(&giving(&["t"])).request(request).await,
+        Ok("{}".to_owned())
+    );
+}
+
+#[wasm_bindgen_test]
+async fn a_dropped_request_is_aborted() {
+    let page = Page::new("() => new Promise(() => {})");
+    let http = page.http(&giving(&["t"]));
+    assert!(within(50, http.request(pull(None))).await.is_none());
+    assert_eq!(page.js("page.calls[0].signal.aborted"), true);
+    assert_eq!(page.js("page.calls[0].signal.reason.name"), "AbortError");
+}
+
+#[wasm_bindgen_test]
+async fn an_answered_request_is_not_aborted() {
+    let page = Page::new("() => new Response('{}')");
+    page.http(&giving(&["t"]))
+        .request(pull(None))
+        .await
+        .unwrap();
+    assert_eq!(page.js("page.calls[0].signal.aborted"), false);
+}

@@ -1,0 +1,95 @@
+// What the scripts decide, without what they start.
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { longLines, WIDTH } from "../../tools/lines.mjs";
+import { changesOf, isBefore, obstacles, parse } from "../../tools/release.mjs";
+import { cycles, graph, shortestCycle } from "../../tools/use-graph.mjs";
+import { setVersion, versionOf } from "../../tools/version.mjs";
+
+const CHANGELOG =
+  "# Changelog\n\n## Unreleased\n\n- later\n\n## 1.2.0 - 2026-01-01\n\n- now\n\n## [1.1.0]\n\n- before\n";
+const GOOD = { current: "1.1.0", changed: "", changelog: CHANGELOG, tagged: null, head: "abc" };
+
+test("a release takes one version, and may be a dry run", () => {
+  assert.deepEqual(parse(["1.2.3"]), { version: "1.2.3", dryRun: false });
+  assert.deepEqual(parse(["--dry-run", "1.2.3-rc.1"]), { version: "1.2.3-rc.1", dryRun: true });
+  for (const args of [[], ["1.2"], ["v1.2.3"], ["01.2.3"], ["1.2.3", "1.2.4"], ["--dry"]]) {
+    assert.throws(() => parse(args), /it takes a version/);
+  }
+});
+
+test("versions are compared by their numbers, a pre-release before its release", () => {
+  const inOrder = ["0.1.0", "0.9.0", "0.10.0", "1.0.0-alpha", "1.0.0-beta", "1.0.0", "1.0.1"];
+  for (const [i, one] of inOrder.entries()) {
+    for (const [j, other] of inOrder.entries()) assert.equal(isBefore(one, other), i < j, `${one}, ${other}`);
+  }
+});
+
+test("what the change log says of a version is its own section", () => {
+  assert.equal(changesOf(CHANGELOG, "1.2.0"), "- now");
+  assert.equal(changesOf(CHANGELOG, "1.1.0"), "- before");
+  assert.equal(changesOf(CHANGELOG, "1.0.0"), "");
+  assert.equal(changesOf("## 1.0.0\n\n## 0.9.0\n\n- old\n", "1.0.0"), "");
+});
+
+test("a version is released from a clean tree, with an entry in the change log, once", () => {
+  assert.deepEqual(obstacles("1.2.0", GOOD), []);
+  // it goes on where a step has failed
+  assert.deepEqual(obstacles("1.2.0", { ...GOOD, current: "1.2.0", tagged: "abc" }), []);
+  assert.match(obstacles("1.2.0", { ...GOOD, changed: " M README.md" })[0], /not clean/);
+  assert.match(obstacles("1.2.0", { ...GOOD, current: "1.3.0" })[0], /older than 1\.3\.0/);
+  assert.match(obstacles("1.3.0", GOOD)[0], /no entry "## 1\.3\.0"/);
+  assert.match(obstacles("1.2.0", { ...GOOD, tagged: "def" })[0], /another commit/);
+});
+
+test("the version is the workspace's, and no other of Cargo.toml is touched", () => {
+  const cargo =
+    '[package]\nname = "a"\nversion.workspace = true\n\n[workspace.package]\nedition = "2024"\nversion = "1.1.0"\n\n[dependencies]\nserde = { version = "1" }\n';
+  assert.equal(versionOf(cargo), "1.1.0");
+  assert.equal(setVersion(cargo, "1.2.0"), cargo.replace("1.1.0", "1.2.0"));
+  assert.throws(() => versionOf('[dependencies]\nversion = "1"\n'), /no version/);
+});
+
+test("the version stands in Cargo.toml alone", () => {
+  const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
+  assert.match(versionOf(read("Cargo.toml")), /^\d+\.\d+\.\d+/);
+  for (const name of ["package.json", "pkg-template/package.json"])
+    assert.equal(JSON.parse(read(name)).version, undefined);
+});
+
+test("a comment fits in the width; a line with a long literal need not", () => {
+  const long = "x".repeat(WIDTH);
+  assert.deepEqual(longLines(`a\n// ${long}\n * ${long}\n/** ${long} */`), [2, 3, 4]);
+  assert.deepEqual(longLines(`say("${long}");\nsay(\`${long}\`);`), []);
+  assert.deepEqual(longLines(`${long} + 1`), [1]);
+});
+
+test("the use graph has what is named, and not what is declared, told or tested", () => {
+  const core = mkdtempSync(join(tmpdir(), "pullcord-graph-"));
+  try {
+    mkdirSync(join(core, "b"));
+    const files = {
+      "mod.rs": "pub mod a; mod b; mod c; mod d;",
+      "a.rs": "use super::b::{self, inner::{One as Two, Other}};\n/// [`super::d::X`]\npub(in crate::core) fn a() {}",
+      "b.rs": "mod inner;\n// use super::d::X;\nfn b<'a>(x: &'a str) -> char { '\"' }",
+      "b/inner.rs":
+        'const S: &str = r#"use super::super::d::X;"#;\nmod deep { fn d() { super::super::super::c::f::<u8>(1) } }',
+      "c.rs": "#[cfg(test)]\nmod tests { use super::super::a::A; }\nuse std::rc::Rc;",
+      "d.rs": 'use crate::core::a;\n#[cfg(all(test, not(target_arch = "wasm32")))]\nmod more { use crate::core::c; }',
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(core, name), text);
+    const uses = Object.fromEntries([...graph(core)].map(([key, node]) => [key, [...node.uses].sort()]));
+    assert.deepEqual(uses, { "": [], a: ["b", "b::inner"], b: [], "b::inner": ["c"], c: [], d: ["a"] });
+    assert.deepEqual(cycles(graph(core)), []);
+    writeFileSync(join(core, "c.rs"), "use super::a::A;");
+    assert.deepEqual(cycles(graph(core)), [["a", "b::inner", "c"]]);
+    writeFileSync(join(core, "b/inner.rs"), "use crate::core::{c::f, a};");
+    assert.deepEqual(shortestCycle(graph(core), ["a", "b::inner", "c"]), ["a", "b::inner", "a"]);
+  } finally {
+    rmSync(core, { recursive: true });
+  }
+});

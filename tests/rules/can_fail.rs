@@ -1,0 +1,64 @@
+//! That these tests can fail: each deliberate fault that the simulation does not find in a thousand histories
+//! fails the test that is there for its clause (`tests/faults.rs` has the others).
+
+use pullcord::core::fault::Fault;
+
+use super::{one_bad_item, progress_outbox, progress_sync, shipped, store};
+
+/// Each fault, and its test.
+const FOUND_BY: &[(Fault, fn())] = &[
+    (
+        Fault::LocalGoesWhenSent,
+        shipped::a_pending_message_is_no_hole,
+    ),
+    (
+        Fault::EvictsInVain,
+        store::a_disk_that_stays_full_costs_two_evictions_and_not_the_cache,
+    ),
+    (
+        Fault::DoubtsNeverRest,
+        one_bad_item::doubt::a_doubt_that_brought_nothing_is_not_raised_again_for_an_hour,
+    ),
+    (
+        Fault::MarkIsNotTaken,
+        one_bad_item::doubt::where_none_is_named_all_are_in_doubt_by_one_mark,
+    ),
+    (
+        Fault::RepairsAreNotCompared,
+        one_bad_item::repairs::of_two_copies_of_one_version_the_one_less_put_right_stays_in_whatever_order_they_come,
+    ),
+    (
+        Fault::NamelessIsNobody,
+        one_bad_item::left_out::in_the_list_an_entry_with_an_id_is_listed_and_from_a_nameless_one_nothing_is_concluded,
+    ),
+    (
+        Fault::ProgressIsNotHeard,
+        progress_sync::a_request_on_which_bytes_arrive_is_not_given_up,
+    ),
+    (
+        Fault::FailingHoldsUpTheTimer,
+        progress_sync::a_conversation_that_fails_and_is_notified_of_all_the_time_leaves_the_others_their_timer,
+    ),
+    (
+        Fault::ServersFaultHoldsUp,
+        progress_outbox::a_message_that_the_server_fails_over_lets_the_next_one_go,
+    ),
+    (
+        Fault::EditLeavesUnfenced,
+        progress_outbox::an_edit_of_a_client_that_may_have_slept_waits_for_its_fence,
+    ),
+    (
+        Fault::KeyIsNotTaken,
+        progress_outbox::an_own_message_keeps_its_key_also_where_the_server_gives_no_client_id,
+    ),
+];
+
+#[test]
+fn what_the_simulation_does_not_find_its_rules_test_does() {
+    for (fault, test) in FOUND_BY {
+        Fault::switch(Some(*fault));
+        let outcome = std::panic::catch_unwind(test);
+        Fault::switch(None);
+        assert!(outcome.is_err(), "its test passes with {fault:?}");
+    }
+}

@@ -1,0 +1,84 @@
+//! R13: eviction.
+
+use pullcord::core::storage::StoreError;
+use serde_json::json;
+
+use super::bench::{Bench, after};
+use super::support::opened;
+
+#[test]
+fn what_is_evicted_is_fetched_again_and_never_claimed() {
+    let mut b = Bench::with(json!({"maxMessages": 300, "pageSize": 100}));
+    b.sign_in(1000);
+    b.open();
+    let page = |range: std::ops::RangeInclusive<u64>| range.collect::<Vec<_>>();
+    b.answer_page(&page(901..=1000), true, false);
+    for top in [900, 800, 700, 600] {
+        b.load("older");
+        b.answer_page(&page(top - 99..=top), true, true);
+    }
+    assert_eq!(
+        b.segments(),
+        "[501 1000]>",
+        "what is shown is never evicted"
+    );
+    b.command(json!({"op": "close-timeline", "timeline": 1}));
+    b.sync(json!([after(1000, 1001)]), "2");
+    let inspection = b.inspect();
+    let held = inspection["cachedMessages"].as_u64().expect("a count");
+    assert!(held <= 300, "{held}");
+    let segment = &inspection["segments"][0];
+    assert_eq!(
+        (&segment["live"], &segment["start"], &segment["hi"]),
+        (&json!(true), &json!(false), &json!("1001"))
+    );
+}
+
+#[test]
+fn a_full_disk_makes_room_and_tries_again_or_says_quota() {
+    let mut b = opened();
+    b.failing.push_back(StoreError::Quota);
+    b.sync(json!([after(9, 10)]), "2");
+    assert_eq!(
+        b.cursor(),
+        json!("1"),
+        "what is shown cannot be evicted, so there was no room"
+    );
+    assert_eq!(b.status["error"]["code"], json!("quota"));
+    b.wait(600_000);
+    b.answer_pull(json!({"events": [after(9, 10)], "cursor": "2", "hasMore": false}));
+    assert_eq!(b.shown(), "7 8 9 10");
+}
+
+#[test]
+fn a_corrupt_block_is_fetched_again_and_takes_no_own_message_along() {
+    use pullcord::core::storage::{Read, Table, Write};
+    let mut b = opened();
+    b.command(json!({"op": "network", "online": false}));
+    b.send("a");
+    let blocks = b
+        .store
+        .read(&[Read::All {
+            table: Table::Blocks,
+        }])
+        .expect("a memory store reads");
+    let mut bytes = blocks[0].values[0].clone();
+    bytes[20] ^= 1;
+    let key = pullcord::core::records::block_key("c", 7);
+    b.store
+        .commit(&[Write::Put {
+            table: Table::Blocks,
+            key,
+            value: bytes,
+        }])
+        .expect("a memory store writes");
+    let mut b = b.restart();
+    b.open();
+    assert!(
+        b.events
+            .iter()
+            .any(|e| e["type"] == json!("storage") && e["detail"]["kind"] == json!("corrupt"))
+    );
+    b.answer_page(&[7, 8, 9], true, false);
+    assert_eq!(b.shown(), "7 8 9 (a sending)");
+}

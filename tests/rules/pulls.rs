@@ -1,0 +1,97 @@
+//! R14: what makes a pull.
+
+use pullcord::core::net::{Error, Notice};
+use pullcord::core::storage::StoreError;
+use serde_json::json;
+
+use super::bench::{Bench, after};
+use super::support::{is_pull, opened};
+
+#[test]
+fn who_asks_during_a_pull_makes_exactly_one_more() {
+    let mut b = Bench::with(json!({"notify": "socket"}));
+    b.sign_in(9);
+    b.notice(Notice::Ready);
+    for _ in 0..5 {
+        b.notice(Notice::Notify {
+            spread: 0,
+            conversations: Vec::new(),
+        });
+    }
+    b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
+    b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
+    assert!(!b.is_asked(is_pull));
+}
+
+#[test]
+fn notifications_never_shorten_a_backoff_and_retry_after_is_obeyed() {
+    let mut b = Bench::with(json!({"notify": "socket"}));
+    b.sign_in(9);
+    b.notice(Notice::Ready);
+    b.fail(Error::from_status(503, "busy", Some(30_000)), is_pull);
+    b.notice(Notice::Notify {
+        spread: 0,
+        conversations: Vec::new(),
+    });
+    b.wait(29_999);
+    assert!(!b.is_asked(is_pull));
+    b.wait(2_000);
+    assert!(b.is_asked(is_pull));
+}
+
+#[test]
+fn a_refused_token_waits_for_the_app() {
+    let mut b = opened();
+    b.call(json!({"op": "sync"}));
+    b.fail(Error::from_status(401, "expired", None), is_pull);
+    assert_eq!(b.status["connection"], json!("needs-auth"));
+    b.wait(3_600_000);
+    assert!(!b.is_asked(is_pull));
+    b.sync(json!([after(9, 10)]), "2");
+    assert_eq!(
+        (b.shown().as_str(), &b.status["connection"]),
+        ("7 8 9 10", &json!("online"))
+    );
+}
+
+#[test]
+fn a_channel_that_closes_as_soon_as_it_is_ready_is_backed_off_from() {
+    let mut b = Bench::with(json!({"notify": "socket"}));
+    b.sign_in(9);
+    let mut opened = 0;
+    for _ in 0..600 {
+        if b.listens() {
+            opened += 1;
+            b.notice(Notice::Ready);
+            b.notice(Notice::Closed(None));
+        }
+        b.wait(100);
+    }
+    assert!((2..25).contains(&opened), "{opened} times in a minute");
+}
+
+#[test]
+fn what_was_kept_over_a_lost_database_is_written_before_all_else_and_not_in_a_loop() {
+    let mut b = opened();
+    b.command(json!({"op": "network", "online": false}));
+    b.send("a");
+    b.store = pullcord::store::Memory::new();
+    b.failing.extend([
+        StoreError::Failed("no".into()),
+        StoreError::Failed("no".into()),
+    ]);
+    b.input(pullcord::core::Input::Store(StoreError::Lost));
+    assert_eq!(b.failing.len(), 1, "one try, then a rest");
+    b.wait(2_000);
+    b.wait(2_000);
+    let mut b = b.restart();
+    b.open();
+    assert_eq!(b.shown(), "… (a sending)");
+}
+
+#[test]
+fn waking_from_sleep_pulls_at_once() {
+    let mut b = opened();
+    b.wait(8 * 3_600_000);
+    assert!(b.is_asked(is_pull));
+}

@@ -1,0 +1,82 @@
+//! Own messages, from the call to the server.
+
+use super::Checked;
+use crate::simulation::device::{Device, Machine, Own};
+use crate::simulation::server::{Post, Server};
+
+/// Every send that was accepted is in the outbox or on the server; never twice there.
+pub(super) fn outbox(device: &Device, machine: &Machine, server: &Server) -> Checked {
+    for local in &device.facade.outbox {
+        must!(
+            machine.own.contains_key(&local.client_id),
+            "{} was never written here",
+            local.client_id
+        );
+    }
+    for (client_id, own) in &machine.own {
+        let delivered = delivered(server, client_id, own);
+        must!(
+            delivered.0 <= 1,
+            "{client_id} was delivered {} times",
+            delivered.0
+        );
+        let lacking = own.accepted.is_some() && !own.discarded && delivered == (0, 0);
+        let spoilt = machine.spoilt.own.contains(client_id);
+        if lacking && !spoilt && device.loaded && device.is_current(machine) {
+            let kept = device
+                .facade
+                .outbox
+                .iter()
+                .any(|local| local.client_id == *client_id);
+            must!(
+                kept,
+                "{client_id} was accepted, and is neither in the outbox nor on the server"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// First in, first out: what was written before it in its conversation does not wait any more. What
+/// the user has tried again goes when it can; and what the server may fail over lets another one go, to
+/// learn whether it is that message.
+pub fn in_order(
+    device: &Device,
+    machine: &Machine,
+    conversation: &str,
+    client_id: &str,
+    faults: u32,
+) -> Checked {
+    let Some(sent) = machine.own.get(client_id) else {
+        return Ok(());
+    };
+    let mut outbox = device.facade.outbox.iter();
+    let waiting = outbox.find(|local| {
+        let own = machine.own.get(&local.client_id);
+        let before = own.is_some_and(|own| {
+            machine.before(own, sent) && !machine.before(sent, own) && !own.retried
+        });
+        let doubtful = local.attempts >= faults.into();
+        before && local.conversation == conversation && local.state != "failed" && !doubtful
+    });
+    must!(
+        waiting.is_none(),
+        "{client_id} is sent, and {} waits before it",
+        waiting.map_or("", |local| &local.client_id)
+    );
+    Ok(())
+}
+
+/// How often the server has a message of this body: living, and trimmed.
+pub fn delivered(server: &Server, client_id: &str, own: &Own) -> (usize, usize) {
+    let posts = server
+        .conversations
+        .get(&own.conversation)
+        .into_iter()
+        .flat_map(|c| c.posts.values());
+    let posts: Vec<&Post> = posts
+        .filter(|p| p.client_id.as_deref() == Some(client_id) || p.copies[0].body == own.body)
+        .collect();
+    let living = posts.iter().filter(|post| post.trimmed.is_none()).count();
+    (living, posts.len() - living)
+}

@@ -1,0 +1,177 @@
+//! An engine's inputs, what it wants done, and what its app is shown.
+
+use pullcord::core::storage::Read;
+use pullcord::core::{Effect, Input};
+
+use super::{Event, World};
+use crate::simulation::check::{self, Checked};
+use crate::simulation::device::Operation;
+use crate::simulation::story;
+
+impl World {
+    pub(super) fn input(&mut self, device: usize, input: Input) -> Checked {
+        let committed = matches!(input, Input::Committed { result: Ok(()), .. });
+        self.drain(device, Some(input), committed)
+    }
+
+    pub(super) fn drain(
+        &mut self,
+        device: usize,
+        input: Option<Input>,
+        committed: bool,
+    ) -> Checked {
+        let clock = self.machine(device).clock;
+        let wall = self.server.wall.saturating_add_signed(clock);
+        let effects = self.devices[device].handle(self.time, wall, input);
+        let mut shown = committed;
+        let life = self.devices[device].life;
+        for effect in effects {
+            if self.devices[device].life != life {
+                return Err("an effect after Stopped".to_owned());
+            }
+            shown |= matches!(effect, Effect::Frame(_));
+            self.effect(device, effect)?;
+        }
+        if shown { self.check(device) } else { Ok(()) }
+    }
+
+    pub(super) fn check(&mut self, device: usize) -> Checked {
+        self.promises(device)?;
+        let target = &mut self.devices[device];
+        let machine = &self.machines[target.machine];
+        check::device(target, machine, &self.server)
+    }
+
+    fn effect(&mut self, device: usize, effect: Effect) -> Checked {
+        match effect {
+            Effect::Read { op, reads } => {
+                let all = reads.iter().any(|read| matches!(read, Read::All { .. }));
+                let target = &mut self.devices[device];
+                if all && target.promoted {
+                    target.reads = Some(op);
+                }
+                if all && !target.first.1 {
+                    target.first.0 = op;
+                }
+                self.operate(device, Operation::Read(op, reads));
+            }
+            Effect::Commit {
+                op,
+                writes,
+                durability,
+            } => {
+                self.tell(device, || {
+                    format!("commits #{op} ({} writes)", writes.len())
+                });
+                if !self.devices[device].knows {
+                    return Err("a commit before what is stored was read".to_owned());
+                }
+                let epoch = self.devices[device].told_epoch.unwrap_or_default();
+                self.operate(device, Operation::Commit(op, epoch, writes, durability));
+            }
+            Effect::Request { request, call, .. } => return self.request(device, request, call),
+            Effect::Abort { request } => {
+                self.tell(device, || format!("aborts request {request}"));
+                // Sometimes the answer comes all the same.
+                if self.rng.chance(80) {
+                    self.devices[device].requests.remove(&request);
+                } else if let Some(pending) = self.devices[device].requests.get_mut(&request) {
+                    pending.aborted = true;
+                }
+            }
+            Effect::Listen { listen } => self.listen(device, listen),
+            Effect::Unlisten => self.devices[device].channel = None,
+            Effect::ForgetToken => {}
+            Effect::Fenced => self.stands_back(device)?,
+            Effect::Frame(text) => return self.frame(device, &text),
+            Effect::Stopped { .. } => {
+                self.tell(device, || "has stopped".to_owned());
+                let lists = self.lists(device);
+                self.lets_go(device);
+                self.devices[device].stop();
+                let pause = self.rng.below(10_000);
+                self.schedule(pause, device, Event::Start { lists });
+            }
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, device: usize, text: &str) -> Checked {
+        self.tell(device, || format!("shows {}", story::frame(text)));
+        let applied = self.devices[device].facade.apply(text)?;
+        self.devices[device].loaded |= self.devices[device]
+            .facade
+            .status
+            .as_ref()
+            .is_some_and(|s| s.connection != "waiting");
+        for (id, before) in &applied.changed {
+            let after = &self.devices[device].facade.timelines[id];
+            let most = self.mode.limits.items;
+            self.reached
+                .note_if(after.items.len() >= most, "items of a window");
+            check::transition(before, after, &self.devices[device], &self.server).map_err(
+                |error| {
+                    format!(
+                        "timeline {id} of {}: {error}\n    was {}\n    is  {}",
+                        after.conversation,
+                        check::draw(before),
+                        check::draw(after)
+                    )
+                },
+            )?;
+            self.story.tell(self.time, &self.devices[device].name, || {
+                format!(
+                    "list {id} of {}: {}",
+                    after.conversation,
+                    check::draw(after)
+                )
+            });
+        }
+        for log in &applied.logs {
+            self.tell(device, || format!("logs {log}"));
+        }
+        for event in &applied.events {
+            // The account's record, or a conversation's cursor: from here on it is a first sign-in.
+            if event.kind == "irregular" && event.detail["first"]["reason"] == "a stored record" {
+                self.told[device].clear();
+            }
+            if event.kind == "messages" {
+                for message in event.detail["messages"]
+                    .as_array()
+                    .ok_or("a \"messages\" event without messages")?
+                {
+                    let id = message["id"]
+                        .as_str()
+                        .ok_or("a message without id")?
+                        .to_owned();
+                    if self.told[device].contains(&id) {
+                        return Err(format!("R10: {id} was told twice as a new message"));
+                    }
+                    let own = message["clientId"]
+                        .as_str()
+                        .and_then(|id| self.machine(device).own.get(id))
+                        .is_some_and(|own| {
+                            let left = self.server.conversations[&own.conversation]
+                                .membership
+                                .len()
+                                > 1;
+                            // Of one whose record cannot be read it knows as little as after a restart.
+                            let spoilt = message["clientId"]
+                                .as_str()
+                                .is_some_and(|id| self.machine(device).spoilt.own.contains(id));
+                            let here = own.life == self.devices[device].life;
+                            here && !own.discarded && !left && !spoilt
+                        });
+                    if own {
+                        return Err(format!("{id} is an own echo, and told as a new message"));
+                    }
+                    self.told[device].push(id);
+                }
+            }
+        }
+        for (call, result) in applied.results {
+            self.settle(device, call, result)?;
+        }
+        Ok(())
+    }
+}
