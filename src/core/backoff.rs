@@ -30,11 +30,16 @@ pub(super) struct Backoff {
 impl Backoff {
     /// It failed once more. `random`: any number. `hinted`: the browser says that there is no network.
     pub fn fail(&mut self, now: u64, error: &Error, random: u64, hinted: bool) {
-        let (base, cap) = match error.retryable() {
+        let waits = match error.retryable() {
             true if hinted => HINTED,
             true => QUICK,
             false => SLOW,
         };
+        self.fail_within(now, error, random, waits);
+    }
+
+    /// The same with waits of its own, in ms: the first is below `base`, none is above `cap`.
+    pub fn fail_within(&mut self, now: u64, error: &Error, random: u64, (base, cap): (u64, u64)) {
         let cap = if Fault::NoBackoff.on() { 1 } else { cap };
         let limit = base.saturating_mul(1 << self.failures.min(16)).min(cap);
         self.failures = self.failures.saturating_add(1);

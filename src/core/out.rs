@@ -6,7 +6,6 @@ use std::rc::Rc;
 use super::asked::Asked;
 use super::command::Call;
 use super::error::{Error, ErrorCode};
-use super::fault::Fault;
 use super::io::Effect;
 use super::irregular::Irregular;
 use super::json;
@@ -93,13 +92,6 @@ impl Out {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % below.max(1)
-    }
-
-    /// Full jitter: up to `base * 2^failures` ms, at most `cap`.
-    pub fn jitter(&mut self, failures: u32, base: u64, cap: u64) -> u64 {
-        let cap = if Fault::NoBackoff.on() { 1 } else { cap };
-        let limit = base.saturating_mul(1 << failures.min(16)).min(cap);
-        100 + self.random(limit)
     }
 
     // ------------------------------------------------------------ effects

@@ -563,7 +563,7 @@ impl Timeline {
         }
         self.dirty |= !self.opened;
         self.opened = true;
-        if !calls.is_empty() || self.trouble.is_news(&error) {
+        if !calls.is_empty() || self.trouble.is_another(&error) {
             self.fail(error, false);
         }
     }

@@ -28,8 +28,7 @@ impl Timeline {
         let stale = self.stale_wants(&held, w.cx.config.can_revalidate);
         let Some(wants) = stale.or_else(|| self.gap_wants(&held)) else {
             if self.tend.asked.take().is_some() {
-                self.trouble.fetched();
-                self.trouble.stop_waiting();
+                self.trouble.has_all();
             }
             return;
         };

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
+use crate::core::backoff::Backoff;
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::types::Conversation;
 
-/// Backoff of what a timeline asks for by itself.
+/// ms between tries of what a timeline asks for by itself: the first wait is below this, none is above that.
 const RETRY: (u64, u64) = (1_000, 30_000);
-/// The same of what the server refuses.
+/// The same where the server refuses.
 const REFUSED: (u64, u64) = (2_000, 300_000);
 
 /// A conversation's state, if it is in the list.
@@ -21,13 +22,11 @@ pub(super) struct Trouble {
     error: Option<Error>,
     /// it is a load's, and was not seen: a window that comes says nothing of it
     of_load: bool,
-    /// nothing is asked for before this; 0: it does not wait
-    retry: u64,
-    /// not before this, whoever asks: `Retry-After`
-    obey: u64,
-    failures: u32,
+    backoff: Backoff,
+    /// it asks again by itself, once the backoff is over
+    waits: bool,
     /// why it asks later
-    failed: Option<Error>,
+    reason: Option<Error>,
     /// the server refused: not asked again by itself before the conversation's state is another one
     refused: Option<State>,
 }
@@ -45,8 +44,8 @@ impl Trouble {
         self.of_load = of_load;
     }
 
-    /// Whether what has failed with the window says something new.
-    pub fn is_news(&self, error: &Error) -> bool {
+    /// Whether what has failed with the window is another error than the one that is shown.
+    pub fn is_another(&self, error: &Error) -> bool {
         let same = self.error.as_ref().map(|e| e.code) == Some(error.code);
         !self.of_load && !same
     }
@@ -72,60 +71,67 @@ impl Trouble {
     /// a `Retry-After` is obeyed.
     pub fn try_again(&mut self) {
         if self.refused.is_none() {
-            self.retry = self.obey;
+            self.forgive();
         }
     }
 
     /// The app asks: what the client has put off by itself it does not put off any longer.
     pub fn ask(&mut self, now: u64) {
         if self.refused.is_none() {
-            self.retry = self.obey;
-        } else if self.retry <= now {
+            self.forgive();
+        } else if !self.waits(now) {
             self.refused = None;
         }
         self.error = None;
         self.of_load = false;
     }
 
+    fn forgive(&mut self) {
+        self.backoff.forgive();
+        self.waits = self.backoff.ready_at() > 0;
+    }
+
     /// The window is there: from here on nothing is put off.
     pub fn went_well(&mut self) {
         self.is_over();
-        self.fetched();
+        self.reason = None;
         self.refused = None;
-        self.retry = 0;
-        self.obey = 0;
+        self.waits = false;
+        self.backoff = Backoff::default();
     }
 
     /// A page is there.
     pub fn fetched(&mut self) {
-        self.failures = 0;
-        self.failed = None;
+        self.goes_on();
+        self.reason = None;
     }
 
-    /// What it asks for by itself goes on.
+    /// Nothing is left that it asks for by itself.
+    pub fn has_all(&mut self) {
+        self.backoff.succeed();
+        self.reason = None;
+        self.waits = false;
+    }
+
+    /// What it asks for by itself goes on: the next failure counts as the first.
     pub fn goes_on(&mut self) {
-        self.failures = 0;
+        self.backoff.begin_at(0);
     }
 
     /// What has failed is asked for again later, by itself; what was refused when the conversation's
     /// state is another one, or when the app asks, and not before its backoff.
     pub fn put_off(&mut self, cx: &mut Cx, conversation: &Rc<str>, error: &Error) {
-        let (base, cap) = match error.is_refusal() {
+        let waits = match error.is_refusal() {
             true => REFUSED,
             false => RETRY,
         };
-        let wait = cx.out.jitter(self.failures, base, cap);
-        self.failures += 1;
-        let now = cx.now.mono;
-        self.obey = match error.wait() {
-            0 => 0,
-            after => now.saturating_add(after),
-        };
-        self.retry = self.obey.max(now.saturating_add(wait));
+        let random = cx.out.random(u64::MAX);
+        self.backoff.fail_within(cx.now.mono, error, random, waits);
+        self.waits = true;
         self.refused = error
             .is_refusal()
             .then(|| cx.db.state(conversation).cloned());
-        self.failed = Some(error.clone());
+        self.reason = Some(error.clone());
     }
 
     /// Nobody waits for what was refused, and no call is there for which a refusal would be final: it is tried
@@ -152,43 +158,45 @@ impl Trouble {
 
     /// When it asks again by itself; 0: it does not wait.
     pub fn retry(&self) -> u64 {
-        self.retry
+        if self.waits {
+            self.backoff.ready_at()
+        } else {
+            0
+        }
     }
 
     /// Whether it waits before it asks.
     pub fn waits(&self, now: u64) -> bool {
-        now < self.retry
+        now < self.retry()
     }
 
     /// A wait that is over does not wake it: it goes on when something else does.
     pub fn end_wait(&mut self, now: u64) {
-        if self.retry <= now {
-            self.retry = 0;
-        }
+        self.waits &= self.retry() > now;
     }
 
     /// It asks.
     pub fn stop_waiting(&mut self) {
-        self.retry = 0;
+        self.waits = false;
     }
 
     /// What it waits for is said by somebody else: it obeys a `Retry-After`, and has no timer besides.
     pub fn wait_for_others(&mut self, now: u64) {
-        self.retry = if self.obey > now { self.obey } else { 0 };
+        self.waits = self.backoff.asked_until() > now;
     }
 
     /// Why it was put off.
     pub fn reason(&self) -> Option<&Error> {
-        self.failed.as_ref()
+        self.reason.as_ref()
     }
 
     /// Why a call cannot have a page now.
     pub fn why_not(&self, now: u64) -> Option<Error> {
         let later = match self.refused {
-            Some(_) => self.retry,
-            None => self.obey,
+            Some(_) => self.retry(),
+            None => self.backoff.asked_until(),
         };
-        let mut error = self.failed.clone().filter(|_| now < later)?;
+        let mut error = self.reason.clone().filter(|_| now < later)?;
         error.retry_after = Some(later - now);
         Some(error)
     }
