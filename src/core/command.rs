@@ -235,7 +235,7 @@ pub type TimelineId = u64;
 
 /// One command. With `call`, a result comes back in a frame.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "Told")]
+#[serde(try_from = "RawCommand")]
 pub enum Command {
     /// A timeline's first use.
     Open {
@@ -404,7 +404,7 @@ pub enum Command {
 /// struct's a variant, 1.5 KB of gzipped wasm more.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct RawCommand {
     op: Op,
     call: Option<Call>,
     timeline: Option<TimelineId>,
@@ -466,24 +466,24 @@ fn need<T>(field: Option<T>, name: &'static str) -> Result<T, String> {
     field.ok_or_else(|| ["missing field `", name, "`"].concat())
 }
 
-impl TryFrom<Told> for Command {
+impl TryFrom<RawCommand> for Command {
     type Error = String;
 
     #[expect(clippy::too_many_lines, reason = "one arm a command")]
-    fn try_from(told: Told) -> Result<Command, String> {
-        let call = || need(told.call, "call");
-        let timeline = || need(told.timeline, "timeline");
-        let place = told.conversation;
-        let client_id = || need(told.client_id, "clientId");
-        let message_id = || need(told.message_id, "messageId");
-        let body = || need(told.body, "body");
-        Ok(match told.op {
+    fn try_from(raw: RawCommand) -> Result<Command, String> {
+        let call = || need(raw.call, "call");
+        let timeline = || need(raw.timeline, "timeline");
+        let place = raw.conversation;
+        let client_id = || need(raw.client_id, "clientId");
+        let message_id = || need(raw.message_id, "messageId");
+        let body = || need(raw.body, "body");
+        Ok(match raw.op {
             Op::Open => Command::Open {
                 timeline: timeline()?,
                 conversation: need(place, "conversation")?,
-                start: told.start.unwrap_or_default(),
-                page_size: told.page_size,
-                max_items: told.max_items,
+                start: raw.start.unwrap_or_default(),
+                page_size: raw.page_size,
+                max_items: raw.max_items,
             },
             Op::Release => Command::Release {
                 timeline: timeline()?,
@@ -497,18 +497,18 @@ impl TryFrom<Told> for Command {
             Op::Load => Command::Load {
                 call: call()?,
                 timeline: timeline()?,
-                direction: need(told.direction, "direction")?,
-                limit: told.limit,
+                direction: need(raw.direction, "direction")?,
+                limit: raw.limit,
             },
             Op::Jump => Command::Jump {
                 call: call()?,
                 timeline: timeline()?,
-                to: told.to.unwrap_or_default(),
+                to: raw.to.unwrap_or_default(),
             },
             Op::Visible => Command::Visible {
                 timeline: timeline()?,
-                first: need(told.first, "first")?,
-                last: need(told.last, "last")?,
+                first: need(raw.first, "first")?,
+                last: need(raw.last, "last")?,
             },
             Op::Send => Command::Send {
                 call: call()?,
@@ -541,8 +541,8 @@ impl TryFrom<Told> for Command {
             Op::MarkRead => Command::MarkRead {
                 call: call()?,
                 conversation: need(place, "conversation")?,
-                seq: told.seq,
-                timeline: told.timeline,
+                seq: raw.seq,
+                timeline: raw.timeline,
             },
             Op::Sync => Command::Sync { call: call()? },
             Op::Inspect => Command::Inspect {
@@ -550,17 +550,17 @@ impl TryFrom<Told> for Command {
                 conversation: place,
             },
             Op::Abort => Command::Abort {
-                of: need(told.of, "of")?,
+                of: need(raw.of, "of")?,
             },
             Op::Listening => Command::Listening {
-                events: told.events.unwrap_or_default(),
+                events: raw.events.unwrap_or_default(),
             },
             Op::Network => Command::Network {
-                online: need(told.online, "online")?,
-                metered: told.metered,
+                online: need(raw.online, "online")?,
+                metered: raw.metered,
             },
             Op::Visibility => Command::Visibility {
-                hidden: need(told.hidden, "hidden")?,
+                hidden: need(raw.hidden, "hidden")?,
             },
             Op::Freeze => Command::Freeze,
             Op::Resume => Command::Resume,

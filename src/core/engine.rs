@@ -26,7 +26,6 @@ mod sync;
 mod timelines;
 
 use super::backoff::Backoff;
-use super::block::BlockId;
 use super::command::{Command, Config};
 use super::cx::Cx;
 use super::disk::Disk;
@@ -41,7 +40,7 @@ use super::reads::Reads;
 use super::snapshot::Shown;
 use super::standing::{Phase, Standing};
 use super::sync::Syncing;
-use super::timeline::Timelines;
+use super::timeline::{Outlook, Timelines};
 use super::tx::Committed;
 use super::uncertain::Uncertain;
 
@@ -71,7 +70,6 @@ pub struct Engine {
     doubts: Doubts,
     out: Out,
     shown: Shown,
-    wanted: Set<BlockId>,
     listening: Set<String>,
     jobs: JobQueue,
     /// own messages and commands that come before the database is read
@@ -98,7 +96,6 @@ impl Engine {
             doubts: Doubts::default(),
             out: Out::new(seed),
             shown: Shown::default(),
-            wanted: Set::new(),
             listening: Set::new(),
             jobs: JobQueue::default(),
             early: Vec::new(),
@@ -184,26 +181,29 @@ impl Engine {
     /// Everything that can go on, goes on.
     fn drive(&mut self) {
         self.time_out();
-        while self.step() {}
+        let mut look = Outlook::default();
+        while self.step(&mut look) {}
         if self.standing.phase == Phase::Closed {
             return;
         }
         self.shrink_cache();
         self.flush();
-        self.due = self.next_due();
+        self.due = self.next_due(&look);
     }
 
-    /// Each part does what it can. Answers whether that may let another go on.
-    fn step(&mut self) -> bool {
+    /// Each part does what it can. `look`: how the sync stands after it. Answers whether that may let another
+    /// go on.
+    fn step(&mut self, look: &mut Outlook) -> bool {
         if self.standing.phase == Phase::Ready {
             self.drive_sync();
             self.drive_doubts();
             self.drive_outbox();
         }
+        *look = self.outlook();
         if self.standing.phase == Phase::Ready && !self.is_evicting() {
-            self.drive_timelines();
+            self.drive_timelines(look);
         }
-        self.step_store() || self.settle_timelines()
+        self.step_store() || self.settle_timelines(look)
     }
 
     /// Whether the store is asked something: one thing at a time.
@@ -216,7 +216,7 @@ impl Engine {
         self.store_is_busy() && matches!(self.jobs.first(), Some(Job::Evict { .. }))
     }
 
-    fn next_due(&mut self) -> Option<u64> {
+    fn next_due(&mut self, look: &Outlook) -> Option<u64> {
         if self.standing.phase != Phase::Ready || self.standing.frozen {
             return None;
         }
@@ -233,7 +233,7 @@ impl Engine {
             self.sync_due(),
             self.outbox_due(),
             self.doubts_due(),
-            self.timelines_due(),
+            self.timelines_due(look),
         ]
         .into_iter()
         .flatten()

@@ -200,8 +200,8 @@ impl Own {
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub commit: Commit,
-    /// the events that were news, for whoever asked before them (R7, R11)
-    pub news: Vec<Event>,
+    /// the events of its batches, for the journals of what was asked for before them (R7, R11)
+    pub events: Vec<Event>,
 }
 
 /// How far the first job is.
@@ -447,7 +447,7 @@ mod tests {
         let mut jobs = JobQueue::default();
         let outcome = Outcome {
             commit: Commit::default(),
-            news: Vec::new(),
+            events: Vec::new(),
         };
         jobs.push_own(attempt("1"));
         jobs.commits(gone(), 7, Box::new(outcome));

@@ -2,6 +2,7 @@
 
 use super::block::BlockId;
 use super::fence::ASK_AGAIN;
+use super::map::Set;
 
 /// One thing.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) enum Op {
 #[derive(Debug, Default)]
 pub(super) struct Reads {
     under_way: Option<(u64, Op)>,
+    /// blocks that a job or a timeline waits for, and that were not read yet
+    wanted: Set<BlockId>,
     /// what is stored could not be read, or says too little yet: it is read again then
     load_at: Option<u64>,
 }
@@ -38,18 +41,44 @@ impl Reads {
 
     /// The answer to this number has come. What it was; `None`: it is void.
     pub fn end(&mut self, number: u64) -> Option<Op> {
-        let op = self.under_way.take_if(|(at, _)| *at == number);
-        op.map(|(_, op)| op)
+        let (_, op) = self.under_way.take_if(|(at, _)| *at == number)?;
+        if let Op::Blocks(ids) = &op {
+            for id in ids {
+                self.wanted.remove(id);
+            }
+        }
+        Some(op)
     }
 
-    /// What is under way is void.
+    /// What is under way is void, and nobody waits for a block.
     pub fn forget(&mut self) {
         self.under_way = None;
+        self.want_nothing();
     }
 
     /// The same, but for a read of what is stored.
     pub fn forget_but_load(&mut self) {
         self.under_way.take_if(|(_, op)| !matches!(op, Op::Load));
+    }
+
+    /// These blocks are to be read.
+    pub fn want(&mut self, blocks: impl IntoIterator<Item = BlockId>) {
+        self.wanted.add_all(blocks);
+    }
+
+    /// Nobody waits for a block any more.
+    pub fn want_nothing(&mut self) {
+        self.wanted.clear();
+    }
+
+    /// The blocks that are to be read.
+    pub fn wanted(&self) -> Vec<BlockId> {
+        self.wanted.keys().cloned().collect()
+    }
+
+    /// Whether blocks are to be read.
+    pub fn has_wanted(&self) -> bool {
+        !self.wanted.is_empty()
     }
 
     /// When what is stored is read again; `None`: it need not be.

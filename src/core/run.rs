@@ -29,8 +29,8 @@ impl Context<'_> {
     }
 }
 
-/// Runs it: `tx` has what it changes. Answers the events that were news, for whoever asked before them
-/// (R7, R11).
+/// Runs it: `tx` has what it changes. Answers the events of its batches, for the journals of what was
+/// asked for before them (R7, R11).
 pub(super) fn run(job: &Job, tx: &mut Tx, context: &Context) -> Result<Vec<Event>, Stop> {
     match job {
         Job::Batch { parts, pushed } => run_batches(parts, *pushed, tx, context.policy),
@@ -46,14 +46,14 @@ fn run_batches(
     policy: Policy,
 ) -> Result<Vec<Event>, Stop> {
     let mut applied = parts.is_empty();
-    let mut news = Vec::new();
+    let mut all = Vec::new();
     tx.begin();
     for part in parts {
         let whole = !pushed || !part.feed.is_acknowledged() || Fault::PushedPastAGap.on();
         match tx.batch(part, policy, whole) {
             Ok(events) => {
                 applied = true;
-                news.extend(events);
+                all.extend(events);
             }
             // What the others need is read together with what this one needs.
             Err(Stop::Need) => applied = true,
@@ -61,7 +61,7 @@ fn run_batches(
             Err(Stop::Void) => return Err(Stop::Void),
         }
     }
-    applied.then_some(news).ok_or(Stop::Void)
+    applied.then_some(all).ok_or(Stop::Void)
 }
 
 /// What the server answered to a request for history.

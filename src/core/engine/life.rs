@@ -30,7 +30,7 @@ impl Engine {
         self.db = db;
         self.outbox.on_loaded(&self.db);
         self.standing.promoted = self.fence.is_held();
-        self.wanted.clear();
+        self.reads.want_nothing();
         self.out.told.everything();
         let first = self.standing.phase == Phase::Loading;
         self.standing.phase = Phase::Ready;
@@ -91,7 +91,6 @@ impl Engine {
         self.jobs.stop_reading();
         self.jobs.retain(|job| job.call().is_some());
         self.disk.forget();
-        self.wanted.clear();
         self.outbox.restart();
         self.restart_sync();
         self.discard_fetches(None);
@@ -173,7 +172,6 @@ impl Engine {
         );
         let empty = Committed::empty(self.config.scope.name());
         let own = std::mem::replace(&mut self.db, empty).into_own();
-        self.wanted.clear();
         self.jobs.stop_reading();
         self.jobs.forget_commit();
         self.reads.forget();

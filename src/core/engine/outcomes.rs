@@ -15,8 +15,8 @@ impl Engine {
     // ------------------------------------------------------------ jobs
 
     /// Shows what a job has committed: in one frame, all stores together.
-    pub(super) fn show(&mut self, job: &Job, changes: &Changes, news: &[Event]) {
-        self.keep_journals(news);
+    pub(super) fn show(&mut self, job: &Job, changes: &Changes, events: &[Event]) {
+        self.keep_journals(events);
         if let Job::Own(Own::Update { message, .. }) = job {
             self.timelines.journal_update(message);
         }
@@ -58,9 +58,9 @@ impl Engine {
         self.out.tell_irregular(job.place(), &changes.irregular);
         if self.listening.contains("messages") {
             // An own echo may come once more after an overflow.
-            let news = changes.messages.iter().filter(|m| !self.is_echo(m));
-            let news: Vec<&Rc<Message>> = news.collect();
-            self.tell_messages("messages", &news);
+            let others = changes.messages.iter().filter(|m| !self.is_echo(m));
+            let others: Vec<&Rc<Message>> = others.collect();
+            self.tell_messages("messages", &others);
         }
         if self.listening.contains("updates") {
             let updates: Vec<&Rc<Message>> = changes.updates.iter().collect();

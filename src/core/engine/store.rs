@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::Engine;
-use crate::core::block::BlockId;
 use crate::core::error::Error;
 use crate::core::fault::Fault;
 use crate::core::io::Effect;
@@ -57,16 +56,10 @@ impl Engine {
                 self.on_store_error(error);
             }
             (Op::Blocks(ids), Ok(answers)) => {
-                for id in &ids {
-                    self.wanted.remove(id);
-                }
                 let lost = self.db.take_blocks(&ids, answers);
                 self.lose_blocks(lost);
             }
-            (Op::Blocks(ids), Err(error)) => {
-                for id in &ids {
-                    self.wanted.remove(id);
-                }
+            (Op::Blocks(_), Err(error)) => {
                 self.fail_reads(&error.shown());
                 self.on_store_error(error);
             }
@@ -113,7 +106,7 @@ impl Engine {
         }
         // What is corrupt is dropped first: who wants its blocks would have them read again for ever.
         let corrupt = matches!(self.jobs.first(), Some(Job::Corrupt { .. }));
-        if !self.wanted.is_empty() && !corrupt {
+        if self.reads.has_wanted() && !corrupt {
             return self.read_wanted();
         }
         if !self.standing.promoted || now < self.restoring.ready_at() {
@@ -138,11 +131,11 @@ impl Engine {
 
     /// Reads the blocks that are wanted. Answers whether there are none.
     fn read_wanted(&mut self) -> bool {
-        let ids: Vec<BlockId> = self.wanted.keys().cloned().collect();
+        let ids = self.reads.wanted();
         let reads = self.db.block_reads(&ids);
         let none = reads.is_empty();
         match none {
-            true => self.wanted.clear(),
+            true => self.reads.want_nothing(),
             false => self.ask_store(Op::Blocks(ids), reads),
         }
         none
@@ -189,10 +182,10 @@ impl Engine {
             shown: &shown,
         };
         let run = run(job, &mut tx, &context);
-        let news = match run.and_then(|news| tx.complete().map(|()| news)) {
-            Ok(news) => news,
+        let events = match run.and_then(|events| tx.complete().map(|()| events)) {
+            Ok(events) => events,
             Err(Stop::Need) => {
-                self.wanted.add_all(tx.missing());
+                self.reads.want(tx.missing());
                 return Err(Stop::Need);
             }
             Err(stop) => return Err(stop),
@@ -204,7 +197,7 @@ impl Engine {
             tx.keep_newer(m);
         }
         let commit = tx.commit;
-        Ok(Outcome { commit, news })
+        Ok(Outcome { commit, events })
     }
 
     /// Has the store write it. Answers whether it is done: there is nothing to be written, or nobody can
@@ -385,7 +378,7 @@ impl Engine {
     /// It is committed, or changes nothing: now it is shown (R9).
     fn on_commit(&mut self, job: Job, outcome: Outcome) {
         let changes = self.db.apply(outcome.commit);
-        self.show(&job, &changes, &outcome.news);
+        self.show(&job, &changes, &outcome.events);
         self.job_done(job, changes);
         let (messages, most) = (self.db.messages(), self.config.max_messages);
         let evicting = self.jobs.iter().any(|job| matches!(job, Job::Evict { .. }));

@@ -12,7 +12,7 @@ use crate::core::timeline::Outlook;
 
 impl Engine {
     /// How the sync stands.
-    fn outlook(&self) -> Outlook {
+    pub(super) fn outlook(&self) -> Outlook {
         let behind = |id: &&Rc<str>| self.sync.is_behind(id);
         let conversations = self.timelines.iter().map(|t| t.conversation());
         let mut all = Set::new();
@@ -27,31 +27,28 @@ impl Engine {
     }
 
     /// Every wish that can go on, goes on.
-    pub(super) fn drive_timelines(&mut self) {
-        let look = self.outlook();
-        let read = self.wanted.is_empty();
+    pub(super) fn drive_timelines(&mut self, look: &Outlook) {
+        let read = !self.reads.has_wanted();
         let (parts, mut cx) = self.split();
-        let wanted = parts.timelines.drive(&mut cx, &look, read);
-        self.wanted.add_all(wanted);
+        let wanted = parts.timelines.drive(&mut cx, look, read);
+        self.reads.want(wanted);
     }
 
     /// What somebody waits for and nothing goes on with settles. Answers whether there was any.
-    pub(super) fn settle_timelines(&mut self) -> bool {
+    pub(super) fn settle_timelines(&mut self, look: &Outlook) -> bool {
         if self.standing.phase != Phase::Ready {
             return false;
         }
-        let look = self.outlook();
         let (parts, mut cx) = self.split();
-        parts.timelines.settle(&mut cx, &look)
+        parts.timelines.settle(&mut cx, look)
     }
 
     /// When something of them is due.
-    pub(super) fn timelines_due(&mut self) -> Option<u64> {
+    pub(super) fn timelines_due(&mut self, look: &Outlook) -> Option<u64> {
         let asks = self.standing.may_request() && !self.is_evicting();
-        let look = self.outlook();
         let (parts, cx) = self.split();
         let settle = parts.timelines.settle_due(&cx);
-        let due = parts.timelines.due(&cx, &look).filter(|_| asks);
+        let due = parts.timelines.due(&cx, look).filter(|_| asks);
         settle.into_iter().chain(due).min()
     }
 

@@ -8,7 +8,6 @@ use crate::core::error::{Error, ErrorCode};
 use crate::core::events::Event;
 use crate::core::map::Set;
 use crate::core::net::Request;
-use crate::core::types::Feed;
 use crate::core::wire::conversation::Patch;
 use crate::core::wire::list::ListPage;
 use std::rc::Rc;
@@ -104,7 +103,7 @@ impl List {
         let call = Request::Conversations {
             after: after.clone(),
             limit,
-            cursor: cx.db.cursor(&Feed::Account).map(str::to_owned),
+            cursor: cx.db.cursor_of_all().map(str::to_owned),
         };
         let asked = Asked::List {
             after,

@@ -5,15 +5,16 @@ use crate::core::command::Policy;
 use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::map::Set;
-use crate::core::types::{Feed, Overflow};
-use crate::core::wire::batch::{Part, Told};
+use crate::core::types::Overflow;
+use crate::core::wire::batch::{Parsed, Part};
 use std::rc::Rc;
 
 impl Tx<'_> {
     /// A batch (R1, R2, R3, R4, R7, R9): `Void` if its request's cursor is not the applied one any
     /// more. `whole`: nothing before it is missing; else, pushed into a mailbox's client, it counts
-    /// only where each new message follows the live end, and is `Void` otherwise. Answers the events that
-    /// were news, for whoever asked before them (R7, R11).
+    /// only where each new message follows the live end, and is `Void` otherwise. Answers its events without
+    /// the deliveries that were applied before (R10), for the journals of what was asked for before them
+    /// (R7, R11).
     pub fn batch(&mut self, part: &Part, policy: Policy, whole: bool) -> Result<Vec<Event>> {
         if self.db.cursor(&part.feed) != part.asked.as_deref() && !Fault::CursorIsNotCompared.on() {
             return Err(Stop::Void);
@@ -21,7 +22,7 @@ impl Tx<'_> {
         if self.db.meta().account.is_none() && part.batch.account.is_some() {
             self.meta().account.clone_from(&part.batch.account);
         }
-        let (events, doubts) = self.news(part);
+        let (events, doubts) = self.unapplied(part);
         if !Fault::OverflowAfterEvents.on() {
             self.overflow(part, &events, policy);
         }
@@ -34,17 +35,12 @@ impl Tx<'_> {
             self.overflow(part, &events, policy);
         }
         self.begin();
-        match &part.feed {
-            Feed::Account => self.meta().cursor.clone_from(&part.batch.cursor),
-            Feed::Conversation(id) => {
-                // One that the account has left has none.
-                let left = matches!(events.last(), Some(Event::Removed(_)));
-                let cursor = part.batch.cursor.clone().filter(|_| !left);
-                self.commit.cursors.insert(id.clone(), cursor);
-            }
-            Feed::Mailbox => {}
-        }
-        self.commit.changes.news += events.len();
+        // A conversation that the account has left has no cursor of its own any more.
+        let left = part.feed.conversation().is_some();
+        let left = left && matches!(events.last(), Some(Event::Removed(_)));
+        let cursor = part.batch.cursor.as_deref().filter(|_| !left);
+        self.move_cursor(&part.feed, cursor);
+        self.commit.changes.events += events.len();
         self.commit.changes.irregular.append(&part.batch.irregular);
         // After the events: what they have made is in doubt as well.
         let since = part.asked.as_deref().unwrap_or_default();
@@ -68,19 +64,19 @@ impl Tx<'_> {
 
     /// The events of a batch without the deliveries that were applied before (R10), and the
     /// conversations of those that had to be left out. What is there counts as applied.
-    fn news(&mut self, part: &Part) -> (Vec<Event>, Vec<Option<Rc<str>>>) {
+    fn unapplied(&mut self, part: &Part) -> (Vec<Event>, Vec<Option<Rc<str>>>) {
         let batch = &part.batch;
         let mut events = Vec::with_capacity(batch.events.len());
         let mut doubts = Vec::new();
-        for incoming in &batch.events {
-            let delivery = incoming.delivery.as_ref();
+        for envelope in &batch.events {
+            let delivery = envelope.delivery.as_ref();
             if delivery.is_some_and(|delivery| self.is_repeated(delivery)) {
                 continue;
             }
-            match &incoming.told {
-                Told::Event(event) => events.push(event.clone()),
-                Told::Unknown => {}
-                Told::LeftOut(named) => doubts.push(named.clone()),
+            match &envelope.parsed {
+                Parsed::Event(event) => events.push(event.clone()),
+                Parsed::Unknown => {}
+                Parsed::LeftOut(named) => doubts.push(named.clone()),
             }
         }
         (events, doubts)

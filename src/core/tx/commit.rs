@@ -44,8 +44,8 @@ pub struct Changes {
     pub updates: Vec<Rc<Message>>,
     /// what overflowed
     pub overflow: Option<Overflow>,
-    /// how many events were news
-    pub news: usize,
+    /// how many events its batches had, without deliveries that were applied before (R10)
+    pub events: usize,
     /// own messages that the sync has brought: the local item's key, and the message that takes it
     pub synced: Vec<(String, Rc<Message>)>,
     /// the server's list changed
@@ -62,7 +62,7 @@ pub struct Changes {
 
 impl Changes {
     /// Whether a batch has brought what was not known.
-    pub fn is_news(&self) -> bool {
+    pub fn is_progress(&self) -> bool {
         let inserted = |change: &Change| !change.inserted.is_empty();
         let own = !self.synced.is_empty();
         self.list || own || !self.updates.is_empty() || self.conversations.values().any(inserted)

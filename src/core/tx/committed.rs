@@ -5,6 +5,7 @@
 //! [`Committed::apply`] alone, once what a transaction comes to is written (R9). Besides, blocks come
 //! into memory and go, and [`Committed::forget`] lets go of what could not be dropped from the store.
 
+mod cursors;
 mod messages;
 
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::core::codec::Corrupt;
 use crate::core::map::{Map, Set};
 use crate::core::records::{self, Held, Left, Local, Meta, MetaRecord, Name, OutboxRecord, Stamp};
 use crate::core::storage::{Answer, Key};
-use crate::core::types::{Conversation, Feed, Message};
+use crate::core::types::{Conversation, Message};
 
 /// What was stored and cannot be read, though its neighbours can (R14): the keys of the records.
 #[derive(Debug, Default)]
@@ -268,22 +269,6 @@ impl Committed {
     /// Messages held, of all conversations.
     pub fn messages(&self) -> u64 {
         self.messages
-    }
-
-    /// Each conversation's cursor (scope "conversation").
-    pub fn cursors(&self) -> &Map<Rc<str>, String> {
-        &self.cursors
-    }
-
-    /// The cursor that is applied: up to where nothing is missing.
-    pub fn cursor(&self, feed: &Feed) -> Option<&str> {
-        match feed {
-            Feed::Account => self.meta.cursor.as_deref(),
-            // Those of before a first sign-in are of another time.
-            Feed::Conversation(_) if !self.meta.begun => None,
-            Feed::Conversation(id) => self.cursors.get(&**id).map(String::as_str),
-            Feed::Mailbox => None,
-        }
     }
 
     /// Conversations of which a state is stored that could not be read.
@@ -563,9 +548,9 @@ mod tests {
         db.meta.cursor = Some("7".into());
         db.meta.begun = true;
         db.begin("account", &Lost::default(), 0);
-        assert_eq!(db.cursor(&Feed::Account), Some("7"));
+        assert_eq!(db.cursor_of_all(), Some("7"));
         db.begin("mailbox", &Lost::default(), 0);
-        assert_eq!((db.cursor(&Feed::Account), db.meta.begun), (None, false));
+        assert_eq!((db.cursor_of_all(), db.meta.begun), (None, false));
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Tx<'_> {
 
     /// The same, of an answer that no cursor came with.
     pub fn doubt_own_clashes(&mut self, id: &Rc<str>) {
-        let since = self.cursor_of(id);
+        let since = self.db.cursor_over(id).to_owned();
         self.doubt_clashes(&since);
     }
 

@@ -9,7 +9,7 @@ use crate::core::map::Map;
 use crate::core::net::Place;
 
 use crate::core::segments::Cover;
-use crate::core::types::{Feed, Message};
+use crate::core::types::Message;
 use crate::core::wire::page::{Changed, Page};
 use std::rc::Rc;
 
@@ -82,7 +82,7 @@ impl Tx<'_> {
         // What was kept may be of before its positions were given again.
         let was_kept = |seq: u64| kept.iter().any(|(a, b)| *a <= seq && seq <= *b);
         self.clashes.retain(|(_, seq)| !was_kept(*seq));
-        let since = self.cursor_of(id);
+        let since = self.db.cursor_over(id).to_owned();
         self.doubt_clashes(&since);
         if page.clashes {
             self.doubt(Some(id), &since);
@@ -96,13 +96,6 @@ impl Tx<'_> {
         let missing = change.inserted.iter().any(|m| m.seq.0 >= lo);
         let brought = missing || !change.updated.is_empty() || !change.gone.is_empty();
         change.revalidated = Some(brought);
-    }
-
-    /// The client's cursor for what is asked of a conversation.
-    pub(super) fn cursor_of(&self, id: &Rc<str>) -> String {
-        let own = self.db.cursor(&Feed::Conversation(id.clone()));
-        let cursor = self.db.cursor(&Feed::Account).or(own);
-        cursor.unwrap_or_default().to_owned()
     }
 
     /// What changed in the kept segments of `[from, to]` since their cursor (R12), with the events

@@ -28,9 +28,9 @@ const BATCHES: Shape = Fields(&[
     ("hasMore", Plain),
 ]);
 
-/// What became of one event when it was read.
+/// What one event was read as.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum Parsed {
     /// it can be applied
     Event(Event),
     /// of a type that this version does not know: ignored
@@ -39,21 +39,21 @@ pub enum Told {
     LeftOut(Option<Rc<str>>),
 }
 
-/// What brings one event.
+/// One event, and how it came.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Incoming {
+pub struct Envelope {
     /// the mailbox's name for it (R10)
     pub delivery: Option<Rc<str>>,
-    /// what it brings
-    pub told: Told,
+    /// what it was read as
+    pub parsed: Parsed,
 }
 
-impl Incoming {
+impl Envelope {
     /// The event, where it can be applied.
     pub fn event(&self) -> Option<&Event> {
-        match &self.told {
-            Told::Event(event) => Some(event),
-            Told::Unknown | Told::LeftOut(_) => None,
+        match &self.parsed {
+            Parsed::Event(event) => Some(event),
+            Parsed::Unknown | Parsed::LeftOut(_) => None,
         }
     }
 }
@@ -64,7 +64,7 @@ pub struct Batch {
     /// whose account it is of, where it says so
     pub account: Option<Rc<str>>,
     /// in the server's order
-    pub events: Vec<Incoming>,
+    pub events: Vec<Envelope>,
     /// where syncing goes on; a mailbox has none
     pub cursor: Option<String>,
     /// more can be had at once
@@ -78,13 +78,13 @@ pub struct Batch {
 impl Batch {
     /// Events of unknown type: ignored.
     pub fn unknown(&self) -> usize {
-        let unknown = |e: &&Incoming| e.told == Told::Unknown;
+        let unknown = |e: &&Envelope| e.parsed == Parsed::Unknown;
         self.events.iter().filter(unknown).count()
     }
 
     /// Whether something had to be left out.
     pub fn lacks(&self) -> bool {
-        let left_out = |e: &Incoming| matches!(e.told, Told::LeftOut(_));
+        let left_out = |e: &Envelope| matches!(e.parsed, Parsed::LeftOut(_));
         self.events.iter().any(left_out)
     }
 }
@@ -145,12 +145,12 @@ pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<Answer, Erro
     for (id, cursor) in cursors {
         known.insert(id.clone(), cursor);
     }
-    let mut told = Set::new();
+    let mut named = Set::new();
     for (id, node) in conversations {
         let id: Rc<str> = Rc::from(&**id);
         let unfit = match id.len() > MAX_NAME {
             true => Some("a conversation's id that is too long"),
-            false => (!told.add(id.clone())).then_some("two batches of one conversation"),
+            false => (!named.add(id.clone())).then_some("two batches of one conversation"),
         };
         if let Some(unfit) = unfit {
             // Its cursor stays: it is asked for again.
@@ -223,7 +223,7 @@ fn read_batch(wire: &Node, feed: &Feed, asked: Option<&str>, pushed: bool) -> Re
     let overflow = read_overflow(wire, &mut irregular)?;
     let mut events = Vec::with_capacity(list.len());
     for node in list {
-        events.extend(incoming(node, feed, &mut irregular));
+        events.extend(envelope(node, feed, &mut irregular));
     }
     Ok(Batch {
         account: account(wire),
@@ -263,7 +263,7 @@ fn read_overflow(wire: &Node, irregular: &mut Irregular) -> Result<Option<Overfl
 }
 
 /// Reads an element of a batch; `None`: it is ignored.
-fn incoming(node: &Node, feed: &Feed, irregular: &mut Irregular) -> Option<Incoming> {
+fn envelope(node: &Node, feed: &Feed, irregular: &mut Irregular) -> Option<Envelope> {
     let of = feed.conversation();
     let mut repairs = Repairs::default();
     let delivery = id(node.get("delivery"), &mut repairs).map(Rc::from);
@@ -272,18 +272,18 @@ fn incoming(node: &Node, feed: &Feed, irregular: &mut Irregular) -> Option<Incom
         irregular.add(None, None, "an event without delivery", Done::LeftOut);
         return None;
     }
-    let told = match Event::parse(node, of) {
+    let parsed = match Event::parse(node, of) {
         Ok((Some(event), others)) => {
             repairs.append(&others);
             let id = event.message().map(|m| &*m.id);
             repairs.tell(irregular, Some(event.conversation()), id);
-            Told::Event(event)
+            Parsed::Event(event)
         }
-        Ok((None, _)) => Told::Unknown,
+        Ok((None, _)) => Parsed::Unknown,
         Err(left_out) => {
             left_out.tell(irregular);
-            Told::LeftOut(left_out.conversation)
+            Parsed::LeftOut(left_out.conversation)
         }
     };
-    Some(Incoming { delivery, told })
+    Some(Envelope { delivery, parsed })
 }

@@ -44,13 +44,14 @@ impl Repairs {
     }
 }
 
-/// An item that cannot be named or placed.
+/// A message, an event or a conversation that cannot be named or placed, so that nothing of it is applied
+/// (docs/rules.md, "One bad item"). An event among them puts its conversation in doubt.
 pub struct LeftOut {
     /// where it belongs, as far as that is known
     pub conversation: Option<Rc<str>>,
     /// its id, as far as that is known
     pub id: Option<String>,
-    /// why
+    /// why, as the event `irregular` says it
     pub reason: &'static str,
 }
 

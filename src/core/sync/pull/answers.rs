@@ -255,13 +255,13 @@ impl Pull {
         chain.applied += events as u64;
         cx.out.told.status = true;
         // Deliveries may all be known: that shows after their commit.
-        let empty = changes.news == 0;
+        let empty = changes.events == 0;
         if empty && chain.more && cx.config.scope.acknowledges() {
             chain.endless.on_empty();
         }
-        // What an overflow has cleared is news again, as often as the server likes.
-        let news = changes.is_news() && changes.overflow.is_none();
-        chain.endless.on_applied(empty, news, chain.more);
+        // What an overflow has cleared is new again, as often as the server likes.
+        let progress = changes.is_progress() && changes.overflow.is_none();
+        chain.endless.on_applied(empty, progress, chain.more);
         chain.acking = mailbox::deliveries(parts);
         self.acknowledge_next(cx)
     }

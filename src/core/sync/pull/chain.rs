@@ -59,12 +59,13 @@ impl Endless {
         self.empty += 1;
     }
 
-    /// What a commit has changed. `news`: something that was not known.
-    pub fn on_applied(&mut self, empty: bool, news: bool, more: bool) {
+    /// A batch is committed. `empty`: it had no events. `progress`: something of it was not known. `more`: the
+    /// chain goes on.
+    pub fn on_applied(&mut self, empty: bool, progress: bool, more: bool) {
         if !empty {
             self.empty = 0;
         }
-        if news {
+        if progress {
             self.known = 0;
         } else if more {
             self.known += 1;

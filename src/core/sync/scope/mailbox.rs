@@ -32,7 +32,7 @@ pub(super) fn follows(push: &Push, unbroken: bool) -> bool {
 
 /// The names of what was delivered, also of what was known, or is of unknown type.
 pub(in crate::core::sync) fn deliveries(parts: &[Part]) -> Vec<String> {
-    let incoming = parts.iter().flat_map(|part| &part.batch.events);
-    let named = incoming.filter_map(|event| event.delivery.as_ref());
+    let envelopes = parts.iter().flat_map(|part| &part.batch.events);
+    let named = envelopes.filter_map(|envelope| envelope.delivery.as_ref());
     named.map(|name| name.to_string()).collect()
 }
