@@ -342,12 +342,13 @@ impl Length {
     }
 }
 
-/// Runs these histories on all cores. Answers how many, and those that fail.
+/// Runs these histories on all cores, or on as many as PULLCORD_CORES says. Answers how many, and those that fail.
 fn run(
     Length { count, time, all }: Length,
     history: impl Fn(u64) -> History + Sync,
 ) -> (u64, BTreeMap<u64, Failure>) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = number("PULLCORD_CORES").map_or(cores, |cores| cores as usize);
     let next = AtomicU64::new(0);
     let failed: Mutex<BTreeMap<u64, Failure>> = Mutex::default();
     let (started, told) = (Instant::now(), Mutex::new(Instant::now()));

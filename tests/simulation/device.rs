@@ -2,6 +2,7 @@
 //! machine that it runs on, with the disk and the network that it shares with the others there. They
 //! decide nothing; [`super::world`] does.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -60,6 +61,8 @@ pub struct Own {
     pub newest: u64,
     /// the newest message that a list at the newest end showed when it was written
     pub shown: u64,
+    /// how often the server has it, living and trimmed, since its conversation last moved
+    pub delivered: Cell<Option<(u64, (usize, usize))>>,
 }
 
 /// A call of the app whose result is still to come.

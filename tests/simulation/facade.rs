@@ -161,10 +161,10 @@ pub struct View {
     pub seen: Option<u64>,
     /// something that is no message yet was on screen
     pub sees_more: bool,
-    /// where the device's cursor was when an item was last shown as fresh, by message id
-    pub trust: BTreeMap<String, usize>,
-    /// as of when nothing was missing before an item that is shown as not fresh, by message id
-    pub seams: RefCell<BTreeMap<String, usize>>,
+    /// where the device's cursor was when an item was last shown as fresh, by seq
+    pub trust: Rc<RefCell<BTreeMap<u64, usize>>>,
+    /// as of when nothing was missing before an item that is shown as not fresh, by seq
+    pub seams: Rc<RefCell<BTreeMap<u64, usize>>>,
 }
 
 impl View {
@@ -299,8 +299,8 @@ impl Facade {
             attached: false,
             seen: None,
             sees_more: false,
-            trust: BTreeMap::new(),
-            seams: RefCell::default(),
+            trust: Rc::default(),
+            seams: Rc::default(),
         };
         self.timelines.insert(id, view);
     }

@@ -4,7 +4,7 @@
 //! [`Disk`] keeps beside the bytes what they mean, so that looking at it after every step costs
 //! little; at the end of a history everything is read from the bytes again, and must be the same.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ use super::device::Full;
 use super::facade::Message;
 use super::mode::Scope;
 use super::rng::Rng;
-use super::server::{Conversation, Post, Server, position_in, position_of};
+use super::server::{Applied, Conversation, Post, Server, position_in, position_of};
 
 /// What a record means.
 #[derive(Debug)]
@@ -99,7 +99,9 @@ type Records = BTreeMap<(Table, Key), Rc<Record>>;
 #[derive(Clone, Default)]
 pub struct Stored {
     records: Records,
-    deliveries: OnceCell<BTreeSet<String>>,
+    deliveries: OnceCell<Applied>,
+    /// where it is, since the server last moved
+    at: RefCell<Option<(u64, Positions)>>,
     /// where it was when another client's commit followed: what that one acknowledges says nothing of
     /// who has not read it
     followed_at: OnceCell<Positions>,
@@ -235,6 +237,7 @@ impl Disk {
             }
         }
         stored.deliveries.take();
+        stored.at.take();
         stored.followed_at.take();
         let stamp = stored.stamp();
         if stamp.epoch != epoch || stamp.number != last.number + 1 {
@@ -313,8 +316,12 @@ impl Stored {
         // What moved while the pages were read, the pull after them brings.
         for id in server.conversations.keys() {
             let position = positions.of(id);
-            if position >= self.paid_at {
-                self.states_at.insert(id.clone(), position);
+            if position < self.paid_at {
+                continue;
+            }
+            match self.states_at.get_mut(id) {
+                Some(at) => *at = position,
+                None => _ = self.states_at.insert(id.clone(), position),
             }
         }
     }
@@ -361,7 +368,7 @@ impl Stored {
     }
 
     /// The mailbox deliveries that are committed (R10).
-    pub fn deliveries(&self) -> &BTreeSet<String> {
+    pub fn deliveries(&self) -> &Applied {
         self.deliveries.get_or_init(|| {
             let records = self
                 .of(Table::Deliveries)
@@ -369,7 +376,7 @@ impl Stored {
                     Record::Deliveries(names) => Some(names),
                     _ => None,
                 });
-            records.flatten().cloned().collect()
+            Applied::new(records.flatten())
         })
     }
 
@@ -379,6 +386,18 @@ impl Stored {
         if let Some(positions) = self.followed_at.get() {
             return positions.clone();
         }
+        let mut at = self.at.borrow_mut();
+        match &*at {
+            Some((moved, positions)) if *moved == server.moved => positions.clone(),
+            _ => {
+                let positions = self.positions_now(server);
+                *at = Some((server.moved, positions.clone()));
+                positions
+            }
+        }
+    }
+
+    fn positions_now(&self, server: &Server) -> Positions {
         let ids = server.conversations.keys();
         let each = match server.mode.scope {
             Scope::Account => BTreeMap::new(),
@@ -400,7 +419,7 @@ impl Stored {
         let cursor = self.meta().and_then(|meta| meta.cursor.as_deref());
         Positions {
             all: cursor.and_then(position_of).unwrap_or(0),
-            each,
+            each: Rc::new(each),
         }
     }
 
@@ -477,13 +496,14 @@ impl Stored {
         self.meta().map_or(&[], |meta| &meta.suspects)
     }
 
-    /// The version of a message that is committed.
-    pub fn version(&self, conversation: &str, seq: u64) -> Option<u64> {
-        let entries = &self.held(conversation)?.blocks;
-        let entry = entries.get(entries.partition_point(|entry| entry.hi < seq))?;
-        let messages = &self.block(conversation, entry.lo)?.messages;
-        let at = messages.binary_search_by_key(&seq, |message| message.seq);
-        Some(messages[at.ok()?].version)
+    /// The versions of a conversation's messages that are committed.
+    pub fn versions<'a>(&'a self, conversation: &'a str) -> Versions<'a> {
+        Versions {
+            stored: self,
+            conversation,
+            held: self.held(conversation),
+            last: Cell::new(None),
+        }
     }
 
     /// Everything that a commit left behind.
@@ -644,12 +664,36 @@ impl Stored {
     }
 }
 
+/// Which messages of a conversation are held, and in which version.
+pub struct Versions<'a> {
+    stored: &'a Stored,
+    conversation: &'a str,
+    held: Option<&'a Held>,
+    /// the block that was looked into, by its first message
+    last: Cell<Option<(u64, &'a Block)>>,
+}
+
+impl Versions<'_> {
+    pub fn of(&self, seq: u64) -> Option<u64> {
+        let entries = &self.held?.blocks;
+        let entry = entries.get(entries.partition_point(|entry| entry.hi < seq))?;
+        let block = match self.last.get() {
+            Some((lo, block)) if lo == entry.lo => block,
+            _ => self.stored.block(self.conversation, entry.lo)?,
+        };
+        self.last.set(Some((entry.lo, block)));
+        let messages = &block.messages;
+        let at = messages.binary_search_by_key(&seq, |message| message.seq);
+        Some(messages[at.ok()?].version)
+    }
+}
+
 /// How far a device has come, as positions of the server's log.
 #[derive(Clone, Default)]
 pub struct Positions {
     /// of a conversation that is not named
     all: usize,
-    each: BTreeMap<String, usize>,
+    each: Rc<BTreeMap<String, usize>>,
 }
 
 impl Positions {

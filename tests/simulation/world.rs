@@ -14,7 +14,7 @@ mod user;
 
 pub use trouble::Trouble;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use pullcord::core::command::Command;
@@ -176,7 +176,7 @@ pub struct World {
     /// requests that left, by device and kind
     pub requests: Vec<BTreeMap<&'static str, u64>>,
     /// message ids that "messages" events have told, by device, in this life
-    told: Vec<Vec<String>>,
+    told: Vec<BTreeSet<String>>,
     /// timer calls without time passing
     spins: u64,
     /// when commits found the disk full, in the last minute
@@ -260,7 +260,7 @@ impl World {
             repeated: BTreeMap::new(),
             not_before: BTreeMap::new(),
             requests: vec![BTreeMap::new(); devices.len()],
-            told: vec![Vec::new(); devices.len()],
+            told: vec![BTreeSet::new(); devices.len()],
             machines,
             devices,
             spins: 0,

@@ -1,6 +1,6 @@
 //! R11: the list of conversations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checked;
 use super::messages::{is_copy, is_new_enough};
@@ -48,6 +48,7 @@ pub(super) fn conversations(device: &Device, server: &Server, positions: &Positi
             Scope::Conversation => device.store.cursors(),
             _ => BTreeMap::new(),
         };
+        let listed: BTreeSet<&str> = list.iter().map(|shown| shown.id.as_str()).collect();
         let decided = server
             .conversations
             .values()
@@ -63,7 +64,7 @@ pub(super) fn conversations(device: &Device, server: &Server, positions: &Positi
             if position < device.store.paid_at {
                 continue;
             }
-            let shown = list.iter().any(|shown| shown.id == conversation.id);
+            let shown = listed.contains(conversation.id.as_str());
             must!(
                 conversation.member_since(position, shown),
                 "R11: caught up at {position}, and {} is {}",

@@ -69,11 +69,10 @@ pub fn device(device: &mut Device, machine: &Machine, server: &Server) -> Checke
     }
     conversations(device, server, &positions)?;
     outbox(device, machine, server)?;
-    let mut timelines = std::mem::take(&mut device.facade.timelines);
-    let mut open = timelines.iter_mut().filter(|(_, view)| !view.released);
+    let lists = &device.facade.timelines;
+    let mut open = lists.iter().filter(|(_, view)| !view.released);
     let checked =
         open.try_for_each(|(id, view)| list(*id, view, device, machine, server, &positions));
-    device.facade.timelines = timelines;
     device.checked_at = positions;
     checked
 }
@@ -81,7 +80,7 @@ pub fn device(device: &mut Device, machine: &Machine, server: &Server) -> Checke
 /// One list, against the model and against what is committed.
 fn list(
     id: u64,
-    view: &mut View,
+    view: &View,
     device: &Device,
     machine: &Machine,
     server: &Server,
@@ -102,8 +101,9 @@ fn list(
     // Another client's commits may have brought it a newer one.
     let emptied = conversation.is_some_and(|conversation| is_emptied(view, conversation, position));
     if view.status == "ready" && device.is_current(machine) && !emptied {
+        let versions = device.store.versions(&view.conversation);
         for (_, message, _) in view.messages().filter(|(_, _, fresh)| *fresh) {
-            let version = device.store.version(&view.conversation, message.seq);
+            let version = versions.of(message.seq);
             must!(
                 version.is_some_and(|version| version >= message.version),
                 "R9: timeline {id} shows {} v{}, and {version:?} is committed\n    shows {}",
@@ -115,6 +115,7 @@ fn list(
     }
     let member = conversation.is_some_and(|c| c.member_at(position));
     let kept_up = view.status == "ready" && !emptied && member;
+    let mut trust = view.trust.borrow_mut();
     for item in view.items.iter().filter(|_| kept_up) {
         if let Item::Message {
             message,
@@ -122,7 +123,10 @@ fn list(
             ..
         } = &**item
         {
-            view.trust.insert(message.id.clone(), position);
+            match trust.get_mut(&message.seq) {
+                Some(since) => *since = position,
+                None => _ = trust.insert(message.seq, position),
+            }
         }
     }
     Ok(())

@@ -69,14 +69,20 @@ pub fn in_order(
 
 /// How often the server has a message of this body: living, and trimmed.
 pub fn delivered(server: &Server, client_id: &str, own: &Own) -> (usize, usize) {
-    let posts = server
-        .conversations
-        .get(&own.conversation)
-        .into_iter()
-        .flat_map(|c| c.posts.values());
+    let Some(conversation) = server.conversations.get(&own.conversation) else {
+        return (0, 0);
+    };
+    if let Some((moved, delivered)) = own.delivered.get()
+        && moved == conversation.moved
+    {
+        return delivered;
+    }
+    let posts = conversation.posts.values();
     let posts: Vec<&Post> = posts
         .filter(|p| p.client_id.as_deref() == Some(client_id) || p.copies[0].body == own.body)
         .collect();
     let living = posts.iter().filter(|post| post.trimmed.is_none()).count();
-    (living, posts.len() - living)
+    let delivered = (living, posts.len() - living);
+    own.delivered.set(Some((conversation.moved, delivered)));
+    delivered
 }

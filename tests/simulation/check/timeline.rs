@@ -8,6 +8,7 @@ use super::{Checked, is_emptied};
 use crate::simulation::device::{Device, Machine};
 use crate::simulation::facade::{Item, Message, View};
 use crate::simulation::server::{Conversation, Post, Server, UNTOLD};
+use crate::simulation::stored::Versions;
 
 pub(super) fn timeline(
     view: &View,
@@ -41,7 +42,7 @@ pub(super) fn timeline(
 /// One walk along a list, from its oldest item to its newest.
 struct Walk<'a> {
     view: &'a View,
-    device: &'a Device,
+    versions: Versions<'a>,
     conversation: &'a Conversation,
     position: usize,
     /// something of it is in doubt
@@ -80,7 +81,7 @@ impl<'a> Walk<'a> {
             .filter_map(|local| Some(local.message.as_ref()?.seq));
         Walk {
             view,
-            device,
+            versions: device.store.versions(&view.conversation),
             conversation,
             position,
             doubted,
@@ -118,8 +119,7 @@ impl<'a> Walk<'a> {
     }
 
     fn holds(&self, seq: u64) -> bool {
-        let version = self.device.store.version(&self.view.conversation, seq);
-        version.is_some()
+        self.versions.of(seq).is_some()
     }
 
     fn missing(&self, lo: Option<u64>, hi: Option<u64>, as_of: usize) -> Option<&'a Post> {
@@ -170,7 +170,13 @@ impl<'a> Walk<'a> {
     fn shown_as_of(&self, message: &Message, fresh: bool) -> usize {
         match fresh {
             true => self.position,
-            false => self.view.trust.get(&message.id).copied().unwrap_or(0),
+            false => self
+                .view
+                .trust
+                .borrow()
+                .get(&message.seq)
+                .copied()
+                .unwrap_or(0),
         }
     }
 
@@ -185,7 +191,7 @@ impl<'a> Walk<'a> {
             .map(|(_, _, since)| *since)
             // A start reaches down over what is shown of before, and is not there any more.
             .filter(|_| self.holds(message.seq));
-        let since = self.view.trust.get(&message.id).copied();
+        let since = self.view.trust.borrow().get(&message.seq).copied();
         // What stays in sight though a trim has taken all of it is of before the trim.
         match (fresh, self.ended || self.emptied) {
             (true, false) => self.position,
@@ -233,12 +239,12 @@ impl<'a> Walk<'a> {
         };
         // Of one that was left nothing is held any more: it is as it was.
         let mut seams = self.view.seams.borrow_mut();
-        let as_of_both = match seams.get(&message.id) {
+        let as_of_both = match seams.get(&message.seq) {
             Some(seam) if !fresh && self.ended => as_of_both.min(*seam),
             _ => as_of_both,
         };
         if !fresh && !self.ended {
-            seams.insert(message.id.clone(), as_of_both);
+            seams.insert(message.seq, as_of_both);
         }
         as_of_both
     }

@@ -39,8 +39,7 @@ impl Server {
             }
             Request::MarkRead { conversation, seq } => {
                 self.membership(conversation)?;
-                let target = self.conversation(conversation);
-                target.read_seq = target.read_seq.max(Some(seq.0));
+                self.conversation(conversation).read_to(seq.0);
                 self.commits += 1;
                 self.tell_state(conversation, true);
                 return Ok(String::new());

@@ -1,5 +1,6 @@
 //! What happens on the server: messages, changes, trims, leaving and coming back.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -36,6 +37,8 @@ impl Server {
             sort: self.commits,
             meta: 0,
             next_seq,
+            moved: 0,
+            unread: Cell::new(None),
             reserved: Vec::new(),
         };
         self.conversations.insert(id.to_owned(), conversation);
@@ -160,7 +163,7 @@ impl Server {
             trimmed: None,
             edits: Vec::new(),
         };
-        conversation.posts.insert(seq, post);
+        conversation.add(post);
         if told != 1 {
             // What moves in the list is told at once: a reader of its pages might miss it.
             conversation.sort = conversation.sort.max(sort);
@@ -259,11 +262,7 @@ impl Server {
             before,
         });
         let position = self.position();
-        for post in self.conversation(id).posts.values_mut() {
-            if post.seq < before && post.trimmed.is_none() {
-                post.trimmed = Some(position);
-            }
-        }
+        self.conversation(id).trim(before, position);
         self.tell_state(id, true);
         Some(before)
     }

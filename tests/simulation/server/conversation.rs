@@ -1,5 +1,6 @@
 //! A conversation: its messages in all their versions, its states, and who was a member when.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -105,6 +106,10 @@ pub struct Conversation {
     pub(super) sort: u64,
     pub(super) meta: u64,
     pub(super) next_seq: u64,
+    /// grows with every message that is new or trimmed
+    pub moved: u64,
+    /// messages of others that are not read; None: to be counted
+    pub(super) unread: Cell<Option<u64>>,
     /// ids handed out whose commit is still to come, and when
     pub(super) reserved: Vec<(u64, &'static str, u64)>,
 }
@@ -144,6 +149,33 @@ impl Conversation {
         posts.filter_map(move |post| Some((post, post.copy_at(position)?)))
     }
 
+    fn is_unread(&self, post: &Post) -> bool {
+        post.seq > self.read_seq.unwrap_or(0) && post.sender != ACCOUNT
+    }
+
+    /// One that is new.
+    pub(super) fn add(&mut self, post: Post) {
+        let more = u64::from(post.is_there() && self.is_unread(&post));
+        self.unread
+            .set(self.unread.get().map(|unread| unread + more));
+        self.moved += 1;
+        self.posts.insert(post.seq, post);
+    }
+
+    /// What is before this does not exist any more.
+    pub(super) fn trim(&mut self, before: u64, position: usize) {
+        for (_, post) in self.posts.range_mut(..before) {
+            post.trimmed.get_or_insert(position);
+        }
+        self.moved += 1;
+        self.unread.set(None);
+    }
+
+    pub(super) fn read_to(&mut self, seq: u64) {
+        self.read_seq = self.read_seq.max(Some(seq));
+        self.unread.set(None);
+    }
+
     /// What is wrong with a message that comes at `seq`. One that cannot be named does not follow
     /// another: a page of nothing else moves nobody on.
     pub(super) fn odd_at(&self, seq: u64, rng: &mut Rng) -> Option<Odd> {
@@ -154,12 +186,13 @@ impl Conversation {
     }
 
     pub(super) fn state(&self) -> State {
-        let read = self.read_seq.unwrap_or(0);
+        let unread = match self.unread.get() {
+            Some(unread) => unread,
+            None => self.living().filter(|post| self.is_unread(post)).count() as u64,
+        };
+        self.unread.set(Some(unread));
         State {
-            unread: self
-                .living()
-                .filter(|p| p.seq > read && p.sender != ACCOUNT)
-                .count() as u64,
+            unread,
             last_seq: self
                 .posts
                 .values()

@@ -1,10 +1,8 @@
 //! The account's change log.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
-use super::mailbox::delivery;
+use super::mailbox::Applied;
 use super::values::fields;
 use super::{Server, UNTOLD};
 
@@ -71,6 +69,7 @@ impl Server {
             places.push(self.log.len());
         }
         self.log.push(entry);
+        self.moved += 1;
     }
 
     /// Where a reader is that was told everything of a conversation up to `position`: nothing of it is
@@ -91,14 +90,15 @@ impl Server {
     }
 
     /// Where a reader is, as to one conversation, that has applied these deliveries.
-    pub fn first_lacking(&self, id: &str, applied: &BTreeSet<String>) -> usize {
+    pub fn first_lacking(&self, id: &str, applied: &Applied) -> usize {
         let places = self.places.get(id).map_or(&[][..], |places| places);
+        let settled = self.settled.get(id).copied().unwrap_or(0);
         let overflowed = self
             .dropped
             .as_ref()
-            .is_some_and(|dropped| applied.contains(&dropped.receipt));
-        let lacking = places.iter().find(|at| {
-            let settled = self.acknowledged.contains(at) || applied.contains(&delivery(**at));
+            .is_some_and(|dropped| applied.has(&dropped.receipt));
+        let lacking = places[settled..].iter().find(|at| {
+            let settled = applied.has_place(**at) || self.acknowledged.contains(at);
             !(settled || overflowed && self.is_dropped(**at))
         });
         lacking.copied().unwrap_or(self.position())

@@ -1,5 +1,7 @@
 //! The mailbox: deliveries, their acknowledgements, and what it lets go.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Forced, Server};
@@ -13,6 +15,50 @@ pub(super) struct Dropped {
     pub(super) conversations: Option<Vec<String>>,
     /// what of theirs is before this place of the log
     pub(super) upto: usize,
+}
+
+/// Deliveries that a client has applied.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// places in the log, sorted
+    places: Vec<usize>,
+    /// receipts, and whatever else has a name
+    others: BTreeSet<String>,
+}
+
+impl Applied {
+    pub fn new<'a>(names: impl Iterator<Item = &'a String>) -> Self {
+        let mut applied = Applied::default();
+        for name in names {
+            match place_of(name) {
+                Some(place) => applied.places.push(place),
+                None => _ = applied.others.insert(name.clone()),
+            }
+        }
+        applied.places.sort_unstable();
+        applied
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        match place_of(name) {
+            Some(place) => self.has_place(place),
+            None => self.others.contains(name),
+        }
+    }
+
+    pub(super) fn has_place(&self, place: usize) -> bool {
+        self.places.binary_search(&place).is_ok()
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len() + self.others.len()
+    }
+}
+
+/// The place of the log that has this name.
+fn place_of(name: &str) -> Option<usize> {
+    let place: usize = name.strip_prefix('d')?.parse().ok()?;
+    (delivery(place) == name).then_some(place)
 }
 
 /// The mailbox's name for what is at this place of the log.
@@ -38,6 +84,7 @@ impl Server {
             return;
         }
         self.receipts += 1;
+        self.moved += 1;
         self.dropped = Some(Dropped {
             receipt: format!("o{}", self.receipts),
             conversations,
@@ -117,6 +164,19 @@ impl Server {
                 self.acknowledged.extend(gone);
                 self.dropped = None;
             }
+        }
+        self.settle();
+    }
+
+    /// Counts what of each conversation is acknowledged from its beginning on.
+    pub(super) fn settle(&mut self) {
+        self.moved += 1;
+        for (id, places) in &self.places {
+            let settled = self.settled.entry(id.clone()).or_default();
+            let more = places[*settled..].iter();
+            *settled += more
+                .take_while(|place| self.acknowledged.contains(place))
+                .count();
         }
     }
 }

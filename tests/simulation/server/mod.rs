@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use conversation::{Conversation, Copy, Post, State};
 use log::Entry;
+pub use mailbox::Applied;
 use mailbox::Dropped;
 
 use super::mode::{Mode, Scope, Wide};
@@ -50,6 +51,10 @@ pub struct Server {
     log: Vec<Entry>,
     /// places in the log, by conversation
     places: BTreeMap<String, Vec<usize>>,
+    /// how many of a conversation's first places are acknowledged
+    settled: BTreeMap<String, usize>,
+    /// grows with everything by which a reader's position may change
+    pub moved: u64,
     /// places in the log that the mailbox has not to deliver any more
     acknowledged: BTreeSet<usize>,
     /// those that were acknowledged by name, in that order; the last of them may come again
@@ -110,6 +115,8 @@ impl Server {
             conversations: BTreeMap::new(),
             log: Vec::new(),
             places: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            moved: 0,
             acknowledged: BTreeSet::new(),
             taken: Vec::new(),
             dropped: None,
@@ -148,6 +155,7 @@ impl Server {
             // There was a device before, or the mailbox begins with an overflow.
             let before = rng.below(server.position() as u64 + 1) as usize;
             server.acknowledged = (0..before).collect();
+            server.settle();
             if rng.chance(50) {
                 server.drop_deliveries(None);
             }

@@ -165,7 +165,7 @@ impl World {
                     if own {
                         return Err(format!("{id} is an own echo, and told as a new message"));
                     }
-                    self.told[device].push(id);
+                    self.told[device].insert(id);
                 }
             }
         }

@@ -9,7 +9,7 @@ use super::{Event, LONGEST_BACKOFF, LONGEST_RETRY_AFTER, Trouble, World, kind};
 use crate::simulation::check::{self, Checked};
 use crate::simulation::device::{Call, Device, Machine};
 use crate::simulation::facade::{Item, Loading};
-use crate::simulation::mode::Scope;
+use crate::simulation::mode::{Scope, Wide};
 
 impl World {
     pub(super) fn calm(&mut self) -> Checked {
@@ -205,32 +205,35 @@ impl World {
         // Also one that nobody knows yet.
         let new = format!("c{}", ids.len() + 1);
         self.server.found(&new, &mut self.rng);
-        let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
         self.server_moved()?;
         let before = self.requests.clone();
         // Each batch brings at least one of these.
         let newest = self.server.position();
         let lacks = |device: &Device| newest - device.positions(&self.server).least();
         let lacking: Vec<u64> = self.devices.iter().map(|d| lacks(d) as u64).collect();
-        self.pass(3 * LONGEST_BACKOFF)?;
+        let mut ms = 3 * LONGEST_BACKOFF;
+        self.pass(ms)?;
+        // Over a slow line much takes as long as its bytes.
+        let waits = |world: &World| {
+            let mut writers = world.writers().into_iter();
+            writers.find_map(|device| Some((device, world.waits(device, &failing)?)))
+        };
+        while self.mode.rate.is_some() && waits(self).is_some() && ms < 30 * LONGEST_BACKOFF {
+            self.pass(LONGEST_BACKOFF)?;
+            ms += LONGEST_BACKOFF;
+        }
+        if let Some((device, id)) = waits(self) {
+            let name = &self.devices[device].name;
+            return Err(format!("{failing} fails, and {id} of {name} waits for it"));
+        }
         let writers = self.writers();
         for (device, before) in before.iter().enumerate() {
-            let target = &self.devices[device];
             if !writers.contains(&device) {
                 continue;
             }
-            let positions = target.positions(&self.server);
-            for id in ids.iter().filter(|id| **id != failing) {
-                if self.server.conversations[id].member
-                    && positions.of(id) != self.server.position()
-                {
-                    let name = &target.name;
-                    return Err(format!("{failing} fails, and {id} of {name} waits for it"));
-                }
-            }
             let made = self.requests[device].get("pull").unwrap_or(&0);
             let made = made - before.get("pull").unwrap_or(&0);
-            if made > 3 * LONGEST_BACKOFF / 5_000 * 2 + 30 + lacking[device] {
+            if made > ms / 5_000 * 2 + 30 + lacking[device] {
                 return Err(format!(
                     "a storm: {made} pulls while one conversation fails"
                 ));
@@ -238,6 +241,17 @@ impl World {
         }
         self.server.failing = None;
         Ok(())
+    }
+
+    /// A conversation beside the one that fails, of which a client lacks something.
+    fn waits(&self, device: usize, failing: &str) -> Option<String> {
+        let positions = self.devices[device].positions(&self.server);
+        let mut others = self.server.conversations.iter();
+        let waits = others.find(|(id, conversation)| {
+            let lacks = positions.of(id) != self.server.position();
+            *id != failing && conversation.member && lacks
+        });
+        Some(waits?.0.clone())
     }
 
     /// Fifty messages one after the other, told by their events inline: no pull, and few commits.
@@ -543,7 +557,11 @@ impl World {
                     if let Some(edge) = last.map(|last| if newer { last } else { 0 }) {
                         self.looks_at(device, id, (edge, edge))?;
                     }
-                    let limit = self.devices[device].facade.timelines[&id].page_size;
+                    let mut limit = self.devices[device].facade.timelines[&id].page_size;
+                    if self.mode.world != Wide::Small {
+                        // Many pages at a time, as far as a window holds them.
+                        limit = limit.max((5 * limit).min(self.mode.limits.items as u64 / 3));
+                    }
                     self.load(device, id, newer, limit)?;
                     self.pass(5_000)?;
                 }

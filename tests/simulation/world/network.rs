@@ -345,7 +345,7 @@ impl World {
             }
             Request::Acknowledge { deliveries, .. } => {
                 let kept = target.store.deliveries();
-                match deliveries.iter().find(|name| !kept.contains(*name)) {
+                match deliveries.iter().find(|name| !kept.has(name)) {
                     Some(name) => Err(format!("R9: {name} is acknowledged, and not stored")),
                     None => Ok(()),
                 }

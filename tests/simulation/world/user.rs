@@ -228,6 +228,7 @@ impl World {
             newest: posts.keys().next_back().copied().unwrap_or(0),
             shown: target.newest_shown(conversation),
             conversation: conversation.to_owned(),
+            delivered: Default::default(),
         };
         let body = own.body.to_string();
         self.machine_mut(device).own.insert(client_id.clone(), own);
