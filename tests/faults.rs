@@ -12,8 +12,8 @@
 // The modules of a test are nobody else's; and here they are not used to the last function.
 #![allow(unreachable_pub, dead_code)]
 
-#[path = "rules/bench.rs"]
-mod bench;
+#[path = "rules/harness.rs"]
+mod harness;
 #[path = "rules/shipped.rs"]
 mod shipped;
 #[path = "simulation/mod.rs"]

@@ -5,8 +5,6 @@
 
 #[path = "rules/batches.rs"]
 mod batches;
-#[path = "rules/bench.rs"]
-mod bench;
 #[cfg(feature = "faults")]
 #[path = "rules/can_fail.rs"]
 mod can_fail;
@@ -16,6 +14,8 @@ mod corners;
 mod eviction;
 #[path = "rules/found_by_seeds.rs"]
 mod found_by_seeds;
+#[path = "rules/harness.rs"]
+mod harness;
 #[path = "rules/hostile.rs"]
 mod hostile;
 #[path = "rules/list.rs"]
@@ -44,6 +44,8 @@ mod progress_sync;
 mod progress_timeline;
 #[path = "rules/pulls.rs"]
 mod pulls;
+#[path = "rules/scopes.rs"]
+mod scopes;
 #[path = "rules/shipped.rs"]
 mod shipped;
 #[path = "rules/store.rs"]
@@ -54,7 +56,5 @@ mod support;
 mod timelines;
 #[path = "rules/updates.rs"]
 mod updates;
-#[path = "rules/ways.rs"]
-mod ways;
 #[path = "rules/windows.rs"]
 mod windows;

@@ -18,7 +18,7 @@ use std::rc::{Rc, Weak};
 use futures_util::future::{AbortHandle, abortable};
 use wasm_bindgen_futures::spawn_local;
 
-use super::hooks::{Hooks, Witness};
+use super::hooks::{Hooks, PanicListener};
 use crate::core::command::Command;
 use crate::core::json;
 use crate::core::net::{Error, Request};
@@ -46,7 +46,7 @@ fn in_memory(why: &StoreError) -> String {
 }
 
 /// What is asked of the store, in the order of asking.
-enum Op {
+enum StoreOp {
     Read {
         op: u64,
         reads: Vec<Read>,
@@ -73,11 +73,11 @@ pub(super) struct Driver {
     net: Rc<dyn Transport>,
     hooks: Hooks,
     /// until the client has ended
-    witness: RefCell<Option<Witness>>,
+    witness: RefCell<Option<PanicListener>>,
 
     inputs: RefCell<VecDeque<Input>>,
     handling: Cell<bool>,
-    ops: RefCell<VecDeque<Op>>,
+    ops: RefCell<VecDeque<StoreOp>>,
     storing: Cell<bool>,
     promoted: Cell<bool>,
     /// it is to become the writer, or is
@@ -96,7 +96,7 @@ impl Driver {
         mut config: Config,
         net: Rc<dyn Transport>,
         hooks: Hooks,
-        witness: Witness,
+        witness: PanicListener,
     ) -> Result<Rc<Driver>, Error> {
         let (account, mode) = (config.account.clone(), config.mode);
         let opened: Rc<OnceCell<Weak<Driver>>> = Rc::default();
@@ -170,7 +170,7 @@ impl Driver {
 
     pub(super) fn promote(self: &Rc<Self>) {
         self.wanted.set(true);
-        self.ask_store(Op::Promote);
+        self.ask_store(StoreOp::Promote);
     }
 
     /// This client does not write any more, until it is promoted again.
@@ -185,7 +185,7 @@ impl Driver {
         self.wanted.set(false);
         self.ops
             .borrow_mut()
-            .retain(|op| !matches!(op, Op::Promote | Op::Commit { .. }));
+            .retain(|op| !matches!(op, StoreOp::Promote | StoreOp::Commit { .. }));
     }
 
     /// The page goes to sleep: no transaction of it is under way when this returns.
@@ -236,13 +236,13 @@ impl Driver {
     fn carry_out(self: &Rc<Self>, effect: Effect) {
         match effect {
             Effect::Frame(text) => self.hooks.show(&text),
-            Effect::Read { op, reads } => self.ask_store(Op::Read { op, reads }),
+            Effect::Read { op, reads } => self.ask_store(StoreOp::Read { op, reads }),
             Effect::Commit {
                 op,
                 writes,
                 durability,
             } => {
-                self.ask_store(Op::Commit {
+                self.ask_store(StoreOp::Commit {
                     op,
                     writes,
                     durability,
@@ -267,7 +267,7 @@ impl Driver {
             }
             Effect::Stopped { wipe } => {
                 self.halt();
-                self.ask_store(Op::Close { wipe });
+                self.ask_store(StoreOp::Close { wipe });
             }
         }
     }
@@ -357,7 +357,7 @@ impl Driver {
         }
     }
 
-    fn ask_store(self: &Rc<Self>, op: Op) {
+    fn ask_store(self: &Rc<Self>, op: StoreOp) {
         self.ops.borrow_mut().push_back(op);
         if !self.storing.replace(true) {
             spawn_local(self.clone().work_on_store());
@@ -370,12 +370,12 @@ impl Driver {
             let next = self.ops.borrow_mut().pop_front();
             let Some(op) = next else { break };
             match op {
-                Op::Read { op, reads } => {
+                StoreOp::Read { op, reads } => {
                     let result = self.store.read(&reads).await;
                     let lost = result == Err(StoreError::Lost);
                     self.store_answered(Input::Read { op, result }, lost);
                 }
-                Op::Commit {
+                StoreOp::Commit {
                     op,
                     writes,
                     durability,
@@ -384,21 +384,21 @@ impl Driver {
                     let lost = result == Err(StoreError::Lost);
                     self.store_answered(Input::Committed { op, result }, lost);
                 }
-                Op::Promote => match self.store.fence().await {
+                StoreOp::Promote => match self.store.fence().await {
                     _ if !self.wanted.get() => {}
                     Ok(epoch) => {
                         self.promoted.set(true);
                         // What is still to be written was decided before what is stored is read.
                         let mut ops = self.ops.borrow_mut();
-                        ops.retain(|op| !matches!(op, Op::Commit { .. }));
+                        ops.retain(|op| !matches!(op, StoreOp::Commit { .. }));
                         drop(ops);
                         self.input(Input::Promoted { epoch });
                     }
                     Err(StoreError::Closed) => self.input(Input::Store(StoreError::Closed)),
                     Err(error) => self.promote_later(&error),
                 },
-                Op::Adopt => self.adopt().await,
-                Op::Close { wipe } => self.end(wipe).await,
+                StoreOp::Adopt => self.adopt().await,
+                StoreOp::Close { wipe } => self.end(wipe).await,
             }
         }
         self.storing.set(false);
@@ -410,32 +410,32 @@ impl Driver {
         }
         // What was asked before the engine knew belongs to the data that is gone; what it asks from
         // now on is for the empty database, which is this client's to write to if the old one was.
-        let (asked, rest): (Vec<Op>, Vec<Op>) = mem::take(&mut *self.ops.borrow_mut())
+        let (asked, rest): (Vec<StoreOp>, Vec<StoreOp>) = mem::take(&mut *self.ops.borrow_mut())
             .into_iter()
-            .partition(|op| matches!(op, Op::Read { .. } | Op::Commit { .. }));
+            .partition(|op| matches!(op, StoreOp::Read { .. } | StoreOp::Commit { .. }));
         {
             let mut ops = self.ops.borrow_mut();
             if self.promoted.get() {
-                ops.push_back(Op::Adopt);
+                ops.push_back(StoreOp::Adopt);
             }
             ops.extend(rest);
         }
         self.input(answer);
         for op in asked {
             match op {
-                Op::Read { op, .. } => {
+                StoreOp::Read { op, .. } => {
                     self.input(Input::Read {
                         op,
                         result: Err(StoreError::Lost),
                     });
                 }
-                Op::Commit { op, .. } => {
+                StoreOp::Commit { op, .. } => {
                     self.input(Input::Committed {
                         op,
                         result: Err(StoreError::Lost),
                     });
                 }
-                Op::Promote | Op::Adopt | Op::Close { .. } => {}
+                StoreOp::Promote | StoreOp::Adopt | StoreOp::Close { .. } => {}
             }
         }
     }

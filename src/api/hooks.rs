@@ -66,10 +66,10 @@ thread_local! {
 }
 
 /// While it lives, a panic is told to these hooks.
-pub(super) struct Witness(Hooks);
+pub(super) struct PanicListener(Hooks);
 
-impl Witness {
-    pub(super) fn new(hooks: &Hooks) -> Witness {
+impl PanicListener {
+    pub(super) fn new(hooks: &Hooks) -> PanicListener {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
             // Whoever listened before, a test's harness for one, still does.
@@ -80,11 +80,11 @@ impl Witness {
             }));
         });
         LIVE.with_borrow_mut(|live| live.push(hooks.clone()));
-        Witness(hooks.clone())
+        PanicListener(hooks.clone())
     }
 }
 
-impl Drop for Witness {
+impl Drop for PanicListener {
     fn drop(&mut self) {
         LIVE.with_borrow_mut(|live| {
             if let Some(at) = live.iter().position(|hooks| *hooks == self.0) {

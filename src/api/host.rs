@@ -7,7 +7,7 @@ use serde_wasm_bindgen::Deserializer;
 use wasm_bindgen::prelude::*;
 
 use super::driver::Driver;
-use super::hooks::{Hooks, Witness};
+use super::hooks::{Hooks, PanicListener};
 use crate::core::Config;
 use crate::core::command::{self, Command};
 use crate::core::net::Error;
@@ -78,7 +78,7 @@ impl Host {
 
 impl Host {
     async fn start(config: JsValue, hooks: Hooks) -> Result<Host, Error> {
-        let witness = Witness::new(&hooks);
+        let witness = PanicListener::new(&hooks);
         let mut config = read::<Config>(config)?.checked()?;
         let net: Rc<dyn Transport> = match config.methods {
             Some(_) => App::new(hooks.clone().unchecked_into()),

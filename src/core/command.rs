@@ -64,7 +64,7 @@ impl Scope {
 /// What becomes of segments on SyncGapOverflow (R4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Policy {
+pub enum OverflowPolicy {
     /// they go
     #[default]
     Clear,
@@ -102,7 +102,7 @@ pub struct Config {
     pub scope: Scope,
     /// what an overflow does
     #[serde(deserialize_with = "overflow")]
-    pub overflow: Policy,
+    pub overflow: OverflowPolicy,
     /// whether the transport has a notification channel
     #[cfg_attr(target_arch = "wasm32", serde(skip))]
     pub can_listen: bool,
@@ -159,7 +159,7 @@ impl Default for Config {
             storage: String::new(),
             notify: Notify::default(),
             scope: Scope::default(),
-            overflow: Policy::default(),
+            overflow: OverflowPolicy::default(),
             can_listen: true,
             can_revalidate: true,
             prefetch: true,
@@ -660,7 +660,7 @@ readers! {
     fallback_poll_interval: u64 = "sync.fallbackPollInterval", |from: D| from.deserialize_f64(DELAY);
     min_pull_interval: u64 = "sync.minPullInterval", |from: D| from.deserialize_f64(Whole(0, DELAY.1));
     pull_limit: u32 = "sync.pullLimit", |from: D| small(from, Whole(1, 100_000));
-    overflow: Policy = "overflow", Policy::deserialize;
+    overflow: OverflowPolicy = "overflow", OverflowPolicy::deserialize;
     prefetch: bool = "prefetch", bool::deserialize;
     page_size: u32 = "pageSize", |from: D| small(from, SCREEN);
     own_page_size: Option<u32> = "pageSize", |from: D| small(from, SCREEN).map(Some);

@@ -1,7 +1,6 @@
 //! What a part sees of the rest while it takes an input: the time, the options, what is stored, what this
 //! client may do; and what it has done: requests, jobs, and what the app is told.
 
-use super::asked::Asked;
 use super::backoff::Backoff;
 use super::command::Config;
 use super::error::{Error, ErrorCode};
@@ -10,6 +9,7 @@ use super::io::Now;
 use super::jobs::JobQueue;
 use super::net::Request;
 use super::out::Out;
+use super::purpose::Purpose;
 use super::standing::Standing;
 use super::tx::Committed;
 
@@ -26,12 +26,12 @@ pub(super) struct Cx<'a> {
 
 impl Cx<'_> {
     /// Asks the backend.
-    pub fn request(&mut self, call: Request, asked: Asked) -> u64 {
+    pub fn request(&mut self, call: Request, asked: Purpose) -> u64 {
         self.request_patiently(call, asked, 1)
     }
 
     /// `patience`: how many times the usual silence it may take; at least 1.
-    pub fn request_patiently(&mut self, call: Request, asked: Asked, patience: u32) -> u64 {
+    pub fn request_patiently(&mut self, call: Request, asked: Purpose, patience: u32) -> u64 {
         debug_assert!(
             self.standing.may_request() || Fault::EditLeavesUnfenced.on(),
             "nothing leaves before the fence is known to be good (R9)"

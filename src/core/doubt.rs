@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::jobs::Job;
 use super::limits::Limits;
 use super::map::{Map, Set};
-use super::tx::Changes;
+use super::tx::CommitDelta;
 
 /// A conversation that was in doubt.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Doubts {
     // ------------------------------------------------------------ driving
 
     /// What a commit says of doubts.
-    pub fn on_commit(&mut self, cx: &Cx, changes: &Changes) {
+    pub fn on_commit(&mut self, cx: &Cx, changes: &CommitDelta) {
         let (now, limits) = (cx.now.mono, &cx.config.limits);
         for id in &changes.doubted {
             self.raise(id, now, limits);

@@ -37,7 +37,7 @@ use super::map::Set;
 use super::out::Out;
 use super::outbox::Outbox;
 use super::reads::Reads;
-use super::snapshot::Shown;
+use super::snapshot::LastSnapshot;
 use super::standing::{Phase, Standing};
 use super::sync::Syncing;
 use super::timeline::{Outlook, Timelines};
@@ -69,7 +69,7 @@ pub struct Engine {
     timelines: Timelines,
     doubts: Doubts,
     out: Out,
-    shown: Shown,
+    shown: LastSnapshot,
     listening: Set<String>,
     jobs: JobQueue,
     /// own messages and commands that come before the database is read
@@ -95,7 +95,7 @@ impl Engine {
             timelines: Timelines::default(),
             doubts: Doubts::default(),
             out: Out::new(seed),
-            shown: Shown::default(),
+            shown: LastSnapshot::default(),
             listening: Set::new(),
             jobs: JobQueue::default(),
             early: Vec::new(),
@@ -129,7 +129,7 @@ impl Engine {
                 let until = now.mono.saturating_add(self.config.request_timeout);
                 self.out.requests.progressed(request, until);
             }
-            Input::Notice { listen, notice } => self.noticed(listen, notice),
+            Input::Notice { listen, notice } => self.on_notice(listen, notice),
             Input::Store(error) => self.on_store_error(error),
             Input::Reopened(detail) => self.out.storage_event("reopened", &detail),
             Input::PutRight(detail) => self.tell_put_right(&detail),
@@ -140,7 +140,7 @@ impl Engine {
         }
         if woke && self.standing.phase == Phase::Ready {
             // After what it wakes with: that may be the answer to what is given up now.
-            self.woke();
+            self.on_wake();
         }
         self.drive();
     }

@@ -137,16 +137,16 @@ events! {
 }
 
 /// An own edit or recall was answered: it is as the update that will come (R3).
-pub fn updated(tx: &mut Tx, message: &Rc<Message>) -> Result<(), Stop> {
+pub fn apply_updated(tx: &mut Tx, message: &Rc<Message>) -> Result<(), Stop> {
     update::apply(message, tx, true)
 }
 
 /// What the list says of a conversation (R11).
-pub fn listed(tx: &mut Tx, patch: &Patch) {
+pub fn apply_listed(tx: &mut Tx, patch: &Patch) {
     conversation::mirror(patch, tx);
 }
 
 /// The account has left this conversation, though no event says so (R11).
-pub fn left(tx: &mut Tx, conversation: &Rc<str>) {
+pub fn apply_left(tx: &mut Tx, conversation: &Rc<str>) {
     removed::remove(conversation, tx);
 }

@@ -17,16 +17,16 @@ use super::records::{Left, Local, Name};
 use super::storage::Durability;
 use super::tx::Commit;
 use super::types::Message;
-use super::wire::batch::Part;
+use super::wire::batch::FeedBatch;
 use super::wire::list::ListPage;
-use super::wire::page::{Changed, Page};
+use super::wire::page::{ChangesPage, Page};
 
 /// One change of the database.
 #[derive(Debug)]
 pub(super) enum Job {
     Batch {
         /// one of each feed
-        parts: Vec<Part>,
+        parts: Vec<FeedBatch>,
         /// it came over the notification channel, not asked for
         pushed: bool,
     },
@@ -36,7 +36,7 @@ pub(super) enum Job {
     },
     Changes {
         fetch: u64,
-        answer: Changed,
+        answer: ChangesPage,
     },
     /// there is no answer to that
     Gone {
@@ -361,7 +361,7 @@ impl JobQueue {
     // ------------------------------------------------------------ what was pushed
 
     /// Whether pushed events wait for their commit.
-    pub fn pushes(&self) -> bool {
+    pub fn has_uncommitted_push(&self) -> bool {
         let pushed = |job: &Job| matches!(job, Job::Batch { pushed: true, .. });
         self.jobs.iter().any(pushed)
     }
@@ -372,19 +372,19 @@ impl JobQueue {
     }
 
     /// The newest of the pushed events that wait for their commit.
-    pub fn last_push(&mut self) -> Option<&mut Part> {
+    pub fn last_push(&mut self) -> Option<&mut FeedBatch> {
         self.jobs.iter_mut().rev().find_map(pushed_part)
     }
 
     /// The same, if it may still grow: its transaction has not begun.
-    pub fn waiting_push(&mut self) -> Option<&mut Part> {
+    pub fn waiting_push(&mut self) -> Option<&mut FeedBatch> {
         let begun = self.committing();
         let last = self.jobs.iter_mut().skip(begun).next_back();
         last.and_then(pushed_part)
     }
 }
 
-fn pushed_part(job: &mut Job) -> Option<&mut Part> {
+fn pushed_part(job: &mut Job) -> Option<&mut FeedBatch> {
     match job {
         Job::Batch {
             parts,

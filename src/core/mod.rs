@@ -32,7 +32,6 @@
     clippy::wildcard_imports
 )]
 
-mod asked;
 mod backoff;
 pub mod block;
 pub mod codec;
@@ -59,6 +58,7 @@ pub mod net;
 pub mod node;
 mod out;
 mod outbox;
+mod purpose;
 mod reads;
 pub mod records;
 mod requests;

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::asked::Asked;
 use super::command::Call;
 use super::error::{Error, ErrorCode};
 use super::io::Effect;
@@ -11,6 +10,7 @@ use super::irregular::Irregular;
 use super::json;
 use super::map::Set;
 use super::net::Request;
+use super::purpose::Purpose;
 use super::requests::Requests;
 
 /// What the app is to be told with the next frame: JSON texts, and which of the stores may have changed.
@@ -109,7 +109,7 @@ impl Out {
         &mut self,
         now: u64,
         call: Request,
-        asked: Asked,
+        asked: Purpose,
         timeout: u64,
         patience: u32,
     ) -> u64 {
@@ -125,7 +125,7 @@ impl Out {
     }
 
     /// Nobody waits for it any more. Answers what it was for.
-    pub fn abort_request(&mut self, request: u64) -> Option<Asked> {
+    pub fn abort_request(&mut self, request: u64) -> Option<Purpose> {
         let asked = self.requests.remove(request)?;
         self.effect(Effect::Abort { request });
         Some(asked)

@@ -6,7 +6,7 @@ use super::map::Set;
 
 /// One thing.
 #[derive(Debug)]
-pub(super) enum Op {
+pub(super) enum ReadOp {
     /// what is stored
     Load,
     /// blocks, for a job or a timeline
@@ -18,7 +18,7 @@ pub(super) enum Op {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
-    under_way: Option<(u64, Op)>,
+    under_way: Option<(u64, ReadOp)>,
     /// blocks that a job or a timeline waits for, and that were not read yet
     wanted: Set<BlockId>,
     /// what is stored could not be read, or says too little yet: it is read again then
@@ -32,17 +32,17 @@ impl Reads {
     }
 
     /// This is asked, under this number. What was asked before is void.
-    pub fn begin(&mut self, number: u64, op: Op) {
-        if let Op::Load = op {
+    pub fn begin(&mut self, number: u64, op: ReadOp) {
+        if let ReadOp::Load = op {
             self.load_at = None;
         }
         self.under_way = Some((number, op));
     }
 
     /// The answer to this number has come. What it was; `None`: it is void.
-    pub fn end(&mut self, number: u64) -> Option<Op> {
+    pub fn end(&mut self, number: u64) -> Option<ReadOp> {
         let (_, op) = self.under_way.take_if(|(at, _)| *at == number)?;
-        if let Op::Blocks(ids) = &op {
+        if let ReadOp::Blocks(ids) = &op {
             for id in ids {
                 self.wanted.remove(id);
             }
@@ -58,7 +58,8 @@ impl Reads {
 
     /// The same, but for a read of what is stored.
     pub fn forget_but_load(&mut self) {
-        self.under_way.take_if(|(_, op)| !matches!(op, Op::Load));
+        self.under_way
+            .take_if(|(_, op)| !matches!(op, ReadOp::Load));
     }
 
     /// These blocks are to be read.

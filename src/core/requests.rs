@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::asked::Asked;
 use super::command::Call;
 use super::fault::Fault;
 use super::map::Map;
 use super::net::Request;
+use super::purpose::Purpose;
 
 /// ms of silence after which a request has failed, however patient it is: what waits behind it waits no
 /// longer (R14).
@@ -14,8 +14,8 @@ const MOST_SILENCE: u64 = 240_000;
 
 /// A request under way.
 #[derive(Debug)]
-struct Pending {
-    asked: Asked,
+struct InFlight {
+    asked: Purpose,
     until: u64,
     /// when the usual silence is over, where it may take longer
     usual: u64,
@@ -35,7 +35,7 @@ pub(super) struct Counts {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    pending: Map<u64, Pending>,
+    in_flight: Map<u64, InFlight>,
     counts: Counts,
     /// when the last one left or was answered
     idle_since: u64,
@@ -48,7 +48,7 @@ impl Requests {
         now: u64,
         request: u64,
         call: &Request,
-        asked: Asked,
+        asked: Purpose,
         timeout: u64,
         patience: u32,
     ) {
@@ -65,12 +65,12 @@ impl Requests {
                 .into_iter()
                 .fold(now, u64::saturating_add)
         };
-        let pending = Pending {
+        let in_flight = InFlight {
             asked,
             until: until(longer),
             usual: until(timeout),
         };
-        self.pending.insert(request, pending);
+        self.in_flight.insert(request, in_flight);
     }
 
     fn count(&mut self, call: &Request) {
@@ -88,77 +88,77 @@ impl Requests {
     }
 
     /// It was answered. What it was for; `None`: nobody waits for it any more.
-    pub fn answered(&mut self, now: u64, request: u64) -> Option<Asked> {
+    pub fn take_answered(&mut self, now: u64, request: u64) -> Option<Purpose> {
         let asked = self.remove(request)?;
         self.idle_since = now;
         Some(asked)
     }
 
     /// Nobody waits for it any more.
-    pub fn remove(&mut self, request: u64) -> Option<Asked> {
-        Some(self.pending.remove(&request)?.asked)
+    pub fn remove(&mut self, request: u64) -> Option<Purpose> {
+        Some(self.in_flight.remove(&request)?.asked)
     }
 
     /// It is being answered: that takes as long as it takes.
     pub fn progressed(&mut self, request: u64, until: u64) {
-        if let Some(pending) = self.pending.get_mut(&request)
+        if let Some(in_flight) = self.in_flight.get_mut(&request)
             && !Fault::ProgressIsNotHeard.on()
         {
-            pending.until = pending.until.max(until);
-            pending.usual = pending.usual.max(until);
+            in_flight.until = in_flight.until.max(until);
+            in_flight.usual = in_flight.usual.max(until);
         }
     }
 
     /// None is late before this: while the machine slept, nobody waited in vain.
     pub fn put_off(&mut self, until: u64) {
-        for pending in self.pending.values_mut() {
-            pending.until = pending.until.max(until);
-            pending.usual = pending.usual.max(until);
+        for in_flight in self.in_flight.values_mut() {
+            in_flight.until = in_flight.until.max(until);
+            in_flight.usual = in_flight.usual.max(until);
         }
     }
 
     /// None is given longer than the usual silence any more.
     pub fn end_patience(&mut self) {
-        for pending in self.pending.values_mut() {
-            pending.until = pending.until.min(pending.usual);
+        for in_flight in self.in_flight.values_mut() {
+            in_flight.until = in_flight.until.min(in_flight.usual);
         }
     }
 
     /// Those that are given longer than the usual silence.
-    pub fn patient(&self) -> impl Iterator<Item = (u64, u64, &Asked)> {
-        let longer = self.pending.iter().filter(|(_, p)| p.usual < p.until);
+    pub fn patient(&self) -> impl Iterator<Item = (u64, u64, &Purpose)> {
+        let longer = self.in_flight.iter().filter(|(_, p)| p.usual < p.until);
         longer.map(|(request, p)| (*request, p.usual, &p.asked))
     }
 
     /// Those that nobody has answered in time.
     pub fn late(&self, now: u64) -> Vec<u64> {
-        let late = self.pending.iter().filter(|(_, p)| p.until <= now);
+        let late = self.in_flight.iter().filter(|(_, p)| p.until <= now);
         late.map(|(request, _)| *request).collect()
     }
 
     /// When the next one is late.
     pub fn due(&self) -> Option<u64> {
-        self.pending.values().map(|p| p.until).min()
+        self.in_flight.values().map(|p| p.until).min()
     }
 
     /// The edit or recall that this call waits for.
     pub fn of_change(&self, of: Call) -> Option<u64> {
-        let change = |asked: &Asked| matches!(asked, Asked::Change { call, .. } if *call == of);
-        let mut all = self.pending.iter();
+        let change = |asked: &Purpose| matches!(asked, Purpose::Change { call, .. } if *call == of);
+        let mut all = self.in_flight.iter();
         all.find(|(_, p)| change(&p.asked)).map(|(r, _)| *r)
     }
 
     /// All of them.
     pub fn all(&self) -> Vec<u64> {
-        self.pending.keys().copied().collect()
+        self.in_flight.keys().copied().collect()
     }
 
     pub fn contains(&self, request: u64) -> bool {
-        self.pending.contains_key(&request)
+        self.in_flight.contains_key(&request)
     }
 
     pub fn len(&self) -> usize {
-        self.pending.len()
+        self.in_flight.len()
     }
 
     pub fn counts(&self) -> Counts {

@@ -2,22 +2,22 @@
 
 use std::rc::Rc;
 
-use super::command::Policy;
+use super::command::OverflowPolicy;
 use super::events::{self, Event};
 use super::fault::Fault;
 use super::jobs::{Job, Own};
 use super::map::Map;
 use super::records::{Local, LocalState};
-use super::sync::List;
+use super::sync::OwedList;
 use super::timeline::{Fetch, Fetches, Wants};
 use super::tx::{Stop, Tx};
-use super::wire::batch::Part;
+use super::wire::batch::FeedBatch;
 
 /// What a job sees besides the database.
 pub(super) struct Context<'a> {
-    pub policy: Policy,
+    pub policy: OverflowPolicy,
     pub fetches: &'a Fetches,
-    pub list: &'a List,
+    pub list: &'a OwedList,
     pub shown: &'a Map<Rc<str>, u64>,
 }
 
@@ -40,10 +40,10 @@ pub(super) fn run(job: &Job, tx: &mut Tx, context: &Context) -> Result<Vec<Event
 
 /// Each conversation by itself: one that is void is asked for again with the next pull.
 fn run_batches(
-    parts: &[Part],
+    parts: &[FeedBatch],
     pushed: bool,
     tx: &mut Tx,
-    policy: Policy,
+    policy: OverflowPolicy,
 ) -> Result<Vec<Event>, Stop> {
     let mut applied = parts.is_empty();
     let mut all = Vec::new();
@@ -138,7 +138,7 @@ fn run_other(job: &Job, tx: &mut Tx, context: &Context) -> Result<(), Stop> {
 fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
     match own {
         Own::Update { message, .. } => {
-            events::updated(tx, message)?;
+            events::apply_updated(tx, message)?;
             tx.doubt_own_clashes(&message.conversation);
             Ok(())
         }

@@ -23,7 +23,7 @@ pub(super) use view::View;
 
 /// What was shown last.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct LastSnapshot {
     status: String,
     conversations: Vec<Rc<Conversation>>,
     outbox: Vec<LocalItem>,
@@ -33,7 +33,7 @@ pub(super) struct Shown {
     changed: Vec<String>,
 }
 
-impl Shown {
+impl LastSnapshot {
     /// How the client stands, where that has changed.
     pub fn status(&mut self, frame: &mut String, status: String) {
         if status != self.status {

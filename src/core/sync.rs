@@ -30,7 +30,7 @@
 //! other parts of the client have to do is returned, as [`Wake`].
 
 mod channel;
-mod crowd;
+mod conversation_limit;
 mod list;
 mod pull;
 mod push;
@@ -38,10 +38,10 @@ mod scope;
 
 use std::rc::Rc;
 
-use super::asked::Pulled;
 use super::command::{Call, Config};
 use super::connectivity::{Back, Hint};
 use super::cx::Cx;
+use super::purpose::PullContext;
 
 use super::error::{Error, ErrorCode};
 use super::events::Event;
@@ -49,12 +49,12 @@ use super::fault::Fault;
 use super::io::Effect;
 use super::jobs::Job;
 use super::net::Notice;
-use super::tx::{Changes, Committed};
+use super::tx::{CommitDelta, Committed};
 use super::wire;
-use super::wire::batch::Part;
+use super::wire::batch::FeedBatch;
 use super::wire::list::ListPage;
-use channel::Link;
-pub(super) use list::List;
+use channel::Channel;
+pub(super) use list::OwedList;
 use list::Page;
 use pull::{Led, Pull};
 
@@ -104,8 +104,8 @@ const STEPS: [Step; 5] = [
 #[derive(Debug, Default)]
 pub(super) struct Syncing {
     pull: Pull,
-    list: List,
-    link: Link,
+    list: OwedList,
+    link: Channel,
 }
 
 impl Syncing {
@@ -151,7 +151,7 @@ impl Syncing {
     }
 
     /// The owed list.
-    pub fn list(&self) -> &List {
+    pub fn list(&self) -> &OwedList {
         &self.list
     }
 
@@ -314,7 +314,7 @@ impl Syncing {
         &mut self,
         cx: &mut Cx,
         request: u64,
-        asked: &Pulled,
+        asked: &PullContext,
         result: Result<String, Error>,
     ) -> Wake {
         let led = self.pull.on_answer(cx, request, asked, result);
@@ -338,13 +338,13 @@ impl Syncing {
     }
 
     /// Batches are committed.
-    pub fn on_applied(&mut self, cx: &mut Cx, parts: &[Part], changes: &Changes) -> Wake {
+    pub fn on_applied(&mut self, cx: &mut Cx, parts: &[FeedBatch], changes: &CommitDelta) -> Wake {
         let led = self.pull.on_applied(cx, parts, changes);
         self.on_led(cx, led)
     }
 
     /// A push is committed.
-    pub fn on_push_applied(&mut self, cx: &mut Cx, parts: &[Part]) {
+    pub fn on_push_applied(&mut self, cx: &mut Cx, parts: &[FeedBatch]) {
         self.pull.acknowledge_pushed(cx, parts);
     }
 
@@ -601,7 +601,7 @@ impl Syncing {
         self.link.forgive();
         self.list.forgive();
         // The channel makes a pull when it is ready: on return one is enough, if that is soon.
-        let soon = Link::is_used(cx) && !self.link.is_open();
+        let soon = Channel::is_used(cx) && !self.link.is_open();
         self.pull.on_return(cx, if soon { READY_SOON } else { 0 });
         wake.max(Wake::TryAgain)
     }

@@ -9,12 +9,13 @@
 //!
 //! - [`window`]: the messages that it holds, as runs
 //! - [`goal`]: what the window is to show, as long as it does not; [`plan`]: how it comes to that
-//! - [`paging`]: pages at its ends; [`tending`]: what it asks for by itself
+//! - [`paging`]: pages at its ends; [`background`]: what it asks for by itself
 //! - [`trouble`]: what went wrong, and when it asks again
 //! - [`unseen`], [`rows`], [`layout`]: what is shown
 //! - [`fetches`]: what is asked of the server, shared between those who want the same
 //! - [`state`], [`driving`]: one timeline; [`timelines`]: all of them
 
+mod background;
 mod driving;
 mod fetches;
 mod goal;
@@ -24,7 +25,6 @@ mod plan;
 mod rows;
 mod source;
 mod state;
-mod tending;
 mod timelines;
 mod trouble;
 mod unseen;

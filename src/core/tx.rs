@@ -35,7 +35,7 @@ use super::map::Set;
 use super::records::{Held, Meta};
 use super::types::{Conversation, Message};
 
-pub use commit::{Change, Changes, Commit};
+pub use commit::{Commit, CommitDelta, ConversationDelta};
 pub use committed::{Committed, Lost, Own};
 pub use replay::{Listed, Replay, newer};
 
@@ -126,7 +126,7 @@ impl<'a> Tx<'a> {
             .or_insert_with(conversation.clone(), || Held::clone(&db.held(conversation)))
     }
 
-    pub(in crate::core) fn change(&mut self, conversation: &Rc<str>) -> &mut Change {
+    pub(in crate::core) fn change(&mut self, conversation: &Rc<str>) -> &mut ConversationDelta {
         self.commit
             .changes
             .conversations

@@ -11,8 +11,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::{
-    Abort, Answer, Hear, Hooks, Listening, Terms, Transport, message_of, promise, too_large,
-    wire_error,
+    Abort, Answer, Hooks, Listening, NoticeHandler, Terms, Transport, message_of, promise,
+    too_large, wire_error,
 };
 use crate::core::net::{ERROR, Error, ErrorCode, Notice, Place, Request, shorten};
 use crate::core::node::{MAX_TEXT, Node};
@@ -61,7 +61,7 @@ impl Transport for App {
         Box::pin(async move { self.ask(call).await })
     }
 
-    fn listen(self: Rc<Self>, hear: Hear) -> Listening {
+    fn listen(self: Rc<Self>, hear: NoticeHandler) -> Listening {
         let (abort, signal) = match Abort::new() {
             Ok(made) => made,
             Err(error) => {
@@ -330,7 +330,7 @@ fn unsaid(thrown: &JsValue) -> Error {
 #[derive(Clone)]
 pub struct NotifySink {
     /// who hears, and the signal that tells the app that nobody does any more
-    open: Rc<RefCell<Option<(Hear, Abort)>>>,
+    open: Rc<RefCell<Option<(NoticeHandler, Abort)>>>,
 }
 
 #[wasm_bindgen]

@@ -14,7 +14,8 @@ use super::json::{Object, list};
 use super::time::{Silence, monotonic};
 use super::token::Tokens;
 use super::{
-    Abort, Answer, Hear, Hooks, Listening, Terms, Transport, message_of, promise, socket, too_large,
+    Abort, Answer, Hooks, Listening, NoticeHandler, Terms, Transport, message_of, promise, socket,
+    too_large,
 };
 use crate::core::command::Scope;
 use crate::core::net::{ERROR_ANSWER, Error, ErrorCode, Place, Request, shorten, wait_of};
@@ -197,7 +198,7 @@ impl Transport for Http {
         Box::pin(async move { self.ask(call, &terms).await })
     }
 
-    fn listen(self: Rc<Self>, hear: Hear) -> Listening {
+    fn listen(self: Rc<Self>, hear: NoticeHandler) -> Listening {
         let (task, handle) = abortable(async move {
             let over = socket::run(&self, &hear).await;
             hear(over);

@@ -29,7 +29,7 @@ pub use app::NotifySink;
 pub type Answer = Pin<Box<dyn Future<Output = Result<String, Error>>>>;
 
 /// Whom notices are told. May be called at once, from within [`Transport::listen`].
-pub type Hear = Rc<dyn Fn(Notice)>;
+pub type NoticeHandler = Rc<dyn Fn(Notice)>;
 
 /// How a request is waited for.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ pub trait Transport {
     }
 
     /// Opens the notification channel, until the guard is dropped or [`Notice::Closed`] was told.
-    fn listen(self: Rc<Self>, hear: Hear) -> Listening;
+    fn listen(self: Rc<Self>, hear: NoticeHandler) -> Listening;
 
     /// The next request asks for a token again.
     fn forget_token(&self);

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use futures_util::{SinkExt, StreamExt};
 use gloo_net::websocket::{Message, State, WebSocketError, futures::WebSocket};
 
-use super::Hear;
+use super::NoticeHandler;
 use super::http::Http;
 use super::json::{Object, list};
 use super::time::{LATE, monotonic, within};
@@ -54,7 +54,7 @@ pub(super) fn acknowledge(socket: &Socket, deliveries: &[String]) -> bool {
 }
 
 /// Keeps a connection until it ends; the reason why. Dropped, it closes the connection.
-pub(super) async fn run(http: &Http, hear: &Hear) -> Notice {
+pub(super) async fn run(http: &Http, hear: &NoticeHandler) -> Notice {
     let closed = |code, why: &str| Notice::Closed(Some(Error::new(code, why)));
     let mut asked_again = false;
     loop {
@@ -154,7 +154,7 @@ impl Channel<'_> {
     }
 
     /// Hears frames until the connection is over.
-    async fn serve(&mut self, hear: &Hear) -> End {
+    async fn serve(&mut self, hear: &NoticeHandler) -> End {
         let mut ping_at = monotonic() + PING;
         // When silence since the last ping is proof that the connection is dead.
         let mut dead_at = None;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use pullcord::core::block;
 use pullcord::core::codec::{Corrupt, Writer};
-use pullcord::core::command::{Command, Policy};
+use pullcord::core::command::{Command, OverflowPolicy};
 use pullcord::core::events;
 use pullcord::core::limits::Limits;
 use pullcord::core::map::Set;
@@ -19,7 +19,7 @@ use pullcord::core::storage::{Read, StoreError, Table};
 use pullcord::core::tx::{Committed, Stop, Tx};
 use pullcord::core::types::{Feed, Message, Seq};
 use pullcord::core::wire;
-use pullcord::core::wire::batch::Part;
+use pullcord::core::wire::batch::FeedBatch;
 use pullcord::core::wire::limits::MAX_BODY;
 use pullcord::core::wire::notification::{Frame, PUSH_MAX};
 use pullcord::core::{Config, Effect, Engine, Input, Now};
@@ -157,10 +157,10 @@ fn ascends(messages: &[Rc<Message>]) {
 pub fn batch(data: &[u8]) {
     let text = text(data);
     let cursors = [("c".into(), "1".to_owned()), ("d".into(), "2".to_owned())];
-    let mut told: Vec<Vec<Part>> = Vec::new();
+    let mut told: Vec<Vec<FeedBatch>> = Vec::new();
     let mut tell = |feed: Feed, asked: Option<&str>, batch| {
         let asked = asked.map(str::to_owned);
-        told.push(vec![Part { feed, asked, batch }]);
+        told.push(vec![FeedBatch { feed, asked, batch }]);
     };
     for asked in [None, Some("1")] {
         if let Some(batch) = read(wire::batch::batch(text, asked)) {
@@ -179,7 +179,7 @@ pub fn batch(data: &[u8]) {
     }
     told.extend(read(wire::batch::batches(text, &cursors)).map(|answer| answer.parts));
     for parts in told {
-        for policy in [Policy::Clear, Policy::Keep] {
+        for policy in [OverflowPolicy::Clear, OverflowPolicy::Keep] {
             let mut disk = Disk::default();
             for part in &parts {
                 // Where it was asked from; what came before it was applied.
@@ -243,7 +243,7 @@ pub fn page(data: &[u8]) {
             Ok(&block)
         );
         let message = block[0].clone();
-        disk.change(|tx| events::updated(tx, &message));
+        disk.change(|tx| events::apply_updated(tx, &message));
     }
 }
 
@@ -369,7 +369,7 @@ pub fn command(data: &[u8]) {
 const MAX_EFFECTS: usize = 1_000;
 
 /// A client over a store that answers at once; whatever else happens, the lines of the input say.
-struct Bench {
+struct Harness {
     engine: Engine,
     store: Memory,
     now: u64,
@@ -379,11 +379,11 @@ struct Bench {
     stopped: bool,
 }
 
-impl Bench {
-    fn new(store: Memory, config: &str) -> Bench {
+impl Harness {
+    fn new(store: Memory, config: &str) -> Harness {
         let default = r#"{"account":"me","promoted":true,"pageSize":3}"#;
         let config = Config::from_json(config).or_else(|_| Config::from_json(default));
-        let mut bench = Bench {
+        let mut harness = Harness {
             engine: Engine::new(config.expect("the default is right"), 1),
             store,
             now: 1_000,
@@ -392,8 +392,8 @@ impl Bench {
             failing: None,
             stopped: false,
         };
-        bench.input(Input::Timer);
-        bench
+        harness.input(Input::Timer);
+        harness
     }
 
     fn input(&mut self, input: Input) {
@@ -453,7 +453,7 @@ impl Bench {
 pub fn engine(data: &[u8]) {
     let mut lines = text(data).lines();
     let config = lines.next().unwrap_or_default().to_owned();
-    let mut b = Bench::new(Memory::new(), &config);
+    let mut b = Harness::new(Memory::new(), &config);
     for line in lines {
         let mut chars = line.chars();
         let kind = chars.next();
@@ -490,7 +490,7 @@ pub fn engine(data: &[u8]) {
                     _ => StoreError::Failed("the disk".into()),
                 });
             }
-            Some('r') => b = Bench::new(b.store, &config),
+            Some('r') => b = Harness::new(b.store, &config),
             Some('p') => {
                 let epoch = b.store.fence();
                 b.input(Input::Promoted { epoch });
@@ -503,11 +503,11 @@ pub fn engine(data: &[u8]) {
             _ => {}
         }
         if b.stopped {
-            b = Bench::new(b.store, &config);
+            b = Harness::new(b.store, &config);
         }
     }
     loaded(&b.store);
-    let mut b = Bench::new(b.store, &config);
+    let mut b = Harness::new(b.store, &config);
     let open = r#"{"op":"open","timeline":1,"conversation":"c"}"#;
     let open = Command::from_json(open).expect("a command that is right");
     b.input(Input::Command(open));

@@ -3,12 +3,12 @@
 use pullcord::core::storage::StoreError;
 use serde_json::json;
 
-use super::bench::{Bench, after, new, update};
+use super::harness::{Harness, after, new, update};
 use super::support::{is_history, is_pull, opened};
 
 #[test]
 fn the_first_sign_in_reads_the_list_and_no_messages() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     assert_eq!(
         b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"})),
         None

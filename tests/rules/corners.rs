@@ -3,7 +3,7 @@
 use pullcord::core::net::{Error, ErrorCode, Request};
 use serde_json::json;
 
-use super::bench::{Bench, after, message, state};
+use super::harness::{Harness, after, message, state};
 use super::support::{is_history, is_send, opened};
 
 #[test]
@@ -65,7 +65,7 @@ fn one_client_id_in_two_conversations_is_two_messages() {
 
 #[test]
 fn position_zero_is_the_start() {
-    let mut b = Bench::signed_in(0);
+    let mut b = Harness::signed_in(0);
     b.open();
     b.answer_page(&[0], true, false);
     assert_eq!(b.segments(), "|0 0]>");
@@ -91,7 +91,7 @@ fn what_the_same_batch_trims_is_no_news() {
 
 #[test]
 fn the_list_is_read_at_the_first_sign_in_though_it_is_called_no_overflow() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [state(0, 9)], "cursor": "1", "hasMore": false}));
     b.answer_list(json!({"conversations": [{"id": "c"}], "next": null}));
     assert_eq!(b.status["listed"], json!(true));

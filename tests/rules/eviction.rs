@@ -3,12 +3,12 @@
 use pullcord::core::storage::StoreError;
 use serde_json::json;
 
-use super::bench::{Bench, after};
+use super::harness::{Harness, after};
 use super::support::opened;
 
 #[test]
 fn what_is_evicted_is_fetched_again_and_never_claimed() {
-    let mut b = Bench::with(json!({"maxMessages": 300, "pageSize": 100}));
+    let mut b = Harness::with(json!({"maxMessages": 300, "pageSize": 100}));
     b.sign_in(1000);
     b.open();
     let page = |range: std::ops::RangeInclusive<u64>| range.collect::<Vec<_>>();

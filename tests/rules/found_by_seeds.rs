@@ -6,7 +6,7 @@ use pullcord::core::storage::StoreError;
 use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, after, message, new, state, version};
+use super::harness::{Harness, after, message, new, state, version};
 use super::support::{is_history, is_pull};
 
 fn is_around(call: &Request) -> bool {
@@ -19,7 +19,7 @@ fn is_around(call: &Request) -> bool {
     )
 }
 
-fn jump(b: &mut Bench, to: Value) -> u64 {
+fn jump(b: &mut Harness, to: Value) -> u64 {
     b.call(json!({"op": "jump", "timeline": 1, "to": to}))
 }
 
@@ -27,13 +27,13 @@ fn around(seq: u64) -> Value {
     json!({"around": seq.to_string()})
 }
 
-fn anchor(b: &Bench) -> Option<&str> {
+fn anchor(b: &Harness) -> Option<&str> {
     b.view()["anchor"]["key"].as_str()
 }
 
 /// "c" open at its newest end, 50 55 60.
-fn at_the_end() -> Bench {
-    let mut b = Bench::signed_in(60);
+fn at_the_end() -> Harness {
+    let mut b = Harness::signed_in(60);
     b.open();
     b.answer_page(&[50, 55, 60], true, false);
     assert_eq!(b.shown(), "50 55 60");
@@ -109,7 +109,7 @@ fn a_jump_given_up_for_the_latest_goes_to_its_message_when_that_comes() {
 
 #[test]
 fn a_jump_to_what_a_kept_segment_lacks_asks_for_it() {
-    let mut b = Bench::with(json!({"overflow": "keep"}));
+    let mut b = Harness::with(json!({"overflow": "keep"}));
     b.sign_in(9);
     b.open();
     b.answer_page(&[2, 4, 6, 7, 8, 9], true, false);
@@ -136,7 +136,7 @@ fn a_jump_to_what_a_kept_segment_lacks_asks_for_it() {
 
 #[test]
 fn a_jump_to_where_nothing_is_held_says_that_it_is_offline() {
-    let mut b = Bench::with(json!({"overflow": "keep"}));
+    let mut b = Harness::with(json!({"overflow": "keep"}));
     b.sign_in(0);
     b.open();
     b.answer_page(&[], false, false);
@@ -151,7 +151,7 @@ fn a_jump_to_where_nothing_is_held_says_that_it_is_offline() {
 
 #[test]
 fn what_a_jump_to_the_first_unread_waits_with_is_not_evicted() {
-    let mut b = Bench::with(json!({"maxMessages": 3}));
+    let mut b = Harness::with(json!({"maxMessages": 3}));
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     b.answer_list(json!({"conversations": [{"id": "c", "unread": 6, "lastSeq": 60, "sort": 60}], "next": null}));
     b.open();
@@ -170,7 +170,7 @@ fn what_a_jump_to_the_first_unread_waits_with_is_not_evicted() {
 
 #[test]
 fn a_load_right_after_a_jump_does_not_let_go_of_where_it_went() {
-    let mut b = Bench::signed_in(60);
+    let mut b = Harness::signed_in(60);
     b.command(
         json!({"op": "open", "timeline": 1, "conversation": "c", "pageSize": 2, "maxItems": 4}),
     );
@@ -196,7 +196,7 @@ fn a_load_right_after_a_jump_does_not_let_go_of_where_it_went() {
 
 #[test]
 fn a_window_that_was_trimmed_away_shows_what_there_is() {
-    let mut b = Bench::signed_in(60);
+    let mut b = Harness::signed_in(60);
     b.open();
     b.answer_page(&[50, 55, 60], true, false);
     let call = jump(&mut b, around(4));
@@ -214,7 +214,7 @@ fn a_window_that_was_trimmed_away_shows_what_there_is() {
 
 #[test]
 fn a_copy_that_is_shown_is_not_replaced_by_an_older_one_after_an_overflow() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     b.answer_history(
         json!({"messages": [message(7), version(8, 3), message(9)], "hasBefore": true, "hasAfter": false}),
@@ -236,7 +236,7 @@ fn a_copy_that_is_shown_is_not_replaced_by_an_older_one_after_an_overflow() {
 
 #[test]
 fn what_is_kept_above_the_newest_end_is_not_there_any_more() {
-    let mut b = Bench::with(json!({"overflow": "keep"}));
+    let mut b = Harness::with(json!({"overflow": "keep"}));
     b.sign_in(5);
     b.open();
     b.answer_page(&[2, 4], false, false);
@@ -284,7 +284,7 @@ fn what_is_kept_above_the_newest_end_is_not_there_any_more() {
 
 #[test]
 fn a_load_that_finds_half_and_fails_says_so_also_where_a_window_comes_with_it() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     b.answer_page(&[7, 8, 9], true, false);
     b.load("older");
@@ -303,7 +303,7 @@ fn a_load_that_finds_half_and_fails_says_so_also_where_a_window_comes_with_it() 
 
 #[test]
 fn pages_ahead_and_eviction_do_not_chase_each_other() {
-    let mut b = Bench::with(
+    let mut b = Harness::with(
         json!({"maxMessages": 3, "prefetch": true, "pollInterval": 1_000, "fallbackPollInterval": 1_000}),
     );
     b.sign_in(90);
@@ -332,18 +332,18 @@ fn pages_ahead_and_eviction_do_not_chase_each_other() {
 
 // ---------------------------------------------------------------- R13: the cache and the disk
 
-fn cached(b: &mut Bench) -> u64 {
+fn cached(b: &mut Harness) -> u64 {
     b.inspect()["cachedMessages"].as_u64().expect("a count")
 }
 
-fn told(b: &Bench, kind: &str) -> usize {
+fn told(b: &Harness, kind: &str) -> usize {
     let is = |event: &&Value| event["type"] == json!("storage") && event["detail"]["kind"] == kind;
     b.events.iter().filter(is).count()
 }
 
 /// 5,000 messages of "c" are held, none is shown, and the disk is full.
-fn full_disk() -> Bench {
-    let mut b = Bench::with(json!({"pageSize": 200}));
+fn full_disk() -> Harness {
+    let mut b = Harness::with(json!({"pageSize": 200}));
     b.sign_in(6000);
     b.open();
     b.answer_page(&(5801..=6000).collect::<Vec<_>>(), true, false);
@@ -415,7 +415,7 @@ fn that_a_list_was_opened_is_not_worth_an_eviction() {
 
 #[test]
 fn more_than_is_to_be_held_and_all_of_it_shown_is_not_looked_through_at_each_commit() {
-    let mut b = Bench::with(json!({"maxMessages": 200, "pageSize": 100}));
+    let mut b = Harness::with(json!({"maxMessages": 200, "pageSize": 100}));
     b.sign_in(1000);
     b.open();
     for top in [1000, 900, 800, 700] {

@@ -3,7 +3,7 @@
 use pullcord::core::net::{Notice, Request};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, after, message};
+use super::harness::{Harness, after, message};
 use super::support::{is_history, is_list, is_pull, opened};
 
 fn batch(events: Value, cursor: &str) -> Value {
@@ -12,7 +12,7 @@ fn batch(events: Value, cursor: &str) -> Value {
 
 /// Answers every pull with what `next` makes of its number, for half an hour of the client's. Gives how
 /// many it asked.
-fn half_an_hour(b: &mut Bench, next: impl Fn(u64) -> Value) -> u64 {
+fn half_an_hour(b: &mut Harness, next: impl Fn(u64) -> Value) -> u64 {
     b.call(json!({"op": "sync"}));
     let mut pulls = 0;
     for _ in 0..1_800 {
@@ -28,7 +28,7 @@ fn half_an_hour(b: &mut Bench, next: impl Fn(u64) -> Value) -> u64 {
 }
 
 /// The server is good again.
-fn recovers(b: &mut Bench) {
+fn recovers(b: &mut Harness) {
     b.wait(300_000);
     b.answer_pull(json!({"events": [after(9, 10)], "cursor": "good", "hasMore": false}));
     assert_eq!(b.shown(), "7 8 9 10");
@@ -104,7 +104,7 @@ fn an_overflow_with_each_batch_is_no_news() {
 
 #[test]
 fn a_list_that_names_new_conversations_without_end_is_given_up() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     let mut pages = 0;
     while b.is_asked(is_list) {
@@ -132,7 +132,7 @@ fn a_list_that_names_new_conversations_without_end_is_given_up() {
 
 #[test]
 fn notifications_that_name_conversations_without_end_make_one_pull_of_all() {
-    let mut b = super::ways::by_conversation();
+    let mut b = super::scopes::by_conversation();
     for n in 0..100 {
         let conversations = (0..100).map(|i| format!("x{n}-{i}")).collect();
         b.notice(Notice::Notify {

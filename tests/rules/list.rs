@@ -3,11 +3,11 @@
 use pullcord::core::net::Request;
 use serde_json::json;
 
-use super::bench::{Bench, state};
+use super::harness::{Harness, state};
 
 #[test]
 fn an_event_wins_over_the_page_of_the_list_that_it_overtakes() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     b.sync(json!([state(5, 10)]), "2");
     b.answer_list(
@@ -24,7 +24,7 @@ fn an_event_wins_over_the_page_of_the_list_that_it_overtakes() {
 
 #[test]
 fn the_owed_list_begins_again_after_a_crash() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     b.answer_list(json!({"conversations": [{"id": "c", "sort": 1}], "next": "p2"}));
     let b = b.restart();
@@ -35,7 +35,7 @@ fn the_owed_list_begins_again_after_a_crash() {
 
 #[test]
 fn a_conversation_that_the_list_lacks_goes_only_after_a_later_pull_has_caught_up() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.overflow(json!("all"), json!([]), "50");
     b.answer_list(json!({"conversations": [], "next": null}));
     assert_eq!(

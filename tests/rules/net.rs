@@ -1,6 +1,6 @@
 //! What the network says: time-outs, closed channels, answers that may have been acted upon.
 
-use super::bench::Bench;
+use super::harness::Harness;
 use super::support::{is_edit, is_history, is_send, opened};
 use pullcord::core::Input;
 use pullcord::core::net::{Error, ErrorCode, Notice};
@@ -8,8 +8,8 @@ use pullcord::core::storage::StoreError;
 use serde_json::json;
 
 /// Signed in, with a time-out of 10 s.
-fn impatient() -> Bench {
-    let mut b = Bench::with(json!({"requestTimeout": 10_000}));
+fn impatient() -> Harness {
+    let mut b = Harness::with(json!({"requestTimeout": 10_000}));
     b.sign_in(9);
     b
 }
@@ -84,7 +84,7 @@ fn what_is_large_may_take_longer_to_be_sent() {
 fn clients_whose_server_has_closed_all_channels_do_not_come_back_together() {
     let mut back = Vec::new();
     for before in 0..20u64 {
-        let mut b = Bench::with(json!({"notify": "socket", "pollInterval": 60_000}));
+        let mut b = Harness::with(json!({"notify": "socket", "pollInterval": 60_000}));
         b.sign_in(9);
         b.notice(Notice::Ready);
         // Draws differ from client to client.
@@ -130,7 +130,7 @@ fn a_client_that_another_one_has_fenced_shows_what_it_has_and_works_when_it_is_i
 
 #[test]
 fn a_page_that_comes_back_pulls_once_and_not_again_when_its_channel_is_ready() {
-    let mut b = Bench::with(json!({"notify": "socket", "pollInterval": 60_000}));
+    let mut b = Harness::with(json!({"notify": "socket", "pollInterval": 60_000}));
     b.sign_in(9);
     b.notice(Notice::Ready);
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));

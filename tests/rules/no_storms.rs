@@ -4,11 +4,11 @@ use pullcord::core::net::{Error, ErrorCode, Request};
 use pullcord::core::storage::StoreError;
 use serde_json::json;
 
-use super::bench::{Bench, after};
+use super::harness::{Harness, after};
 use super::support::{is_pull, network, opened};
 
 /// Answers pulls, and fails what else is asked for, until nothing is. Gives how often that was.
-fn fail_all_but_pulls(b: &mut Bench) -> usize {
+fn fail_all_but_pulls(b: &mut Harness) -> usize {
     let mut failed = 0;
     for _ in 0..100 {
         if b.is_asked(is_pull) {
@@ -32,7 +32,7 @@ fn a_send_that_finds_no_server_waits_out_its_backoff_though_pulls_are_answered()
 
 #[test]
 fn a_page_that_finds_no_server_waits_out_its_backoff_though_pulls_are_answered() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     assert_eq!(fail_all_but_pulls(&mut b), 1);
     b.wait(2_000);
@@ -64,7 +64,7 @@ fn a_disk_that_has_no_room_even_to_make_room_fails_what_needed_it() {
 
 #[test]
 fn a_conversation_list_that_goes_in_a_circle_is_a_protocol_error() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     let is_list = |call: &Request| matches!(call, Request::Conversations { .. });
     for next in ["a", "b"].into_iter().cycle().take(200) {
@@ -79,7 +79,7 @@ fn a_conversation_list_that_goes_in_a_circle_is_a_protocol_error() {
 #[test]
 fn what_the_old_token_was_refused_is_asked_for_with_the_new_one() {
     let unauthorized = || Error::new(ErrorCode::Unauthorized, "401");
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.call(json!({"op": "sync"}));
     b.fail(unauthorized(), is_pull);
     assert_eq!(b.status["connection"], json!("needs-auth"));

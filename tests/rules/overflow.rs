@@ -4,7 +4,7 @@ use pullcord::core::net::Place;
 use pullcord::core::types::Seq;
 use serde_json::json;
 
-use super::bench::{new, state};
+use super::harness::{new, state};
 use super::support::opened;
 
 #[test]

@@ -3,7 +3,7 @@
 use pullcord::core::net::{Error, Request};
 use serde_json::json;
 
-use super::bench::{after, message, state, version};
+use super::harness::{after, message, state, version};
 use super::support::{is_send, network, opened};
 
 #[test]

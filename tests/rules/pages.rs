@@ -4,7 +4,7 @@ use pullcord::core::net::Place;
 use pullcord::core::types::Seq;
 use serde_json::json;
 
-use super::bench::{Bench, after, update};
+use super::harness::{Harness, after, update};
 use super::support::{is_history, opened};
 
 #[test]
@@ -69,7 +69,7 @@ fn an_update_that_overtakes_its_page_is_replayed_onto_it() {
 
 #[test]
 fn a_message_that_overtakes_the_latest_page_continues_it() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     b.sync(json!([after(9, 10)]), "2");
     b.answer_page(&[7, 8, 9], true, false);
@@ -82,7 +82,7 @@ fn a_message_that_overtakes_the_latest_page_continues_it() {
 /// Found by the simulation (seed 908): the segment that the page goes on from has moved over it.
 #[test]
 fn a_page_that_a_trim_has_passed_leaves_nothing_below_it() {
-    let mut b = Bench::signed_in(20);
+    let mut b = Harness::signed_in(20);
     b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "start": {"around": "2"}, "pageSize": 3, "maxItems": 100}));
     b.answer_page(&[1, 2, 3], false, true);
     b.load("newer");
@@ -96,7 +96,7 @@ fn a_page_that_a_trim_has_passed_leaves_nothing_below_it() {
 
 #[test]
 fn an_overflow_discards_the_page_that_was_asked_for_before_it() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     let (old, _) = b
         .asked

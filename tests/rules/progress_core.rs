@@ -5,7 +5,7 @@ use pullcord::core::Input;
 use pullcord::core::net::Request;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, after, message, state, version};
+use super::harness::{Harness, after, message, state, version};
 use super::support::is_pull;
 
 fn of(conversation: &str, seq: u64, version: u64) -> Value {
@@ -15,8 +15,8 @@ fn of(conversation: &str, seq: u64, version: u64) -> Value {
 }
 
 /// A client that holds one live block of each of so many conversations, reloaded: none is in memory.
-fn many(conversations: u64) -> Bench {
-    let mut b = Bench::new();
+fn many(conversations: u64) -> Harness {
+    let mut b = Harness::new();
     let id = |i: u64| format!("c{i:04}");
     let list: Vec<Value> = (0..conversations)
         .map(|i| json!({"id": id(i), "unread": 0, "lastSeq": null, "sort": i}))
@@ -85,7 +85,7 @@ fn what_a_job_needs_stays_in_memory_however_little_may_be_cached() {
 
 #[test]
 fn a_window_larger_than_the_cache_is_let_go_and_opened_again() {
-    let mut b = Bench::with(json!({"pageSize": 50}));
+    let mut b = Harness::with(json!({"pageSize": 50}));
     b.limit(|limits| {
         limits.block_messages = 2;
         limits.cached_bytes = 1;
@@ -109,7 +109,7 @@ fn a_window_larger_than_the_cache_is_let_go_and_opened_again() {
 
 #[test]
 fn a_block_never_grows_past_its_bytes_by_edits() {
-    let mut b = Bench::signed_in(3);
+    let mut b = Harness::signed_in(3);
     b.limit(|limits| limits.block_bytes = 1_000);
     let mut b = b.restart();
     b.open();
@@ -131,8 +131,8 @@ fn a_block_never_grows_past_its_bytes_by_edits() {
 // ---------------------------------------------------------------- promotion
 
 /// A second client on the store of the first, waiting.
-fn second(first: &Bench) -> Bench {
-    let mut second = Bench::with(json!({"promoted": false}));
+fn second(first: &Harness) -> Harness {
+    let mut second = Harness::with(json!({"promoted": false}));
     second.store = first.store.clone();
     let mut second = second.restart();
     second.open();
@@ -140,7 +140,7 @@ fn second(first: &Bench) -> Bench {
 }
 
 /// What the first has stored is the second's store too: the test has one writer at a time.
-fn hand_over(from: &Bench, to: &mut Bench) {
+fn hand_over(from: &Harness, to: &mut Harness) {
     to.store = from.store.clone();
     let epoch = to.store.fence();
     to.input(Input::Promoted { epoch });
@@ -148,7 +148,7 @@ fn hand_over(from: &Bench, to: &mut Bench) {
 
 #[test]
 fn a_client_that_is_promoted_asks_nothing_before_it_has_read_again() {
-    let mut first = Bench::signed_in(9);
+    let mut first = Harness::signed_in(9);
     first.sync(json!([after(9, 10)]), "2");
     let mut waiting = second(&first);
     first.sync(json!([after(10, 11)]), "3");
@@ -165,7 +165,7 @@ fn a_client_that_is_promoted_asks_nothing_before_it_has_read_again() {
 
 #[test]
 fn a_message_that_the_other_client_discarded_is_not_delivered_by_the_one_that_is_promoted() {
-    let mut first = Bench::signed_in(9);
+    let mut first = Harness::signed_in(9);
     first.command(json!({"op": "network", "online": false}));
     first.send_to("c", "a");
     let mut waiting = second(&first);
@@ -181,7 +181,7 @@ fn a_message_that_the_other_client_discarded_is_not_delivered_by_the_one_that_is
 
 #[test]
 fn a_conversation_that_came_back_while_another_client_wrote_is_shown_by_who_is_promoted() {
-    let first = Bench::signed_in(9);
+    let first = Harness::signed_in(9);
     let mut b = second(&first);
     hand_over(&first, &mut b);
     b.sync(json!([{"type": "removed", "conversation": "c"}]), "2");
@@ -196,7 +196,7 @@ fn a_conversation_that_came_back_while_another_client_wrote_is_shown_by_who_is_p
 
 #[test]
 fn a_message_written_while_waiting_takes_no_other_ones_place() {
-    let mut first = Bench::signed_in(9);
+    let mut first = Harness::signed_in(9);
     first.command(json!({"op": "network", "online": false}));
     let mut waiting = second(&first);
     waiting.send_to("c", "mine");
@@ -211,7 +211,7 @@ fn a_message_written_while_waiting_takes_no_other_ones_place() {
 
 #[test]
 fn a_client_that_never_wrote_restores_nothing_into_an_empty_database() {
-    let mut first = Bench::signed_in(9);
+    let mut first = Harness::signed_in(9);
     first.command(json!({"op": "network", "online": false}));
     first.send_to("c", "a");
     let mut waiting = second(&first);
@@ -223,7 +223,7 @@ fn a_client_that_never_wrote_restores_nothing_into_an_empty_database() {
 
 #[test]
 fn a_client_that_slept_asks_the_fence_before_anything_leaves() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     // Another client has the account meanwhile.
     b.store.fence();
     // Its timer is more than 2 s late.
@@ -236,7 +236,7 @@ fn a_client_that_slept_asks_the_fence_before_anything_leaves() {
 
 #[test]
 fn a_client_that_slept_while_it_read_what_is_stored_asks_the_fence_too() {
-    let first = Bench::signed_in(9);
+    let first = Harness::signed_in(9);
     let mut b = second(&first);
     b.reads_are_slow = true;
     hand_over(&first, &mut b);
@@ -251,8 +251,8 @@ fn a_client_that_slept_while_it_read_what_is_stored_asks_the_fence_too() {
 
 #[test]
 fn what_was_asked_of_the_fence_before_a_nap_says_nothing_of_after_it() {
-    let mut b = Bench::signed_in(9);
-    let sleep = |b: &mut Bench| {
+    let mut b = Harness::signed_in(9);
+    let sleep = |b: &mut Harness| {
         b.command(json!({"op": "freeze"}));
         b.command(json!({"op": "resume"}));
     };
@@ -270,7 +270,7 @@ fn what_was_asked_of_the_fence_before_a_nap_says_nothing_of_after_it() {
 
 #[test]
 fn a_client_that_slept_and_is_still_the_writer_goes_on() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.wait(7_300_000);
     b.answer_pull(json!({"events": [], "cursor": "2", "hasMore": false}));
     assert_eq!(b.stopped, None);
@@ -279,7 +279,7 @@ fn a_client_that_slept_and_is_still_the_writer_goes_on() {
 
 #[test]
 fn a_client_that_let_go_asks_and_writes_nothing_until_it_is_promoted_again() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.sync(json!([after(9, 10)]), "2");
     b.call(json!({"op": "sync"}));
     assert!(b.is_asked(is_pull));
@@ -299,7 +299,7 @@ fn a_client_that_let_go_asks_and_writes_nothing_until_it_is_promoted_again() {
 
 #[test]
 fn each_commit_has_the_next_number_and_the_writers_epoch() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     let before = b.stamp();
     b.sync(json!([after(9, 10)]), "2");
     let after_one = b.stamp();

@@ -5,7 +5,7 @@ use pullcord::core::storage::StoreError;
 use pullcord::core::types::Seq;
 use serde_json::json;
 
-use super::bench::{Bench, after, message, new, state, version};
+use super::harness::{Harness, after, message, new, state, version};
 use super::support::{is_mark, is_pull, is_send, network, opened};
 
 fn status(status: u16) -> Error {
@@ -20,7 +20,7 @@ fn names(client_id: &str) -> impl Fn(&Request) -> bool {
     move |call| matches!(call, Request::Send { client_id: id, .. } if id == client_id)
 }
 
-impl Bench {
+impl Harness {
     /// Numbers of the requests under way that are such.
     fn requests(&self, which: impl Fn(&Request) -> bool) -> Vec<u64> {
         let asked = self.asked.iter().filter(|(_, call)| which(call));
@@ -29,7 +29,7 @@ impl Bench {
 }
 
 /// What is being sent, by `clientId`.
-fn sending(b: &Bench) -> Vec<&str> {
+fn sending(b: &Harness) -> Vec<&str> {
     let named = |(_, call): &'_ (u64, Request)| matches!(call, Request::Send { .. });
     let sends = b.asked.iter().filter(|asked| named(asked));
     sends
@@ -40,17 +40,17 @@ fn sending(b: &Bench) -> Vec<&str> {
         .collect()
 }
 
-fn send_to(b: &mut Bench, conversation: &str, client_id: &str) -> u64 {
+fn send_to(b: &mut Harness, conversation: &str, client_id: &str) -> u64 {
     let body = json!({"text": client_id}).to_string();
     b.call(json!({"op": "send", "conversation": conversation, "body": body, "clientId": client_id}))
 }
 
-fn discard(b: &mut Bench, client_id: &str) -> Option<Result<serde_json::Value, String>> {
+fn discard(b: &mut Harness, client_id: &str) -> Option<Result<serde_json::Value, String>> {
     let call = b.call(json!({"op": "discard", "clientId": client_id}));
     b.result(call)
 }
 
-fn mark(b: &mut Bench, seq: u64) -> u64 {
+fn mark(b: &mut Harness, seq: u64) -> u64 {
     b.call(json!({"op": "mark-read", "conversation": "c", "seq": seq.to_string()}))
 }
 
@@ -62,13 +62,13 @@ fn echo(client_id: &str, prev: u64, seq: u64) -> serde_json::Value {
 }
 
 /// What the app is told of new messages.
-fn news(b: &Bench) -> usize {
+fn news(b: &Harness) -> usize {
     let news = b.events.iter().filter(|e| e["type"] == json!("messages"));
     news.count()
 }
 
 /// The server fails over `poison` each time, and answers the rest by `takes`, for that many minutes.
-fn minutes(b: &mut Bench, minutes: u64, poison: &str, takes: bool) -> Vec<String> {
+fn minutes(b: &mut Harness, minutes: u64, poison: &str, takes: bool) -> Vec<String> {
     let mut taken = Vec::new();
     let mut seq = 100;
     for _ in 0..minutes * 60 {
@@ -198,7 +198,7 @@ fn two_that_the_server_fails_over_let_the_third_go() {
 
 #[test]
 fn silence_never_makes_it_fail_and_is_waited_for_longer_each_time() {
-    let mut b = Bench::with(json!({"requestTimeout": 10_000}));
+    let mut b = Harness::with(json!({"requestTimeout": 10_000}));
     b.sign_in(9);
     b.send("a");
     send_to(&mut b, "d", "b");
@@ -232,7 +232,7 @@ fn silence_never_makes_it_fail_and_is_waited_for_longer_each_time() {
 
 #[test]
 fn what_the_network_has_lost_is_sent_again_when_somebody_comes_back() {
-    let mut b = Bench::with(json!({"requestTimeout": 10_000, "notify": "socket"}));
+    let mut b = Harness::with(json!({"requestTimeout": 10_000, "notify": "socket"}));
     b.sign_in(9);
     b.notice(Notice::Ready);
     send_to(&mut b, "d", "a");
@@ -254,7 +254,7 @@ fn what_the_network_has_lost_is_sent_again_when_somebody_comes_back() {
     // It may take 160 s now, but for somebody who comes back.
     (0..30).for_each(|_| b.wait(1_000));
     assert_eq!(b.requests(names("a")), before);
-    let comes_back = |b: &mut Bench| {
+    let comes_back = |b: &mut Harness| {
         b.command(json!({"op": "visibility", "hidden": true}));
         b.command(json!({"op": "visibility", "hidden": false}));
     };
@@ -381,7 +381,7 @@ fn an_answer_is_of_the_message_that_it_was_asked_for() {
     b.send("a");
     b.fail(network(), is_send);
     // Another client sends what waits here, and its user writes on.
-    let mut other = Bench::with(json!({}));
+    let mut other = Harness::with(json!({}));
     other.store = b.store.clone();
     let mut other = other.restart();
     other.accept(10);
@@ -494,7 +494,7 @@ fn an_edit_says_whether_it_may_have_been_done_all_the_same() {
         (Some(Err("protocol".into())), true)
     );
     // Never answered.
-    let mut b = Bench::with(json!({"requestTimeout": 10_000}));
+    let mut b = Harness::with(json!({"requestTimeout": 10_000}));
     b.sign_in(9);
     let call = b.call(edit.clone());
     b.wait(10_000);
@@ -547,7 +547,7 @@ fn a_thousand_read_marks_leave_a_few_at_a_time() {
     }
     b.command(json!({"op": "network", "online": true}));
     b.wait(1_000);
-    let marks = |b: &Bench| b.asked.iter().filter(|(_, call)| is_mark(call)).count();
+    let marks = |b: &Harness| b.asked.iter().filter(|(_, call)| is_mark(call)).count();
     assert!(b.is_asked(is_pull));
     assert!((1..=3).contains(&marks(&b)), "{} marks", marks(&b));
     assert!(
@@ -565,7 +565,7 @@ fn a_thousand_read_marks_leave_a_few_at_a_time() {
 
 #[test]
 fn what_has_failed_takes_no_ones_place() {
-    let mut b = Bench::with(json!({"requestTimeout": 60_000}));
+    let mut b = Harness::with(json!({"requestTimeout": 60_000}));
     b.sign_in(9);
     for i in 0..10 {
         send_to(&mut b, &format!("silent{i}"), &format!("silent{i}"));
@@ -635,7 +635,7 @@ fn a_list_of_which_nothing_is_left_can_be_marked_read() {
 
 #[test]
 fn a_list_of_which_nothing_is_known_yet_marks_nothing() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     let call = b.call(json!({"op": "mark-read", "conversation": "c", "timeline": 1}));
     assert_eq!(b.result(call), Some(Ok(json!(null))));
@@ -699,7 +699,7 @@ fn what_is_stored_is_sent_also_where_no_more_can_be_stored() {
 
 #[test]
 fn a_name_is_remembered_until_a_thousand_more_have_left() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     for i in 0..1_100_u64 {
         b.send(&format!("m{i}"));
         b.accept(10 + i);
@@ -720,7 +720,7 @@ fn a_name_is_remembered_until_a_thousand_more_have_left() {
 fn a_place_is_never_given_again() {
     use pullcord::core::storage::{Read, Table, Write};
     let table = Table::Outbox;
-    let places = |b: &Bench| {
+    let places = |b: &Harness| {
         let keys = b.store.read(&[Read::Keys { table }]).expect("it is read");
         let own = keys[0].values.iter().filter(|key| key[0] == b'm');
         own.cloned().collect::<Vec<_>>()
@@ -749,7 +749,7 @@ fn a_place_is_never_given_again() {
 
 #[test]
 pub fn an_own_message_keeps_its_key_also_where_the_server_gives_no_client_id() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     b.answer_page(&[7, 8, 9], true, false);
     b.send("a");
@@ -763,7 +763,7 @@ pub fn an_own_message_keeps_its_key_also_where_the_server_gives_no_client_id() {
 
 #[test]
 fn what_one_page_brings_of_several_own_messages_leaves_the_outbox_for_good() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.send("one");
     b.fail(status(500), names("one"));
     b.send("two");

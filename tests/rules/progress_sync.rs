@@ -7,7 +7,7 @@ use serde_json::Value;
 use pullcord::core::net::{Error, ErrorCode, Notice, Request};
 use serde_json::json;
 
-use super::bench::{Bench, state};
+use super::harness::{Harness, state};
 use super::support::{is_ack, is_any_pull, is_history, is_list, is_pull, network, opened};
 
 fn waits(call: &Request) -> bool {
@@ -33,12 +33,12 @@ fn limit(call: &Request) -> u32 {
     }
 }
 
-fn asked(b: &Bench, is: impl Fn(&Request) -> bool) -> Request {
+fn asked(b: &Harness, is: impl Fn(&Request) -> bool) -> Request {
     let found = b.asked.iter().find(|(_, call)| is(call));
     found.expect("it is asked for").1.clone()
 }
 
-fn errors(b: &Bench) -> usize {
+fn errors(b: &Harness) -> usize {
     let error = |e: &&Value| e["type"] == json!("error");
     b.events.iter().filter(error).count()
 }
@@ -48,7 +48,7 @@ fn empty(cursor: &str, more: bool) -> Value {
 }
 
 /// A minute after the other, until something like this is asked for.
-fn wait_for(b: &mut Bench, is: impl Fn(&Request) -> bool) {
+fn wait_for(b: &mut Harness, is: impl Fn(&Request) -> bool) {
     for _ in 0..400 {
         if b.is_asked(&is) {
             return;
@@ -62,7 +62,7 @@ fn wait_for(b: &mut Bench, is: impl Fn(&Request) -> bool) {
 
 #[test]
 fn a_batch_that_is_too_large_is_asked_for_in_halves_down_to_one_and_grows_again() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     let call = b.call(json!({"op": "sync"}));
     let mut limits = Vec::new();
     while limit(&asked(&b, is_pull)) > 1 {
@@ -90,7 +90,7 @@ fn a_batch_that_is_too_large_is_asked_for_in_halves_down_to_one_and_grows_again(
 
 #[test]
 fn what_is_too_much_alone_is_told_once_and_tried_slowly() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.call(json!({"op": "sync"}));
     let mut tries = 0;
     for _ in 0..3_600 {
@@ -109,7 +109,7 @@ fn what_is_too_much_alone_is_told_once_and_tried_slowly() {
 
 #[test]
 fn a_batch_that_does_not_come_in_time_is_asked_for_in_halves() {
-    let mut b = Bench::with(json!({"requestTimeout": 15_000}));
+    let mut b = Harness::with(json!({"requestTimeout": 15_000}));
     b.sign_in(9);
     b.call(json!({"op": "sync"}));
     b.wait(15_000);
@@ -119,7 +119,7 @@ fn a_batch_that_does_not_come_in_time_is_asked_for_in_halves() {
 
 #[test]
 pub fn a_channel_that_is_ready_though_no_pull_succeeds_is_no_storm() {
-    let mut b = Bench::with(json!({"notify": "socket"}));
+    let mut b = Harness::with(json!({"notify": "socket"}));
     b.sign_in(9);
     b.hint(false);
     let mut pulls = 0;
@@ -139,7 +139,7 @@ pub fn a_channel_that_is_ready_though_no_pull_succeeds_is_no_storm() {
 
 #[test]
 fn hints_that_flap_make_a_pull_a_second_each_at_most_and_the_last_one_counts() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     let mut pulls = 0;
     for n in 0..1_000 {
         b.hint(n % 2 == 1);
@@ -156,7 +156,7 @@ fn hints_that_flap_make_a_pull_a_second_each_at_most_and_the_last_one_counts() {
 
 #[test]
 pub fn a_request_on_which_bytes_arrive_is_not_given_up() {
-    let mut b = Bench::with(json!({"requestTimeout": 15_000}));
+    let mut b = Harness::with(json!({"requestTimeout": 15_000}));
     b.sign_in(9);
     b.call(json!({"op": "sync"}));
     let request = b.asked[0].0;
@@ -171,13 +171,13 @@ pub fn a_request_on_which_bytes_arrive_is_not_given_up() {
 
 #[test]
 fn the_limit_in_the_options_is_what_the_reader_takes() {
-    let b = Bench::with(json!({"pullLimit": 20_000}));
+    let b = Harness::with(json!({"pullLimit": 20_000}));
     assert_eq!(limit(&asked(&b, is_pull)), 10_000);
 }
 
 #[test]
 fn a_page_of_the_list_that_is_too_large_is_asked_for_in_halves_from_where_it_is() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     b.answer_list(json!({"conversations": [{"id": "c", "sort": 1}], "next": "p2"}));
     b.fail(status(413), is_list);
@@ -193,7 +193,7 @@ fn a_page_of_the_list_that_is_too_large_is_asked_for_in_halves_from_where_it_is(
 
 #[test]
 fn a_page_that_is_too_large_is_asked_for_in_halves() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     b.fail(too_large(), is_history);
     assert_eq!(limit(&asked(&b, is_history)), 1);
@@ -216,8 +216,8 @@ fn an_empty_page_that_has_more_is_asked_for_with_twice_the_limit() {
 }
 
 /// Signed in with `count` conversations, each with a cursor.
-fn many(count: usize) -> Bench {
-    let mut b = Bench::with(json!({"scope": "conversation", "fallbackPollInterval": 30_000}));
+fn many(count: usize) -> Harness {
+    let mut b = Harness::with(json!({"scope": "conversation", "fallbackPollInterval": 30_000}));
     let mut batches = serde_json::Map::new();
     let mut list = Vec::new();
     for n in 0..count {
@@ -313,7 +313,7 @@ fn what_a_server_has_said_anew_is_named_at_once_by_the_next_pull_unless_that_is_
     b.reply(is_any_pull, json!({"conversations": {}}));
     let anew = json!({"events": [], "cursor": "9", "hasMore": false, "overflow": "all"});
     b.reply(is_any_pull, json!({"conversations": {"c0000": anew}}));
-    let sync = |b: &mut Bench| {
+    let sync = |b: &mut Harness| {
         b.wait(2_000);
         b.call(json!({"op": "sync"}));
         if parts(&asked(b, is_any_pull)).0 > 2 {
@@ -371,7 +371,7 @@ fn a_conversation_that_is_too_much_alone_does_not_hold_up_the_others() {
 
 #[test]
 fn acknowledgements_that_are_too_many_go_in_pieces_and_one_that_is_refused_goes_alone() {
-    let mut b = Bench::with(json!({"scope": "mailbox"}));
+    let mut b = Harness::with(json!({"scope": "mailbox"}));
     b.reply(
         is_any_pull,
         json!({"events": [], "hasMore": false, "overflow": "all"}),
@@ -413,7 +413,7 @@ fn acknowledgements_that_are_too_many_go_in_pieces_and_one_that_is_refused_goes_
 
 #[test]
 fn a_browser_that_says_offline_for_ever_is_not_believed() {
-    let mut b = Bench::with(json!({"online": false, "notify": "socket"}));
+    let mut b = Harness::with(json!({"online": false, "notify": "socket"}));
     b.sign_in(9);
     assert_eq!(b.status["connection"], json!("online"));
     assert!(b.listens());
@@ -431,7 +431,7 @@ fn a_browser_that_says_offline_for_ever_is_not_believed() {
 
 #[test]
 fn what_the_browser_says_while_all_goes_on_ends_nothing() {
-    let mut b = Bench::with(json!({"notify": "socket"}));
+    let mut b = Harness::with(json!({"notify": "socket"}));
     b.sign_in(9);
     b.notice(Notice::Ready);
     b.answer_pull(empty("2", false));
@@ -532,8 +532,8 @@ fn a_person_goes_before_a_retry_after_once_a_second() {
 }
 
 /// Pulls that have failed for so long that the next is far away.
-fn backed_off() -> Bench {
-    let mut b = Bench::with(json!({"notify": "socket"}));
+fn backed_off() -> Harness {
+    let mut b = Harness::with(json!({"notify": "socket"}));
     b.sign_in(9);
     b.call(json!({"op": "sync"}));
     for _ in 0..300 {
@@ -596,8 +596,8 @@ fn a_token_that_was_refused_is_asked_for_again_when_the_page_or_the_network_come
 
 // ---------------------------------------------------------------- waiting at the server
 
-fn long_polling() -> Bench {
-    let mut b = Bench::with(
+fn long_polling() -> Harness {
+    let mut b = Harness::with(
         json!({"notify": "long-poll", "fallbackPollInterval": 5_000, "pollInterval": 30_000, "requestTimeout": 15_000}),
     );
     b.sign_in(9);
@@ -680,7 +680,7 @@ fn an_outage_while_a_pull_waits_is_found_out_by_the_next() {
 fn clients_whose_channels_close_at_once_do_not_come_back_at_once() {
     let (mut listens, mut pulls) = (Vec::new(), Vec::new());
     for client in 0..40 {
-        let mut b = Bench::with(
+        let mut b = Harness::with(
             json!({"notify": "socket", "pollInterval": 30_000, "fallbackPollInterval": 5_000, "seed": client}),
         );
         b.sign_in(9);
@@ -717,7 +717,7 @@ fn clients_whose_channels_close_at_once_do_not_come_back_at_once() {
 #[test]
 pub fn a_conversation_that_fails_and_is_notified_of_all_the_time_leaves_the_others_their_timer() {
     let mut b =
-        Bench::with(json!({"scope": "conversation", "notify": "socket", "pollInterval": 30_000}));
+        Harness::with(json!({"scope": "conversation", "notify": "socket", "pollInterval": 30_000}));
     let batch = json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"});
     b.reply(
         is_any_pull,
@@ -782,7 +782,7 @@ fn a_new_conversation_comes_while_another_fails() {
 
 #[test]
 fn where_an_answer_leaves_some_out_only_those_are_asked_for_again() {
-    let mut b = Bench::with(json!({"scope": "conversation", "notify": "socket"}));
+    let mut b = Harness::with(json!({"scope": "conversation", "notify": "socket"}));
     let batch = json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"});
     let all = json!({"a": batch, "b": batch, "c": batch, "d": batch});
     b.reply(is_any_pull, json!({"conversations": all}));

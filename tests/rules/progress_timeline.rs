@@ -4,7 +4,7 @@ use pullcord::core::net::{Error, Place, Request};
 use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, after, message, new, update, version};
+use super::harness::{Harness, after, message, new, update, version};
 use super::support::{is_history, is_list, is_pull, opened};
 
 fn refused() -> Error {
@@ -15,30 +15,30 @@ fn busy() -> Error {
     Error::from_status(500, "busy", None)
 }
 
-fn list(b: &mut Bench, ids: &[&str], next: Value) {
+fn list(b: &mut Harness, ids: &[&str], next: Value) {
     let state = |id: &&str| json!({"id": id, "unread": 3, "lastSeq": 99, "readSeq": 59, "sort": 1});
     let states: Vec<Value> = ids.iter().map(state).collect();
     b.answer_list(json!({"conversations": states, "next": next}));
 }
 
-fn go(b: &mut Bench, online: bool) {
+fn go(b: &mut Harness, online: bool) {
     b.command(json!({"op": "network", "online": online}));
 }
 
-fn open_at(b: &mut Bench, start: Value) {
+fn open_at(b: &mut Harness, start: Value) {
     b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "start": start}));
 }
 
-fn jump(b: &mut Bench, to: Value) -> u64 {
+fn jump(b: &mut Harness, to: Value) -> u64 {
     b.call(json!({"op": "jump", "timeline": 1, "to": to}))
 }
 
-fn visible(b: &mut Bench, first: u64, last: u64) {
+fn visible(b: &mut Harness, first: u64, last: u64) {
     let (first, last) = (format!("m:m{first}"), format!("m:m{last}"));
     b.command(json!({"op": "visible", "timeline": 1, "first": first, "last": last}));
 }
 
-fn anchored(b: &Bench) -> &Value {
+fn anchored(b: &Harness) -> &Value {
     &b.view()["anchor"]["key"]
 }
 
@@ -46,7 +46,7 @@ fn anchored(b: &Bench) -> &Value {
 
 #[test]
 fn first_unread_waits_only_for_the_state_of_its_own_conversation() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     open_at(&mut b, json!("first-unread"));
     list(&mut b, &["a", "b"], json!("p2"));
@@ -63,7 +63,7 @@ fn first_unread_waits_only_for_the_state_of_its_own_conversation() {
 
 #[test]
 fn first_unread_does_not_wait_for_a_list_that_does_not_come() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     open_at(&mut b, json!("first-unread"));
     b.wait(5_000);
@@ -73,7 +73,7 @@ fn first_unread_does_not_wait_for_a_list_that_does_not_come() {
 
 #[test]
 fn a_jump_to_the_first_unread_goes_by_what_was_known_where_the_list_is_long_in_coming() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     list(&mut b, &["c"], Value::Null);
     b.open();
@@ -93,7 +93,7 @@ fn a_jump_to_the_first_unread_goes_by_what_was_known_where_the_list_is_long_in_c
 // ---------------------------------------------------------------- ahead
 
 /// Answers pages of `3` below what they were asked for, until nothing is asked for any more.
-fn serve(b: &mut Bench, ms: u64) -> usize {
+fn serve(b: &mut Harness, ms: u64) -> usize {
     let mut pages = 0;
     for _ in 0..ms / 500 {
         b.wait(500);
@@ -113,7 +113,7 @@ fn serve(b: &mut Bench, ms: u64) -> usize {
 #[test]
 fn what_is_fetched_ahead_is_not_thrown_away_and_fetched_again() {
     for most in [3, 4, 5, 6, 8, 12] {
-        let mut b = Bench::with(json!({"maxMessages": most, "prefetch": true}));
+        let mut b = Harness::with(json!({"maxMessages": most, "prefetch": true}));
         b.sign_in(99);
         b.open();
         b.answer_page(&[97, 98, 99], true, false);
@@ -154,7 +154,7 @@ fn a_jump_that_no_pull_brings_shows_the_latest_in_bounded_time() {
 
 #[test]
 fn a_load_right_after_a_jump_leaves_its_anchor() {
-    let mut b = Bench::with(json!({}));
+    let mut b = Harness::with(json!({}));
     b.sign_in(99);
     b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "maxItems": 3}));
     b.answer_page(&[97, 98, 99], true, false);
@@ -229,7 +229,7 @@ fn what_is_shown_is_never_replaced_by_an_older_version() {
 
 #[test]
 fn a_last_message_is_no_older_in_the_page_that_is_read_after_it() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.sync(
         json!([{"type": "conversation", "conversation": {"id": "c", "lastMessage": version(9, 3)}}]),
         "2",
@@ -240,7 +240,7 @@ fn a_last_message_is_no_older_in_the_page_that_is_read_after_it() {
 }
 
 /// Draws each frame of the list.
-fn frames(b: &mut Bench, act: impl FnOnce(&mut Bench)) -> Vec<String> {
+fn frames(b: &mut Harness, act: impl FnOnce(&mut Harness)) -> Vec<String> {
     b.drawings.clear();
     act(b);
     b.drawings.clone()
@@ -248,7 +248,7 @@ fn frames(b: &mut Bench, act: impl FnOnce(&mut Bench)) -> Vec<String> {
 
 #[test]
 fn a_list_is_not_blank_for_a_moment_when_all_that_it_shows_is_trimmed() {
-    let mut b = Bench::signed_in(900);
+    let mut b = Harness::signed_in(900);
     b.open();
     b.answer_page(&[898, 899, 900], true, false);
     b.call(json!({"op": "load", "timeline": 1, "direction": "older", "limit": 900}));
@@ -273,7 +273,7 @@ fn a_list_is_not_blank_for_a_moment_when_all_that_it_shows_is_trimmed() {
 
 #[test]
 fn unseen_counts_nothing_that_is_older_than_what_was_seen() {
-    let mut b = Bench::signed_in(99);
+    let mut b = Harness::signed_in(99);
     b.open();
     b.answer_page(&[97, 98, 99], true, false);
     visible(&mut b, 97, 99);
@@ -298,7 +298,7 @@ fn unseen_counts_nothing_that_is_older_than_what_was_seen() {
 
 #[test]
 fn what_was_let_go_unseen_is_counted_once() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "maxItems": 6}));
     b.answer_page(&[7, 8, 9], true, false);
     visible(&mut b, 7, 8);
@@ -324,7 +324,7 @@ fn what_was_let_go_unseen_is_counted_once() {
 #[test]
 fn the_first_item_is_number_a_milliard_whenever_the_list_is_new() {
     let mut b = opened();
-    let first = |b: &Bench| b.view()["firstIndex"].as_i64().expect("a number");
+    let first = |b: &Harness| b.view()["firstIndex"].as_i64().expect("a number");
     assert_eq!(first(&b), 1_000_000_000);
     b.load("older");
     b.answer_page(&[4, 5, 6], true, true);
@@ -396,7 +396,7 @@ fn at(seq: u64, ms: u64) -> Value {
 
 #[test]
 fn times_that_do_not_rise_with_positions_do_not_lead_a_jump_astray() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     let times = [at(5, 500), at(6, 100), at(7, 700), at(8, 200), at(9, 900)];
     b.answer_history(json!({"messages": times, "hasBefore": true, "hasAfter": false}));
@@ -415,7 +415,7 @@ fn times_that_do_not_rise_with_positions_do_not_lead_a_jump_astray() {
 
 #[test]
 fn a_time_in_a_conversation_that_is_held_from_its_start_is_found_without_asking() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     let times = [at(5, 500), at(6, 100), at(7, 700), at(8, 200), at(9, 900)];
     b.answer_history(json!({"messages": times, "hasBefore": false, "hasAfter": false}));
@@ -434,7 +434,7 @@ fn a_time_in_a_conversation_that_is_held_from_its_start_is_found_without_asking(
 
 #[test]
 fn a_refused_history_is_asked_for_again_only_when_its_own_state_changed() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     b.fail(refused(), is_history);
     assert_eq!(b.view()["error"]["code"], json!("forbidden"));
@@ -486,7 +486,7 @@ fn a_refused_load_is_not_asked_again_at_each_call() {
 
 #[test]
 fn a_call_settles_while_a_window_waits_for_its_backoff() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     b.fail(Error::from_status(503, "busy", Some(300_000)), is_history);
     let load = b.load("older");
@@ -501,7 +501,7 @@ fn a_call_settles_while_a_window_waits_for_its_backoff() {
 
 #[test]
 fn calls_settle_where_the_client_may_not_ask() {
-    let mut b = Bench::with(json!({"promoted": false}));
+    let mut b = Harness::with(json!({"promoted": false}));
     b.open();
     let load = b.load("older");
     let call = jump(&mut b, json!({"around": "5"}));
@@ -533,7 +533,7 @@ fn calls_settle_where_the_store_is_silent() {
 
 #[test]
 fn a_load_in_a_list_that_opens_offline_with_an_own_message_settles() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     go(&mut b, false);
     b.send("a");
     b.open();
@@ -576,7 +576,7 @@ fn what_is_on_screen_is_known_by_one_end_where_the_other_has_gone() {
 // ---------------------------------------------------------------- what a server leaves out
 
 /// Answers a page with these of `[from, to]`. Gives the limit that it was asked with.
-fn answer_covers(b: &mut Bench, seqs: &[u64], from: u64, to: u64, has_before: bool) -> u32 {
+fn answer_covers(b: &mut Harness, seqs: &[u64], from: u64, to: u64, has_before: bool) -> u32 {
     let messages: Vec<Value> = seqs.iter().map(|seq| message(*seq)).collect();
     let page = json!({"messages": messages, "hasBefore": has_before, "hasAfter": true,
         "covers": {"from": from, "to": to}});
@@ -588,7 +588,7 @@ fn answer_covers(b: &mut Bench, seqs: &[u64], from: u64, to: u64, has_before: bo
 
 #[test]
 fn a_page_of_which_all_was_left_out_moves_on() {
-    let mut b = Bench::signed_in(99);
+    let mut b = Harness::signed_in(99);
     b.open();
     b.answer_page(&[97, 98, 99], true, false);
     let load = b.load("older");
@@ -604,7 +604,7 @@ fn a_page_of_which_all_was_left_out_moves_on() {
 
 #[test]
 fn what_is_left_out_is_not_looked_through_without_end() {
-    let mut b = Bench::signed_in(9_999);
+    let mut b = Harness::signed_in(9_999);
     b.open();
     b.answer_page(&[9_997, 9_998, 9_999], true, false);
     let load = b.load("older");
@@ -627,7 +627,7 @@ fn what_is_left_out_is_not_looked_through_without_end() {
 
 #[test]
 fn a_jump_into_what_is_left_out_finds_the_next_or_what_there_is() {
-    let mut b = Bench::signed_in(9_999);
+    let mut b = Harness::signed_in(9_999);
     b.open();
     b.answer_page(&[9_997, 9_998, 9_999], true, false);
     let call = jump(&mut b, json!({"around": "500"}));
@@ -693,7 +693,7 @@ fn an_empty_page_that_has_more_is_asked_for_with_twice_the_limit() {
 
 #[test]
 fn a_latest_page_that_leads_nowhere_is_not_asked_for_in_a_loop() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     let mut pages = 0;
     for _ in 0..600 {
@@ -713,7 +713,7 @@ fn a_latest_page_that_leads_nowhere_is_not_asked_for_in_a_loop() {
 // ---------------------------------------------------------------- unseen, against a model
 
 /// A conversation that answers pages of three.
-fn answer_all(b: &mut Bench, there: &std::collections::BTreeSet<u64>) {
+fn answer_all(b: &mut Harness, there: &std::collections::BTreeSet<u64>) {
     while let Some((_, Request::History { place, limit, .. })) =
         b.asked.iter().find(|(_, call)| is_history(call)).cloned()
     {
@@ -751,7 +751,7 @@ fn unseen_is_what_is_known_to_be_newer_than_what_was_seen() {
             random % n
         };
         let mut there: std::collections::BTreeSet<u64> = (1..=40).map(|i| 10 * i).collect();
-        let mut b = Bench::signed_in(400);
+        let mut b = Harness::signed_in(400);
         b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "maxItems": 6}));
         answer_all(&mut b, &there);
         let mut known = std::collections::BTreeSet::new();

@@ -4,12 +4,12 @@ use pullcord::core::net::{Error, Notice};
 use pullcord::core::storage::StoreError;
 use serde_json::json;
 
-use super::bench::{Bench, after};
+use super::harness::{Harness, after};
 use super::support::{is_pull, opened};
 
 #[test]
 fn who_asks_during_a_pull_makes_exactly_one_more() {
-    let mut b = Bench::with(json!({"notify": "socket"}));
+    let mut b = Harness::with(json!({"notify": "socket"}));
     b.sign_in(9);
     b.notice(Notice::Ready);
     for _ in 0..5 {
@@ -25,7 +25,7 @@ fn who_asks_during_a_pull_makes_exactly_one_more() {
 
 #[test]
 fn notifications_never_shorten_a_backoff_and_retry_after_is_obeyed() {
-    let mut b = Bench::with(json!({"notify": "socket"}));
+    let mut b = Harness::with(json!({"notify": "socket"}));
     b.sign_in(9);
     b.notice(Notice::Ready);
     b.fail(Error::from_status(503, "busy", Some(30_000)), is_pull);
@@ -56,7 +56,7 @@ fn a_refused_token_waits_for_the_app() {
 
 #[test]
 fn a_channel_that_closes_as_soon_as_it_is_ready_is_backed_off_from() {
-    let mut b = Bench::with(json!({"notify": "socket"}));
+    let mut b = Harness::with(json!({"notify": "socket"}));
     b.sign_in(9);
     let mut opened = 0;
     for _ in 0..600 {

@@ -10,7 +10,7 @@ use pullcord::core::storage::StoreError;
 use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, after, message, update, version};
+use super::harness::{Harness, after, message, update, version};
 use super::support::{is_history, is_pull, is_send, network, opened, opened_with};
 
 fn batch(events: Value, cursor: &str) -> Value {
@@ -22,7 +22,7 @@ fn more(events: Value, cursor: &str) -> Value {
 }
 
 /// The same, with the notification channel up.
-fn listening() -> Bench {
+fn listening() -> Harness {
     let mut b = opened_with(json!({"notify": "socket"}));
     b.notice(Notice::Ready);
     b.answer_pull(batch(json!([]), "1"));
@@ -101,7 +101,7 @@ fn an_older_copy_fetched_again_does_not_replace_a_newer_one() {
 /// tdlib 3159: that the whole history is there was claimed, and a page brought a message that was not.
 #[test]
 fn the_whole_history_is_not_claimed_beside_a_gap() {
-    let mut b = Bench::signed_in(19);
+    let mut b = Harness::signed_in(19);
     b.open();
     b.answer_page(&[17, 18, 19], true, false);
     let around = json!({"around": "2"});
@@ -132,7 +132,7 @@ fn the_whole_history_is_not_claimed_beside_a_gap() {
 /// overlapped as far as they are long: 2 is lost, and 3, which the second does not have any more, stays.
 #[test]
 fn pages_that_share_messages_are_joined_by_position_and_not_by_count() {
-    let mut b = Bench::with(json!({"overflow": "keep"}));
+    let mut b = Harness::with(json!({"overflow": "keep"}));
     b.sign_in(5);
     b.open();
     b.answer_page(&[3, 4, 5], true, false);
@@ -303,13 +303,13 @@ fn edits_and_recalls_of_while_it_was_away_come_with_the_reconnect() {
 /// state that they belong to has moved past them.
 #[test]
 fn a_burst_larger_than_any_buffer_is_applied_whole_or_pulled() {
-    let pushes = |b: &mut Bench, upto: u64| {
+    let pushes = |b: &mut Harness, upto: u64| {
         for n in 0..upto {
             let (prev, cursor) = ((n + 1).to_string(), (n + 2).to_string());
             b.pushed(json!({"prev": prev, "cursor": cursor, "events": [after(n + 9, n + 10)]}));
         }
     };
-    let held = |b: &mut Bench| b.inspect()["cachedMessages"].as_u64();
+    let held = |b: &mut Harness| b.inspect()["cachedMessages"].as_u64();
     let mut b = listening();
     b.store_is_slow = true;
     pushes(&mut b, 2_500);

@@ -5,12 +5,12 @@ use pullcord::core::net::Request;
 use pullcord::core::storage::{Answer, StoreError, Table, Why, epoch_above_unreadable, read_epoch};
 use serde_json::json;
 
-use crate::bench::{Bench, after};
+use crate::harness::{Harness, after};
 use crate::support::is_pull;
 
 /// Conversation "c" with three messages, shown.
-fn shown() -> Bench {
-    let mut b = Bench::signed_in(3);
+fn shown() -> Harness {
+    let mut b = Harness::signed_in(3);
     b.open();
     b.answer_page(&[1, 2, 3], false, false);
     b.call(json!({"op": "sync"}));
@@ -313,8 +313,8 @@ fn a_store_that_stays_silent_stops_nothing_for_good() {
 // ------------------------------------------------------------ a disk that stays full
 
 /// A conversation of which 1,200 messages are held, and a screen of it shown.
-fn well_filled() -> Bench {
-    let mut b = Bench::signed_in(0);
+fn well_filled() -> Harness {
+    let mut b = Harness::signed_in(0);
     b.open();
     b.answer_page(&[], false, false);
     for page in 0..6 {
@@ -330,7 +330,7 @@ fn well_filled() -> Bench {
     b
 }
 
-fn held(b: &mut Bench) -> u64 {
+fn held(b: &mut Harness) -> u64 {
     b.inspect()["cachedMessages"].as_u64().expect("a number")
 }
 

@@ -3,7 +3,7 @@
 use pullcord::core::net::{Error, ErrorCode, Request};
 use serde_json::{Value, json};
 
-use super::bench::Bench;
+use super::harness::Harness;
 
 pub fn is_pull(call: &Request) -> bool {
     matches!(call, Request::Pull { .. })
@@ -50,13 +50,13 @@ pub fn network() -> Error {
 }
 
 /// "c" open, its newest messages 7 8 9 shown, the cursor at "1".
-pub fn opened() -> Bench {
+pub fn opened() -> Harness {
     opened_with(json!({}))
 }
 
 /// The same, with these options.
-pub fn opened_with(options: Value) -> Bench {
-    let mut b = Bench::with(options);
+pub fn opened_with(options: Value) -> Harness {
+    let mut b = Harness::with(options);
     b.sign_in(9);
     b.open();
     b.answer_page(&[7, 8, 9], true, false);

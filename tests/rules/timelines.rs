@@ -3,12 +3,12 @@
 use pullcord::core::net::Request;
 use serde_json::json;
 
-use super::bench::{Bench, after, new, update};
+use super::harness::{Harness, after, new, update};
 use super::support::{is_history, is_pull, opened};
 
 #[test]
 fn offline_with_nothing_cached_says_so_and_fills_itself_later() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.command(json!({"op": "network", "online": false}));
     b.open();
     assert_eq!(
@@ -28,7 +28,7 @@ fn offline_with_nothing_cached_says_so_and_fills_itself_later() {
 
 #[test]
 fn an_empty_conversation_is_complete() {
-    let mut b = Bench::signed_in(0);
+    let mut b = Harness::signed_in(0);
     b.open();
     b.answer_page(&[], false, false);
     assert_eq!(
@@ -46,7 +46,7 @@ fn an_empty_conversation_is_complete() {
 #[test]
 fn items_keep_their_numbers_when_the_list_grows_at_either_end() {
     let mut b = opened();
-    let number = |b: &Bench, key: &str| {
+    let number = |b: &Harness, key: &str| {
         let at = b.keys().iter().position(|k| k == key).expect("it is shown") as i64;
         b.view()["firstIndex"].as_i64().expect("a number") + at
     };
@@ -59,7 +59,7 @@ fn items_keep_their_numbers_when_the_list_grows_at_either_end() {
 
 #[test]
 fn past_max_items_the_far_end_goes_and_load_newer_brings_it_back() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "maxItems": 5}));
     b.answer_page(&[7, 8, 9], true, false);
     b.load("older");
@@ -95,7 +95,7 @@ fn unseen_counts_what_is_newer_than_what_was_on_screen() {
 
 #[test]
 fn two_timelines_of_a_conversation_share_a_request() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.open();
     b.command(json!({"op": "open", "timeline": 2, "conversation": "c"}));
     b.answer_page(&[7, 8, 9], true, false);
@@ -146,7 +146,7 @@ fn a_client_that_waits_shows_what_is_stored_and_asks_nothing() {
     let mut b = opened();
     b.sync(json!([after(9, 10)]), "2");
     let store = b.store.clone();
-    let mut waiting = Bench::with(json!({"promoted": false}));
+    let mut waiting = Harness::with(json!({"promoted": false}));
     waiting.store = store;
     // It opens again, on what the other has stored.
     let mut waiting = waiting.restart();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::bench::{Bench, message, update};
+use super::harness::{Harness, message, update};
 use super::support::opened;
 
 #[test]
@@ -27,7 +27,7 @@ fn an_older_version_never_replaces_a_newer_one() {
 
 #[test]
 fn a_last_message_is_updated_too() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.sync(
         json!([{"type": "conversation", "conversation": {"id": "c", "lastMessage": message(9)}}]),
         "2",

@@ -5,21 +5,21 @@ use pullcord::core::net::{Error, ErrorCode, Place, Request};
 use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, after, message, new, state, update, version};
+use super::harness::{Harness, after, message, new, state, update, version};
 use super::support::{is_changes, is_history, is_pull, opened_with};
 
 /// With overflow `keep`: "c" open, its newest messages 7 8 9 shown.
-fn keeping() -> Bench {
+fn keeping() -> Harness {
     keeping_with(json!({}))
 }
 
-fn keeping_with(mut more: Value) -> Bench {
+fn keeping_with(mut more: Value) -> Harness {
     more["overflow"] = json!("keep");
     opened_with(more)
 }
 
 /// The same, with 1 to 9, and 2 to 4 on screen.
-fn scrolled_back() -> Bench {
+fn scrolled_back() -> Harness {
     let mut b = keeping();
     b.load("older");
     b.answer_page(&[4, 5, 6], true, true);
@@ -29,7 +29,7 @@ fn scrolled_back() -> Bench {
     b
 }
 
-fn changes(b: &mut Bench, messages: &[Value], has_more: bool) -> (String, u64, u64) {
+fn changes(b: &mut Harness, messages: &[Value], has_more: bool) -> (String, u64, u64) {
     match b.reply(
         is_changes,
         json!({"messages": messages, "hasMore": has_more}),
@@ -45,11 +45,11 @@ fn gone() -> Error {
     Error::from_status(410, "the log does not reach back", None)
 }
 
-fn list(b: &mut Bench, last: u64) {
+fn list(b: &mut Harness, last: u64) {
     b.answer_list(json!({"conversations": [{"id": "c", "unread": 0, "lastSeq": last, "sort": last}], "next": null}));
 }
 
-fn go(b: &mut Bench, online: bool) {
+fn go(b: &mut Harness, online: bool) {
     b.command(json!({"op": "network", "online": online}));
 }
 
@@ -201,7 +201,7 @@ fn a_window_of_which_nothing_is_left_shows_what_is_nearest() {
 
 #[test]
 fn a_page_from_a_replica_that_has_nothing_yet_leaves_no_blank_list() {
-    let mut b = Bench::with(json!({"overflow": "keep"}));
+    let mut b = Harness::with(json!({"overflow": "keep"}));
     b.sign_in(5);
     b.open();
     b.answer_page(&[5], false, false);
@@ -217,7 +217,7 @@ fn a_page_from_a_replica_that_has_nothing_yet_leaves_no_blank_list() {
     assert_eq!(b.shown(), "5");
 }
 
-fn minutes(b: &mut Bench, count: usize) {
+fn minutes(b: &mut Harness, count: usize) {
     for _ in 0..60 * count {
         b.wait(1_000);
     }
@@ -225,7 +225,7 @@ fn minutes(b: &mut Bench, count: usize) {
 
 #[test]
 fn a_gap_that_is_refused_where_the_account_is_not_in_the_conversation_is_left() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
     b.answer_list(json!({"conversations": [], "next": null}));
     let start = json!({"around": "5"});
@@ -320,7 +320,7 @@ fn offline_a_timeline_goes_past_a_gap_and_online_again_it_fills_without_a_jump()
 
 #[test]
 fn what_was_shown_of_less_than_a_screen_becomes_one() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.sync(json!([new(10)]), "2");
     b.open();
     assert_eq!(
@@ -330,7 +330,7 @@ fn what_was_shown_of_less_than_a_screen_becomes_one() {
     assert_eq!(b.answer_page(&[8, 9], true, true), Place::Before(Seq(10)));
     assert_eq!(b.shown(), "8 9 10");
     // The same, where nothing proves that it is the newest.
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.overflow(json!("all"), json!([new(10)]), "2");
     b.open();
     assert_eq!(
@@ -343,17 +343,17 @@ fn what_was_shown_of_less_than_a_screen_becomes_one() {
 
 // ---------------------------------------------------------------- jumps
 
-fn jump(b: &mut Bench, to: Value) -> u64 {
+fn jump(b: &mut Harness, to: Value) -> u64 {
     b.call(json!({"op": "jump", "timeline": 1, "to": to}))
 }
 
-fn anchored(b: &Bench) -> &Value {
+fn anchored(b: &Harness) -> &Value {
     &b.view()["anchor"]["key"]
 }
 
 /// "c" open, its newest messages 97 98 99 shown.
-fn long() -> Bench {
-    let mut b = Bench::signed_in(99);
+fn long() -> Harness {
+    let mut b = Harness::signed_in(99);
     b.open();
     b.answer_page(&[97, 98, 99], true, false);
     b
@@ -418,7 +418,7 @@ fn what_a_segment_holds_is_jumped_to_without_a_request() {
 
 #[test]
 fn a_jump_whose_signal_fires_moves_nothing() {
-    let mut b = Bench::signed_in(99);
+    let mut b = Harness::signed_in(99);
     b.open();
     b.answer_page(&[97, 98, 99], true, false);
     let call = jump(&mut b, json!({"around": "50"}));
@@ -487,7 +487,7 @@ fn a_time_is_jumped_to_and_offline_found_in_what_is_held() {
 
 #[test]
 fn a_time_is_not_guessed_offline_from_messages_whose_time_is_not_known() {
-    let mut b = Bench::signed_in(12);
+    let mut b = Harness::signed_in(12);
     b.open();
     let page = [at(10, 0), at(11, 5_500), at(12, 6_000)];
     b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": false}));
@@ -503,7 +503,7 @@ fn a_time_is_not_guessed_offline_from_messages_whose_time_is_not_known() {
 
 #[test]
 fn a_time_that_a_lagging_replica_knows_nothing_of_is_found_in_what_is_held() {
-    let mut b = Bench::signed_in(99);
+    let mut b = Harness::signed_in(99);
     b.open();
     let newest = [at(97, 4_000), at(98, 5_500), at(99, 6_000)];
     b.answer_history(json!({"messages": newest, "hasBefore": true, "hasAfter": false}));
@@ -545,7 +545,7 @@ fn a_time_whose_message_does_not_say_its_own_leads_to_it() {
 
 #[test]
 fn first_unread_is_what_the_server_says() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "start": "first-unread"}));
     assert!(!b.is_asked(is_history), "the list says where that is");
@@ -676,7 +676,7 @@ fn a_conversation_that_comes_back_shows_a_list_again() {
 
 #[test]
 fn within_a_screen_of_the_old_end_one_page_is_fetched_before_it_is_asked_for() {
-    let mut b = Bench::with(json!({"prefetch": true}));
+    let mut b = Harness::with(json!({"prefetch": true}));
     b.sign_in(99);
     b.open();
     b.answer_page(&[97, 98, 99], true, false);
@@ -713,7 +713,7 @@ fn nothing_is_fetched_ahead_on_a_metered_connection_or_a_hidden_page() {
         json!({"op": "network", "online": true, "metered": true}),
         json!({"op": "visibility", "hidden": true}),
     ] {
-        let mut b = Bench::with(json!({"prefetch": true}));
+        let mut b = Harness::with(json!({"prefetch": true}));
         b.sign_in(99);
         b.command(command);
         b.open();
@@ -725,7 +725,7 @@ fn nothing_is_fetched_ahead_on_a_metered_connection_or_a_hidden_page() {
 
 #[test]
 fn a_page_ahead_that_fails_is_nobodys_error() {
-    let mut b = Bench::with(json!({"prefetch": true}));
+    let mut b = Harness::with(json!({"prefetch": true}));
     b.sign_in(99);
     b.open();
     b.answer_page(&[97, 98, 99], true, false);

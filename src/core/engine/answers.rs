@@ -1,37 +1,40 @@
 //! What the backend answers, handed to who asked.
 
 use super::Engine;
-use crate::core::asked::Asked;
 use crate::core::cx::silence;
 use crate::core::error::Error;
 use crate::core::io::Effect;
+use crate::core::purpose::Purpose;
 
 impl Engine {
     pub(super) fn on_answer(&mut self, request: u64, result: Result<String, Error>) {
-        let Some(asked) = self.out.requests.answered(self.now.mono, request) else {
+        let Some(asked) = self.out.requests.take_answered(self.now.mono, request) else {
             return;
         };
         match &result {
-            Ok(_) => self.reached(),
+            Ok(_) => self.on_reached(),
             // That what only waited was ended is no outage: a pull finds out.
             Err(error)
-                if error.is_no_answer() && matches!(&asked, Asked::Pull(p) if p.is_waiting()) => {}
-            Err(error) => self.unreached(error),
+                if error.is_no_answer() && matches!(&asked, Purpose::Pull(p) if p.is_waiting()) => {
+            }
+            Err(error) => self.on_unreached(error),
         }
         match asked {
-            Asked::Pull(asked) => self.pulled(request, &asked, result),
-            Asked::Ack { pushed, count } => self.acknowledged(request, (pushed, count), result),
-            Asked::List {
+            Purpose::Pull(asked) => self.on_pull_answer(request, &asked, result),
+            Purpose::Ack { pushed, count } => {
+                self.on_acknowledged(request, (pushed, count), result)
+            }
+            Purpose::List {
                 after,
                 epoch,
                 limit,
-            } => self.listed((after, epoch, limit), result),
-            Asked::History { fetch } => self.on_history_answer(fetch, result),
-            Asked::Send { name } => self.on_send_answer(name, result),
-            Asked::Change { call, conversation } => {
+            } => self.on_list_answer((after, epoch, limit), result),
+            Purpose::History { fetch } => self.on_history_answer(fetch, result),
+            Purpose::Send { name } => self.on_send_answer(name, result),
+            Purpose::Change { call, conversation } => {
                 self.on_change_answer(call, &conversation, result)
             }
-            Asked::Mark { conversation, seq } => {
+            Purpose::Mark { conversation, seq } => {
                 let (parts, mut cx) = self.split();
                 parts
                     .outbox

@@ -1,11 +1,11 @@
 //! The life of a client: reading what is stored, being the writer or not, ending.
 
 use super::Engine;
-use crate::core::asked::Asked;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::io::Effect;
 use crate::core::jobs::{Job, Own};
-use crate::core::reads::Op;
+use crate::core::purpose::Purpose;
+use crate::core::reads::ReadOp;
 use crate::core::records;
 use crate::core::standing::Phase;
 use crate::core::storage::Answer;
@@ -15,7 +15,7 @@ impl Engine {
     /// Reads what is stored. What was asked of the store before is void.
     pub(super) fn load(&mut self) {
         let op = self.out.number();
-        self.reads.begin(op, Op::Load);
+        self.reads.begin(op, ReadOp::Load);
         self.out.effect(Effect::Read {
             op,
             reads: records::load(),
@@ -83,7 +83,7 @@ impl Engine {
         self.unlink();
         for request in self.out.requests.all() {
             let asked = self.out.abort_request(request);
-            if let Some(Asked::Change { call, .. }) = asked {
+            if let Some(Purpose::Change { call, .. }) = asked {
                 self.out.reject(call, &gone_meanwhile().of_a_change());
             }
         }
@@ -127,7 +127,7 @@ impl Engine {
             self.out.reject(call, error);
         }
         for request in self.out.requests.all() {
-            if let Some(Asked::Change { call, .. }) = self.out.abort_request(request) {
+            if let Some(Purpose::Change { call, .. }) = self.out.abort_request(request) {
                 self.out.reject(call, &error.clone().of_a_change());
             }
         }
@@ -165,7 +165,7 @@ impl Engine {
     }
 
     /// The database was deleted under the client: it begins anew. The own messages are kept.
-    pub(super) fn lost(&mut self) {
+    pub(super) fn on_database_lost(&mut self) {
         self.out.storage_event(
             "evicted",
             "the local database was deleted: what it held is fetched again",

@@ -6,7 +6,7 @@ use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::jobs::{Job, Own};
 use crate::core::json;
-use crate::core::tx::Changes;
+use crate::core::tx::CommitDelta;
 use crate::core::types::Message;
 use crate::core::types::Overflow;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ impl Engine {
     // ------------------------------------------------------------ jobs
 
     /// Shows what a job has committed: in one frame, all stores together.
-    pub(super) fn show(&mut self, job: &Job, changes: &Changes, events: &[Event]) {
+    pub(super) fn show(&mut self, job: &Job, changes: &CommitDelta, events: &[Event]) {
         self.keep_journals(events);
         if let Job::Own(Own::Update { message, .. }) = job {
             self.timelines.journal_update(message);
@@ -125,20 +125,20 @@ impl Engine {
         })
     }
 
-    pub(super) fn job_done(&mut self, job: Job, changes: Changes) {
+    pub(super) fn job_done(&mut self, job: Job, changes: CommitDelta) {
         match job {
             Job::Batch {
                 parts,
                 pushed: false,
-            } => self.applied(&parts, &changes),
-            Job::Batch { parts, .. } => self.push_applied(&parts),
+            } => self.on_batch_applied(&parts, &changes),
+            Job::Batch { parts, .. } => self.on_push_applied(&parts),
             Job::Page { fetch, page } => {
                 self.timelines.on_found(fetch, &page);
                 self.on_fetch_done(fetch, None);
             }
             Job::Changes { fetch, .. } | Job::Gone { fetch } => self.on_fetch_done(fetch, None),
-            Job::List { page, .. } => self.list_applied(page),
-            Job::Suspects { .. } => self.suspects_removed(),
+            Job::List { page, .. } => self.on_list_applied(page),
+            Job::Suspects { .. } => self.on_suspects_removed(),
             Job::Opened { .. } => {}
             Job::Restore { .. } => self.restoring.succeed(),
             Job::Own(own) => {
@@ -160,12 +160,12 @@ impl Engine {
         match job {
             Job::Batch { pushed: false, .. } => self.pull_again(),
             // It does not follow what is here: the pull brings what is between.
-            Job::Batch { .. } => self.push_missed(),
+            Job::Batch { .. } => self.on_push_missed(),
             Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
                 self.on_fetch_done(fetch, None);
             }
             Job::List { .. } => {}
-            Job::Evict { .. } => self.no_room(),
+            Job::Evict { .. } => self.on_eviction_failed(),
             Job::Own(own) => {
                 let (parts, mut cx) = self.split();
                 parts.outbox.on_void(&mut cx, own);
@@ -184,11 +184,11 @@ impl Engine {
         match job {
             Job::Batch { pushed: false, .. } => self.pull_failed(error),
             // Not acknowledged, and the cursor stays: it comes again.
-            Job::Batch { .. } => self.push_missed(),
+            Job::Batch { .. } => self.on_push_missed(),
             Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
                 self.on_fetch_done(fetch, Some(error));
             }
-            Job::List { .. } => self.list_failed(error),
+            Job::List { .. } => self.on_list_failed(error),
             Job::Own(own) => {
                 let (parts, mut cx) = self.split();
                 parts.outbox.on_failed(&mut cx, own, error);

@@ -8,7 +8,7 @@ use crate::core::fault::Fault;
 use crate::core::io::Effect;
 use crate::core::jobs::{Job, Outcome, Own};
 use crate::core::map::{Map, Set};
-use crate::core::reads::Op;
+use crate::core::reads::ReadOp;
 use crate::core::records;
 use crate::core::run::{Context, run};
 use crate::core::standing::Phase;
@@ -44,22 +44,22 @@ impl Engine {
             return;
         };
         match (asked, result) {
-            (Op::Load, result) => self.on_load_read(result),
-            (Op::Fence(naps), Ok(answers)) => {
+            (ReadOp::Load, result) => self.on_load_read(result),
+            (ReadOp::Fence(naps), Ok(answers)) => {
                 let answer = answers.into_iter().next().unwrap_or_default();
                 if let Err(error) = self.fence.on_answer(&mut self.standing, &answer, naps) {
                     self.on_store_error(error);
                 }
             }
-            (Op::Fence(_), Err(error)) => {
+            (ReadOp::Fence(_), Err(error)) => {
                 self.fence.on_failed(self.now.mono);
                 self.on_store_error(error);
             }
-            (Op::Blocks(ids), Ok(answers)) => {
+            (ReadOp::Blocks(ids), Ok(answers)) => {
                 let lost = self.db.take_blocks(&ids, answers);
                 self.lose_blocks(lost);
             }
-            (Op::Blocks(_), Err(error)) => {
+            (ReadOp::Blocks(_), Err(error)) => {
                 self.fail_reads(&error.shown());
                 self.on_store_error(error);
             }
@@ -100,7 +100,7 @@ impl Engine {
         if let Some(at) = self.fence.ask_at(&self.standing) {
             if at <= now {
                 let naps = self.fence.naps();
-                self.ask_store(Op::Fence(naps), vec![Read::Epoch]);
+                self.ask_store(ReadOp::Fence(naps), vec![Read::Epoch]);
             }
             return false;
         }
@@ -122,7 +122,7 @@ impl Engine {
         }
     }
 
-    fn ask_store(&mut self, asked: Op, reads: Vec<Read>) {
+    fn ask_store(&mut self, asked: ReadOp, reads: Vec<Read>) {
         debug_assert!(!self.store_is_busy(), "one thing at a time");
         let op = self.out.number();
         self.reads.begin(op, asked);
@@ -136,7 +136,7 @@ impl Engine {
         let none = reads.is_empty();
         match none {
             true => self.reads.want_nothing(),
-            false => self.ask_store(Op::Blocks(ids), reads),
+            false => self.ask_store(ReadOp::Blocks(ids), reads),
         }
         none
     }
@@ -279,7 +279,7 @@ impl Engine {
             // Not even room to make room: another eviction would fail likewise, for ever.
             Err(StoreError::Quota) if evicting => {
                 self.jobs.pop();
-                self.no_room();
+                self.on_eviction_failed();
             }
             Err(error @ StoreError::Quota) => {
                 match self.disk.make(now, self.db.messages(), &limits) {
@@ -311,7 +311,7 @@ impl Engine {
 
     /// Nothing is left to evict: the job that needed the room fails. Not where it was let go of meanwhile,
     /// by a client that ends.
-    pub(super) fn no_room(&mut self) {
+    pub(super) fn on_eviction_failed(&mut self) {
         if !self.disk.is_made() {
             return;
         }
@@ -398,7 +398,7 @@ impl Engine {
     /// What the store said by itself, or of an operation.
     pub(super) fn on_store_error(&mut self, error: StoreError) {
         match error {
-            StoreError::Lost => self.lost(),
+            StoreError::Lost => self.on_database_lost(),
             // It goes on showing, and comes to its turn again: nothing ends a client but who says so.
             StoreError::Fenced => {
                 self.demote();

@@ -1,15 +1,15 @@
 //! The sync, for the other parts: what it asks of them is carried out here.
 
 use super::Engine;
-use crate::core::asked::Pulled;
 use crate::core::command::Call;
 use crate::core::cx::Cx;
 use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::net::{Error, Notice};
+use crate::core::purpose::PullContext;
 use crate::core::sync::{Syncing, Wake, is_undecided};
-use crate::core::tx::Changes;
-use crate::core::wire::batch::Part;
+use crate::core::tx::CommitDelta;
+use crate::core::wire::batch::FeedBatch;
 use crate::core::wire::list::ListPage;
 use std::rc::Rc;
 
@@ -78,11 +78,11 @@ impl Engine {
 
     // ------------------------------------------------------------ answers
 
-    pub(super) fn reached(&mut self) {
+    pub(super) fn on_reached(&mut self) {
         self.tell_sync(|sync, cx| sync.on_reached(cx));
     }
 
-    pub(super) fn unreached(&mut self, error: &Error) {
+    pub(super) fn on_unreached(&mut self, error: &Error) {
         self.tell_sync(|sync, cx| sync.on_unreached(cx, error));
     }
 
@@ -92,11 +92,16 @@ impl Engine {
         parts.sync.own(&mut cx, account)
     }
 
-    pub(super) fn pulled(&mut self, request: u64, asked: &Pulled, result: Result<String, Error>) {
+    pub(super) fn on_pull_answer(
+        &mut self,
+        request: u64,
+        asked: &PullContext,
+        result: Result<String, Error>,
+    ) {
         self.tell_sync(|sync, cx| sync.on_pulled(cx, request, asked, result));
     }
 
-    pub(super) fn acknowledged(
+    pub(super) fn on_acknowledged(
         &mut self,
         request: u64,
         ack: (bool, u32),
@@ -105,7 +110,7 @@ impl Engine {
         self.tell_sync(|sync, cx| sync.on_acknowledged(cx, request, ack, result));
     }
 
-    pub(super) fn listed(
+    pub(super) fn on_list_answer(
         &mut self,
         asked: (Option<String>, u64, u32),
         result: Result<String, Error>,
@@ -113,35 +118,35 @@ impl Engine {
         self.tell_sync(|sync, cx| sync.on_listed(cx, asked, result));
     }
 
-    pub(super) fn noticed(&mut self, listen: u64, notice: Notice) {
+    pub(super) fn on_notice(&mut self, listen: u64, notice: Notice) {
         self.tell_sync(|sync, cx| sync.on_notice(cx, listen, notice));
     }
 
     // ------------------------------------------------------------ jobs
 
-    pub(super) fn applied(&mut self, batches: &[Part], changes: &Changes) {
+    pub(super) fn on_batch_applied(&mut self, batches: &[FeedBatch], changes: &CommitDelta) {
         self.tell_sync(|sync, cx| sync.on_applied(cx, batches, changes));
     }
 
-    pub(super) fn push_applied(&mut self, batches: &[Part]) {
+    pub(super) fn on_push_applied(&mut self, batches: &[FeedBatch]) {
         let (parts, mut cx) = self.split();
         parts.sync.on_push_applied(&mut cx, batches);
     }
 
-    pub(super) fn push_missed(&mut self) {
+    pub(super) fn on_push_missed(&mut self) {
         let (parts, mut cx) = self.split();
         parts.sync.on_push_missed(&mut cx);
     }
 
-    pub(super) fn suspects_removed(&mut self) {
+    pub(super) fn on_suspects_removed(&mut self) {
         self.tell_sync(|sync, cx| sync.on_suspects_removed(cx));
     }
 
-    pub(super) fn list_applied(&mut self, page: ListPage) {
+    pub(super) fn on_list_applied(&mut self, page: ListPage) {
         self.tell_sync(|sync, cx| sync.on_list_applied(cx, page));
     }
 
-    pub(super) fn list_failed(&mut self, error: &Error) {
+    pub(super) fn on_list_failed(&mut self, error: &Error) {
         self.tell_sync(|sync, cx| sync.on_list_failed(cx, error.clone()));
     }
 
@@ -193,7 +198,7 @@ impl Engine {
     }
 
     /// The machine slept.
-    pub(super) fn woke(&mut self) {
+    pub(super) fn on_wake(&mut self) {
         self.tell_sync(|sync, cx| sync.on_wake(cx));
     }
 

@@ -67,7 +67,7 @@ pub(super) fn apply(new: &NewMessage, tx: &mut Tx, whole: bool) -> Result<(), St
         tx.swallow_kept(m, &kept)?;
         let before = tx.change(&m.conversation).inserted.len();
         let synced = tx.commit.changes.synced.len();
-        tx.hold(m)?;
+        tx.insert_message(m)?;
         let own = tx.commit.changes.synced.len() > synced;
         if tx.change(&m.conversation).inserted.len() > before && !own {
             tx.commit.changes.messages.push(m.clone());

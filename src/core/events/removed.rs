@@ -44,7 +44,7 @@ pub(super) fn remove(id: &Rc<str>, tx: &mut Tx) {
                 error: Some(Error::left()),
                 ..Local::clone(&local)
             }),
-            LocalState::Sent => tx.passed(&local),
+            LocalState::Sent => tx.drop_sent_local(&local),
             LocalState::Failed => {}
         }
     }

@@ -52,7 +52,7 @@ pub(super) fn apply(trim: &Trim, tx: &mut Tx, _: bool) -> Result<(), Stop> {
         let sent = local.message.as_ref();
         let passed = sent.is_some_and(|sent| sent.seq.0 < before);
         if local.state == LocalState::Sent && passed {
-            tx.passed(&local);
+            tx.drop_sent_local(&local);
         }
     }
     Ok(())

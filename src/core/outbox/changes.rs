@@ -3,12 +3,12 @@
 
 use std::rc::Rc;
 
-use crate::core::asked::Asked;
 use crate::core::command::Call;
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::fault::Fault;
 use crate::core::net::Request;
+use crate::core::purpose::Purpose;
 
 /// ms in which a call settles that nothing can be done for (R14).
 const SETTLED: u64 = 10_000;
@@ -65,7 +65,7 @@ impl Changes {
                 cx.out.reject(change.call, &error);
             } else if may {
                 let (call, conversation) = (change.call, change.conversation);
-                cx.request(change.request, Asked::Change { call, conversation });
+                cx.request(change.request, Purpose::Change { call, conversation });
             } else {
                 self.waiting.push(change);
             }

@@ -7,7 +7,6 @@
 use std::rc::Rc;
 
 use super::places::Places;
-use crate::core::asked::Asked;
 use crate::core::backoff::Backoff;
 use crate::core::cx::{Cx, silence};
 use crate::core::error::Error;
@@ -15,6 +14,7 @@ use crate::core::fault::Fault;
 use crate::core::jobs::Own;
 use crate::core::map::{Map, order};
 use crate::core::net::Request;
+use crate::core::purpose::Purpose;
 use crate::core::records::{Local, LocalState, Name};
 use crate::core::types::Message;
 
@@ -194,7 +194,7 @@ impl Lanes {
             body: local.body.to_string(),
         };
         let patience = 1 << local.silences.min(MAX_PATIENCE);
-        let request = cx.request_patiently(call, Asked::Send { name: name.clone() }, patience);
+        let request = cx.request_patiently(call, Purpose::Send { name: name.clone() }, patience);
         self.lane(&name.0).sent(&name.1, request);
     }
 
@@ -234,7 +234,7 @@ impl Lanes {
         let now = cx.now.mono;
         let lost = cx.out.requests.patient();
         let lost = lost.filter_map(|(request, usual, asked)| match asked {
-            Asked::Send { name } if usual <= now => Some((request, name.clone())),
+            Purpose::Send { name } if usual <= now => Some((request, name.clone())),
             _ => None,
         });
         let lost: Vec<(u64, Name)> = lost.collect();

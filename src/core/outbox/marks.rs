@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::places::Places;
-use crate::core::asked::Asked;
 use crate::core::backoff::Backoff;
 use crate::core::command::Call;
 use crate::core::cx::Cx;
@@ -11,6 +10,7 @@ use crate::core::error::{Error, ErrorCode};
 use crate::core::jobs::Own;
 use crate::core::map::{Map, order};
 use crate::core::net::Request;
+use crate::core::purpose::Purpose;
 use crate::core::types::Seq;
 
 /// A conversation's mark.
@@ -104,7 +104,7 @@ impl Marks {
                 conversation: conversation.to_string(),
                 seq: Seq(seq),
             };
-            cx.request(call, Asked::Mark { conversation, seq });
+            cx.request(call, Purpose::Mark { conversation, seq });
         }
     }
 

@@ -27,14 +27,14 @@ enum State {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Link {
+pub(super) struct Channel {
     state: State,
     /// What is pushed now follows what was pulled: nothing is missing between (scope "mailbox").
     unbroken: bool,
     backoff: Backoff,
 }
 
-impl Link {
+impl Channel {
     /// Whether notifications come.
     pub fn is_ready(&self) -> bool {
         matches!(self.state, State::Ready { .. })
@@ -65,7 +65,7 @@ impl Link {
 
     /// When it is to be opened.
     pub fn open_at(&self, cx: &Cx) -> Option<u64> {
-        let wanted = Link::is_used(cx) && cx.standing.may_request() && !self.is_open();
+        let wanted = Channel::is_used(cx) && cx.standing.may_request() && !self.is_open();
         wanted.then(|| self.backoff.ready_at())
     }
 

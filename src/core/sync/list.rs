@@ -1,13 +1,13 @@
 //! The owed conversation list on its way (R11).
 
-use super::crowd::crowded;
-use crate::core::asked::Asked;
+use super::conversation_limit::too_many_conversations;
 use crate::core::backoff::{Backoff, Portion};
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::events::Event;
 use crate::core::map::Set;
 use crate::core::net::Request;
+use crate::core::purpose::Purpose;
 use crate::core::wire::conversation::Patch;
 use crate::core::wire::list::ListPage;
 use std::rc::Rc;
@@ -30,7 +30,7 @@ pub(in crate::core) struct Reading {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::core) struct List {
+pub(in crate::core) struct OwedList {
     /// raised when it begins anew: pages of an earlier beginning are void
     epoch: u64,
     /// none: not begun
@@ -54,7 +54,7 @@ pub(in crate::core) enum Page {
     Failed(Error),
 }
 
-impl List {
+impl OwedList {
     /// What this beginning has read.
     pub fn reading(&self, epoch: u64) -> Option<&Reading> {
         self.reading.as_ref().filter(|_| self.epoch == epoch)
@@ -105,7 +105,7 @@ impl List {
             limit,
             cursor: cx.db.cursor_of_all().map(str::to_owned),
         };
-        let asked = Asked::List {
+        let asked = Purpose::List {
             after,
             epoch: self.epoch,
             limit,
@@ -148,7 +148,7 @@ impl List {
             return self.give_up(Error::new(ErrorCode::Protocol, what));
         }
         let ids = page.conversations.iter().map(|patch| &patch.id);
-        match crowded(cx, ids) {
+        match too_many_conversations(cx, ids) {
             Some(error) => self.give_up(error),
             None => Page::Taken(page),
         }

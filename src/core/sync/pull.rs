@@ -15,15 +15,15 @@ mod calls;
 mod chain;
 mod patience;
 
-use super::scope::conversation::{About, Conversations, Pieces};
+use super::scope::conversation::{Conversations, Pieces, PullTargets};
 use super::scope::{self, Names};
-use crate::core::asked::{Asked, Pulled};
 use crate::core::backoff::{Backoff, Portion};
 use crate::core::command::{Call, Notify};
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::fault::Fault;
 use crate::core::io::Effect;
+use crate::core::purpose::{PullContext, Purpose};
 use calls::Calls;
 use chain::{Chain, Endless};
 use patience::Patience;
@@ -66,7 +66,7 @@ pub(super) struct Pull {
     /// when the next one is wanted
     want: Option<u64>,
     /// of what
-    about: About,
+    about: PullTargets,
     /// somebody waits for the next one: it goes at once, whatever is backed off from
     urgent: bool,
     /// when the last such one left
@@ -175,7 +175,7 @@ impl Pull {
     /// About all, at once.
     fn ask_for_all(&mut self, now: u64) {
         self.want = Some(now);
-        self.about = About::All;
+        self.about = PullTargets::All;
     }
 
     /// A chain has failed: another one about all, as soon as the backoff is over.
@@ -341,7 +341,7 @@ impl Pull {
     /// When the next one is to leave. `linked`: the notification channel is ready.
     pub fn start_at(&self, cx: &Cx, linked: bool) -> Option<u64> {
         // What was pushed is committed first: that goes on by itself.
-        if self.is_running() || cx.jobs.pushes() {
+        if self.is_running() || cx.jobs.has_uncommitted_push() {
             return None;
         }
         let again = self.conversations.ready_at();
@@ -432,7 +432,7 @@ impl Pull {
     fn choose(&mut self, cx: &Cx, linked: bool) -> Option<(Pieces, bool)> {
         let now = cx.now.mono;
         let timed = self.timer_at(cx, linked).is_some_and(|at| at <= now);
-        let mut about = About::Nothing;
+        let mut about = PullTargets::Nothing;
         if timed || self.want.is_some_and(|want| want <= now) {
             self.want = None;
             about = std::mem::take(&mut self.about);
@@ -441,7 +441,7 @@ impl Pull {
             return Some((Pieces::whole(), true));
         }
         match about {
-            About::Some(ids) if !timed => {
+            PullTargets::Some(ids) if !timed => {
                 let pieces = self.conversations.some(now, ids);
                 if pieces.is_none() && Fault::FailingHoldsUpTheTimer.on() {
                     self.timed_from = now;
@@ -468,8 +468,8 @@ impl Pull {
             limit: self.events.limit(cx.config.pull_limit),
             wait,
         };
-        let (call, asked): (_, Pulled) = scope::request(cx.config.scope, names);
-        chain.request = cx.request(call, Asked::Pull(asked));
+        let (call, asked): (_, PullContext) = scope::request(cx.config.scope, names);
+        chain.request = cx.request(call, Purpose::Pull(asked));
     }
 
     // ------------------------------------------------------------ whose answer it is

@@ -1,13 +1,13 @@
 //! Events inline, without a pull: applied where nothing is missing before them.
 
 use super::Syncing;
-use super::crowd::crowded;
+use super::conversation_limit::too_many_conversations;
 use super::scope;
 use crate::core::cx::Cx;
 use crate::core::events::Event;
 use crate::core::jobs::Job;
 use crate::core::wire;
-use crate::core::wire::batch::{Part, Push};
+use crate::core::wire::batch::{FeedBatch, Push};
 
 impl Syncing {
     /// Usable only where nothing is missing before them, else a notification.
@@ -47,7 +47,7 @@ impl Syncing {
 fn is_crowding(cx: &Cx, push: &Push) -> bool {
     let events = push.batch.events.iter();
     let ids = events.filter_map(|e| e.event().map(Event::conversation));
-    crowded(cx, ids).is_some()
+    too_many_conversations(cx, ids).is_some()
 }
 
 /// It is to be committed. A burst is few commits: what waits for its turn grows.
@@ -62,7 +62,7 @@ fn take(cx: &mut Cx, push: Push) {
         last.batch.cursor = batch.cursor;
         return;
     }
-    let part = Part {
+    let part = FeedBatch {
         feed: cx.config.scope.pushed_feed(),
         asked: prev,
         batch,

@@ -1,9 +1,9 @@
 //! The sync alone: without an engine, a store, or a server.
 
 use super::*;
-use crate::core::asked::Asked;
 use crate::core::cx::Rest;
 use crate::core::net::Request;
+use crate::core::purpose::Purpose;
 
 /// The sync of a client that may ask.
 struct Client {
@@ -87,8 +87,8 @@ impl Client {
     /// The pull under way is answered.
     fn answer(&mut self, result: Result<&str, Error>) -> Wake {
         let request = self.asked.take().expect("a pull under way");
-        let asked = self.rest.out.requests.answered(self.now(), request);
-        let Some(Asked::Pull(asked)) = asked else {
+        let asked = self.rest.out.requests.take_answered(self.now(), request);
+        let Some(Purpose::Pull(asked)) = asked else {
             panic!("{asked:?}");
         };
         let result = result.map(str::to_owned);
@@ -104,7 +104,7 @@ impl Client {
         let Some(Job::Batch { parts, .. }) = self.rest.jobs.pop() else {
             panic!("no batch");
         };
-        let changes = Changes::default();
+        let changes = CommitDelta::default();
         self.with(|sync, cx| sync.on_applied(cx, &parts, &changes))
     }
 

@@ -33,8 +33,8 @@ impl Timeline {
             self.wake = false;
             match self.go_on(w, &mut wanted) {
                 Ok(()) => {
-                    self.tend(w);
-                    self.look_ahead(w);
+                    self.revalidate_or_fill_gap(w);
+                    self.prefetch_older(w);
                 }
                 Err(missing) => {
                     wanted.extend(missing);
@@ -121,7 +121,7 @@ impl Timeline {
             asks: w.asks(),
             promoted: w.cx.standing.promoted,
             blank: self.window.is_empty(),
-            stands: self.window.stands(),
+            all_held: self.window.is_all_held(),
             newest: self.window.newest(),
         }
     }
@@ -252,7 +252,7 @@ impl Timeline {
         // One more than is shown says whether there are messages in between.
         let limit = self.sizes.max + 1;
         let source = self.source(db);
-        let mut more = source.collect((from, to), limit, Direction::Older)?;
+        let mut more = source.read_messages((from, to), limit, Direction::Older)?;
         let between = more.len() == limit;
         if between {
             more.remove(0);
@@ -286,7 +286,7 @@ impl Timeline {
             Some(hi) if hi > to => {
                 let (lo, hi, _) = reach(&held, hi);
                 let source = self.source(db);
-                let run = source.end_of((lo, hi), self.sizes.page, Direction::Older)?;
+                let run = source.run_at_edge((lo, hi), self.sizes.page, Direction::Older)?;
                 self.window.put(Direction::Newer, run);
                 self.grew(Direction::Newer);
             }
@@ -315,7 +315,7 @@ impl Timeline {
             };
             let (_, to, _) = reach(&held, next);
             let source = self.source(db);
-            let run = source.end_of((next, to), self.sizes.page, Direction::Older)?;
+            let run = source.run_at_edge((next, to), self.sizes.page, Direction::Older)?;
             if run.messages().is_empty() {
                 break;
             }
@@ -329,7 +329,7 @@ impl Timeline {
     /// Runs between which nothing is missing any more become one.
     fn join_runs(&mut self, db: &Committed) -> Needs<()> {
         // What an overflow has taken is replaced as a whole.
-        if !self.window.stands() {
+        if !self.window.is_all_held() {
             return Ok(());
         }
         let held = db.held(&self.conversation);
@@ -339,7 +339,7 @@ impl Timeline {
             let source = self.source(db);
             if self.window.joins(at, &held) {
                 let between = match self.window.between(at) {
-                    Some(between) => source.collect(between, max + 1, Direction::Older)?,
+                    Some(between) => source.read_messages(between, max + 1, Direction::Older)?,
                     None => Vec::new(),
                 };
                 let gone = self.window.join(at, between, max);
@@ -350,7 +350,7 @@ impl Timeline {
             at += 1;
             // What a page has brought of the gap stands before what is above it.
             if let Some(filled) = self.window.unfilled(at, &held) {
-                let more = source.collect(filled, max, Direction::Older)?;
+                let more = source.read_messages(filled, max, Direction::Older)?;
                 self.window.fill(at, &held, filled.0, more);
                 self.grew(self.grown);
             }
@@ -442,7 +442,7 @@ impl Timeline {
             self.arrived = None;
         }
         if load.was_asked() {
-            self.trouble.fetched();
+            self.trouble.on_page();
         }
         let answer = load.answer(end);
         for call in load.calls() {
@@ -505,7 +505,7 @@ impl Timeline {
         };
         let Some(next) = next else { return Ok(false) };
         let (from, to, _) = reach(held, next);
-        let run = source.end_of((from, to), left, direction)?;
+        let run = source.run_at_edge((from, to), left, direction)?;
         let added = run.messages().len();
         self.window.put(direction, run);
         if let Some(load) = self.loads.get_mut(direction) {
@@ -526,7 +526,7 @@ impl Timeline {
     ) -> Needs<()> {
         let source = self.source(db);
         let beyond = self.window.beyond(direction, end);
-        let more = source.collect(beyond, limit, direction)?;
+        let more = source.read_messages(beyond, limit, direction)?;
         let held = source.held;
         if let Some(load) = self.loads.get_mut(direction) {
             load.grew(more.len());
@@ -559,7 +559,7 @@ impl Timeline {
             out.reject(*call, &error);
         }
         if !calls.is_empty() && !self.window.is_empty() {
-            self.stay();
+            self.cancel_jump();
         }
         self.dirty |= !self.opened;
         self.opened = true;

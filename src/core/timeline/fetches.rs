@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-use crate::core::asked::Asked;
 use crate::core::backoff::Portion;
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
@@ -11,9 +10,10 @@ use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::map::Map;
 use crate::core::net::{Place, Request};
+use crate::core::purpose::Purpose;
 use crate::core::tx::Committed;
 use crate::core::types::{Message, Seq};
-use crate::core::wire::page::{self, Changed, Page};
+use crate::core::wire::page::{self, ChangesPage, Page};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(in crate::core) enum Wants {
 #[derive(Debug)]
 pub(in crate::core) enum Answer {
     Page(Page),
-    Changes(Changed),
+    Changes(ChangesPage),
 }
 
 impl Answer {
@@ -155,7 +155,7 @@ impl Fetches {
             },
         };
         // The journal goes on: an own edit may be newer than what it is asked for with.
-        f.request = cx.request(call, Asked::History { fetch });
+        f.request = cx.request(call, Purpose::History { fetch });
     }
 
     /// Whether a fetch that failed is asked for with another limit: less after what was too much, more

@@ -5,7 +5,7 @@ use std::iter::Peekable;
 use std::rc::Rc;
 
 use super::rows::OwnKeys;
-use super::state::{Life, Timeline};
+use super::state::{Lifecycle, Timeline};
 use super::window::Run;
 use crate::core::fault::Fault;
 use crate::core::map::{Index, order};
@@ -27,12 +27,12 @@ impl Timeline {
         self.trouble.was_seen();
         let fixed = self.unseen.visible().map(|(first, _)| first);
         match self.life {
-            Life::Closed => debug_assert!(false, "one that is closed is laid out no more"),
-            Life::Removed => {
+            Lifecycle::Closed => debug_assert!(false, "one that is closed is laid out no more"),
+            Lifecycle::Removed => {
                 let rows = self.rows_left(held, locals);
                 self.rows.replace(rows, fixed);
             }
-            Life::Open | Life::Released | Life::ReleasedRemoved => {
+            Lifecycle::Open | Lifecycle::Released | Lifecycle::ReleasedRemoved => {
                 let rows = match self.is_reading() && !writes {
                     true => Vec::new(),
                     false => self.lay_rows(held, own_keys, locals),
@@ -42,7 +42,7 @@ impl Timeline {
                 self.rows.find_anchor();
             }
         }
-        self.look();
+        self.update_visible_range();
     }
 
     /// Its items.

@@ -38,7 +38,7 @@ impl<T> PerDirection<T> {
 
 /// The wish for a page.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(super) struct PageLoad {
     calls: Vec<Call>,
     limit: usize,
     added: usize,
@@ -61,10 +61,10 @@ pub(super) enum Next {
     Circle,
 }
 
-impl Load {
+impl PageLoad {
     /// Of so many messages.
-    pub fn of(limit: usize, calls: Vec<Call>) -> Load {
-        Load {
+    pub fn of(limit: usize, calls: Vec<Call>) -> PageLoad {
+        PageLoad {
             calls,
             limit,
             added: 0,
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_load_ends_where_a_page_moves_nothing_or_too_many_bring_nothing() {
-        let mut load = Load::of(10, vec![1]);
+        let mut load = PageLoad::of(10, vec![1]);
         assert_eq!(load.next(50, 2), Next::Ask);
         load.asks(7, 50);
         load.came(false);
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_page_that_was_discarded_is_asked_for_at_the_same_place() {
-        let mut load = Load::of(10, vec![1]);
+        let mut load = PageLoad::of(10, vec![1]);
         load.asks(7, 50);
         load.came(true);
         assert_eq!(load.next(50, 2), Next::Ask);

@@ -68,7 +68,7 @@ pub(super) struct Scene<'a> {
     /// nothing is shown
     pub blank: bool,
     /// all that is shown is held
-    pub stands: bool,
+    pub all_held: bool,
     /// the newest position that is shown
     pub newest: Option<u64>,
 }
@@ -123,13 +123,15 @@ impl Scene<'_> {
                 None => Step::Ask(Place::Latest, reload.want),
             });
         };
-        if !reload.asked && self.stands {
+        if !reload.asked && self.all_held {
             return Ok(Step::Stand);
         }
         let lo = held.segments.reach_lo(live.hi).unwrap_or(live.lo);
         let start = starts(held, lo);
         let range = (lo, live.hi);
-        let run = self.source.end_of(range, reload.want, Direction::Older)?;
+        let run = self
+            .source
+            .run_at_edge(range, reload.want, Direction::Older)?;
         let count = run.messages().len();
         // A page from a replica may end below what is shown: the sync brings the rest.
         if !reload.asked && self.newest > Some(live.hi) && self.is_behind() {
@@ -183,7 +185,7 @@ impl Scene<'_> {
         // More may lie in it by now than a window holds: then it is what is around its middle.
         let half = (self.limits.items / 2).max(self.page_size);
         let lower = mid.checked_sub(1).map(|below| (lo, below));
-        let [older, lower, upper, newer] = self.source.collect_all([
+        let [older, lower, upper, newer] = self.source.read_all([
             (below, self.page_size, Direction::Older),
             (lower, half, Direction::Older),
             (Some((mid, hi)), half, Direction::Newer),
@@ -271,7 +273,7 @@ impl Scene<'_> {
         let size = self.page_size;
         let half = size / 2;
         let below = seq.checked_sub(1).map(|below| (from, below));
-        let [mut messages, newer] = self.source.collect_all([
+        let [mut messages, newer] = self.source.read_all([
             (below, size, Direction::Older),
             (Some((seq, to)), size, Direction::Newer),
         ])?;
@@ -484,7 +486,7 @@ mod tests {
                 },
                 asks: true,
                 blank: true,
-                stands: false,
+                all_held: false,
                 behind: false,
                 now: 1_000,
             }
@@ -511,7 +513,7 @@ mod tests {
                 asks: self.asks,
                 promoted: true,
                 blank: self.blank,
-                stands: self.stands,
+                stands: self.all_held,
                 newest: None,
             };
             text(plan(&scene, &self.reload))

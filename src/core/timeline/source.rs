@@ -30,7 +30,7 @@ impl<'a> Source<'a> {
     }
 
     /// Up to `limit` messages of `[lo, hi]`, ascending: the newest ones (`Older`) or the oldest ones.
-    pub fn collect(
+    pub fn read_messages(
         &self,
         range: (u64, u64),
         limit: usize,
@@ -38,17 +38,17 @@ impl<'a> Source<'a> {
     ) -> Needs<Vec<Rc<Message>>> {
         let mut messages = self
             .db
-            .collect(self.conversation, range, limit, direction)?;
+            .read_messages(self.conversation, range, limit, direction)?;
         self.window.keep_newer(&mut messages);
         Ok(messages)
     }
 
     /// Several ranges: what they lack is read at once, and not one after another. `None`: nothing.
-    pub fn collect_all<const N: usize>(&self, ranges: [Wanted; N]) -> Needs<[Vec<Rc<Message>>; N]> {
+    pub fn read_all<const N: usize>(&self, ranges: [Wanted; N]) -> Needs<[Vec<Rc<Message>>; N]> {
         let mut missing = Vec::new();
         let found = ranges.map(|(range, limit, direction)| {
             let range = range.filter(|(lo, hi)| lo <= hi)?;
-            let found = self.collect(range, limit, direction);
+            let found = self.read_messages(range, limit, direction);
             found.map_err(|blocks| missing.extend(blocks)).ok()
         });
         match missing.is_empty() {
@@ -59,8 +59,8 @@ impl<'a> Source<'a> {
 
     /// The newest (`Older`) or oldest (`Newer`) messages of `[lo, hi]`, as a run: nothing is missing
     /// between them.
-    pub fn end_of(&self, range: (u64, u64), want: usize, direction: Direction) -> Needs<Run> {
-        let messages = self.collect(range, want, direction)?;
+    pub fn run_at_edge(&self, range: (u64, u64), want: usize, direction: Direction) -> Needs<Run> {
+        let messages = self.read_messages(range, want, direction)?;
         Ok(self.run_of(range, messages))
     }
 
@@ -70,7 +70,7 @@ impl<'a> Source<'a> {
             return Ok(None);
         };
         let (lo, hi, _) = reach(&self.held, hi);
-        let run = self.end_of((lo, hi), want, Direction::Older)?;
+        let run = self.run_at_edge((lo, hi), want, Direction::Older)?;
         Ok(Some(run).filter(|run| !run.messages().is_empty()))
     }
 
@@ -81,7 +81,7 @@ impl<'a> Source<'a> {
 
     /// Whether a message is held at this very position.
     pub fn has(&self, seq: u64) -> Needs<bool> {
-        let at = self.collect((seq, seq), 1, Direction::Newer)?;
+        let at = self.read_messages((seq, seq), 1, Direction::Newer)?;
         Ok(!at.is_empty())
     }
 
@@ -102,7 +102,7 @@ impl<'a> Source<'a> {
             Some(last) if !all => last.hi,
             _ => first.hi,
         };
-        let found = self.collect((0, hi), most, Direction::Newer)?;
+        let found = self.read_messages((0, hi), most, Direction::Newer)?;
         let found = found.iter().find(|m| m.created_at >= ms);
         let nothing = all && first.live;
         Ok(found.map(|m| Some(m.seq.0)).or(nothing.then_some(None)))
@@ -147,7 +147,7 @@ impl<'a> Source<'a> {
             if a == blocks.len() {
                 continue;
             }
-            let inside = self.collect(range(a), most, Direction::Newer)?;
+            let inside = self.read_messages(range(a), most, Direction::Newer)?;
             let Some(at) = inside.iter().position(|m| m.created_at >= ms) else {
                 continue;
             };
@@ -166,7 +166,7 @@ impl<'a> Source<'a> {
 
     /// When the newest message of a block was written whose time is known; 0: that of none is.
     fn newest_time(&self, block: (u64, u64), most: usize) -> Needs<u64> {
-        let messages = self.collect(block, most, Direction::Older)?;
+        let messages = self.read_messages(block, most, Direction::Older)?;
         let mut times = messages.iter().rev().map(|m| m.created_at);
         Ok(times.find(|time| *time > 0).unwrap_or(0))
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::fetches::Wants;
 use super::goal::{Goal, Missed, Reload};
-use super::paging::{Load, PerDirection, drop_call};
+use super::paging::{PageLoad, PerDirection, drop_call};
 use super::rows::Rows;
 use super::source::{Source, starts};
 use super::trouble::Trouble;
@@ -19,14 +19,14 @@ use crate::core::fault::Fault;
 use crate::core::map::Set;
 use crate::core::records::Held;
 use crate::core::snapshot::{Row, View};
-use crate::core::tx::Change;
 use crate::core::tx::Committed;
+use crate::core::tx::ConversationDelta;
 use crate::core::types::{Conversation, Direction, Message, Seq};
 
 /// What a timeline asks for by itself: a kept segment's changes (R12), a gap's next page, a page
 /// ahead of its use. One at a time.
 #[derive(Debug, Default)]
-pub(super) struct Tend {
+pub(super) struct BackgroundFetch {
     /// something is to be asked for
     pub wanted: bool,
     pub fetch: Option<u64>,
@@ -40,7 +40,7 @@ pub(super) struct Tend {
 
 /// Where a timeline is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum Lifecycle {
     /// in use
     Open,
     /// without subscribers
@@ -68,7 +68,7 @@ pub(super) struct Sizes {
 pub(in crate::core) struct Timeline {
     pub(super) conversation: Rc<str>,
     pub(super) sizes: Sizes,
-    pub(super) life: Life,
+    pub(super) life: Lifecycle,
     pub(super) window: Window,
     /// something is known
     pub(super) opened: bool,
@@ -77,10 +77,10 @@ pub(in crate::core) struct Timeline {
     /// the window reaches the newest end and goes on with it
     pub(super) follow: bool,
     pub(super) reload: Option<Reload>,
-    pub(super) loads: PerDirection<Option<Load>>,
-    pub(super) tend: Tend,
+    pub(super) loads: PerDirection<Option<PageLoad>>,
+    pub(super) tend: BackgroundFetch,
     /// likewise, of what nobody has asked for yet
-    pub(super) ahead: Tend,
+    pub(super) ahead: BackgroundFetch,
     /// a page ahead is wanted, once the network is idle
     pub(super) ahead_due: bool,
     pub(super) trouble: Trouble,
@@ -106,15 +106,15 @@ impl Timeline {
         Timeline {
             conversation,
             sizes,
-            life: Life::Open,
+            life: Lifecycle::Open,
             window: Window::default(),
             opened: false,
             emptied: false,
             follow: true,
             reload: Some(Reload::asked(start, sizes.page, Vec::new())),
             loads: PerDirection::default(),
-            tend: Tend::default(),
-            ahead: Tend::default(),
+            tend: BackgroundFetch::default(),
+            ahead: BackgroundFetch::default(),
             ahead_due: false,
             trouble: Trouble::default(),
             unseen: Unseen::default(),
@@ -147,8 +147,8 @@ impl Timeline {
         View {
             rows: self.rows.list(),
             status: match self.life {
-                Life::Removed => "removed",
-                Life::Closed => "closed",
+                Lifecycle::Removed => "removed",
+                Lifecycle::Closed => "closed",
                 _ if self.opened || !self.rows.list().is_empty() => "ready",
                 _ => "opening",
             },
@@ -165,7 +165,7 @@ impl Timeline {
     /// The oldest position that an open timeline shows (R13), or is about to show again: what covers
     /// its window must not go while the rest of it comes.
     pub fn needed_from(&self, held: &Held, state: Option<&Conversation>) -> Option<u64> {
-        if self.life != Life::Open {
+        if self.life != Lifecycle::Open {
             return None;
         }
         let shown = self.window.oldest_held();
@@ -187,16 +187,16 @@ impl Timeline {
 
     /// Whether it is shown.
     pub fn is_open(&self) -> bool {
-        self.life == Life::Open
+        self.life == Lifecycle::Open
     }
 
     /// Whether it may be shown as it is: not where nobody looks, and not while what stands in place of what
     /// has gone is being read, or it would be blank for a moment.
     pub(super) fn may_be_shown(&self) -> bool {
-        let used = !matches!(self.life, Life::Released | Life::ReleasedRemoved);
+        let used = !matches!(self.life, Lifecycle::Released | Lifecycle::ReleasedRemoved);
         let waits = self.opened && self.waiting && self.window.is_empty();
         let blank = waits && !self.rows.list().is_empty();
-        used && !(blank && self.life == Life::Open && !Fault::WindowGoesBlank.on())
+        used && !(blank && self.life == Lifecycle::Open && !Fault::WindowGoesBlank.on())
     }
 
     /// What `markRead()` takes.
@@ -282,14 +282,14 @@ impl Timeline {
     }
 
     /// The loads under way.
-    pub(super) fn loads(&self) -> impl Iterator<Item = &Load> {
+    pub(super) fn loads(&self) -> impl Iterator<Item = &PageLoad> {
         self.loads.iter().flatten()
     }
 
     /// Whether somebody waits for it.
     pub(super) fn is_waited_for(&self) -> bool {
         let called = self.loads().any(|load| !load.calls().is_empty());
-        self.life == Life::Open && (!self.opened || called || self.jumps())
+        self.life == Lifecycle::Open && (!self.opened || called || self.jumps())
     }
 
     /// Until when it waits for what may say where it goes.
@@ -299,7 +299,7 @@ impl Timeline {
 
     /// What it has asked for.
     pub(super) fn fetches(&self) -> impl Iterator<Item = u64> {
-        let loads = self.loads().filter_map(Load::fetch);
+        let loads = self.loads().filter_map(PageLoad::fetch);
         loads.chain(self.reload.iter().filter_map(|reload| reload.fetch))
     }
 
@@ -307,7 +307,7 @@ impl Timeline {
     pub(super) fn wish(&mut self, direction: Direction, count: usize) {
         let load = self.loads.get_mut(direction);
         if count > 0 && load.is_none() {
-            *load = Some(Load::of(count, Vec::new()));
+            *load = Some(PageLoad::of(count, Vec::new()));
         }
     }
 
@@ -336,7 +336,7 @@ impl Timeline {
             None => false,
         };
         if jumped && !self.jumps() && !self.window.is_empty() {
-            self.stay();
+            self.cancel_jump();
             self.wake = true;
         }
         self.dirty |= loaded | jumped;
@@ -350,7 +350,7 @@ impl Timeline {
 
     /// Where what is on screen is now: an own message there is at its place once the sync has
     /// brought it.
-    pub(super) fn look(&mut self) {
+    pub(super) fn update_visible_range(&mut self) {
         if let Some(visible) = self.rows.on_screen() {
             self.arrived = None;
             self.unseen.see(visible, &self.window);
@@ -370,19 +370,19 @@ impl Timeline {
     }
 
     /// No jump any more: the list stays where it is.
-    pub(super) fn stay(&mut self) {
+    pub(super) fn cancel_jump(&mut self) {
         self.reload = None;
-        if !self.window.stands() {
+        if !self.window.is_all_held() {
             self.clear();
         }
     }
 
     /// Its segments stayed over an overflow, and are not fresh (R4, `keep`): what it shows stays, and
     /// is revalidated; at the newest end there may be more.
-    fn stale(&mut self) {
+    fn mark_not_fresh(&mut self) {
         self.follow &= self.unseen.is_at(self.window.newest());
-        self.tend = Tend::default();
-        self.ahead = Tend::default();
+        self.tend = BackgroundFetch::default();
+        self.ahead = BackgroundFetch::default();
         self.wake = true;
         self.dirty = true;
     }
@@ -393,8 +393,8 @@ impl Timeline {
         for load in self.loads.iter_mut().flatten() {
             load.forget_page();
         }
-        self.tend = Tend::default();
-        self.ahead = Tend::default();
+        self.tend = BackgroundFetch::default();
+        self.ahead = BackgroundFetch::default();
         self.reload = Some(match self.reload.take() {
             // What the app has asked for is still what it is to see.
             Some(asked) if asked.asked => asked.anew(),
@@ -416,12 +416,12 @@ impl Timeline {
     /// The account is in the conversation, or again: what it has left is open anew.
     pub(super) fn come_back(&mut self) {
         match self.life {
-            Life::Removed => {
-                self.life = Life::Open;
+            Lifecycle::Removed => {
+                self.life = Lifecycle::Open;
                 self.clear();
             }
-            Life::ReleasedRemoved => self.life = Life::Released,
-            Life::Open | Life::Released | Life::Closed => {}
+            Lifecycle::ReleasedRemoved => self.life = Lifecycle::Released,
+            Lifecycle::Open | Lifecycle::Released | Lifecycle::Closed => {}
         }
     }
 
@@ -433,7 +433,7 @@ impl Timeline {
         if listed {
             self.come_back();
         }
-        if !same && self.life == Life::Open {
+        if !same && self.life == Lifecycle::Open {
             self.clear();
         }
     }
@@ -482,8 +482,8 @@ impl Timeline {
         self.window.replace(run);
         self.emptied = false;
         self.unseen.forget(&self.window);
-        self.tend = Tend::default();
-        self.ahead = Tend::default();
+        self.tend = BackgroundFetch::default();
+        self.ahead = BackgroundFetch::default();
         self.follow = follow;
         self.opened = true;
         self.trouble.went_well();
@@ -501,11 +501,11 @@ impl Timeline {
         self.grown = direction;
         self.dirty = true;
         self.unseen.forget(&self.window);
-        self.let_go();
+        self.cut_far_end();
     }
 
     /// Past the most items the far end goes; nothing near what is on screen.
-    fn let_go(&mut self) {
+    fn cut_far_end(&mut self) {
         let excess = self.window.count().saturating_sub(self.sizes.max);
         if excess == 0 {
             return;
@@ -548,11 +548,11 @@ impl Timeline {
     // ------------------------------------------------------------ commits
 
     /// Shows what was committed to its conversation, which it still is in.
-    pub(super) fn take(&mut self, change: &Change, db: &Committed) {
+    pub(super) fn take(&mut self, change: &ConversationDelta, db: &Committed) {
         if change.cleared || change.cut || change.removed {
             self.clear();
         } else if change.kept {
-            self.stale();
+            self.mark_not_fresh();
         }
         self.take_messages(change);
         if let Some(before) = change.trimmed {
@@ -569,7 +569,7 @@ impl Timeline {
     }
 
     /// New messages and newer versions, where this window has a place for them.
-    fn take_messages(&mut self, change: &Change) {
+    fn take_messages(&mut self, change: &ConversationDelta) {
         self.window.take_messages(&change.inserted);
         self.unseen.forget(&self.window);
         // R5: kept, and not there any more.
@@ -590,7 +590,7 @@ impl Timeline {
     }
 
     /// A jump to a time that nothing was at: what came meanwhile may be it.
-    fn find_since(&mut self, change: &Change) {
+    fn find_since(&mut self, change: &ConversationDelta) {
         if let Some(reload) = &mut self.reload
             && let Goal::Latest {
                 instead: Some(Missed::Time(ms)),
@@ -604,7 +604,7 @@ impl Timeline {
     }
 
     /// R3: newer versions of what it shows, or showed when it was let go.
-    pub(super) fn take_versions(&mut self, change: &Change) {
+    pub(super) fn take_versions(&mut self, change: &ConversationDelta) {
         if Fault::ShownCopyStays.on() {
             return;
         }

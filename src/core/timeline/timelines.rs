@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use super::background::IDLE;
 use super::fetches::{Answer, Fetch, Fetches, Wants};
 use super::goal::{Goal, Reload};
-use super::paging::Load;
+use super::paging::PageLoad;
 use super::rows::OwnKeys;
-use super::state::{Life, Sizes, Timeline};
-use super::tending::IDLE;
+use super::state::{Lifecycle, Sizes, Timeline};
 use super::trouble::{closed, is_for_all};
 use super::work::{Outlook, Work, is_idle};
 use crate::core::block::BlockId;
@@ -21,7 +21,7 @@ use crate::core::map::{Map, Set};
 use crate::core::records::Held;
 use crate::core::snapshot::LocalItem;
 use crate::core::tx::Committed;
-use crate::core::tx::{Change, Changes};
+use crate::core::tx::{CommitDelta, ConversationDelta};
 use crate::core::types::{Direction, Message};
 use crate::core::wire::page::Page;
 
@@ -121,10 +121,10 @@ impl Timelines {
         let Some(t) = self.all.get_mut(&id) else {
             return;
         };
-        if t.life == Life::Open {
+        if t.life == Lifecycle::Open {
             let error = Error::new(ErrorCode::Aborted, "the timeline was let go");
             end_calls(cx, t, &error);
-            t.life = Life::Released;
+            t.life = Lifecycle::Released;
         }
     }
 
@@ -134,20 +134,20 @@ impl Timelines {
             return;
         };
         match t.life {
-            Life::ReleasedRemoved => {
-                t.life = Life::Removed;
+            Lifecycle::ReleasedRemoved => {
+                t.life = Lifecycle::Removed;
                 t.reload = None;
                 t.dirty = true;
             }
-            Life::Released => {
-                t.life = Life::Open;
+            Lifecycle::Released => {
+                t.life = Lifecycle::Open;
                 t.since = cx.now.mono;
                 t.ask(cx.now.mono);
                 // What was committed meanwhile it has not followed: the same window, read again.
                 t.clear();
                 opened(cx, t.conversation.clone());
             }
-            Life::Open | Life::Removed | Life::Closed => {}
+            Lifecycle::Open | Lifecycle::Removed | Lifecycle::Closed => {}
         }
     }
 
@@ -155,7 +155,7 @@ impl Timelines {
     pub fn close(&mut self, cx: &mut Cx, id: TimelineId) -> Option<Timeline> {
         let mut t = self.all.remove(&id)?;
         end_calls(cx, &mut t, &closed());
-        t.life = Life::Closed;
+        t.life = Lifecycle::Closed;
         t.rows.end();
         Some(t)
     }
@@ -164,7 +164,7 @@ impl Timelines {
     fn called(&mut self, cx: &mut Cx, call: Call, id: TimelineId) -> Option<&mut Timeline> {
         self.attach(cx, id);
         let error = match self.all.get_mut(&id) {
-            Some(t) if t.life != Life::Removed => return Some(t),
+            Some(t) if t.life != Lifecycle::Removed => return Some(t),
             Some(_) => Error::left(),
             None => closed(),
         };
@@ -189,7 +189,7 @@ impl Timelines {
         }
         match t.loads.get_mut(direction) {
             Some(running) => running.share(call),
-            load => *load = Some(Load::of(limit.clamp(1, items), vec![call])),
+            load => *load = Some(PageLoad::of(limit.clamp(1, items), vec![call])),
         }
         t.ask(now);
     }
@@ -258,14 +258,14 @@ impl Timelines {
     /// Its segments are gone without a commit: they were not what they said.
     pub fn clear(&mut self, cx: &mut Cx, conversation: &Rc<str>) {
         self.discard(cx, Some(conversation));
-        let shown = self.of(conversation).filter(|t| t.life == Life::Open);
+        let shown = self.of(conversation).filter(|t| t.life == Lifecycle::Open);
         shown.for_each(Timeline::clear);
     }
 
     /// Likewise of all conversations.
     pub fn clear_all(&mut self, cx: &mut Cx) {
         self.discard(cx, None);
-        let shown = self.all.values_mut().filter(|t| t.life == Life::Open);
+        let shown = self.all.values_mut().filter(|t| t.life == Lifecycle::Open);
         shown.for_each(Timeline::clear);
     }
 
@@ -276,12 +276,12 @@ impl Timelines {
     }
 
     /// Shows what was committed.
-    pub fn on_commit(&mut self, cx: &mut Cx, changes: &Changes) {
+    pub fn on_commit(&mut self, cx: &mut Cx, changes: &CommitDelta) {
         for t in self.all.values_mut() {
             let change = changes.conversations.get(&t.conversation);
             let goal = t.reload.as_ref().map(|reload| reload.goal);
             let unread = matches!(goal, Some(Goal::FirstUnread { .. }));
-            let looks = t.trouble.is_refused() || t.life != Life::Open || unread;
+            let looks = t.trouble.is_refused() || t.life != Lifecycle::Open || unread;
             if changes.list && looks || change.is_some() {
                 refresh(cx, t, change, changes.list);
             }
@@ -393,7 +393,7 @@ impl Timelines {
             let again = retry > 0 && retry <= now && wishes;
             let decides = t.until().is_some_and(|until| until <= now);
             let due = again || decides || t.ahead_due && idle;
-            t.life == Life::Open && (t.wake || t.waiting && read || due)
+            t.life == Lifecycle::Open && (t.wake || t.waiting && read || due)
         };
         let mut wanted = Vec::new();
         // Which of them are due is asked before any goes on.
@@ -514,25 +514,25 @@ fn find_time(ms: u64, page: &Page, journal: &[Event]) -> Option<u64> {
 }
 
 /// Shows what was committed: to its conversation, and whether to the list.
-fn refresh(cx: &mut Cx, t: &mut Timeline, change: Option<&Change>, list: bool) {
+fn refresh(cx: &mut Cx, t: &mut Timeline, change: Option<&ConversationDelta>, list: bool) {
     let state = cx.db.state(&t.conversation);
     let listed = state.is_some();
     t.wake |= t.trouble.look_at(state) || list;
     match t.life {
-        Life::Removed | Life::ReleasedRemoved if listed => t.come_back(),
-        Life::Released if !listed && change.is_some_and(|change| change.removed) => {
-            t.life = Life::ReleasedRemoved;
+        Lifecycle::Removed | Lifecycle::ReleasedRemoved if listed => t.come_back(),
+        Lifecycle::Released if !listed && change.is_some_and(|change| change.removed) => {
+            t.life = Lifecycle::ReleasedRemoved;
         }
         _ => {}
     }
     let Some(change) = change else { return };
-    if t.life != Life::Open {
+    if t.life != Lifecycle::Open {
         return t.take_versions(change);
     }
     t.wake = true;
     t.dirty = true;
     if change.removed && !listed {
-        t.life = Life::Removed;
+        t.life = Lifecycle::Removed;
         end_calls(cx, t, &Error::left());
         t.reload = None;
         return;
@@ -559,7 +559,7 @@ fn on_page_settled(cx: &mut Cx, t: &mut Timeline, fetch: u64, done: &Fetch, erro
             t.reload_failed(cx, error.clone());
         }
     }
-    let tending = t.tend.fetch == Some(fetch);
+    let background = t.tend.fetch == Some(fetch);
     // A page ahead that could not be had is not asked for again: whoever comes there asks himself.
     for (tend, again) in [(&mut t.tend, error.is_some()), (&mut t.ahead, false)] {
         if tend.fetch == Some(fetch) {
@@ -570,7 +570,7 @@ fn on_page_settled(cx: &mut Cx, t: &mut Timeline, fetch: u64, done: &Fetch, erro
             }
         }
     }
-    if let Some(error) = error.filter(|_| tending) {
+    if let Some(error) = error.filter(|_| background) {
         t.trouble.put_off(cx, &t.conversation, error);
         t.trouble.refusal_passes();
     }
@@ -682,10 +682,10 @@ mod tests {
         timelines.load_page(&mut rest.cx(), 8, 1, older);
         timelines.jump(&mut rest.cx(), 9, 1, Start::FirstUnread);
         assert!(rest.results()[0].contains("overtaken by a jump"));
-        let mut changes = Changes::default();
-        let removed = Change {
+        let mut changes = CommitDelta::default();
+        let removed = ConversationDelta {
             removed: true,
-            ..Change::default()
+            ..ConversationDelta::default()
         };
         changes.conversations.insert("c".into(), removed);
         timelines.on_commit(&mut rest.cx(), &changes);

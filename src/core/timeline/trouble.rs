@@ -101,7 +101,7 @@ impl Trouble {
     }
 
     /// A page is there.
-    pub fn fetched(&mut self) {
+    pub fn on_page(&mut self) {
         self.goes_on();
         self.reason = None;
     }

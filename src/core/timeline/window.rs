@@ -198,7 +198,7 @@ impl Window {
     }
 
     /// All that it shows is held: what is reached goes on from there, and takes no one's place.
-    pub fn stands(&self) -> bool {
+    pub fn is_all_held(&self) -> bool {
         !self.runs.is_empty() && self.runs.iter().all(|run| run.held)
     }
 
@@ -595,7 +595,7 @@ mod tests {
         let mut window = window(&held, &[((1, 9), &[1, 3, 8, 9])]);
         window.let_segments_go(&[Seq(8), Seq(1)]);
         assert_eq!(shown(&window), [vec![1, 3], vec![8, 9]]);
-        assert!(!window.stands());
+        assert!(!window.is_all_held());
         // What it shows is not replaced by an older copy, and takes a newer one.
         window.take_version(&message(8, 3));
         let mut older = messages(&[8, 9]);

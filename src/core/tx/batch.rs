@@ -1,12 +1,12 @@
 //! A batch and its events (R1–R4, R8, R10).
 
 use super::{Result, Stop, Tx};
-use crate::core::command::Policy;
+use crate::core::command::OverflowPolicy;
 use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::map::Set;
 use crate::core::types::Overflow;
-use crate::core::wire::batch::{Parsed, Part};
+use crate::core::wire::batch::{FeedBatch, Parsed};
 use std::rc::Rc;
 
 impl Tx<'_> {
@@ -15,7 +15,12 @@ impl Tx<'_> {
     /// only where each new message follows the live end, and is `Void` otherwise. Answers its events without
     /// the deliveries that were applied before (R10), for the journals of what was asked for before them
     /// (R7, R11).
-    pub fn batch(&mut self, part: &Part, policy: Policy, whole: bool) -> Result<Vec<Event>> {
+    pub fn batch(
+        &mut self,
+        part: &FeedBatch,
+        policy: OverflowPolicy,
+        whole: bool,
+    ) -> Result<Vec<Event>> {
         if self.db.cursor(&part.feed) != part.asked.as_deref() && !Fault::CursorIsNotCompared.on() {
             return Err(Stop::Void);
         }
@@ -64,7 +69,7 @@ impl Tx<'_> {
 
     /// The events of a batch without the deliveries that were applied before (R10), and the
     /// conversations of those that had to be left out. What is there counts as applied.
-    fn unapplied(&mut self, part: &Part) -> (Vec<Event>, Vec<Option<Rc<str>>>) {
+    fn unapplied(&mut self, part: &FeedBatch) -> (Vec<Event>, Vec<Option<Rc<str>>>) {
         let batch = &part.batch;
         let mut events = Vec::with_capacity(batch.events.len());
         let mut doubts = Vec::new();
@@ -92,7 +97,7 @@ impl Tx<'_> {
     }
 
     /// R4, before the events of the same batch.
-    fn overflow(&mut self, part: &Part, events: &[Event], policy: Policy) {
+    fn overflow(&mut self, part: &FeedBatch, events: &[Event], policy: OverflowPolicy) {
         // Where nothing was applied before, what is held is of another time, or another scope.
         let first = part
             .feed
@@ -123,8 +128,8 @@ impl Tx<'_> {
                 self.locals().iter().for_each(|l| self.drop_local(l, true));
             }
             match policy {
-                Policy::Clear => self.clear(id),
-                Policy::Keep => self.keep(id, &since),
+                OverflowPolicy::Clear => self.clear(id),
+                OverflowPolicy::Keep => self.keep(id, &since),
             }
         }
         match overflow {

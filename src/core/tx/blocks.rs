@@ -50,7 +50,7 @@ impl Tx<'_> {
 
     /// Puts a message where it belongs in its segment. The higher version wins; a message that is
     /// there already changes nothing (R10).
-    pub(in crate::core) fn hold(&mut self, m: &Rc<Message>) -> Result<()> {
+    pub(in crate::core) fn insert_message(&mut self, m: &Rc<Message>) -> Result<()> {
         let id = m.conversation.clone();
         let seq = m.seq.0;
         let held = self.held(&id);
@@ -72,7 +72,7 @@ impl Tx<'_> {
             (Some(b), _) if seq <= b.hi => return self.hold_within(m, at - 1),
             (Some(b), _) if roomy(&b) => {
                 self.load(&(id.clone(), b.lo))?.push(m.clone());
-                self.grew(&id, at - 1, m);
+                self.grow_index_entry(&id, at - 1, m);
             }
             (_, Some(b)) if roomy(&b) => {
                 // Its first message, and so its key, changes.
@@ -83,7 +83,7 @@ impl Tx<'_> {
                 };
                 block.insert(0, m.clone());
                 self.commit.blocks.insert((id.clone(), seq), Some(block));
-                self.grew(&id, at, m);
+                self.grow_index_entry(&id, at, m);
             }
             _ => {
                 self.commit
@@ -100,7 +100,7 @@ impl Tx<'_> {
             }
         }
         self.change(&id).inserted.push(m.clone());
-        self.settle(m);
+        self.remove_matching_locals(m);
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// [`Tx::hold`] between the ends of a block.
+    /// [`Tx::insert_message`] between the ends of a block.
     fn hold_within(&mut self, m: &Rc<Message>, at: usize) -> Result<()> {
         let id = m.conversation.clone();
         let entry = self.held(&id).blocks[at];
@@ -143,12 +143,12 @@ impl Tx<'_> {
             Ok(_) => {}
             Err(i) => {
                 block.insert(i, m.clone());
-                self.grew(&id, at, m);
+                self.grow_index_entry(&id, at, m);
                 self.resize(&id, entry.lo);
                 self.change(&id).inserted.push(m.clone());
             }
         }
-        self.settle(m);
+        self.remove_matching_locals(m);
         Ok(())
     }
 
@@ -178,7 +178,7 @@ impl Tx<'_> {
     }
 
     /// A message was added to the block at this place of the index.
-    fn grew(&mut self, id: &Rc<str>, at: usize, m: &Message) {
+    fn grow_index_entry(&mut self, id: &Rc<str>, at: usize, m: &Message) {
         let entry = &mut self.held(id).blocks[at];
         entry.lo = entry.lo.min(m.seq.0);
         entry.hi = entry.hi.max(m.seq.0);
@@ -241,7 +241,7 @@ impl Tx<'_> {
     }
 
     /// R8: an own message goes when the message itself is held.
-    fn settle(&mut self, m: &Rc<Message>) {
+    fn remove_matching_locals(&mut self, m: &Rc<Message>) {
         if Fault::LocalStaysBesideItself.on() {
             return;
         }

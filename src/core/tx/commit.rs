@@ -10,7 +10,7 @@ use crate::core::types::{Conversation, Message, Overflow};
 
 /// What a commit did to one conversation, for the timelines that show it.
 #[derive(Debug, Default)]
-pub struct Change {
+pub struct ConversationDelta {
     /// messages that are held now and were not
     pub inserted: Vec<Rc<Message>>,
     /// newer versions of messages, held or not (R3: an open timeline may show them)
@@ -35,9 +35,9 @@ pub struct Change {
 
 /// What a commit did, for everything that is shown.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct CommitDelta {
     /// by conversation
-    pub conversations: Map<Rc<str>, Change>,
+    pub conversations: Map<Rc<str>, ConversationDelta>,
     /// new messages of others, in the order they came
     pub messages: Vec<Rc<Message>>,
     /// newer versions, in the order they came
@@ -60,10 +60,10 @@ pub struct Changes {
     pub read: Set<Rc<str>>,
 }
 
-impl Changes {
+impl CommitDelta {
     /// Whether a batch has brought what was not known.
     pub fn is_progress(&self) -> bool {
-        let inserted = |change: &Change| !change.inserted.is_empty();
+        let inserted = |change: &ConversationDelta| !change.inserted.is_empty();
         let own = !self.synced.is_empty();
         self.list || own || !self.updates.is_empty() || self.conversations.values().any(inserted)
     }
@@ -102,7 +102,7 @@ pub struct Commit {
     /// what this commit is called; none, where nothing is written
     pub(super) stamp: Stamp,
     /// what it did, for everything that is shown
-    pub changes: Changes,
+    pub changes: CommitDelta,
 }
 
 impl Commit {

@@ -11,7 +11,7 @@ mod messages;
 use std::rc::Rc;
 
 use super::cache::Cache;
-use super::commit::{Changes, Commit};
+use super::commit::{Commit, CommitDelta};
 use crate::core::block::{Block, BlockId};
 use crate::core::codec::Corrupt;
 use crate::core::map::{Map, Set};
@@ -391,7 +391,7 @@ impl Committed {
     // ------------------------------------------------------------ what changes it
 
     /// A commit is written: from here on it is the committed state (R9). Answers what it did.
-    pub fn apply(&mut self, commit: Commit) -> Changes {
+    pub fn apply(&mut self, commit: Commit) -> CommitDelta {
         let written = commit.stamp.number > 0;
         debug_assert!(
             !written || commit.stamp.number == self.stamp.number + 1,

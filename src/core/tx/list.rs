@@ -29,7 +29,7 @@ impl Tx<'_> {
         };
         for patch in &page.conversations {
             let id = &patch.id;
-            events::listed(self, patch);
+            events::apply_listed(self, patch);
             if Fault::ListWinsOverEvents.on() {
                 continue;
             }
@@ -76,7 +76,7 @@ impl Tx<'_> {
         let left = |id: &&Rc<str>| !self.db.cursors().contains_key(*id);
         gone.extend(unnamed.iter().filter(left).cloned());
         for id in gone.iter().filter(|_| !Fault::SuspectsStay.on()) {
-            events::left(self, id);
+            events::apply_left(self, id);
         }
     }
 

@@ -185,7 +185,7 @@ impl Tx<'_> {
                 ..Local::clone(&local)
             }),
             // The server has it; more is not to be heard of it: history has it, if anything does.
-            Some(local) if local.lost => self.passed(&local),
+            Some(local) if local.lost => self.drop_sent_local(&local),
             _ => {}
         }
     }
@@ -223,7 +223,7 @@ impl Tx<'_> {
                     faults,
                     ..Local::clone(&local)
                 }),
-                false => self.passed(&local),
+                false => self.drop_sent_local(&local),
             };
         }
         self.put_local(Local {
@@ -284,14 +284,14 @@ impl Tx<'_> {
             let start = held.segments.containing(m.seq.0).is_some_and(|s| s.start);
             let first = held.blocks.first().map(|b| b.lo);
             if start && first.is_none_or(|first| m.seq.0 < first) {
-                self.passed(&local);
+                self.drop_sent_local(&local);
             }
         }
     }
 
     /// What was sent is gone with what was before it, or with its conversation. If an older batch, or
     /// the conversation's return, brings it all the same, it is known by its key.
-    pub(in crate::core) fn passed(&mut self, local: &Local) {
+    pub(in crate::core) fn drop_sent_local(&mut self, local: &Local) {
         let sent = local.message.as_ref().map(|m| (local.key(), m.clone()));
         self.commit.changes.synced.extend(sent);
         self.drop_local(local, true);

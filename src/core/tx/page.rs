@@ -10,7 +10,7 @@ use crate::core::net::Place;
 
 use crate::core::segments::Cover;
 use crate::core::types::Message;
-use crate::core::wire::page::{Changed, Page};
+use crate::core::wire::page::{ChangesPage, Page};
 use std::rc::Rc;
 
 impl Tx<'_> {
@@ -69,7 +69,7 @@ impl Tx<'_> {
                 true => messages.len() - 1 - i,
                 false => i,
             };
-            let held = self.hold(&messages[at]);
+            let held = self.insert_message(&messages[at]);
             self.step(held)?;
         }
         for m in &messages {
@@ -105,7 +105,7 @@ impl Tx<'_> {
         id: &Rc<str>,
         since: &str,
         (from, to): (u64, u64),
-        answer: &Changed,
+        answer: &ChangesPage,
         journal: &[Event],
     ) -> Result<()> {
         self.commit.changes.irregular.append(&answer.irregular);
@@ -134,7 +134,7 @@ impl Tx<'_> {
         // Also where nothing has changed: it is fresh now.
         self.change(id);
         for m in &messages {
-            let held = self.hold(m);
+            let held = self.insert_message(m);
             self.step(held)?;
             self.newer_elsewhere(m);
         }

@@ -91,7 +91,7 @@ impl Batch {
 
 /// A batch, and what it was asked for with.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+pub struct FeedBatch {
     /// whose cursor it moves
     pub feed: Feed,
     /// the request's cursor; none: a first sign-in, a conversation not known yet, or a mailbox
@@ -102,9 +102,9 @@ pub struct Part {
 
 /// An answer to a pull, of whichever scope.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct PullAnswer {
     /// what can be applied
-    pub parts: Vec<Part>,
+    pub parts: Vec<FeedBatch>,
     /// conversations that failed alone
     pub failed: Vec<(Rc<str>, Error)>,
     /// more conversations are to come
@@ -130,15 +130,15 @@ pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch, Error> {
 
 /// Reads the answer to `POST /v1/sync/conversations` with these cursors. A conversation whose batch
 /// breaks the protocol fails alone.
-pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<Answer, Error> {
+pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<PullAnswer, Error> {
     let wire = Node::of("batches", text, &BATCHES)?;
     let Some(Node::Object(conversations)) = wire.get("conversations") else {
         return Err(missing("conversations", "batches by conversation"));
     };
     check_count("conversations in one answer", conversations.len())?;
-    let mut answer = Answer {
+    let mut answer = PullAnswer {
         more: wire.is_set("hasMore"),
-        ..Answer::default()
+        ..PullAnswer::default()
     };
     let account = account(&wire);
     let mut known = Map::new();
@@ -166,7 +166,7 @@ pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<Answer, Erro
         match read {
             Ok(mut batch) => {
                 batch.account = batch.account.or_else(|| account.clone());
-                answer.parts.push(Part { feed, asked, batch });
+                answer.parts.push(FeedBatch { feed, asked, batch });
             }
             Err(error) => answer.failed.push((id, error)),
         }

@@ -105,7 +105,7 @@ fn covers(
 
 /// What changed in a kept segment (R12).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Changed {
+pub struct ChangesPage {
     /// whose account it is of, where it says so
     pub account: Option<Rc<str>>,
     /// ascending, newest versions
@@ -119,7 +119,12 @@ pub struct Changed {
 }
 
 /// Reads the answer to `GET /v1/conversations/{id}/changes` for this range.
-pub fn changes(text: &str, conversation: &Rc<str>, from: u64, to: u64) -> Result<Changed, Error> {
+pub fn changes(
+    text: &str,
+    conversation: &Rc<str>,
+    from: u64,
+    to: u64,
+) -> Result<ChangesPage, Error> {
     let wire = Node::of("changes", text, &PAGE)?;
     let has_more = wire.flag("hasMore")?;
     let mut read = ascending(wire.list("messages")?, conversation)?;
@@ -132,7 +137,7 @@ pub fn changes(text: &str, conversation: &Rc<str>, from: u64, to: u64) -> Result
             "changes that are empty and claim that there are more",
         ));
     }
-    Ok(Changed {
+    Ok(ChangesPage {
         account: account(&wire),
         messages: read.messages,
         has_more,

@@ -12,10 +12,10 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::IdbVersionChangeEvent;
 
+use super::errors::{AttemptError, is_cut_off};
 use super::guard::{self, Token};
 use super::life::{Life, Lives, SILENT};
 use super::open::connect;
-use super::trouble::{Trouble, is_cut_off};
 use crate::core::storage::{StoreError, Why};
 use crate::store::{Event, OnEvent};
 
@@ -88,7 +88,7 @@ impl Shared {
     /// (R10). What the page slept over is done again when it is awake.
     pub(super) async fn attempt<T>(
         self: &Rc<Self>,
-        operation: impl AsyncFn(&Attempt) -> Result<T, Trouble>,
+        operation: impl AsyncFn(&Attempt) -> Result<T, AttemptError>,
     ) -> Result<T, StoreError> {
         let mut tried = false;
         // An earlier try may be applied all the same.
@@ -111,15 +111,15 @@ impl Shared {
                     Either::Right(((), _)) => {
                         silent = true;
                         uncertain |= !attempt.life.abort();
-                        Err(Trouble::Stale(Why::Silence))
+                        Err(AttemptError::Stale(Why::Silence))
                     }
                 }
             };
             let why = match outcome {
                 Ok(done) => return Ok(done),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Stale(_)) if attempt.life.has_slept() => continue,
-                Err(Trouble::Stale(why)) => why,
+                Err(AttemptError::Final(error)) => return Err(error),
+                Err(AttemptError::Stale(_)) if attempt.life.has_slept() => continue,
+                Err(AttemptError::Stale(why)) => why,
             };
             self.expire(&attempt.handle.database);
             // Behind one that commits and cannot be ended, another would only wait likewise.
@@ -171,10 +171,10 @@ impl Shared {
         let opened = connect(&self.name, &self.on_event).await;
         let (database, identity) = opened.map_err(|trouble| match trouble {
             // It did not refuse before: nothing to fall back from.
-            Trouble::Final(StoreError::Refused(why)) | Trouble::Stale(why) => {
+            AttemptError::Final(StoreError::Refused(why)) | AttemptError::Stale(why) => {
                 StoreError::Failed(why)
             }
-            Trouble::Final(error) => error,
+            AttemptError::Final(error) => error,
         })?;
         let handle = Handle::new(database, Rc::downgrade(self));
         if !matches!(*self.state.borrow(), State::Stale) {

@@ -16,23 +16,23 @@
 //!   transaction.
 
 mod bytes;
+mod errors;
 mod guard;
 mod handle;
 mod life;
 mod open;
 mod schema;
 mod transaction;
-mod trouble;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use wasm_bindgen_futures::spawn_local;
 
+use self::errors::AttemptError;
 use self::handle::{Handle, Shared, State};
 use self::life::Lives;
 use self::transaction::{Holder, commit_once, raise_epoch, read_once};
-use self::trouble::Trouble;
 use super::{Backend, Event, OnEvent};
 use crate::core::storage::{Answer, Durability, Read, StoreError, Write};
 use crate::net::time::sleep;
@@ -119,10 +119,10 @@ impl Backend for IndexedDb {
                 match holder {
                     Holder::Me => Ok(()),
                     // A fence has written it anew, and it was in vain: that is no other client.
-                    Holder::Unreadable if before => Err(Trouble::Final(StoreError::Failed(
+                    Holder::Unreadable if before => Err(AttemptError::Final(StoreError::Failed(
                         "the browser cannot read what it has just written to the database".into(),
                     ))),
-                    _ => Err(Trouble::Final(StoreError::Fenced)),
+                    _ => Err(AttemptError::Final(StoreError::Fenced)),
                 }
             })
             .await

@@ -16,10 +16,10 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{IdbOpenDbRequest, IdbVersionChangeEvent};
 
 use super::bytes::stamp;
+use super::errors::{AttemptError, is_of_all, open_error, words};
 use super::guard::{self, Record, Token};
 use super::life::{Life, SILENT};
 use super::schema::{self, SCHEMA};
-use super::trouble::{Trouble, is_of_all, open_trouble, words};
 use crate::core::storage::{StoreError, Table, Why};
 use crate::net::time::{monotonic, sleep, within};
 use crate::store::{Event, OnEvent};
@@ -48,8 +48,8 @@ pub(super) async fn open(name: &str, on_event: &OnEvent) -> Result<(Database, To
     loop {
         let why = match connect(name, on_event).await {
             Ok(opened) => return Ok(opened),
-            Err(Trouble::Final(error)) => return Err(error),
-            Err(Trouble::Stale(why)) => why,
+            Err(AttemptError::Final(error)) => return Err(error),
+            Err(AttemptError::Stale(why)) => why,
         };
         let elapsed = monotonic() - began;
         let in_time = |wait: &u64| elapsed + wait + SILENT <= OPENING;
@@ -73,16 +73,19 @@ pub(super) async fn wipe(account: &str) -> Result<(), StoreError> {
     });
     let request: IdbOpenDbRequest = deletion.as_sys().clone().unchecked_into();
     request.set_onblocked(Some(on_blocked.as_ref().unchecked_ref()));
-    let deleted = match select(deletion, pin!(patience(&blocked))).await {
+    let deleted = match select(deletion, pin!(opening_timeout(&blocked))).await {
         Either::Left((deleted, _)) => deleted.map_err(|error| wipe_error(error.into())),
-        Either::Right(_) => Err(impatience(&blocked)),
+        Either::Right(_) => Err(timeout_error(&blocked)),
     };
     request.set_onblocked(None);
     deleted
 }
 
 /// Opens the database, and reads which one it is.
-pub(super) async fn connect(name: &str, on_event: &OnEvent) -> Result<(Database, Token), Trouble> {
+pub(super) async fn connect(
+    name: &str,
+    on_event: &OnEvent,
+) -> Result<(Database, Token), AttemptError> {
     let database = open_database(name, on_event).await?;
     let why = match within(SILENT, guard::identity(&database)).await {
         Some(Ok(Some(identity))) => return Ok((database, identity)),
@@ -101,7 +104,7 @@ pub(super) async fn connect(name: &str, on_event: &OnEvent) -> Result<(Database,
         None => Why::Silence,
     };
     database.close();
-    Err(Trouble::Stale(why))
+    Err(AttemptError::Stale(why))
 }
 
 /// Writes [`guard::REPLACED`] in the place of an identity that cannot be read, where a neighbour can:
@@ -148,11 +151,11 @@ async fn replace_identity(database: &Database) -> Result<Option<Token>, Error> {
     Ok(Some(guard::REPLACED))
 }
 
-async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Trouble> {
+async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, AttemptError> {
     let request = Database::open(name)
         .with_version(SCHEMA)
         .build()
-        .map_err(open_trouble)?;
+        .map_err(open_error)?;
     let blocked = Rc::new(Cell::new(false));
     let on_blocked = Closure::<dyn FnMut()>::new({
         let (blocked, on_event) = (Rc::clone(&blocked), Rc::clone(on_event));
@@ -185,10 +188,10 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Troub
         _on_blocked: on_blocked,
         _on_upgrade_needed: on_upgrade_needed,
     };
-    match select(request, pin!(patience(&blocked))).await {
+    match select(request, pin!(opening_timeout(&blocked))).await {
         Either::Left((opened, _)) => {
             drop(handlers);
-            opened.map_err(|error| open_trouble(failed.take().map_or(error, OpenDbError::Base)))
+            opened.map_err(|error| open_error(failed.take().map_or(error, OpenDbError::Base)))
         }
         Either::Right(((), request)) => {
             // It may still open one day: an unwatched handle would block all other tabs.
@@ -198,7 +201,7 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Troub
                 }
                 drop(handlers);
             });
-            Err(Trouble::Final(match impatience(&blocked) {
+            Err(AttemptError::Final(match timeout_error(&blocked) {
                 StoreError::Failed(why) if !blocked.get() => StoreError::Refused(why),
                 error => error,
             }))
@@ -221,7 +224,7 @@ impl Drop for Handlers {
 }
 
 /// Ends when the browser has had long enough to open or delete a database.
-async fn patience(blocked: &Cell<bool>) {
+async fn opening_timeout(blocked: &Cell<bool>) {
     sleep(BLOCKED).await;
     if !blocked.get() {
         sleep(OPENING - BLOCKED).await;
@@ -229,7 +232,7 @@ async fn patience(blocked: &Cell<bool>) {
 }
 
 /// What to say then.
-fn impatience(blocked: &Cell<bool>) -> StoreError {
+fn timeout_error(blocked: &Cell<bool>) -> StoreError {
     StoreError::Failed(match blocked.get() {
         true => "another tab holds the account's database and does not let go of it".into(),
         false => Why::Silence,
@@ -237,8 +240,8 @@ fn impatience(blocked: &Cell<bool>) -> StoreError {
 }
 
 fn wipe_error(error: OpenDbError) -> StoreError {
-    match open_trouble(error) {
-        Trouble::Final(error) => error,
-        Trouble::Stale(why) => StoreError::Failed(why),
+    match open_error(error) {
+        AttemptError::Final(error) => error,
+        AttemptError::Stale(why) => StoreError::Failed(why),
     }
 }

@@ -12,16 +12,19 @@ use indexed_db_futures::{Build, BuildPrimitive};
 use wasm_bindgen::prelude::*;
 
 use super::bytes::{Bytes, range, stamp};
+use super::errors::{AttemptError, error_name, failure, is_end, is_of_all};
 use super::guard::{self, Record};
 use super::handle::Attempt;
-use super::trouble::{Trouble, error_name, failure, is_end, is_of_all};
 use crate::core::records::{self, MetaRecord};
 use crate::core::storage::{
     Answer, Durability, Key, Read, Table, Value, Write, epoch_above_unreadable, read_epoch,
 };
 use crate::net::time::wall;
 
-pub(super) async fn read_once(database: &Attempt, reads: &[Read]) -> Result<Vec<Answer>, Trouble> {
+pub(super) async fn read_once(
+    database: &Attempt,
+    reads: &[Read],
+) -> Result<Vec<Answer>, AttemptError> {
     enum Asked {
         Nothing,
         One(BasicRequest<Option<Uint8Array>>),
@@ -113,7 +116,10 @@ async fn written(record: BasicRequest<Option<Uint8Array>>) -> Result<Written, Er
 
 /// The new epoch, and whether a record had to be put right for it. `known`: the highest that this client
 /// had. Strict: an epoch that was given, and lost with the machine, would be given again.
-pub(super) async fn raise_epoch(database: &Attempt, known: u64) -> Result<(u64, bool), Trouble> {
+pub(super) async fn raise_epoch(
+    database: &Attempt,
+    known: u64,
+) -> Result<(u64, bool), AttemptError> {
     let tables = [guard::NAME, Table::Meta.name()];
     let transaction = begin_write(database, &tables, Durability::Strict)?;
     database.life.forgive(true);
@@ -165,7 +171,7 @@ async fn salvage(
     transaction: &Transaction<'_>,
     read: &Read,
     error: Error,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, AttemptError> {
     if is_end(&error_name(&error)) {
         return Err(error.into());
     }
@@ -221,7 +227,7 @@ pub(super) async fn commit_once(
     writes: &[Write],
     durability: Durability,
     epoch: Option<u64>,
-) -> Result<Holder, Trouble> {
+) -> Result<Holder, AttemptError> {
     let Some(epoch) = epoch else {
         return Ok(Holder::Other);
     };
@@ -304,7 +310,7 @@ fn begin_write<'a>(
     Ok(transaction)
 }
 
-async fn finish(attempt: &Attempt, transaction: Transaction<'_>) -> Result<(), Trouble> {
+async fn finish(attempt: &Attempt, transaction: Transaction<'_>) -> Result<(), AttemptError> {
     attempt.life.commits();
     let fate = transaction.as_sys().clone();
     transaction

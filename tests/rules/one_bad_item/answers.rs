@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::left_out::LEFT_OUT;
 use super::{MINUTE, irregular, opened, pull, spoiled};
-use crate::bench::{message, version};
+use crate::harness::{message, version};
 use crate::support::{is_history, is_pull};
 
 #[test]

@@ -4,7 +4,7 @@ use pullcord::core::net::Place;
 use serde_json::json;
 
 use super::opened;
-use crate::bench::message;
+use crate::harness::message;
 
 #[test]
 fn a_page_moves_on_by_what_it_covers() {

@@ -5,11 +5,11 @@ use pullcord::core::storage::Table;
 use serde_json::{Value, json};
 
 use super::{MINUTE, irregular, opened, pull, revalidate};
-use crate::bench::{self, Bench, after, message, state};
+use crate::harness::{self, Harness, after, message, state};
 use crate::support::{is_changes, is_history, is_list, is_pull};
 
 /// A batch in which an event of "c" has to be left out.
-fn doubt(b: &mut Bench, cursor: &str) {
+fn doubt(b: &mut Harness, cursor: &str) {
     pull(
         b,
         r#"{"type":"message","message":{"conversation":"c"}}"#,
@@ -54,7 +54,7 @@ fn a_doubt_that_brings_something_comes_at_most_once_a_minute_and_twice_as_seldom
         while b.is_asked(is_history) || b.is_asked(is_changes) {
             asked = true;
             version += 1;
-            let messages = [bench::version(7, version), message(8), message(9)];
+            let messages = [harness::version(7, version), message(8), message(9)];
             match b.is_asked(is_history) {
                 true => {
                     b.answer_history(
@@ -104,7 +104,7 @@ fn after_something_was_left_out_no_state_of_before_proves_that_a_message_is_the_
     ] {
         // It was 12: of that, nothing could be read.
         let left_out = || {
-            let mut b = Bench::signed_in(9);
+            let mut b = Harness::signed_in(9);
             pull(&mut b, left_out, "2");
             b
         };
@@ -124,7 +124,7 @@ fn a_page_on_its_way_makes_nothing_live_that_a_doubt_has_passed() {
         r#"{"type":"message","message":{"conversation":"c"}}"#,
         r#"{"type":"message","message":{}}"#,
     ] {
-        let mut b = Bench::signed_in(9);
+        let mut b = Harness::signed_in(9);
         b.open();
         pull(&mut b, left_out, "2");
         assert_eq!(b.aborted.len(), 1, "it may have been read before");
@@ -175,7 +175,7 @@ pub fn where_none_is_named_all_are_in_doubt_by_one_mark() {
 
 #[test]
 fn in_scope_conversation_the_batchs_own_is_in_doubt() {
-    let mut b = crate::ways::by_conversation();
+    let mut b = crate::scopes::by_conversation();
     b.call(json!({"op": "sync"}));
     b.reply(
         |call| matches!(call, Request::PullConversations { .. }),
@@ -227,7 +227,7 @@ fn a_position_that_comes_again_with_another_id_is_the_later_ones_and_is_in_doubt
         m["id"] = json!(id);
         m
     };
-    let ids = |b: &Bench| -> Vec<Value> {
+    let ids = |b: &Harness| -> Vec<Value> {
         let items = b.items[&1]
             .iter()
             .filter(|item| item["kind"] == json!("message"));

@@ -4,7 +4,7 @@ use pullcord::core::net::{Notice, Place, Request};
 use serde_json::{Value, json};
 
 use super::{WELL, irregular, of_d, opened, pull, spoiled, unread_of_d};
-use crate::bench::{Bench, message, new};
+use crate::harness::{Harness, message, new};
 use crate::support::{is_changes, is_history, is_list, is_pull};
 
 /// What cannot be named or placed.
@@ -131,8 +131,8 @@ fn changes_that_lack_something_count_as_410() {
 
 #[test]
 fn a_mailboxs_deliveries_are_acknowledged_also_where_they_cannot_be_read() {
-    let mut b = Bench::with(json!({"scope": "mailbox", "notify": "poll"}));
-    let mail = |b: &mut Bench, events: &str| {
+    let mut b = Harness::with(json!({"scope": "mailbox", "notify": "poll"}));
+    let mail = |b: &mut Harness, events: &str| {
         let text = format!(r#"{{"events":[{events}],"hasMore":false}}"#);
         b.reply_text(|call| matches!(call, Request::PullMailbox { .. }), &text);
     };
@@ -215,7 +215,7 @@ pub fn in_the_list_an_entry_with_an_id_is_listed_and_from_a_nameless_one_nothing
 
 #[test]
 fn after_what_was_left_out_a_message_proves_no_live_end_where_nothing_is_held() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     // Above the state's newest, and without an id; then one that was committed late, below it.
     pull(
         &mut b,

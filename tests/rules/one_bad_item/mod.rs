@@ -10,7 +10,7 @@ pub mod stored;
 use pullcord::core::net::{Notice, Request};
 use serde_json::{Value, json};
 
-use crate::bench::{self, Bench};
+use crate::harness::{self, Harness};
 use crate::support::{is_changes, is_history, is_pull};
 
 const MINUTE: u64 = 60_000;
@@ -36,18 +36,18 @@ fn spoiled(from: &str, to: &str) -> String {
     WELL.replace(from, to)
 }
 
-fn irregular(b: &Bench) -> Vec<&Value> {
+fn irregular(b: &Harness) -> Vec<&Value> {
     let told = b.events.iter().filter(|e| e["type"] == json!("irregular"));
     told.map(|e| &e["detail"]).collect()
 }
 
 /// "c" is shown with 7 8 9, "d" is listed, and notifications come.
-fn opened(more: Value) -> Bench {
+fn opened(more: Value) -> Harness {
     let mut options = json!({"notify": "socket"});
     for (name, value) in more.as_object().expect("options are an object") {
         options[name] = value.clone();
     }
-    let mut b = Bench::with(options);
+    let mut b = Harness::with(options);
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"}));
     let entry = |id: &str, last: u64| json!({"id": id, "unread": 0, "lastSeq": last, "sort": last});
     b.answer_list(json!({"conversations": [entry("c", 9), entry("d", 1)], "next": null}));
@@ -64,12 +64,12 @@ fn of_d(unread: u64) -> String {
     format!(r#"{{"type":"conversation","conversation":{{"id":"d","unread":{unread}}}}}"#)
 }
 
-fn unread_of_d(b: &Bench) -> Value {
+fn unread_of_d(b: &Harness) -> Value {
     let d = b.conversations.iter().find(|c| c["id"] == json!("d"));
     d.expect("it is listed")["unread"].clone()
 }
 
-fn pull(b: &mut Bench, events: &str, cursor: &str) {
+fn pull(b: &mut Harness, events: &str, cursor: &str) {
     if !b.is_asked(is_pull) {
         b.call(json!({"op": "sync"}));
     }
@@ -101,7 +101,7 @@ impl In {
 }
 
 /// Lets the server say this message there. Gives what is then shown.
-fn bring(place: In, message: &str) -> Bench {
+fn bring(place: In, message: &str) -> Harness {
     let version_1 = r#"{"id":"m10","conversation":"c","seq":10,"sender":"bob","createdAt":1,"version":1,"state":"normal","body":1}"#;
     let new = |m: &str| format!(r#"{{"type":"message","message":{m},"prev":9}}"#);
     let mut b = opened(json!({}));
@@ -123,7 +123,7 @@ fn bring(place: In, message: &str) -> Bench {
         In::Page => {
             b.overflow(json!(["c"]), json!([]), "2");
             let rest = [7, 8, 9]
-                .map(|seq| bench::message(seq).to_string())
+                .map(|seq| harness::message(seq).to_string())
                 .join(",");
             let text =
                 format!(r#"{{"messages":[{rest},{message}],"hasBefore":true,"hasAfter":false}}"#);
@@ -150,7 +150,7 @@ fn bring(place: In, message: &str) -> Bench {
 }
 
 /// How many requests about "c" leave until it is quiet; each is answered with nothing that is new.
-fn revalidate(b: &mut Bench) -> usize {
+fn revalidate(b: &mut Harness) -> usize {
     let mut count = 0;
     while b.is_asked(is_history) || b.is_asked(is_changes) {
         count += 1;

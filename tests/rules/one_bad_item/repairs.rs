@@ -4,7 +4,7 @@ use pullcord::core::net::Notice;
 use serde_json::{Value, json};
 
 use super::{In, PLACES, WELL, bring, irregular, opened, pull, spoiled, unasked, unread_of_d};
-use crate::bench::{Bench, readable};
+use crate::harness::{Harness, readable};
 use crate::support::{is_history, is_pull};
 
 /// What is put right: what of [`WELL`] is replaced by what, and what is shown of it then.
@@ -63,7 +63,7 @@ fn repairs() -> Vec<(&'static str, String, Value)> {
     ]
 }
 
-fn shown_message(b: &Bench, seq: &str) -> Option<Value> {
+fn shown_message(b: &Harness, seq: &str) -> Option<Value> {
     let items = b.items.get(&1)?;
     let found = items
         .iter()
@@ -232,7 +232,7 @@ fn the_apps_own_json_passes_with_half_a_surrogate_pair_and_numbers_beyond_all() 
         &format!(r#"{{"type":"conversation","conversation":{{"id":"d","meta":{odd}}}}}"#),
         "2",
     );
-    let meta = |b: &Bench| {
+    let meta = |b: &Harness| {
         b.conversations
             .iter()
             .find(|c| c["id"] == json!("d"))

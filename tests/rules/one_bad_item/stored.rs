@@ -5,12 +5,12 @@ use pullcord::core::storage::{Read, StoreError, Table};
 use serde_json::{Value, json};
 
 use super::{irregular, opened, unread_of_d};
-use crate::bench::{Bench, message};
+use crate::harness::{Harness, message};
 use crate::support::{is_changes, is_history, is_list};
 
 #[test]
 fn a_block_that_cannot_be_read_is_cut_out_of_its_segment() {
-    let mut b = Bench::new();
+    let mut b = Harness::new();
     b.limit(|limits| limits.block_messages = 3);
     let mut b = b.restart();
     b.sign_in(20);
@@ -44,7 +44,7 @@ fn a_block_that_cannot_be_read_is_cut_out_of_its_segment() {
 
 #[test]
 fn an_index_goes_with_its_blocks_and_a_state_makes_the_list_owed() {
-    let spoil = |b: &mut Bench, table: Table, id: &str| {
+    let spoil = |b: &mut Harness, table: Table, id: &str| {
         assert!(b.store.spoil(table, id.as_bytes()), "{id} in {table:?}");
     };
     let mut b = opened(json!({}));
@@ -85,9 +85,9 @@ fn an_index_that_could_not_be_dropped_goes_with_an_overflow_of_all() {
 #[test]
 fn a_state_that_cannot_be_read_makes_the_list_owed_also_after_the_next_start() {
     let disk = || StoreError::Failed("the disk".into());
-    let whole = |b: Bench| b.restart();
-    let failing = |b: Bench| b.restart_and_fail(disk());
-    for restart in [&whole as &dyn Fn(Bench) -> Bench, &failing] {
+    let whole = |b: Harness| b.restart();
+    let failing = |b: Harness| b.restart_and_fail(disk());
+    for restart in [&whole as &dyn Fn(Harness) -> Harness, &failing] {
         let mut b = opened(json!({}));
         assert!(b.store.spoil(Table::Conversations, b"d"));
         let mut b = restart(b);
@@ -108,7 +108,7 @@ fn a_state_that_cannot_be_read_makes_the_list_owed_also_after_the_next_start() {
 #[test]
 fn a_cursor_that_cannot_be_read_is_not_there_again() {
     let ways = json!({"scope": "conversation"});
-    let mut b = Bench::with(ways);
+    let mut b = Harness::with(ways);
     let batch = |cursor: &str| json!({"cursor": cursor, "events": [], "hasMore": false});
     let pulls = |call: &Request| matches!(call, Request::PullConversations { .. });
     b.reply(
@@ -129,8 +129,8 @@ fn a_cursor_that_cannot_be_read_is_not_there_again() {
 }
 
 /// Of 2, 3 and 20 an overflow has left all as kept, and a page has brought 20 again: `[2 19] [20 20]>`.
-fn kept_below_a_new_page() -> Bench {
-    let mut b = Bench::with(json!({"overflow": "keep"}));
+fn kept_below_a_new_page() -> Harness {
+    let mut b = Harness::with(json!({"overflow": "keep"}));
     b.sign_in(20);
     b.open();
     b.answer_page(&[2, 3, 20], true, false);
@@ -195,7 +195,7 @@ fn an_own_message_that_cannot_be_read_is_never_deleted_and_never_written_over() 
     b.send("one");
     b.send("two");
     let table = Table::Outbox;
-    let keys = |b: &Bench| {
+    let keys = |b: &Harness| {
         b.store.read(&[Read::Keys { table }]).expect("memory reads")[0]
             .values
             .clone()

@@ -1,11 +1,10 @@
 //! What comes of a pull's answer: a batch job, less asked for, an acknowledgement, the chain's next
 //! request, its end, or its failure.
 
-use super::super::crowd::crowded;
+use super::super::conversation_limit::too_many_conversations;
 use super::super::scope::{self, mailbox};
 use super::patience::AT_ONCE;
 use super::{Led, Pull, State};
-use crate::core::asked::{Asked, Pulled};
 use crate::core::backoff::small;
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
@@ -13,8 +12,9 @@ use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::jobs::Job;
 use crate::core::net::Request;
-use crate::core::tx::Changes;
-use crate::core::wire::batch::{Answer, Part};
+use crate::core::purpose::{PullContext, Purpose};
+use crate::core::tx::CommitDelta;
+use crate::core::wire::batch::{FeedBatch, PullAnswer};
 use std::rc::Rc;
 
 impl Pull {
@@ -23,7 +23,7 @@ impl Pull {
         &mut self,
         cx: &mut Cx,
         request: u64,
-        asked: &Pulled,
+        asked: &PullContext,
         result: Result<String, Error>,
     ) -> Led {
         self.state = match std::mem::take(&mut self.state) {
@@ -63,7 +63,7 @@ impl Pull {
     }
 
     /// What can be applied is applied; what has failed alone is backed off from, alone.
-    fn on_batches(&mut self, cx: &mut Cx, asked: &Pulled, mut answer: Answer) -> Led {
+    fn on_batches(&mut self, cx: &mut Cx, asked: &PullContext, mut answer: PullAnswer) -> Led {
         let State::Running(chain) = &mut self.state else {
             debug_assert!(false, "an answer is a chain's");
             return Led::On;
@@ -74,7 +74,7 @@ impl Pull {
         let leads_on = self.conversations.leave_out_again(db, asked, parts);
         tell(cx, &mut answer);
         // Events of unknown type are nothing that moves.
-        let known = |part: &Part| part.batch.events.len() > part.batch.unknown();
+        let known = |part: &FeedBatch| part.batch.events.len() > part.batch.unknown();
         let nothing = !answer.parts.iter().any(known);
         if let Some((since, wait)) = asked.waits {
             // A server that does not hold answers back is not asked in a loop.
@@ -105,7 +105,7 @@ impl Pull {
         }
         let events = answer.parts.iter().flat_map(|part| &part.batch.events);
         let ids = events.filter_map(|e| e.event().map(Event::conversation));
-        if let Some(error) = crowded(cx, ids) {
+        if let Some(error) = too_many_conversations(cx, ids) {
             return self.fail(cx, error);
         }
         self.on_failed_alone(cx, asked, answer.failed);
@@ -120,7 +120,7 @@ impl Pull {
 
     // ------------------------------------------------------------ conversations that fail alone
 
-    fn on_failed_alone(&mut self, cx: &mut Cx, asked: &Pulled, failed: Vec<(Rc<str>, Error)>) {
+    fn on_failed_alone(&mut self, cx: &mut Cx, asked: &PullContext, failed: Vec<(Rc<str>, Error)>) {
         let now = cx.now.mono;
         let spared = self.conversations.is_any_spared(now);
         for (id, error) in failed {
@@ -164,7 +164,7 @@ impl Pull {
 
     /// The request was too much: from here on less is asked for. Answers what that leads to; `None`: it
     /// has failed. What did not come in time is tried again later.
-    fn ask_for_less(&mut self, cx: &mut Cx, asked: &Pulled, error: &Error) -> Option<Led> {
+    fn ask_for_less(&mut self, cx: &mut Cx, asked: &PullContext, error: &Error) -> Option<Led> {
         let (late, may) = (error.code == ErrorCode::Timeout, cx.standing.may_request());
         let ids = asked.ids();
         let pieces = cx.config.scope.has_pieces();
@@ -221,7 +221,7 @@ impl Pull {
 
     /// The request that waited has failed. That is no outage: whether there is one a plain pull finds
     /// out, and not all clients' at once. Answers whether there is nothing else to it.
-    fn is_wait_ended(&mut self, cx: &mut Cx, asked: &Pulled, error: &Error) -> bool {
+    fn is_wait_ended(&mut self, cx: &mut Cx, asked: &PullContext, error: &Error) -> bool {
         let Some((since, wait)) = asked.waits else {
             return false;
         };
@@ -246,7 +246,7 @@ impl Pull {
     // ------------------------------------------------------------ its commit
 
     /// Its batches are committed.
-    pub fn on_applied(&mut self, cx: &mut Cx, parts: &[Part], changes: &Changes) -> Led {
+    pub fn on_applied(&mut self, cx: &mut Cx, parts: &[FeedBatch], changes: &CommitDelta) -> Led {
         let State::Running(chain) = &mut self.state else {
             debug_assert!(false, "what is committed is a chain's");
             return Led::On;
@@ -295,7 +295,7 @@ impl Pull {
         let deliveries = chain.acking[..count as usize].to_vec();
         let pushed = false;
         let call = Request::Acknowledge { deliveries, pushed };
-        chain.request = cx.request(call, Asked::Ack { pushed, count });
+        chain.request = cx.request(call, Purpose::Ack { pushed, count });
         Led::On
     }
 
@@ -334,14 +334,14 @@ impl Pull {
     }
 
     /// What was pushed is committed: it is acknowledged beside the chain.
-    pub fn acknowledge_pushed(&mut self, cx: &mut Cx, parts: &[Part]) {
+    pub fn acknowledge_pushed(&mut self, cx: &mut Cx, parts: &[FeedBatch]) {
         let mut deliveries = mailbox::deliveries(parts);
         while !deliveries.is_empty() && cx.standing.may_request() {
             let count = self.acks.limit(small(deliveries.len()));
             let rest = deliveries.split_off(count as usize);
             let pushed = true;
             let call = Request::Acknowledge { deliveries, pushed };
-            cx.request(call, Asked::Ack { pushed, count });
+            cx.request(call, Purpose::Ack { pushed, count });
             deliveries = rest;
         }
     }
@@ -443,7 +443,7 @@ impl Pull {
 }
 
 /// Tells what of an answer was not as it has to be.
-fn tell(cx: &mut Cx, answer: &mut Answer) {
+fn tell(cx: &mut Cx, answer: &mut PullAnswer) {
     match answer.parts.first_mut() {
         Some(part) => part.batch.irregular.append(&answer.irregular),
         None => cx.out.tell_irregular("batch", &answer.irregular),

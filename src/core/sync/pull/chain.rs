@@ -3,7 +3,7 @@
 use super::super::scope::conversation::Pieces;
 use crate::core::json;
 use crate::core::limits::Limits;
-use crate::core::wire::batch::Part;
+use crate::core::wire::batch::FeedBatch;
 
 /// A chain under way. Made anew for each.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Endless {
     known: u32,
     /// of both, how many are too many
     most: (u32, u32),
-    circle: Circle,
+    circle: CursorCycle,
 }
 
 impl Endless {
@@ -50,7 +50,7 @@ impl Endless {
             empty: 0,
             known: 0,
             most: (limits.empty >> less, limits.known >> less),
-            circle: Circle::default(),
+            circle: CursorCycle::default(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Endless {
     }
 
     /// What an answer says of it.
-    pub fn why(&mut self, parts: &[Part]) -> Option<&'static str> {
+    pub fn why(&mut self, parts: &[FeedBatch]) -> Option<&'static str> {
         if self.empty > self.most.0 {
             return Some("batches without end that bring nothing");
         }
@@ -90,16 +90,16 @@ impl Endless {
 /// Finds that a chain comes back to cursors that it had, by one of its cursors at a time (Brent): one
 /// kept for twice as long as the one before.
 #[derive(Debug, Default)]
-struct Circle {
+struct CursorCycle {
     kept: String,
     /// batches since it was kept, and after how many another is
     age: u32,
     term: u32,
 }
 
-impl Circle {
+impl CursorCycle {
     /// Whether these cursors, where the chain goes on, are those kept.
-    fn closes(&mut self, parts: &[Part]) -> bool {
+    fn closes(&mut self, parts: &[FeedBatch]) -> bool {
         let mut cursors = String::new();
         for part in parts.iter().filter(|part| part.batch.has_more) {
             if let Some(id) = part.feed.conversation() {
@@ -133,7 +133,7 @@ mod tests {
     use crate::core::wire::batch::Batch;
 
     /// A batch that has more and leads to this cursor.
-    fn to(cursor: &str) -> [Part; 1] {
+    fn to(cursor: &str) -> [FeedBatch; 1] {
         let batch = Batch {
             account: None,
             events: Vec::new(),
@@ -142,7 +142,7 @@ mod tests {
             overflow: None,
             irregular: Irregular::default(),
         };
-        [Part {
+        [FeedBatch {
             feed: Feed::Account,
             asked: None,
             batch,

@@ -1,27 +1,27 @@
 //! Scope "account": one cursor, one batch.
 
-use crate::core::asked::Pulled;
 use crate::core::error::Error;
 use crate::core::fault::Fault;
 use crate::core::jobs::JobQueue;
 use crate::core::net::Request;
+use crate::core::purpose::PullContext;
 use crate::core::tx::Committed;
 use crate::core::types::Feed;
 use crate::core::wire;
-use crate::core::wire::batch::{Answer, Part, Push};
+use crate::core::wire::batch::{FeedBatch, PullAnswer, Push};
 
 pub(super) fn request(
     db: &Committed,
     now: u64,
     limit: u32,
     wait: Option<u32>,
-) -> (Request, Pulled) {
+) -> (Request, PullContext) {
     let cursor = db.cursor(&Feed::Account).map(str::to_owned);
-    let asked = Pulled {
+    let asked = PullContext {
         cursor: cursor.clone(),
         limit,
         waits: wait.map(|wait| (now, u64::from(wait))),
-        ..Pulled::default()
+        ..PullContext::default()
     };
     let call = Request::Pull {
         cursor,
@@ -31,12 +31,12 @@ pub(super) fn request(
     (call, asked)
 }
 
-pub(super) fn read(text: &str, asked: &Pulled) -> Result<Answer, Error> {
+pub(super) fn read(text: &str, asked: &PullContext) -> Result<PullAnswer, Error> {
     let batch = wire::batch::batch(text, asked.cursor.as_deref())?;
     let (feed, asked) = (Feed::Account, asked.cursor.clone());
-    Ok(Answer {
-        parts: vec![Part { feed, asked, batch }],
-        ..Answer::default()
+    Ok(PullAnswer {
+        parts: vec![FeedBatch { feed, asked, batch }],
+        ..PullAnswer::default()
     })
 }
 

@@ -1,38 +1,40 @@
 //! Scope "conversation": a cursor of each. A pull is about all of them, about some, or about a part after
 //! the other; one that fails is backed off from, alone.
 
-use crate::core::asked::Pulled;
 use crate::core::backoff::{Backoff, Portion, small};
 use crate::core::error::Error;
 use crate::core::map::{Map, Set};
 use crate::core::net::Request;
+use crate::core::purpose::PullContext;
 use crate::core::tx::Committed;
 use crate::core::types::Feed;
 use crate::core::wire;
-use crate::core::wire::batch::{Answer, Part};
+use crate::core::wire::batch::{FeedBatch, PullAnswer};
 use std::rc::Rc;
 
 /// Which conversations a pull is about.
 #[derive(Debug, Default)]
-pub(in crate::core::sync) enum About {
+pub(in crate::core::sync) enum PullTargets {
     #[default]
     Nothing,
     Some(Set<Rc<str>>),
     All,
 }
 
-impl About {
+impl PullTargets {
     /// And these; none: all.
     pub fn add(&mut self, conversations: Vec<String>, most: usize) {
         match self {
-            About::All => {}
-            _ if conversations.is_empty() || conversations.len() > most => *self = About::All,
-            About::Some(ids) if ids.len() + conversations.len() > most => *self = About::All,
-            About::Some(ids) => ids.add_all(conversations.into_iter().map(Rc::from)),
-            About::Nothing => {
+            PullTargets::All => {}
+            _ if conversations.is_empty() || conversations.len() > most => *self = PullTargets::All,
+            PullTargets::Some(ids) if ids.len() + conversations.len() > most => {
+                *self = PullTargets::All
+            }
+            PullTargets::Some(ids) => ids.add_all(conversations.into_iter().map(Rc::from)),
+            PullTargets::Nothing => {
                 let mut ids = Set::new();
                 ids.add_all(conversations.into_iter().map(Rc::from));
-                *self = About::Some(ids);
+                *self = PullTargets::Some(ids);
             }
         }
     }
@@ -130,7 +132,7 @@ impl Conversations {
     }
 
     /// What was asked for, and has not failed, is well again, also where there is nothing new in it.
-    pub fn note(&mut self, asked: &Pulled, answer: &Answer) {
+    pub fn note(&mut self, asked: &PullContext, answer: &PullAnswer) {
         let ids = asked.ids();
         let mut only = Set::new();
         only.add_all(ids.iter());
@@ -149,7 +151,7 @@ impl Conversations {
     // ------------------------------------------------------------ what is named besides
 
     /// A request has failed.
-    pub fn note_failure(&mut self, asked: &Pulled) {
+    pub fn note_failure(&mut self, asked: &PullContext) {
         self.naming_failed |= asked.names_more();
     }
 
@@ -158,8 +160,8 @@ impl Conversations {
     pub fn leave_out_again(
         &mut self,
         db: &Committed,
-        asked: &Pulled,
-        parts: &mut Vec<Part>,
+        asked: &PullContext,
+        parts: &mut Vec<FeedBatch>,
     ) -> bool {
         if !asked.rest || asked.only.is_none() {
             return false;
@@ -265,7 +267,7 @@ impl Pieces {
     }
 
     /// What a request asked for is still to be asked for, before all else.
-    pub fn take_back(&mut self, asked: &Pulled) {
+    pub fn take_back(&mut self, asked: &PullContext) {
         let mut ids = asked.ids();
         ids.append(&mut self.todo);
         self.todo = ids;
@@ -273,13 +275,13 @@ impl Pieces {
     }
 
     /// The same, in smaller pieces.
-    pub fn split(&mut self, asked: &Pulled) {
+    pub fn split(&mut self, asked: &PullContext) {
         self.take_back(asked);
         self.split |= asked.ids().len() > 1;
     }
 
     /// The rest that it asked for is still to be asked for, and nothing else of it.
-    pub fn take_back_rest(&mut self, asked: &Pulled) {
+    pub fn take_back_rest(&mut self, asked: &PullContext) {
         self.rest |= asked.rest;
     }
 
@@ -293,8 +295,8 @@ impl Pieces {
     /// said anything of. Of a request for all it is all again.
     pub fn go_on(
         &mut self,
-        asked: &Pulled,
-        answer: &Answer,
+        asked: &PullContext,
+        answer: &PullAnswer,
         fares: &Conversations,
         cx: (&Committed, u64),
     ) {
@@ -322,7 +324,7 @@ impl Pieces {
 }
 
 /// The conversation that a batch is about.
-fn named(part: &Part) -> Option<&Rc<str>> {
+fn named(part: &FeedBatch) -> Option<&Rc<str>> {
     part.feed.conversation()
 }
 
@@ -333,7 +335,7 @@ pub(super) fn request(
     fares: &Conversations,
     pieces: &mut Pieces,
     limit: u32,
-) -> (Request, Pulled) {
+) -> (Request, PullContext) {
     let left = pieces.todo.len();
     let size = fares.size.limit(small(left)) as usize;
     let ids: Vec<Rc<str>> = pieces.todo.drain(..size.min(left)).collect();
@@ -353,11 +355,11 @@ pub(super) fn request(
         cursors.extend(renamed.filter(|id| !named.contains(*id)).cloned());
     }
     pieces.split |= !last;
-    let mut asked = Pulled {
+    let mut asked = PullContext {
         only: (!whole).then_some(ids),
         rest,
         limit,
-        ..Pulled::default()
+        ..PullContext::default()
     };
     for id in cursors {
         let feed = Feed::Conversation(id.clone());
@@ -375,14 +377,14 @@ pub(super) fn request(
     (call, asked)
 }
 
-pub(super) fn read(text: &str, asked: &Pulled) -> Result<Answer, Error> {
+pub(super) fn read(text: &str, asked: &PullContext) -> Result<PullAnswer, Error> {
     wire::batch::batches(text, &asked.cursors)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::command::Policy;
+    use crate::core::command::OverflowPolicy;
     use crate::core::error::ErrorCode;
     use crate::core::limits::Limits;
     use crate::core::tx::Tx;
@@ -391,10 +393,10 @@ mod tests {
     fn account(ids: &[&str]) -> Committed {
         let mut db = Committed::empty("conversation");
         let limits = Limits::default();
-        let answer = read(&batches(ids), &Pulled::default()).expect("an answer");
+        let answer = read(&batches(ids), &PullContext::default()).expect("an answer");
         let mut tx = Tx::new(&db, &limits);
         for part in &answer.parts {
-            assert!(tx.batch(part, Policy::Clear, true).is_ok());
+            assert!(tx.batch(part, OverflowPolicy::Clear, true).is_ok());
         }
         let commit = tx.commit;
         db.apply(commit);
@@ -410,7 +412,7 @@ mod tests {
     }
 
     /// The next piece: what it asks for, in brackets what it names besides, and "+" for the rest.
-    fn next(db: &Committed, fares: &Conversations, pieces: &mut Pieces) -> (String, Pulled) {
+    fn next(db: &Committed, fares: &Conversations, pieces: &mut Pieces) -> (String, PullContext) {
         let (_, asked) = request(db, 0, fares, pieces, 500);
         let ids = asked.ids();
         let others = asked.cursors.iter().map(|(id, _)| id);

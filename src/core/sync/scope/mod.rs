@@ -16,14 +16,14 @@ pub(super) mod conversation;
 mod feed;
 pub(super) mod mailbox;
 
-use crate::core::asked::Pulled;
 use crate::core::command::Scope;
 use crate::core::error::Error;
 use crate::core::jobs::JobQueue;
 use crate::core::net::Request;
+use crate::core::purpose::PullContext;
 use crate::core::tx::Committed;
 use crate::core::types::Feed;
-use crate::core::wire::batch::{Answer, Push};
+use crate::core::wire::batch::{PullAnswer, Push};
 use std::rc::Rc;
 
 use conversation::{Conversations, Pieces};
@@ -43,7 +43,7 @@ pub(super) struct Names<'a> {
 }
 
 /// The next request of a chain.
-pub(super) fn request(scope: Scope, names: Names) -> (Request, Pulled) {
+pub(super) fn request(scope: Scope, names: Names) -> (Request, PullContext) {
     let Names {
         db,
         now,
@@ -60,7 +60,7 @@ pub(super) fn request(scope: Scope, names: Names) -> (Request, Pulled) {
 }
 
 /// Reads the answer to that.
-pub(super) fn read(scope: Scope, text: &str, asked: &Pulled) -> Result<Answer, Error> {
+pub(super) fn read(scope: Scope, text: &str, asked: &PullContext) -> Result<PullAnswer, Error> {
     match scope {
         Scope::Account => account::read(text, asked),
         Scope::Conversation => conversation::read(text, asked),

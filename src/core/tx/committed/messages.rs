@@ -19,7 +19,7 @@ const NEAR: usize = 2;
 impl Committed {
     /// Up to `limit` messages of `[lo, hi]`, ascending, from the end that `direction` reads from:
     /// `Older` the newest ones, `Newer` the oldest ones. Or the blocks that must be read first.
-    pub fn collect(
+    pub fn read_messages(
         &self,
         conversation: &Rc<str>,
         (lo, hi): (u64, u64),

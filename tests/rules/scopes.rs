@@ -4,16 +4,16 @@ use pullcord::core::net::{Error, ErrorCode, Notice, Request};
 use pullcord::core::storage::{Read, StoreError, Table};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, after, new, state, update};
+use super::harness::{Harness, after, new, state, update};
 use super::support::{is_ack, is_any_pull};
 
-fn list(b: &mut Bench) {
+fn list(b: &mut Harness) {
     b.answer_list(
         json!({"conversations": [{"id": "c", "unread": 0, "lastSeq": 9, "sort": 9}], "next": null}),
     );
 }
 
-fn latest(b: &mut Bench) {
+fn latest(b: &mut Harness) {
     b.command(json!({"op": "open", "timeline": 1, "conversation": "c"}));
     b.answer_page(&[7, 8, 9], true, false);
     assert_eq!(b.shown(), "7 8 9");
@@ -26,7 +26,7 @@ fn batch(events: Value, cursor: &str) -> Value {
 }
 
 /// Answers a pull of conversations. Gives the cursors, and what it was about.
-fn answer(b: &mut Bench, answer: Value) -> (Vec<(String, String)>, Option<Vec<String>>) {
+fn answer(b: &mut Harness, answer: Value) -> (Vec<(String, String)>, Option<Vec<String>>) {
     match b.reply(is_any_pull, answer) {
         Request::PullConversations { cursors, only, .. } => (cursors, only),
         other => panic!("{other:?}"),
@@ -34,8 +34,8 @@ fn answer(b: &mut Bench, answer: Value) -> (Vec<(String, String)>, Option<Vec<St
 }
 
 /// Signed in: "c" at cursor "c1", "d" at "d1", the list read, "c" open.
-pub fn by_conversation() -> Bench {
-    let mut b = Bench::with(json!({"scope": "conversation", "notify": "socket"}));
+pub fn by_conversation() -> Harness {
+    let mut b = Harness::with(json!({"scope": "conversation", "notify": "socket"}));
     let mut c = batch(json!([]), "c1");
     let mut d = batch(json!([]), "d1");
     c["overflow"] = json!("all");
@@ -230,12 +230,12 @@ fn delivered(name: &str, event: Value) -> Value {
     event
 }
 
-fn mail(b: &mut Bench, events: Value, has_more: bool) {
+fn mail(b: &mut Harness, events: Value, has_more: bool) {
     b.reply(is_any_pull, json!({"events": events, "hasMore": has_more}));
 }
 
 /// Acknowledges as the server. Gives the deliveries, and whether over the channel.
-fn acknowledge(b: &mut Bench) -> (Vec<String>, bool) {
+fn acknowledge(b: &mut Harness) -> (Vec<String>, bool) {
     match b.reply(is_ack, json!(null)) {
         Request::Acknowledge { deliveries, pushed } => (deliveries, pushed),
         other => panic!("{other:?}"),
@@ -243,8 +243,8 @@ fn acknowledge(b: &mut Bench) -> (Vec<String>, bool) {
 }
 
 /// Signed in, the list read, "c" open, the channel up and all caught up.
-fn mailbox() -> Bench {
-    let mut b = Bench::with(json!({"scope": "mailbox", "notify": "socket"}));
+fn mailbox() -> Harness {
+    let mut b = Harness::with(json!({"scope": "mailbox", "notify": "socket"}));
     mail(&mut b, json!([]), false);
     list(&mut b);
     latest(&mut b);
@@ -441,8 +441,8 @@ fn a_mailbox_that_never_empties_is_a_protocol_error_and_no_loop() {
 // ---------------------------------------------------------------- inline push, scope "account"
 
 /// Signed in at cursor "2", "c" open, the channel up.
-fn pushing() -> Bench {
-    let mut b = Bench::with(json!({"notify": "socket"}));
+fn pushing() -> Harness {
+    let mut b = Harness::with(json!({"notify": "socket"}));
     b.sign_in(9);
     latest(&mut b);
     b.notice(Notice::Ready);
@@ -530,8 +530,8 @@ fn waits(call: &Request) -> bool {
 }
 
 /// Signed in, one pull waiting at the server.
-fn long_polling() -> Bench {
-    let mut b = Bench::with(
+fn long_polling() -> Harness {
+    let mut b = Harness::with(
         json!({"notify": "long-poll", "pollInterval": 30_000, "fallbackPollInterval": 5_000}),
     );
     b.sign_in(9);
@@ -660,7 +660,7 @@ fn a_clock_that_jumps_shortens_no_backoff() {
 
 #[test]
 fn a_clock_that_leaps_ahead_may_have_been_a_sleep_and_makes_one_pull() {
-    let mut b = Bench::signed_in(9);
+    let mut b = Harness::signed_in(9);
     b.clock = HOURS;
     b.wait(1);
     assert_eq!(b.asked.len(), 1);

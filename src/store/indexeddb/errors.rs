@@ -7,7 +7,7 @@ use web_sys::{DomException, IdbTransaction};
 use crate::core::storage::{StoreError, Why};
 
 /// Why one attempt failed.
-pub(super) enum Trouble {
+pub(super) enum AttemptError {
     /// the handle is no longer one, or the browser is silent: worth another try
     Stale(Why),
     /// trying again would change nothing
@@ -16,34 +16,34 @@ pub(super) enum Trouble {
 
 /// What a transaction failed of. A request or a commit may only say *that* it was aborted: then the
 /// transaction knows why.
-pub(super) fn failure(transaction: &IdbTransaction, error: Error) -> Trouble {
+pub(super) fn failure(transaction: &IdbTransaction, error: Error) -> AttemptError {
     match transaction.error() {
-        Some(cause) => trouble(&cause.name(), described(&cause)),
+        Some(cause) => attempt_error(&cause.name(), described(&cause)),
         None => error.into(),
     }
 }
 
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Trouble {
+impl From<Error> for AttemptError {
+    fn from(error: Error) -> AttemptError {
         match &error {
             // Nobody here aborts a transaction and then waits for its commit.
             Error::MissingData(UnexpectedDataError::TransactionAborted) => {
-                Trouble::Stale("the browser aborted the transaction".into())
+                AttemptError::Stale("the browser aborted the transaction".into())
             }
-            _ => trouble(&error_name(&error), words(&error)),
+            _ => attempt_error(&error_name(&error), words(&error)),
         }
     }
 }
 
-fn trouble(name: &str, words: String) -> Trouble {
+fn attempt_error(name: &str, words: String) -> AttemptError {
     if is_full(name, &words) {
-        return Trouble::Final(StoreError::Quota);
+        return AttemptError::Final(StoreError::Quota);
     }
     // UnknownError is Safari's, whose storage process is gone ("Connection to Indexed Database server
     // lost").
     match is_end(name) || name == "UnknownError" {
-        true => Trouble::Stale(words.into()),
-        false => Trouble::Final(StoreError::Failed(words.into())),
+        true => AttemptError::Stale(words.into()),
+        false => AttemptError::Final(StoreError::Failed(words.into())),
     }
 }
 
@@ -77,8 +77,8 @@ fn is_full(name: &str, words: &str) -> bool {
         || said("NO_DEVICE_SPACE")
 }
 
-pub(super) fn open_trouble(error: OpenDbError) -> Trouble {
-    let refused = |words: String| Trouble::Final(StoreError::Refused(words.into()));
+pub(super) fn open_error(error: OpenDbError) -> AttemptError {
+    let refused = |words: String| AttemptError::Final(StoreError::Refused(words.into()));
     let error = match error {
         OpenDbError::Base(error) => error,
         OpenDbError::UnsupportedEnvironment | OpenDbError::NullFactory => {
@@ -92,13 +92,13 @@ pub(super) fn open_trouble(error: OpenDbError) -> Trouble {
     };
     let words = words(&error);
     match error_name(&error).as_str() {
-        "VersionError" => Trouble::Final(StoreError::Newer),
-        name if is_full(name, &words) => Trouble::Final(StoreError::Quota),
+        "VersionError" => AttemptError::Final(StoreError::Newer),
+        name if is_full(name, &words) => AttemptError::Final(StoreError::Quota),
         // InvalidStateError is Firefox's in a private window.
         "SecurityError" | "InvalidStateError" | "NotAllowedError" | "NotSupportedError" => {
             refused(words)
         }
-        _ => Trouble::Stale(words.into()),
+        _ => AttemptError::Stale(words.into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A test bench for the engine: its store is in memory and answers at once, its clock stands until it
+//! A test harness of the engine: its store is in memory and answers at once, its clock stands until it
 //! is moved, and the test is the server.
 //!
 //! What is shown is drawn: `1 2 3` messages by their seq, `…` a gap item, `(a queued)` an own message
@@ -14,7 +14,7 @@ use pullcord::core::{Config, Effect, Engine, Input, Limits, Now};
 use pullcord::store::Memory;
 use serde_json::{Value, json};
 
-pub struct Bench {
+pub struct Harness {
     pub engine: Engine,
     pub store: Memory,
     pub now: u64,
@@ -43,13 +43,13 @@ pub struct Bench {
     results: BTreeMap<u64, Result<Value, Value>>,
     calls: u64,
     pub stopped: Option<bool>,
-    /// commits are not done before [`Bench::finish_commits`]
+    /// commits are not done before [`Harness::finish_commits`]
     pub store_is_slow: bool,
     unfinished: VecDeque<(u64, Vec<Write>)>,
     pub commits: usize,
     /// reads of the store since this was set to 0
     pub reads: usize,
-    /// reads are not answered before [`Bench::finish_reads`]
+    /// reads are not answered before [`Harness::finish_reads`]
     pub reads_are_slow: bool,
     unread: VecDeque<(u64, Vec<Read>)>,
     /// commits that fail, in turn
@@ -87,27 +87,32 @@ pub fn state(unread: u64, last: u64) -> Value {
     json!({"type": "conversation", "conversation": {"id": "c", "unread": unread, "lastSeq": last, "sort": last}})
 }
 
-impl Bench {
+impl Harness {
     /// A client whose notifications are off: only what the test does makes a pull.
-    pub fn new() -> Bench {
-        Bench::with(json!({}))
+    pub fn new() -> Harness {
+        Harness::with(json!({}))
     }
 
     /// The same, with these options; `seed`: of the jitter.
-    pub fn with(more: Value) -> Bench {
+    pub fn with(more: Value) -> Harness {
         let mut config = json!({"account": "me", "notify": "poll", "prefetch": false, "promoted": true, "pollInterval": 3_600_000, "fallbackPollInterval": 3_600_000,
             "pageSize": 3, "requestTimeout": 7_200_000});
         for (name, value) in more.as_object().expect("options are an object") {
             config[name] = value.clone();
         }
-        Bench::on(Memory::new(), config, Limits::default(), None)
+        Harness::on(Memory::new(), config, Limits::default(), None)
     }
 
-    fn on(mut store: Memory, config: Value, limits: Limits, failing: Option<StoreError>) -> Bench {
+    fn on(
+        mut store: Memory,
+        config: Value,
+        limits: Limits,
+        failing: Option<StoreError>,
+    ) -> Harness {
         let mut parsed = Config::from_json(&config.to_string()).expect("options that are right");
         parsed.epoch = parsed.epoch.map(|_| store.fence());
         parsed.limits = limits;
-        let mut bench = Bench {
+        let mut harness = Harness {
             engine: Engine::new(parsed, config["seed"].as_u64().unwrap_or(1)),
             store,
             now: 1_000,
@@ -139,15 +144,15 @@ impl Bench {
             failing: failing.into_iter().collect(),
             largest: None,
         };
-        bench.input(Input::Timer);
-        bench
+        harness.input(Input::Timer);
+        harness
     }
 
     /// Signed in, the list read, caught up: conversation "c" with its newest message at `last`.
-    pub fn signed_in(last: u64) -> Bench {
-        let mut bench = Bench::new();
-        bench.sign_in(last);
-        bench
+    pub fn signed_in(last: u64) -> Harness {
+        let mut harness = Harness::new();
+        harness.sign_in(last);
+        harness
     }
 
     pub fn sign_in(&mut self, last: u64) {
@@ -157,17 +162,17 @@ impl Bench {
     }
 
     /// The tab is killed and opened again: what was committed is there.
-    pub fn restart(self) -> Bench {
-        Bench::on(self.store, self.config, self.limits, None)
+    pub fn restart(self) -> Harness {
+        Harness::on(self.store, self.config, self.limits, None)
     }
 
     /// The same; the first commit fails.
-    pub fn restart_and_fail(self, error: StoreError) -> Bench {
-        Bench::on(self.store, self.config, self.limits, Some(error))
+    pub fn restart_and_fail(self, error: StoreError) -> Harness {
+        Harness::on(self.store, self.config, self.limits, Some(error))
     }
 
     /// The same, with other options.
-    pub fn restart_with(mut self, more: Value) -> Bench {
+    pub fn restart_with(mut self, more: Value) -> Harness {
         for (name, value) in more.as_object().expect("options are an object") {
             self.config[name] = value.clone();
         }

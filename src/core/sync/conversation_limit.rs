@@ -6,7 +6,10 @@ use crate::core::map::Set;
 use std::rc::Rc;
 
 /// Why there would be too many with these, if so.
-pub(super) fn crowded<'a>(cx: &Cx, ids: impl Iterator<Item = &'a Rc<str>>) -> Option<Error> {
+pub(super) fn too_many_conversations<'a>(
+    cx: &Cx,
+    ids: impl Iterator<Item = &'a Rc<str>>,
+) -> Option<Error> {
     let (list, held) = (&cx.db.list(), &cx.db.histories());
     let most = cx.config.limits.conversations;
     let mut strange = Set::new();

@@ -7,8 +7,8 @@ use super::records::Name;
 
 /// What a request was for.
 #[derive(Debug)]
-pub(super) enum Asked {
-    Pull(Pulled),
+pub(super) enum Purpose {
+    Pull(PullContext),
     Ack {
         pushed: bool,
         count: u32,
@@ -36,7 +36,7 @@ pub(super) enum Asked {
 
 /// What a pull was asked for with.
 #[derive(Debug, Default)]
-pub(super) struct Pulled {
+pub(super) struct PullContext {
     /// the account's cursor
     pub cursor: Option<String>,
     /// the conversations' cursors
@@ -51,7 +51,7 @@ pub(super) struct Pulled {
     pub waits: Option<(u64, u64)>,
 }
 
-impl Pulled {
+impl PullContext {
     /// Whether it only waited for something to come: that it was ended says nothing of the network.
     pub fn is_waiting(&self) -> bool {
         self.waits.is_some()

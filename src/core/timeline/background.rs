@@ -18,10 +18,10 @@ pub(super) const IDLE: u64 = 500;
 
 impl Timeline {
     /// What is shown and not fresh is revalidated (R12), a gap is filled: one page at a time.
-    pub(super) fn tend(&mut self, w: &mut Work) {
+    pub(super) fn revalidate_or_fill_gap(&mut self, w: &mut Work) {
         self.tend.wanted = false;
         let busy = self.reload.is_some() || self.tend.fetch.is_some();
-        if busy || !self.opened || !self.window.stands() {
+        if busy || !self.opened || !self.window.is_all_held() {
             return;
         }
         let held = w.cx.db.held(&self.conversation);
@@ -124,13 +124,13 @@ impl Timeline {
     }
 
     /// Within a screen of a segment's old end one page is fetched before it is asked for.
-    pub(super) fn look_ahead(&mut self, w: &mut Work) {
+    pub(super) fn prefetch_older(&mut self, w: &mut Work) {
         self.ahead_due = false;
         let (config, page) = (w.cx.config, self.sizes.page);
         let metered = config.metered || w.cx.standing.hidden_since.is_some();
         let loads = self.loads.get(Direction::Older).is_some();
         let busy = self.reload.is_some() || loads || self.ahead.fetch.is_some();
-        if !config.prefetch || metered || busy || !self.opened || !self.window.stands() {
+        if !config.prefetch || metered || busy || !self.opened || !self.window.is_all_held() {
             return;
         }
         if !w.asks() || self.error().is_some() {
