@@ -63,6 +63,30 @@ pub struct Stamp {
     pub number: u64,
 }
 
+/// The end of a conversation's history, as a state of it said (`lastSeq`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastKnown {
+    /// it has no message
+    Empty,
+    /// its newest message is here
+    At(u64),
+}
+
+impl LastKnown {
+    /// `last`: the newest message's position; none: there is none.
+    pub fn of(last: Option<u64>) -> LastKnown {
+        last.map_or(LastKnown::Empty, LastKnown::At)
+    }
+
+    /// The newest message's position, if there is one.
+    pub fn position(self) -> Option<u64> {
+        match self {
+            LastKnown::Empty => None,
+            LastKnown::At(last) => Some(last),
+        }
+    }
+}
+
 /// What the client holds of one conversation's history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -72,8 +96,8 @@ pub struct Held {
     pub blocks: Vec<BlockRef>,
     /// the highest position ever seen (R2)
     pub seen: Option<u64>,
-    /// `lastSeq` of the state that was read since the last overflow (R2); `Some(None)`: it was empty
-    pub last_known: Option<Option<u64>>,
+    /// the end of the history, by the state that was read since the last overflow (R2); none: none was
+    pub last_known: Option<LastKnown>,
     /// something may be missing, from this cursor on: revalidated as soon as that may be (R14)
     pub doubt: Option<String>,
     /// the last of the account's marks that was taken
@@ -755,7 +779,7 @@ pub fn write_held(conversation: &str, held: &Held) -> Value {
     position(&mut w, held.seen);
     w.number(u64::from(held.last_known.is_some()));
     if let Some(last) = held.last_known {
-        position(&mut w, last);
+        position(&mut w, last.position());
     }
     w.number(held.segments.iter().count() as u64);
     for s in held.segments.iter() {
@@ -791,7 +815,7 @@ pub fn read_held(bytes: &[u8]) -> Result<(Rc<str>, Held), Corrupt> {
     };
     let seen = position(&mut r)?;
     let last_known = if r.flag()? {
-        Some(position(&mut r)?)
+        Some(LastKnown::of(position(&mut r)?))
     } else {
         None
     };
@@ -875,7 +899,7 @@ mod tests {
             segments,
             blocks: vec![block(0, 4), block(5, 9), block((1 << 60) + 4, u64::MAX)],
             seen: Some(u64::MAX),
-            last_known: Some(None),
+            last_known: Some(LastKnown::Empty),
             doubt: Some("4".into()),
             marks: 7,
         };

@@ -19,7 +19,7 @@ pub(super) use local::{LocalItem, locals};
 pub(super) use row::Row;
 use splices::splices;
 pub(super) use status::Status;
-pub(super) use view::View;
+pub(super) use view::{Anchor, Loading, View};
 
 /// What was shown last.
 #[derive(Debug, Default)]

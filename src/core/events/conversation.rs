@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::core::node::Node;
+use crate::core::records::LastKnown;
 use crate::core::tx::{Listed, Replay, Stop, Tx};
 use crate::core::types::{Conversation, Message};
 use crate::core::wire::conversation::{Patch, patch};
@@ -48,7 +49,7 @@ pub(super) fn mirror(patch: &Patch, tx: &mut Tx) {
         let held = tx.held(&patch.id);
         // A mailbox may deliver an older state after a newer one was read: what was seen stays.
         held.seen = held.seen.max(last);
-        held.last_known = Some(last);
+        held.last_known = Some(LastKnown::of(last));
     }
 }
 

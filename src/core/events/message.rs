@@ -58,7 +58,7 @@ pub(super) fn apply(new: &NewMessage, tx: &mut Tx, whole: bool) -> Result<(), St
     let newest_seen = held.seen.is_none_or(|seen| seq > seen);
     let after_state = held
         .last_known
-        .is_some_and(|last| last.is_none_or(|last| seq > last));
+        .is_some_and(|last| last.position() < Some(seq));
     held.seen = held.seen.max(Some(seq));
     let kept = held.segments.kept_within(0, u64::MAX);
     let proven = newest_seen && after_state && !marked || Fault::UnprovenIsLive.on();

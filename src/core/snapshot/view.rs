@@ -6,19 +6,34 @@ use super::row::Row;
 use crate::core::error::Error;
 use crate::core::json;
 
+/// What is loading.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::core) struct Loading {
+    pub older: bool,
+    pub newer: bool,
+    /// another window, for a call of `jump`
+    pub jump: bool,
+}
+
+/// The item that a window was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::core) struct Anchor<'a> {
+    pub key: Option<&'a str>,
+    /// how many windows there were
+    pub count: u64,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(in crate::core) struct View<'a> {
     pub rows: &'a Rc<Vec<Row>>,
     pub status: &'a str,
-    /// the key of the item that the window was made for, and how many windows there were
-    pub anchor: (Option<&'a str>, u64),
+    pub anchor: Anchor<'a>,
     /// the number of the first item
     pub first_index: i64,
     pub has_older: bool,
     pub has_newer: bool,
-    /// older, newer, jump
-    pub loading: [bool; 3],
+    pub loading: Loading,
     pub unseen: u64,
     pub error: Option<&'a Error>,
 }
@@ -32,12 +47,12 @@ impl View<'_> {
         json::string(&mut out, self.status);
         json::field(&mut out, "anchor");
         out.push_str("{\"key\":");
-        match self.anchor.0 {
+        match self.anchor.key {
             Some(key) => json::string(&mut out, key),
             None => out.push_str("null"),
         }
         out.push_str(",\"count\":");
-        json::number(&mut out, self.anchor.1);
+        json::number(&mut out, self.anchor.count);
         out.push('}');
         json::field(&mut out, "firstIndex");
         out.push_str(&self.first_index.to_string());
@@ -45,7 +60,7 @@ impl View<'_> {
         json::flag(&mut out, self.has_older);
         json::field(&mut out, "hasNewer");
         json::flag(&mut out, self.has_newer);
-        let [older, newer, jump] = self.loading;
+        let Loading { older, newer, jump } = self.loading;
         json::field(&mut out, "loading");
         out.push_str("{\"older\":");
         json::flag(&mut out, older);

@@ -23,6 +23,15 @@ pub(super) enum Patience {
     Over,
 }
 
+/// Where the first message at or after a time is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// at this position
+    At(u64),
+    /// all messages are older
+    Nothing,
+}
+
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
@@ -43,8 +52,8 @@ pub(super) enum Goal {
     /// The first message at or after this time.
     AtTime {
         ms: u64,
-        /// where that is, as a page has said; `Some(None)`: nowhere
-        found: Option<Option<u64>>,
+        /// what a page has said of it; none: none has
+        found: Option<Found>,
     },
     /// The first message that the account has not read.
     FirstUnread {
@@ -257,7 +266,7 @@ mod tests {
         };
         let found = Goal::AtTime {
             ms: 7,
-            found: Some(None),
+            found: Some(Found::Nothing),
         };
         for (goal, anew) in [
             (Goal::LATEST, Goal::LATEST),

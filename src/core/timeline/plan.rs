@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::goal::{Goal, Missed, Patience, Reload, first_unread};
+use super::goal::{Found, Goal, Missed, Patience, Reload, first_unread};
 use super::source::{Source, reach, starts};
 use super::window::{Run, nothing_older};
 use super::work::{Needs, Outlook};
@@ -297,19 +297,20 @@ impl Scene<'_> {
         }))
     }
 
-    fn at_time(&self, reload: &Reload, ms: u64, found: Option<Option<u64>>) -> Needs<Step> {
+    fn at_time(&self, reload: &Reload, ms: u64, found: Option<Found>) -> Needs<Step> {
         let most = self.limits.items;
         let mut found = match found {
             Some(found) => Some(found),
             None => self.source.proven_at(ms, self.limits.proof, most)?,
         };
         // Nobody can be asked, or who was asked knew of nothing: a replica may not have seen what is held.
-        if found.flatten().is_none() && (found.is_some() || !self.asks) {
-            found = self.source.guessed_at(ms, most)?.map(Some).or(found);
+        let is_at = matches!(found, Some(Found::At(_)));
+        if !is_at && (found.is_some() || !self.asks) {
+            found = self.source.guessed_at(ms, most)?.map(Found::At).or(found);
         }
         Ok(match found {
-            Some(Some(seq)) => Step::Turn(Goal::around(seq)),
-            Some(None) => self.give_up(reload),
+            Some(Found::At(seq)) => Step::Turn(Goal::around(seq)),
+            Some(Found::Nothing) => self.give_up(reload),
             None => Step::Ask(Place::At(ms), reload.want),
         })
     }
@@ -469,7 +470,7 @@ mod tests {
         reload: Reload,
         asks: bool,
         blank: bool,
-        stands: bool,
+        all_held: bool,
         behind: bool,
         now: u64,
     }
@@ -513,7 +514,7 @@ mod tests {
                 asks: self.asks,
                 promoted: true,
                 blank: self.blank,
-                stands: self.all_held,
+                all_held: self.all_held,
                 newest: None,
             };
             text(plan(&scene, &self.reload))
@@ -545,7 +546,7 @@ mod tests {
         case.reload.pages = 1_000;
         assert_eq!(case.step(), "show 8 9 follow older 2");
         // By itself it goes on from what is held.
-        (case.reload.asked, case.stands) = (false, true);
+        (case.reload.asked, case.all_held) = (false, true);
         assert_eq!(case.step(), "Stand");
     }
 

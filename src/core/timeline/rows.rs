@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::core::map::{Index, Map};
-use crate::core::snapshot::Row;
+use crate::core::snapshot::{Anchor, Row};
 use crate::core::types::Seq;
 
 /// The number of the first item of a list that is new.
@@ -19,12 +19,14 @@ pub(in crate::core) struct Rows {
     list: Rc<Vec<Row>>,
     /// the keys of what is on screen
     on_screen: Option<(String, String)>,
-    /// the item that a new window was made for, and how many windows there were
-    anchor: (Option<String>, u64),
+    /// the key of the item that the window was made for, once it is known
+    anchor: Option<String>,
+    /// how many windows there were
+    windows: u64,
     /// the position of the anchor's item, until its key is known
     anchor_at: Option<u64>,
     first_index: i64,
-    /// the anchor's count when `first_index` began
+    /// how many windows there were when `first_index` began
     numbered: u64,
 }
 
@@ -33,7 +35,8 @@ impl Default for Rows {
         Rows {
             list: Rc::default(),
             on_screen: None,
-            anchor: (None, 0),
+            anchor: None,
+            windows: 0,
             anchor_at: None,
             first_index: FIRST_INDEX,
             numbered: 0,
@@ -46,9 +49,12 @@ impl Rows {
         &self.list
     }
 
-    /// The key of the item that a new window was made for, and how many windows there were.
-    pub fn anchor(&self) -> (Option<&str>, u64) {
-        (self.anchor.0.as_deref(), self.anchor.1)
+    /// The item that the window was made for.
+    pub fn anchor(&self) -> Anchor<'_> {
+        Anchor {
+            key: self.anchor.as_deref(),
+            count: self.windows,
+        }
     }
 
     /// The number of the first item.
@@ -70,7 +76,8 @@ impl Rows {
 
     /// A list that was replaced is numbered anew.
     pub fn count_anew(&mut self) {
-        self.anchor = (None, self.anchor.1 + 1);
+        self.anchor = None;
+        self.windows += 1;
     }
 
     /// The same, and nothing of it is on screen yet. `near`: the position that it was made for.
@@ -110,7 +117,7 @@ impl Rows {
     /// items come and go elsewhere.
     pub fn replace(&mut self, list: Vec<Row>, fixed: Option<u64>) {
         self.first_index = self.index_of_first(&list, fixed);
-        self.numbered = self.anchor.1;
+        self.numbered = self.windows;
         self.list = Rc::new(list);
     }
 
@@ -119,22 +126,22 @@ impl Rows {
         if let Some(at) = self.anchor_at.take() {
             let mut rows = self.list.iter();
             let newer = rows.find(|row| row.seq().is_some_and(|seq| seq >= at));
-            self.anchor.0 = newer.map(|row| row.key().to_owned());
+            self.anchor = newer.map(|row| row.key().to_owned());
         }
     }
 
     /// It was closed before the window that replaced it was shown.
     pub fn end(&mut self) {
-        if self.numbered != self.anchor.1 {
+        if self.numbered != self.windows {
             self.first_index = FIRST_INDEX;
-            self.numbered = self.anchor.1;
+            self.numbered = self.windows;
         }
     }
 
     /// A list that was replaced is numbered anew. Else the items keep their numbers: that of the topmost on
     /// screen stays, else that of the newest one that was there before.
     fn index_of_first(&self, list: &[Row], fixed: Option<u64>) -> i64 {
-        if self.numbered != self.anchor.1 {
+        if self.numbered != self.windows {
             return FIRST_INDEX;
         }
         let scan = |(i, row): (usize, &Row)| {
@@ -207,7 +214,7 @@ mod tests {
         rows.replace(list(&[30, 32]), None);
         rows.find_anchor();
         assert_eq!(rows.first_index(), FIRST_INDEX);
-        assert_eq!(rows.anchor(), (Some("m:32"), 1));
+        assert_eq!((rows.anchor().key, rows.anchor().count), (Some("m:32"), 1));
     }
 
     #[test]

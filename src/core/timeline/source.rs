@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::goal::Found;
 use super::window::{Run, Window};
 use super::work::Needs;
 use crate::core::records::Held;
@@ -86,9 +87,9 @@ impl<'a> Source<'a> {
     }
 
     /// The first message at or after a time, where what is held proves it: times need not rise with
-    /// positions, so that only what is held from the start of all does. `Some(None)`: nothing is. `blocks`: in
-    /// which it is looked for, with `most` messages.
-    pub fn proven_at(&self, ms: u64, blocks: usize, most: usize) -> Needs<Option<Option<u64>>> {
+    /// positions, so that only what is held from the start of all does. `None`: it proves nothing. It looks in
+    /// so many `blocks`, at `most` messages.
+    pub fn proven_at(&self, ms: u64, blocks: usize, most: usize) -> Needs<Option<Found>> {
         let held = &self.held;
         let Some(first) = held.segments.containing(0) else {
             return Ok(None);
@@ -105,7 +106,10 @@ impl<'a> Source<'a> {
         let found = self.read_messages((0, hi), most, Direction::Newer)?;
         let found = found.iter().find(|m| m.created_at >= ms);
         let nothing = all && first.live;
-        Ok(found.map(|m| Some(m.seq.0)).or(nothing.then_some(None)))
+        Ok(match found {
+            Some(m) => Some(Found::At(m.seq.0)),
+            None => nothing.then_some(Found::Nothing),
+        })
     }
 
     /// The first of these blocks that knows a time, or the last of them, and its newest time; 0: none.

@@ -18,7 +18,7 @@ use crate::core::error::Error;
 use crate::core::fault::Fault;
 use crate::core::map::Set;
 use crate::core::records::Held;
-use crate::core::snapshot::{Row, View};
+use crate::core::snapshot::{Loading, Row, View};
 use crate::core::tx::Committed;
 use crate::core::tx::ConversationDelta;
 use crate::core::types::{Conversation, Direction, Message, Seq};
@@ -245,14 +245,13 @@ impl Timeline {
         })
     }
 
-    /// What is loading: older, newer, jump.
-    fn loading(&self) -> [bool; 3] {
+    fn loading(&self) -> Loading {
         let loads = |direction| self.loads.get(direction).is_some();
-        [
-            loads(Direction::Older),
-            loads(Direction::Newer),
-            self.jumps(),
-        ]
+        Loading {
+            older: loads(Direction::Older),
+            newer: loads(Direction::Newer),
+            jump: self.jumps(),
+        }
     }
 
     // ------------------------------------------------------------ wishes

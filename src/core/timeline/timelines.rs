@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::background::IDLE;
 use super::fetches::{Answer, Fetch, Fetches, Wants};
-use super::goal::{Goal, Reload};
+use super::goal::{Found, Goal, Reload};
 use super::paging::PageLoad;
 use super::rows::OwnKeys;
 use super::state::{Lifecycle, Sizes, Timeline};
@@ -354,7 +354,8 @@ impl Timelines {
             if let Some(reload) = t.reload.as_mut().filter(|r| r.fetch == Some(fetch))
                 && let Goal::AtTime { ms, found } = &mut reload.goal
             {
-                *found = Some(find_time(*ms, page, journal));
+                let at = find_time(*ms, page, journal);
+                *found = Some(at.map_or(Found::Nothing, Found::At));
             }
         }
     }
