@@ -1,9 +1,9 @@
 //! Events: what a batch consists of (docs/protocol.md, "Events").
 //!
 //! A kind of event is one room of this folder: how it is read, what it does in a transaction, and what
-//! it still does to an answer that was asked for before it came (R7, R11). A new kind is its room, its
-//! line in the table below, and what the app sees of it: `Changes`, `Engine::show`, `EVENTS` of the facade
-//! and `ClientEvents` (docs/architecture.md, "Where something new goes").
+//! it still does to an answer that was asked for before it came (R7, R11). A new kind is its room and its
+//! line in the table below; what else knows of it stands in docs/architecture.md, "How far a new event
+//! goes".
 //!
 //! Each room has these functions:
 //!
