@@ -80,9 +80,9 @@ pub(super) struct Driver {
     ops: RefCell<VecDeque<StoreOp>>,
     storing: Cell<bool>,
     promoted: Cell<bool>,
-    /// it is to become the writer, or is
+    /// whether it is to be the writer
     wanted: Cell<bool>,
-    /// a handful at a time
+    /// the requests under way, by their numbers: a handful at a time
     requests: RefCell<Vec<(u64, AbortHandle)>>,
     listening: RefCell<Option<Listening>>,
     /// the engine's deadline, and what will meet it

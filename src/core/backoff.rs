@@ -48,7 +48,7 @@ impl Backoff {
         self.heed(now, error);
     }
 
-    /// Likewise, and the same is tried again unchanged, whatever went wrong.
+    /// The same, as if the error were the network's: the request is tried again unchanged, at the quick pace.
     pub fn fail_unchanged(&mut self, now: u64, error: &Error, random: u64, hinted: bool) {
         let error = Error {
             code: ErrorCode::Network,
@@ -57,24 +57,24 @@ impl Backoff {
         self.fail(now, &error, random, hinted);
     }
 
-    /// That the server asked to wait holds, whatever becomes of the rest.
+    /// Takes note of the error's `Retry-After`, and counts no failure.
     pub fn heed(&mut self, now: u64, error: &Error) {
         if !Fault::RetryAfterIsIgnored.on() {
             self.asked = self.asked.max(now.saturating_add(error.wait()));
         }
     }
 
-    /// Not before this, by the client's choice.
+    /// Nothing is tried before `until`: the client's own choice, which [`Backoff::forgive`] ends.
     pub fn hold(&mut self, until: u64) {
         self.chosen = self.chosen.max(until);
     }
 
-    /// The next failure counts as the one after so many.
+    /// Sets how many failures in a row there were: the next wait is that after `failures`.
     pub fn begin_at(&mut self, failures: u32) {
         self.failures = failures;
     }
 
-    /// It succeeded: what the server asked for holds all the same.
+    /// A try succeeded. A `Retry-After` that is not over still holds.
     pub fn succeed(&mut self) {
         self.failures = 0;
         self.chosen = 0;
@@ -91,7 +91,7 @@ impl Backoff {
         self.chosen = self.chosen.min(self.failed.saturating_add(moment));
     }
 
-    /// A person asks: nothing is waited out.
+    /// A person asks: both waits end, the client's and the server's (R14).
     pub fn urge(&mut self) {
         self.chosen = 0;
         self.asked = 0;
@@ -102,12 +102,12 @@ impl Backoff {
         self.chosen.max(self.asked)
     }
 
-    /// When the client's own wait is over.
+    /// When the client's own wait is over; 0: there is none.
     pub fn chosen_until(&self) -> u64 {
         self.chosen
     }
 
-    /// When the wait is over that the server asked for.
+    /// When the wait is over that the server asked for; 0: there is none.
     pub fn asked_until(&self) -> u64 {
         self.asked
     }
@@ -118,8 +118,8 @@ impl Backoff {
     }
 }
 
-/// How much is asked for at a time: half of what was too much, down to one, and twice as much again
-/// after successes; the more of those, the more often that was too much again.
+/// How much is asked for at a time (R14). What was too much is halved, down to one. After enough successes it is
+/// doubled; each time that a doubled one is too much again, twice as many successes are needed for the next.
 #[derive(Clone, Debug)]
 pub(super) struct Portion {
     most: u32,
@@ -127,11 +127,11 @@ pub(super) struct Portion {
     good: u32,
     /// successes after which it grows
     need: u32,
-    /// it has grown, and that has not proved to fit
+    /// it was doubled, and nothing of that size has come yet
     trying: bool,
 }
 
-/// A count, as a portion is told it.
+/// A count as the `u32` that a portion takes; what is larger is `u32::MAX`.
 pub(super) fn small(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
@@ -153,7 +153,7 @@ impl Portion {
         wish.min(self.most).max(1)
     }
 
-    /// So much was too much. Answers whether less can be asked for.
+    /// `asked` was too much. Answers whether less can be asked for: false at 1.
     pub fn too_much(&mut self, asked: u32) -> bool {
         if asked <= 1 || Fault::TooMuchStaysTooMuch.on() {
             return false;
@@ -166,7 +166,7 @@ impl Portion {
         true
     }
 
-    /// So much was asked for, and it came in full.
+    /// `asked` was asked for, and came.
     pub fn fits(&mut self, asked: u32) {
         if asked < self.most {
             return;

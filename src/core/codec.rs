@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 
-/// Its tables are made when first needed: in the wasm they would be 16 KB that nothing compresses.
+/// CRC-32 by sixteen tables, made at the first use: stored in the wasm they would be 16 KB that do not compress.
 static CRC: LazyLock<Crc<u32, Table<16>>> =
     LazyLock::new(|| Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC));
 
@@ -17,7 +17,7 @@ pub struct Corrupt;
 
 /// First bytes of every checked record.
 const MAGIC: [u8; 2] = *b"PC";
-/// Magic, format, CRC-32 of the rest.
+/// Bytes before the content: magic (2), format (1), CRC-32 of the content (4, little endian).
 const HEADER: usize = 7;
 
 /// Writes a record.
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
         Ok(Reader(rest))
     }
 
-    /// Checks magic and format, for whoever only looks what it is.
+    /// Checks magic and format only: enough to read what the record names, not to trust what it says.
     pub fn unchecked(format: u8, bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let (header, rest) = bytes.split_at_checked(HEADER).ok_or(Corrupt)?;
         if header[..2] != MAGIC || header[2] != format {
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         Err(Corrupt)
     }
 
-    /// A count of things of at least one byte each.
+    /// A count of things that take at least one byte each: more than the bytes that are left is [`Corrupt`].
     pub fn count(&mut self) -> Result<usize, Corrupt> {
         let count = usize::try_from(self.number()?).map_err(|_| Corrupt)?;
         if count > self.0.len() {

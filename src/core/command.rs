@@ -83,9 +83,9 @@ pub struct Config {
     pub account: String,
     /// what the app's transport can do; `None`: the built-in one is used
     pub methods: Option<Vec<String>>,
-    /// where its server is
+    /// where the built-in transport's server is
     pub base_url: String,
-    /// ms that it waits for an answer
+    /// ms that the built-in transport waits for an answer
     #[serde(deserialize_with = "timeout")]
     pub timeout: u64,
     /// where the data is to be kept
@@ -180,7 +180,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What is right by itself may be wrong together.
+    /// Checks what serde cannot: options that are right by themselves and wrong together.
+    ///
+    /// # Errors
+    /// `invalid`, with the option's name.
     pub fn checked(mut self) -> Result<Config, Error> {
         let scope = self.scope.name();
         if self.account.is_empty() {
@@ -260,12 +263,12 @@ pub enum Command {
         /// which
         timeline: TimelineId,
     },
-    /// For good.
+    /// The timeline is closed for good: it is shown once more, as closed.
     CloseTimeline {
         /// which
         timeline: TimelineId,
     },
-    /// One page.
+    /// One more page at an end of the list.
     Load {
         /// its result: `LoadResult`
         call: Call,
@@ -276,7 +279,7 @@ pub enum Command {
         /// messages; default: the timeline's page size
         limit: Option<u32>,
     },
-    /// Replaces the list.
+    /// Puts another window in place of the list.
     Jump {
         /// its result: nothing
         call: Call,
@@ -294,7 +297,7 @@ pub enum Command {
         /// lowest item
         last: String,
     },
-    /// An own message.
+    /// Puts an own message into the outbox.
     Send {
         /// its result: `{clientId, key}`
         call: Call,
@@ -305,7 +308,7 @@ pub enum Command {
         /// its name
         client_id: String,
     },
-    /// A failed one once more.
+    /// Tries an own message again now: one that has failed, or that waits.
     Retry {
         /// its result: nothing
         call: Call,
@@ -314,7 +317,7 @@ pub enum Command {
         /// which
         client_id: String,
     },
-    /// Takes one out that is not sent.
+    /// Takes an own message out of the outbox that was not sent.
     Discard {
         /// its result: whether it was taken out
         call: Call,
@@ -361,7 +364,7 @@ pub enum Command {
         /// its result: nothing, once caught up
         call: Call,
     },
-    /// What is stored.
+    /// Asks what is stored.
     Inspect {
         /// its result: `Inspection`
         call: Call,
@@ -400,8 +403,8 @@ pub enum Command {
     Wipe,
 }
 
-/// A command as it comes, `{op, …}`. One struct of all fields: serde's reader of an enum with fields is one
-/// struct's a variant, 1.5 KB of gzipped wasm more.
+/// A command as it comes, `{op, …}`. It is one struct with the fields of all commands: for an enum with fields
+/// serde makes a reader of each variant, which is 1.5 KB of gzipped wasm more.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawCommand {
@@ -571,7 +574,11 @@ impl TryFrom<RawCommand> for Command {
 }
 
 impl Command {
-    /// What is right by itself may be wrong together. `page_size`: the client's.
+    /// Checks what serde cannot: fields that are right by themselves and wrong together. `page_size`: the
+    /// client's, where the command has none.
+    ///
+    /// # Errors
+    /// `invalid`, with the field's name.
     pub fn checked(self, page_size: u32) -> Result<Command, Error> {
         if let Command::Open {
             page_size: own,
@@ -693,7 +700,7 @@ fn position<'de, D: Deserializer<'de>>(from: D) -> Result<Seq, D::Error> {
     seq.map_err(|_| D::Error::custom("a whole number's digits are expected"))
 }
 
-/// What is not taken from the server is not sent either: its echo would be refused, again and again, and
+/// A name that may be sent: at most [`MAX_NAME`] bytes. What is not taken from the server is not sent either: its echo would be refused, again and again, and
 /// with it all that comes after it.
 fn fit<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let body = String::deserialize(from)?;

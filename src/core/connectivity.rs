@@ -37,11 +37,11 @@ pub(super) enum Hint {
     Nothing,
     /// perhaps there is no network
     Offline,
-    /// Perhaps there is one. `other`: what is connected is of the one before.
+    /// perhaps there is one. `other`: it is another network, and what is connected is of the one before
     Online { other: bool },
 }
 
-/// See the module.
+/// Whether the server is there, and what the browser says of the network.
 #[derive(Debug)]
 pub(super) struct Connectivity {
     server: Server,

@@ -13,7 +13,7 @@ use super::purpose::Purpose;
 use super::standing::Standing;
 use super::tx::Committed;
 
-/// See the module.
+/// What a part sees, for the time of one input.
 pub(super) struct Cx<'a> {
     pub now: Now,
     pub config: &'a Config,
@@ -25,12 +25,13 @@ pub(super) struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    /// Asks the backend.
+    /// Asks the backend. Answers the request's number.
     pub fn request(&mut self, call: Request, asked: Purpose) -> u64 {
         self.request_patiently(call, asked, 1)
     }
 
-    /// `patience`: how many times the usual silence it may take; at least 1.
+    /// Asks the backend for what takes long. `patience`: how many times [`Config::request_timeout`] it may be
+    /// silent, at least 1. Answers the request's number.
     pub fn request_patiently(&mut self, call: Request, asked: Purpose, patience: u32) -> u64 {
         debug_assert!(
             self.standing.may_request() || Fault::EditLeavesUnfenced.on(),
@@ -40,14 +41,14 @@ impl Cx<'_> {
         self.out.request(now, call, asked, timeout, patience)
     }
 
-    /// It failed, and is backed off from.
+    /// Something failed: `backoff` waits before the next try, by what the error is.
     pub fn fail(&mut self, backoff: &mut Backoff, error: &Error) {
         let hinted = self.standing.network.hints_offline();
         let random = self.out.random(u64::MAX);
         backoff.fail(self.now.mono, error, random, hinted);
     }
 
-    /// It failed: whatever went wrong, the same is tried again.
+    /// The same, as if the error were the network's: it is tried again unchanged, whatever went wrong.
     pub fn postpone(&mut self, backoff: &mut Backoff, error: &Error) {
         let hinted = self.standing.network.hints_offline();
         let random = self.out.random(u64::MAX);

@@ -9,23 +9,23 @@ const LEAST: u64 = 256;
 /// Doublings of the wait after evictions in vain, at most.
 const DOUBLINGS: u32 = 7;
 
-/// See the module.
+/// How full the disk is, as far as commits have shown.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     /// evictions for the job that is to be committed
     evictions: u32,
-    /// the disk stayed full whatever was evicted: nothing more is before this
+    /// nothing more is evicted before this (monotonic ms): the disk stayed full whatever was evicted
     not_before: u64,
     /// how often in a row that was so
     in_vain: u32,
-    /// messages from which on more than `maxMessages` are worth another look for what can go
+    /// how many messages there have to be before it is worth another look for what can go
     crowded: u64,
 }
 
 impl Disk {
     // ------------------------------------------------------------ a full disk
 
-    /// A commit was done that is no eviction.
+    /// A commit other than an eviction was done: there is room again.
     pub fn on_commit(&mut self) {
         if std::mem::take(&mut self.evictions) > 0 {
             self.in_vain = 0;
@@ -57,19 +57,19 @@ impl Disk {
         }
     }
 
-    /// Whether it made room is not known.
+    /// The job is let go of: whether the evictions made room is not known.
     pub fn forget(&mut self) {
         self.evictions = 0;
     }
 
     // ------------------------------------------------------------ more than are to be kept
 
-    /// What needed messages may need them no more: it is worth another look.
+    /// A timeline needs fewer messages than before: what could not go may go now.
     pub fn look_again(&mut self) {
         self.crowded = 0;
     }
 
-    /// So many are stored, of `most`. How many are to go, where it is worth a look: where little can
+    /// How many of `messages` are to go because there are more than `most`; `None`: none, or it is not worth a look. Where it is worth a look: where little can
     /// go, all being shown, it is not looked for at each commit. `evicting`: some are going already.
     pub fn excess(&mut self, messages: u64, most: u64, evicting: bool) -> Option<u64> {
         if messages <= most {

@@ -13,12 +13,12 @@ use super::tx::CommitDelta;
 /// A conversation that was in doubt.
 #[derive(Debug)]
 struct Doubt {
-    /// ms until it may be again, if this one brings something
+    /// ms until the conversation may be in doubt again, if this doubt brings something
     wait: u64,
     raised: u64,
-    /// not before this
+    /// the conversation is not in doubt again before this (monotonic ms)
     not_before: u64,
-    /// something was missing there
+    /// its revalidation has brought something that was missing
     brought: bool,
 }
 
@@ -33,7 +33,7 @@ impl Doubts {
         (doubt.not_before > now).then_some(doubt.not_before)
     }
 
-    /// Those that are not in doubt again yet.
+    /// The conversations that may not be in doubt again yet.
     pub fn resting(&self, now: u64) -> Set<Rc<str>> {
         let mut resting = Set::new();
         let rests = self.0.iter().filter(|(_, doubt)| doubt.not_before > now);

@@ -56,7 +56,7 @@ pub(super) struct Parts<'a> {
     pub doubts: &'a mut Doubts,
 }
 
-/// See the module.
+/// One client: its parts, what it has committed, and what is under way.
 pub struct Engine {
     config: Config,
     now: Now,
@@ -76,7 +76,7 @@ pub struct Engine {
     early: Vec<Command>,
     disk: Disk,
     uncertain: Uncertain,
-    /// What was kept over a lost database could not be written: nothing is before that.
+    /// What was kept over a lost database could not be written: no other job runs before it is
     restoring: Backoff,
     due: Option<u64>,
 }
@@ -178,7 +178,7 @@ impl Engine {
 
     // ------------------------------------------------------------ driving
 
-    /// Everything that can go on, goes on.
+    /// Lets each part go on until none can, hands over what changed, and sets the deadline.
     fn drive(&mut self) {
         self.time_out();
         let mut look = Outlook::default();
@@ -206,12 +206,13 @@ impl Engine {
         self.step_store() || self.settle_timelines(look)
     }
 
-    /// Whether the store is asked something: one thing at a time.
+    /// Whether a read or a commit is under way: the store is asked one thing at a time.
     fn store_is_busy(&self) -> bool {
         self.reads.is_busy() || self.jobs.is_committing()
     }
 
-    /// What a commit is just evicting must not be shown before it is gone.
+    /// Whether an eviction is being committed. Until it is done timelines do not go on: what they would show may be
+    /// what is just going (R13).
     pub(super) fn is_evicting(&self) -> bool {
         self.store_is_busy() && matches!(self.jobs.first(), Some(Job::Evict { .. }))
     }

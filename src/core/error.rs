@@ -94,8 +94,8 @@ pub fn shorten(mut text: String) -> String {
 /// ms that a `Retry-After` is obeyed, at most: it delays a try, and forbids none (R14).
 pub const RETRY_AFTER_MAX: u64 = 600_000;
 
-/// ms to wait, of what somebody gave for it: NaN and what is negative are 0, what is beyond all numbers
-/// is the most that is obeyed.
+/// A wait in ms as an app or a server gave it: NaN and what is negative are 0, what is above
+/// [`RETRY_AFTER_MAX`] is that.
 pub fn wait_of(ms: f64) -> u64 {
     // A cast of a float saturates.
     (ms as u64).min(RETRY_AFTER_MAX)
@@ -104,7 +104,7 @@ pub fn wait_of(ms: f64) -> u64 {
 /// An error as the app sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// what kind
+    /// what kind of error it is
     pub code: ErrorCode,
     /// what happened and what to do
     pub message: String,
@@ -115,9 +115,9 @@ pub struct Error {
     /// What was asked for is too large: less of it may come (status 413, an answer over the reader's
     /// limit).
     pub too_large: bool,
-    /// It says nothing, and that there is more: a greater limit may bring something.
+    /// The answer was empty and claims more: a greater limit may bring something.
     pub too_little: bool,
-    /// It may have been done all the same.
+    /// What was asked for may have been done all the same.
     pub uncertain: bool,
 }
 

@@ -8,14 +8,14 @@ use super::storage::{Answer, StoreError, Value, read_epoch};
 /// ms until the store is asked again, where that failed.
 pub(super) const ASK_AGAIN: u64 = 2_000;
 
-/// See the module.
+/// What is known of the account's fence.
 #[derive(Debug)]
 pub(super) struct Fence {
-    /// under which it writes, or will once it has read what is stored
+    /// the epoch under which it writes, or will once it has read what is stored; none: another has the account
     epoch: Option<u64>,
     /// how often it may have slept
     naps: u64,
-    /// it is not asked before this
+    /// the store is not asked before this (monotonic ms)
     not_before: u64,
 }
 
@@ -33,7 +33,7 @@ impl Fence {
         self.epoch.is_some()
     }
 
-    /// Under which this client writes.
+    /// The epoch under which this client writes. To be called while the fence is held.
     pub fn epoch(&self) -> u64 {
         debug_assert!(self.is_held(), "only the writer commits (R9)");
         self.epoch.unwrap_or_default()
@@ -70,7 +70,7 @@ impl Fence {
         (standing.unsure && standing.promoted).then_some(self.not_before)
     }
 
-    /// The naps before a question that is asked now.
+    /// How often this client may have slept so far: the question that is asked now names it.
     pub fn naps(&self) -> u64 {
         self.naps
     }

@@ -24,52 +24,59 @@ use super::wire::page::{ChangesPage, Page};
 /// One change of the database.
 #[derive(Debug)]
 pub(super) enum Job {
+    /// batches that a pull or a push has brought (R1–R4)
     Batch {
-        /// one of each feed
+        /// at most one of each feed
         parts: Vec<FeedBatch>,
         /// it came over the notification channel, not asked for
         pushed: bool,
     },
+    /// a page of history (R5)
     Page {
         fetch: u64,
         page: Page,
     },
+    /// what has changed in a kept segment (R12)
     Changes {
         fetch: u64,
         answer: ChangesPage,
     },
-    /// there is no answer to that
+    /// the server cannot say what changed (status 410, R12)
     Gone {
         fetch: u64,
     },
+    /// a page of the owed list (R11); `epoch`: of which beginning
     List {
         page: ListPage,
         epoch: u64,
     },
+    /// what a chain that has ended says of conversations that the list lacked (R11)
     Suspects {
         /// the list is paid, and a pull begun after that has caught up
         paid: bool,
         /// listed before that pull, and without a cursor (scope "conversation")
         unnamed: Vec<Rc<str>>,
     },
-    /// the outbox's
+    /// a change of the outbox
     Own(Own),
+    /// when a conversation was opened, ms since the epoch (R13)
     Opened {
         conversation: Rc<str>,
         at: u64,
     },
+    /// about so many messages make room (R13)
     Evict {
         count: u64,
     },
     /// what was stored and cannot be read
     Corrupt {
         blocks: Vec<BlockId>,
-        /// of conversations
+        /// conversations whose block index could not be read
         indexes: Vec<Rc<str>>,
-        /// likewise
+        /// conversations whose state could not be read
         states: Vec<Rc<str>>,
     },
-    /// the doubt that is pending there
+    /// the doubt that is stored of this conversation is taken up (R14)
     Doubt {
         conversation: Rc<str>,
     },
@@ -169,7 +176,7 @@ impl Job {
         matches!(self, Job::Own(_))
     }
 
-    /// Who waits for it.
+    /// The call that waits for this job's outcome.
     pub fn call(&self) -> Option<Call> {
         match self {
             Job::Own(own) => own.call(),
@@ -179,7 +186,7 @@ impl Job {
 }
 
 impl Own {
-    /// Who waits for it.
+    /// The call that waits for this job's outcome.
     pub fn call(&self) -> Option<Call> {
         match self {
             Own::Update { call, .. }
@@ -215,7 +222,7 @@ enum First {
     Committing { op: u64, outcome: Box<Outcome> },
 }
 
-/// See the module.
+/// The jobs, in the order in which they run.
 #[derive(Debug, Default)]
 pub(super) struct JobQueue {
     jobs: VecDeque<Job>,

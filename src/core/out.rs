@@ -16,21 +16,21 @@ use super::requests::Requests;
 /// What the app is to be told with the next frame: JSON texts, and which of the stores may have changed.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// may have changed
+    /// the client's status may have changed
     pub status: bool,
-    /// may have changed
+    /// the list of conversations may have changed
     pub conversations: bool,
-    /// may have changed
+    /// what the outbox shows may have changed
     pub outbox: bool,
     /// conversations whose own messages may have changed
     pub own: Set<Rc<str>>,
-    /// any may have
+    /// those of any conversation may have
     pub all_own: bool,
-    /// JSON, to be handed over
+    /// results of calls, each the JSON text `{call, ok}` or `{call, error}`
     pub results: Vec<String>,
-    /// JSON, to be handed over
+    /// events of the app, each the JSON text `{type, detail}`
     pub events: Vec<String>,
-    /// JSON, to be handed over
+    /// lines for the app's log, each a JSON text
     pub logs: Vec<String>,
 }
 
@@ -40,13 +40,13 @@ impl Told {
         self.own.add(conversation.clone());
     }
 
-    /// Likewise, and perhaps what is to be sent.
+    /// Own messages of this conversation may have changed, and with them what the outbox shows.
     pub fn own_of(&mut self, conversation: &Rc<str>) {
         self.outbox = true;
         self.touch(conversation);
     }
 
-    /// The database was read anew.
+    /// The database was read anew: all of it may have changed.
     pub fn everything(&mut self) {
         self.status = true;
         self.conversations = true;
@@ -54,7 +54,7 @@ impl Told {
     }
 }
 
-/// See the module.
+/// What the engine has done and not handed over yet.
 #[derive(Debug)]
 pub(super) struct Out {
     pub requests: Requests,
@@ -67,7 +67,7 @@ pub(super) struct Out {
 }
 
 impl Out {
-    /// `seed`: of the jitter.
+    /// Nothing done yet. `seed`: of the random numbers.
     pub fn new(seed: u64) -> Out {
         Out {
             requests: Requests::default(),
@@ -124,7 +124,7 @@ impl Out {
         request
     }
 
-    /// Nobody waits for it any more. Answers what it was for.
+    /// Aborts a request: nobody waits for it any more. Answers what it was for.
     pub fn abort_request(&mut self, request: u64) -> Option<Purpose> {
         let asked = self.requests.remove(request)?;
         self.effect(Effect::Abort { request });

@@ -34,7 +34,7 @@ use changes::Changes;
 use lanes::Lanes;
 use marks::Marks;
 
-/// See the module.
+/// What is to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// shown, and on their way into the database: their place is given there
@@ -47,7 +47,7 @@ pub(super) struct Outbox {
 impl Outbox {
     // ------------------------------------------------------------ own messages
 
-    /// One is to be sent. It is shown at once, and accepted when it is stored (R9).
+    /// An own message is to be sent. It is shown at once, and accepted when it is stored (R9).
     pub fn send(
         &mut self,
         cx: &mut Cx,
@@ -117,7 +117,8 @@ impl Outbox {
 
     // ------------------------------------------------------------ driving
 
-    /// What was on its way is void; what is stored says what is to be sent.
+    /// This client lets go of the account, or reads it anew: what was on its way is void, and what is stored says
+    /// what is to be sent.
     pub fn restart(&mut self) {
         self.lanes.restart();
         self.marks.restart();
@@ -150,7 +151,7 @@ impl Outbox {
 
     // ------------------------------------------------------------ what becomes of its jobs
 
-    /// It is committed. `changed`: what is stored of own messages is another.
+    /// A job of the outbox is committed. `changed`: what is stored of own messages is another.
     pub fn on_done(&mut self, cx: &mut Cx, own: Own, changed: bool) {
         match own {
             Own::Put { local, call } => {
@@ -185,7 +186,7 @@ impl Outbox {
         }
     }
 
-    /// What it was made for is over.
+    /// A job of the outbox was void: what it was made for is over.
     pub fn on_void(&mut self, cx: &mut Cx, own: Own) {
         match own {
             Own::Attempt { name } => self.lanes.settle(cx, &name),
@@ -212,7 +213,7 @@ impl Outbox {
         }
     }
 
-    /// Nothing of it was stored (R9).
+    /// A job of the outbox failed: nothing of it was stored (R9).
     pub fn on_failed(&mut self, cx: &mut Cx, own: Own, error: &Error) {
         match own {
             // It was not accepted: it is not shown any more.

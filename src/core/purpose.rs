@@ -1,4 +1,4 @@
-//! What the requests under way are for.
+//! What a request was for, and what it was asked for with: by that its answer is understood.
 
 use std::rc::Rc;
 
@@ -41,18 +41,19 @@ pub(super) struct PullContext {
     pub cursor: Option<String>,
     /// the conversations' cursors
     pub cursors: Vec<(Rc<str>, String)>,
-    /// just these
+    /// just these conversations; none: all
     pub only: Option<Vec<Rc<str>>>,
-    /// and those that none of the pieces names
+    /// the last piece: it also asks for the conversations that no piece names
     pub rest: bool,
     /// events at most
     pub limit: u32,
-    /// since when it waits at the server, and for how long
+    /// since when it waits at the server (monotonic ms), and for how many ms at most; none: it does not wait
     pub waits: Option<(u64, u64)>,
 }
 
 impl PullContext {
-    /// Whether it only waited for something to come: that it was ended says nothing of the network.
+    /// Whether it waited at the server for something to come. Proxies end such requests, so that its failure says
+    /// nothing of the network.
     pub fn is_waiting(&self) -> bool {
         self.waits.is_some()
     }

@@ -4,7 +4,7 @@ use super::block::BlockId;
 use super::fence::ASK_AGAIN;
 use super::map::Set;
 
-/// One thing.
+/// What the store is asked to read.
 #[derive(Debug)]
 pub(super) enum ReadOp {
     /// what is stored
@@ -15,13 +15,13 @@ pub(super) enum ReadOp {
     Fence(u64),
 }
 
-/// See the module.
+/// What is being read, and what is to be read.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
     under_way: Option<(u64, ReadOp)>,
     /// blocks that a job or a timeline waits for, and that were not read yet
     wanted: Set<BlockId>,
-    /// what is stored could not be read, or says too little yet: it is read again then
+    /// when what is stored is read again (monotonic ms): it could not be read, or a commit is uncertain
     load_at: Option<u64>,
 }
 
@@ -31,7 +31,7 @@ impl Reads {
         self.under_way.is_some()
     }
 
-    /// This is asked, under this number. What was asked before is void.
+    /// `op` is asked of the store, under this number. What was asked before is void.
     pub fn begin(&mut self, number: u64, op: ReadOp) {
         if let ReadOp::Load = op {
             self.load_at = None;
@@ -39,7 +39,7 @@ impl Reads {
         self.under_way = Some((number, op));
     }
 
-    /// The answer to this number has come. What it was; `None`: it is void.
+    /// The answer to this number has come. Answers what was asked; `None`: it is void.
     pub fn end(&mut self, number: u64) -> Option<ReadOp> {
         let (_, op) = self.under_way.take_if(|(at, _)| *at == number)?;
         if let ReadOp::Blocks(ids) = &op {
@@ -56,7 +56,7 @@ impl Reads {
         self.want_nothing();
     }
 
-    /// The same, but for a read of what is stored.
+    /// What is under way is void, unless it is the read of all that is stored.
     pub fn forget_but_load(&mut self) {
         self.under_way
             .take_if(|(_, op)| !matches!(op, ReadOp::Load));

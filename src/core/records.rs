@@ -48,7 +48,7 @@ impl Meta {
 /// Something may be missing in any conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// rises
+    /// higher than that of every mark before it
     pub number: u64,
     /// the cursor from which on it may be missing
     pub since: String,
@@ -90,7 +90,7 @@ impl LastKnown {
 /// What the client holds of one conversation's history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// see there
+    /// the intervals in which nothing is missing
     pub segments: Segments,
     /// its blocks, oldest first; each lies within one segment
     pub blocks: Vec<BlockRef>,
@@ -132,8 +132,8 @@ impl Held {
         self.blocks.iter().map(|b| u64::from(b.count)).sum()
     }
 
-    /// Where the block begins with which the live segment's newest blocks have this many messages,
-    /// or as many as there are.
+    /// Start of the oldest block that is needed to have the live segment's newest `count` messages, or
+    /// as many as there are; `None`: nothing is live.
     pub fn newest_from(&self, count: usize) -> Option<u64> {
         let live = self.segments.live()?;
         let mut from = None;
@@ -186,7 +186,7 @@ pub struct Local {
     pub body: Box<str>,
     /// ms since the epoch, this device's clock
     pub created_at: u64,
-    /// see there
+    /// where it stands on its way
     pub state: LocalState,
     /// how often it was tried
     pub attempts: u32,
@@ -207,7 +207,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// See there.
+    /// The name by which it is spoken of.
     pub fn name(&self) -> Name {
         (self.conversation.clone(), self.client_id.clone())
     }
@@ -321,7 +321,7 @@ pub fn conversation_of(key: &[u8]) -> Option<Rc<str>> {
     std::str::from_utf8(key).ok().map(Rc::from)
 }
 
-/// How many of the reads of [`load`] are of values.
+/// How many of the reads of [`load`], the first ones, are of values; the others are of keys.
 pub const LOADED: usize = 5;
 
 /// The reads that load everything but the messages; then the keys of what is lost by name.

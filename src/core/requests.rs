@@ -17,7 +17,7 @@ const MOST_SILENCE: u64 = 240_000;
 struct InFlight {
     asked: Purpose,
     until: u64,
-    /// when the usual silence is over, where it may take longer
+    /// when the usual silence is over (monotonic ms), where it may be silent for longer
     usual: u64,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Counts {
     pub conversations: u64,
 }
 
-/// See the module.
+/// The requests under way, by their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     in_flight: Map<u64, InFlight>,
@@ -87,7 +87,7 @@ impl Requests {
         }
     }
 
-    /// It was answered. What it was for; `None`: nobody waits for it any more.
+    /// A request was answered. Answers what it was for; `None`: nobody waits for it any more.
     pub fn take_answered(&mut self, now: u64, request: u64) -> Option<Purpose> {
         let asked = self.remove(request)?;
         self.idle_since = now;
@@ -109,7 +109,7 @@ impl Requests {
         }
     }
 
-    /// None is late before this: while the machine slept, nobody waited in vain.
+    /// No request is late before `until`: while the machine slept, no answer could come.
     pub fn put_off(&mut self, until: u64) {
         for in_flight in self.in_flight.values_mut() {
             in_flight.until = in_flight.until.max(until);
@@ -124,13 +124,13 @@ impl Requests {
         }
     }
 
-    /// Those that are given longer than the usual silence.
+    /// The requests that are given longer than the usual silence: number, until when, and what for.
     pub fn patient(&self) -> impl Iterator<Item = (u64, u64, &Purpose)> {
         let longer = self.in_flight.iter().filter(|(_, p)| p.usual < p.until);
         longer.map(|(request, p)| (*request, p.usual, &p.asked))
     }
 
-    /// Those that nobody has answered in time.
+    /// The requests that nobody has answered in time.
     pub fn late(&self, now: u64) -> Vec<u64> {
         let late = self.in_flight.iter().filter(|(_, p)| p.until <= now);
         late.map(|(request, _)| *request).collect()

@@ -22,7 +22,10 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// What was asked for, as long as it is wanted.
+    /// The fetch of this number.
+    ///
+    /// # Errors
+    /// `Void`: an overflow or a removal has discarded it (R7).
     fn fetch(&self, fetch: u64) -> Result<&Fetch, Stop> {
         let fetch = self.fetches.get(fetch).filter(|f| !f.is_discarded());
         fetch.ok_or(Stop::Void)
@@ -134,7 +137,7 @@ fn run_other(job: &Job, tx: &mut Tx, context: &Context) -> Result<(), Stop> {
     }
 }
 
-/// The same of the outbox's.
+/// What a change of the outbox comes to.
 fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
     match own {
         Own::Update { message, .. } => {

@@ -15,7 +15,7 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// See the module.
+/// Where this client stands.
 #[derive(Debug)]
 pub(super) struct Standing {
     pub phase: Phase,

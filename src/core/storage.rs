@@ -74,7 +74,7 @@ pub struct Answer {
     /// what could be read, in key order
     pub values: Vec<Value>,
     /// the keys of records that are there and that the store cannot read, though it can read others:
-    /// in key order, and not among the values ("A stored record" of DESIGN)
+    /// in key order, and not among the values (docs/rules.md, "One bad item")
     pub unreadable: Vec<Key>,
 }
 

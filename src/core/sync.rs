@@ -100,7 +100,7 @@ const STEPS: [Step; 5] = [
     Step::AskForList,
 ];
 
-/// See the module.
+/// The sync's parts and what it has been told.
 #[derive(Debug, Default)]
 pub(super) struct Syncing {
     pull: Pull,
@@ -471,7 +471,7 @@ impl Syncing {
 
     // ------------------------------------------------------------ the channel
 
-    /// What is connected is let go of.
+    /// Closes the notification channel.
     pub fn unlink(&mut self, cx: &mut Cx) {
         self.pull.stop_waiting(cx);
         self.link.close(cx);
@@ -541,7 +541,7 @@ impl Syncing {
         }
     }
 
-    /// The account has left it.
+    /// The account has left this conversation.
     pub fn forget(&mut self, conversation: &str) {
         self.pull.forget(conversation);
     }

@@ -59,14 +59,14 @@ pub struct Tx<'a> {
     pub resting: Set<Rc<str>>,
     /// those that are shown, or of which something is on its way
     pub attended: Set<Rc<str>>,
-    /// messages that have taken another's position, and which
+    /// messages that have taken another's position, and that position
     clashes: Vec<(Rc<Message>, u64)>,
     /// what it comes to
     pub commit: Commit,
 }
 
 impl<'a> Tx<'a> {
-    /// On the committed state.
+    /// A transaction that has changed nothing yet, on the committed state.
     pub fn new(db: &'a Committed, limits: &'a Limits) -> Self {
         Tx {
             db,
@@ -103,7 +103,7 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// What it is bounded by.
+    /// The bounds of the core.
     pub(in crate::core) fn limits(&self) -> &Limits {
         self.limits
     }

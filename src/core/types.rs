@@ -70,9 +70,9 @@ impl Message {
 /// A conversation's state, as the server has it; only mirrored (R11).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
-    /// its id
+    /// names it, in the account
     pub id: Rc<str>,
-    /// the server's count
+    /// how many messages the account has not read, by the server's count
     pub unread: u64,
     /// position of the newest message
     pub last_seq: Option<Seq>,
@@ -82,7 +82,7 @@ pub struct Conversation {
     pub sort: f64,
     /// the newest message
     pub last_message: Option<Rc<Message>>,
-    /// JSON text
+    /// the app's own JSON text
     pub meta: Box<str>,
 }
 

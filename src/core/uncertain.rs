@@ -4,13 +4,13 @@
 use super::command::Call;
 use super::error::Error;
 
-/// See the module.
+/// The commits in a row of which nothing is known, and who waits.
 #[derive(Debug, Default)]
 pub(super) struct Uncertain {
-    /// in a row
+    /// uncertain commits in a row
     count: u32,
-    /// Who waits for one of which nothing was heard, and the error: where what is stored does not show
-    /// it as done, nobody can say whether it is yet to be.
+    /// The call that waits for a commit of which nothing was heard, and the error that it gets where
+    /// what is stored does not show the commit as done: it may still be done later.
     waits: Option<(Call, Error)>,
 }
 
@@ -20,7 +20,7 @@ impl Uncertain {
         self.count = 0;
     }
 
-    /// One more. Answers whether it is the second in a row: nobody waits for ever.
+    /// One more commit is uncertain. Answers whether it is the second in a row: then who waits is answered (R14).
     pub fn add(&mut self) -> bool {
         self.count += 1;
         self.count > 1
@@ -36,12 +36,12 @@ impl Uncertain {
         self.waits.as_ref().map(|(call, _)| *call)
     }
 
-    /// It waits no more.
+    /// The call does not wait any more: takes it out, with its error.
     pub fn take(&mut self) -> Option<(Call, Error)> {
         self.waits.take()
     }
 
-    /// The same, if it is this call.
+    /// The error for this call, if it is the one that waits: takes it out.
     pub fn take_of(&mut self, of: Option<Call>) -> Option<Error> {
         let waits = self.waits.take_if(|(call, _)| Some(*call) == of);
         waits.map(|(_, error)| error)

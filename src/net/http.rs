@@ -21,7 +21,7 @@ use crate::core::command::Scope;
 use crate::core::net::{ERROR_ANSWER, Error, ErrorCode, Place, Request, shorten, wait_of};
 use crate::core::node::{MAX_TEXT, Node};
 
-/// ms between two words that an answer is arriving.
+/// ms between two reports that an answer is arriving ([`Terms::progress`]).
 const TOLD: u64 = 1_000;
 
 /// Largest error answer that is read for its message, in bytes.
@@ -58,7 +58,7 @@ extern "C" {
 pub struct Http {
     /// where `/v1/…` is, without a slash at its end
     base: String,
-    /// the same for WebSocket
+    /// the same with the scheme of a WebSocket
     pub(super) socket_base: String,
     timeout: u64,
     pub(super) scope: Scope,
@@ -236,7 +236,7 @@ fn page_url() -> Option<String> {
     Reflect::get(&location, &"href".into()).ok()?.as_string()
 }
 
-/// No answer came.
+/// The error of a request that no answer came to, by what `fetch` threw.
 fn lost(thrown: &JsValue) -> Error {
     let mut message = String::from("the server could not be reached: ");
     message.push_str(&message_of(thrown));
@@ -303,8 +303,8 @@ fn looks_like_json(text: &str) -> bool {
     }
 }
 
-/// The body, as long as it has no more than `max` bytes: read piece by piece, for what it is to have
-/// (`Content-Length`) it may not say, or not truly, and compressed it is another number.
+/// Reads at most `max` bytes of a body. It is read piece by piece: `Content-Length` may be missing, wrong, or the
+/// size before decompression.
 ///
 /// `None`: it has more. Fails with what was thrown where it breaks off.
 async fn text(

@@ -25,7 +25,7 @@ use crate::core::net::{Error, ErrorCode, Notice, Request, shorten, wait_of};
 
 pub use app::NotifySink;
 
-/// The answer to come; dropping it aborts the request.
+/// The answer to come, as the JSON text of docs/protocol.md. Dropping it aborts the request.
 pub type Answer = Pin<Box<dyn Future<Output = Result<String, Error>>>>;
 
 /// Whom notices are told. May be called at once, from within [`Transport::listen`].
@@ -34,7 +34,7 @@ pub type NoticeHandler = Rc<dyn Fn(Notice)>;
 /// How a request is waited for.
 #[derive(Clone)]
 pub struct Terms {
-    /// how many times the usual silence it may take
+    /// how many times the option `transport.timeout` it may be silent; at least 1
     pub patience: u32,
     /// told, now and then, that the answer is arriving
     pub progress: Option<Rc<dyn Fn()>>,
@@ -54,7 +54,7 @@ pub trait Transport {
     /// Asks; answers the JSON text of docs/protocol.md, "" where there is none.
     fn request_on(self: Rc<Self>, call: Request, terms: Terms) -> Answer;
 
-    /// The same, on the usual terms.
+    /// [`Transport::request_on`] with one time-out of silence, and no report of progress.
     fn request(self: Rc<Self>, call: Request) -> Answer {
         self.request_on(call, Terms::default())
     }

@@ -30,11 +30,11 @@ pub struct Memory {
     /// by table, then key. A record is a block of messages or a conversation: there are thousands at
     /// most, and moving them aside costs less than the code of a tree would cost every visitor.
     rows: Vec<Row>,
-    /// of all keys and values
+    /// size of all keys and values, in bytes
     bytes: usize,
     capacity: Option<usize>,
     closed: bool,
-    /// of who may write
+    /// the epoch of the client that may write
     epoch: u64,
 }
 
@@ -160,7 +160,7 @@ impl Memory {
         self.bytes = 0;
     }
 
-    /// Answers what takes it back: where, and the rows that were there.
+    /// Applies one write. Answers what takes it back: the range it has changed, and the rows that were there.
     fn apply(&mut self, write: &Write) -> (Range<usize>, Vec<Row>) {
         let mut rows = Vec::new();
         let span = match write {

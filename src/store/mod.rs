@@ -87,15 +87,15 @@ pub trait Backend {
 /// The store of one account's client.
 #[derive(Debug)]
 pub enum Store {
-    /// in memory
+    /// a store in memory
     Memory(RefCell<Memory>),
-    /// in the browser
+    /// a store in the browser's IndexedDB
     #[cfg(target_arch = "wasm32")]
     IndexedDb(IndexedDb),
 }
 
-/// The same of whichever store it is: chosen by a `match`, for calls through a table would keep all of
-/// every store in the wasm.
+/// Calls a method of whichever store it is, by a `match`: calls through a table would keep all of every store in the
+/// wasm.
 macro_rules! each {
     ($self:expr, $store:ident => $does:expr) => {
         match $self {

@@ -161,7 +161,7 @@ impl Engine {
 }
 
 impl Command {
-    /// Who waits for it.
+    /// The call that waits for this command's result.
     pub(super) fn call(&self) -> Option<Call> {
         match self {
             Command::Load { call, .. }

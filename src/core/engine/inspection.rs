@@ -21,7 +21,7 @@ struct Inspection<'a> {
     requests: Counts,
 }
 
-/// Of the conversation that was named.
+/// A segment of the conversation that was asked for.
 #[derive(Serialize)]
 struct Segment {
     #[serde(serialize_with = "digits")]

@@ -14,7 +14,7 @@ use crate::core::wire::list::ListPage;
 use std::rc::Rc;
 
 impl Engine {
-    /// Whoever can go on, goes on.
+    /// Lets those go on whom the sync's input concerns.
     fn wake(&mut self, wake: Wake) {
         match wake {
             Wake::Nobody => {}
@@ -27,7 +27,7 @@ impl Engine {
         }
     }
 
-    /// The sync takes an input; whoever can go on for that, goes on.
+    /// Gives the sync an input, and lets those go on whom it concerns.
     fn tell_sync(&mut self, input: impl FnOnce(&mut Syncing, &mut Cx) -> Wake) {
         let (parts, mut cx) = self.split();
         let wake = input(parts.sync, &mut cx);
@@ -42,7 +42,7 @@ impl Engine {
         parts.sync.ask(&cx, delay);
     }
 
-    /// `sync()`
+    /// `Client.sync()`: its call settles once a pull has caught up and the owed list is paid.
     pub(super) fn sync(&mut self, call: Call) {
         self.tell_sync(|sync, cx| sync.on_call(cx, call));
     }

@@ -11,7 +11,7 @@ use crate::core::standing::Phase;
 use crate::core::timeline::Outlook;
 
 impl Engine {
-    /// How the sync stands.
+    /// How the sync stands for the timelines, now.
     pub(super) fn outlook(&self) -> Outlook {
         let behind = |id: &&Rc<str>| self.sync.is_behind(id);
         let conversations = self.timelines.iter().map(|t| t.conversation());
@@ -26,7 +26,7 @@ impl Engine {
         }
     }
 
-    /// Every wish that can go on, goes on.
+    /// Lets each timeline go on that can, and notes the blocks that they want.
     pub(super) fn drive_timelines(&mut self, look: &Outlook) {
         let read = !self.reads.has_wanted();
         let (parts, mut cx) = self.split();

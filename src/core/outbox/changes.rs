@@ -13,24 +13,24 @@ use crate::core::purpose::Purpose;
 /// ms in which a call settles that nothing can be done for (R14).
 const SETTLED: u64 = 10_000;
 
-/// One that has not left.
+/// An edit or a recall that has not left.
 #[derive(Debug)]
 struct Change {
     call: Call,
     conversation: Rc<str>,
     request: Request,
-    /// when it is given up
+    /// when it is given up (monotonic ms)
     until: u64,
 }
 
-/// See the module.
+/// The edits and recalls that have not left.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Changes {
     waiting: Vec<Change>,
 }
 
 impl Changes {
-    /// One more, for this call.
+    /// One more edit or recall, for this call.
     pub fn add(
         &mut self,
         cx: &mut Cx,
@@ -84,7 +84,7 @@ impl Changes {
         self.waiting.len() < before
     }
 
-    /// All of them are let go. Answers who waits for them.
+    /// Lets go of all of them. Answers the calls that wait for them.
     pub fn take_calls(&mut self) -> Vec<Call> {
         let waiting = std::mem::take(&mut self.waiting);
         waiting.into_iter().map(|change| change.call).collect()

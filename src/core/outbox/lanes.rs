@@ -23,7 +23,7 @@ const FORCED: u64 = 1_000;
 /// Doublings of a send's time limit, at most: 16 times 15 s.
 const MAX_PATIENCE: u32 = 4;
 
-/// What a lane is at.
+/// What the lane's first message is at.
 #[derive(Debug, Default)]
 enum Turn {
     #[default]
@@ -81,7 +81,7 @@ impl Lane {
         };
     }
 
-    /// The user's wish: nothing is waited out, but no more than one a second goes.
+    /// The user wants it to go now: no backoff is waited out, but at most one try a second leaves (R14).
     fn urge(&mut self, now: u64) {
         let last = self.forced_at.map(|at| at.saturating_add(FORCED));
         self.forced = true;
@@ -96,7 +96,7 @@ impl Lane {
     }
 }
 
-/// See the module.
+/// The lanes, by conversation.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Lanes {
     of: Map<Rc<str>, Lane>,
@@ -129,7 +129,7 @@ impl Lanes {
         Places::left(cx.config.limits.sends, under_way.map(|lane| &lane.backoff))
     }
 
-    /// The messages that wait for nothing but their time, and that.
+    /// When each message may leave that waits for nothing but its time: (monotonic ms, message).
     fn next(&self, cx: &Cx, offline: bool, places: &Places) -> Vec<(u64, Rc<Local>)> {
         let new = Lane::default();
         let next = |conversation: &Rc<str>| {
@@ -173,7 +173,7 @@ impl Lanes {
 
     // ------------------------------------------------------------ one try
 
-    /// It is counted: its request leaves.
+    /// The try is counted and stored (R9): the message's request leaves.
     pub fn attempt(&mut self, cx: &mut Cx, name: &Name) {
         let local = cx.db.own_named(name);
         let Some(local) = local.filter(|l| l.waits()).cloned() else {
@@ -198,7 +198,7 @@ impl Lanes {
         self.lane(&name.0).sent(&name.1, request);
     }
 
-    /// This one is not under way any more.
+    /// This message is not under way any more.
     fn free(&mut self, cx: &mut Cx, name: &Name) {
         let lane = self.lane(&name.0);
         if lane.client_id() == Some(&name.1) {

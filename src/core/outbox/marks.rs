@@ -20,7 +20,7 @@ struct Mark {
     backoff: Backoff,
 }
 
-/// See the module. What is to be told is stored.
+/// The read marks that are under way or wait for a backoff. Which marks are to be told is stored.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Marks {
     of: Map<Rc<str>, Mark>,
@@ -70,7 +70,7 @@ impl Marks {
         Places::left(cx.config.limits.marks, under_way.map(|mark| &mark.backoff))
     }
 
-    /// Those that wait for nothing but their time, and that.
+    /// When each mark may leave that waits for nothing but its time.
     fn next(&self, cx: &Cx, offline: bool, places: &Places) -> Vec<(u64, Rc<str>, u64)> {
         if offline {
             return Vec::new();
@@ -132,7 +132,7 @@ impl Marks {
         }
     }
 
-    /// It is tried again, after a backoff.
+    /// The server did not take the mark: it is tried again, after a backoff.
     pub fn on_not_done(&mut self, cx: &mut Cx, conversation: Rc<str>, error: &Error) {
         let mark = self.of.or_default(conversation);
         cx.postpone(&mut mark.backoff, error);

@@ -2,10 +2,10 @@
 
 use crate::core::backoff::Backoff;
 
-/// See the module.
+/// The places that are free.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// for what has not failed, and for what has
+    /// places for what has not failed before, and for what has
     left: [usize; 2],
 }
 
@@ -23,7 +23,7 @@ impl Places {
         self.left[kind(backoff)] > 0
     }
 
-    /// Answers whether there was one.
+    /// Takes a place for a request of this backoff. Answers whether there was one.
     pub fn take(&mut self, backoff: &Backoff) -> bool {
         let free = self.has(backoff);
         self.left[kind(backoff)] -= usize::from(free);

@@ -7,10 +7,10 @@ use crate::core::outbox::Outbox;
 use crate::core::records::{Local, LocalState};
 use crate::core::tx::Committed;
 
-/// One of them, and whether it is being sent.
+/// An own message that the sync has not brought, and whether its request is under way.
 pub(in crate::core) type LocalItem = (Rc<Local>, bool);
 
-/// Those of one conversation, or all, in the order written.
+/// The own messages of one conversation, or of all, in the order written.
 pub(in crate::core) fn locals(
     db: &Committed,
     outbox: &Outbox,

@@ -3,7 +3,7 @@
 use crate::core::error::Error;
 use crate::core::json;
 
-/// See the module.
+/// What the status says.
 #[derive(Debug)]
 pub(in crate::core) struct Status<'a> {
     pub connection: &'a str,

@@ -23,13 +23,13 @@ pub(in crate::core) struct Anchor<'a> {
     pub count: u64,
 }
 
-/// See the module.
+/// A timeline's items, and what its snapshot says beside them.
 #[derive(Debug)]
 pub(in crate::core) struct View<'a> {
     pub rows: &'a Rc<Vec<Row>>,
     pub status: &'a str,
     pub anchor: Anchor<'a>,
-    /// the number of the first item
+    /// the number of the first item (`firstIndex`): an item keeps its number while others come and go
     pub first_index: i64,
     pub has_older: bool,
     pub has_newer: bool,

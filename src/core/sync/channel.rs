@@ -19,13 +19,13 @@ const LASTING: u64 = 10_000;
 enum State {
     #[default]
     Closed,
-    /// by its number
+    /// opening, under this number
     Opening(u64),
     /// Notifications come. `since`: when it became ready.
     Ready { listen: u64, since: u64 },
 }
 
-/// See the module.
+/// The channel's state.
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     state: State,
@@ -109,7 +109,7 @@ impl Channel {
         self.backoff.hold(now.saturating_add(spread));
     }
 
-    /// What connects at once is no proof.
+    /// A channel could not be opened, or was closed: it is backed off from. That one connects is no proof that it works.
     pub fn on_failure(&mut self, cx: &mut Cx, why: &Error) {
         cx.fail(&mut self.backoff, why);
     }

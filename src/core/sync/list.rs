@@ -28,7 +28,7 @@ pub(in crate::core) struct Reading {
     after: Option<String>,
 }
 
-/// See the module.
+/// The owed list: its reading, and how that fares.
 #[derive(Debug, Default)]
 pub(in crate::core) struct OwedList {
     /// raised when it begins anew: pages of an earlier beginning are void
@@ -60,7 +60,7 @@ impl OwedList {
         self.reading.as_ref().filter(|_| self.epoch == epoch)
     }
 
-    /// From the first page again.
+    /// Begins again with the first page; pages that are on their way are void.
     pub fn restart(&mut self) {
         self.epoch += 1;
         self.reading = None;
@@ -71,7 +71,7 @@ impl OwedList {
         self.epoch == epoch
     }
 
-    /// When its next page is to be asked for.
+    /// When its next page is to be asked for (monotonic ms); `None`: none is owed, or one is on its way.
     pub fn ask_at(&self, cx: &Cx) -> Option<u64> {
         let asking = self.reading.as_ref().is_some_and(|reading| reading.asking);
         let wanted = cx.db.meta().owed && cx.db.meta().begun && !asking;

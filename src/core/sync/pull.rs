@@ -59,13 +59,13 @@ enum State {
     Running(Box<Chain>),
 }
 
-/// See the module.
+/// The pull loop.
 #[derive(Debug, Default)]
 pub(super) struct Pull {
     state: State,
     /// when the next one is wanted
     want: Option<u64>,
-    /// of what
+    /// of what it is wanted
     about: PullTargets,
     /// somebody waits for the next one: it goes at once, whatever is backed off from
     urgent: bool,
@@ -172,7 +172,7 @@ impl Pull {
         self.want = Some(self.want.map_or(at, |want| want.min(at)));
     }
 
-    /// About all, at once.
+    /// Another chain is wanted at once, about all.
     fn ask_for_all(&mut self, now: u64) {
         self.want = Some(now);
         self.about = PullTargets::All;
@@ -286,7 +286,7 @@ impl Pull {
         self.conversations.urge();
     }
 
-    /// What was known of the server's being there is of before.
+    /// The connection is another, or none: whether all is caught up is not known any more.
     pub fn lose_touch(&mut self) {
         self.caught_up = false;
     }
@@ -305,7 +305,7 @@ impl Pull {
 
     // ------------------------------------------------------------ when
 
-    /// When the timer makes one. One that waits at the server is itself the timer.
+    /// When the timer makes a chain; `None`: a pull waits at the server, and is itself the timer.
     fn timer_at(&self, cx: &Cx, linked: bool) -> Option<u64> {
         if self.is_waiting() {
             return None;
@@ -319,7 +319,7 @@ impl Pull {
         Some(self.timed_from.saturating_add(interval))
     }
 
-    /// None before this, whoever wants it: a busy group's notifications merge, and what has failed is
+    /// No chain begins before this (monotonic ms), whoever wants it: a busy group's notifications merge, and what has failed is
     /// backed off from.
     fn spared_until(&self, cx: &Cx) -> u64 {
         let merged = |began: u64| began.saturating_add(cx.config.min_pull_interval);

@@ -90,7 +90,7 @@ impl Fetch {
     }
 }
 
-/// See the module.
+/// The requests under way for timelines, by their numbers.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Fetches {
     all: Map<u64, Fetch>,
@@ -189,7 +189,7 @@ impl Fetches {
         }
     }
 
-    /// It is over.
+    /// The fetch is over: takes it out.
     pub fn remove(&mut self, fetch: u64) -> Option<Fetch> {
         self.all.remove(&fetch)
     }

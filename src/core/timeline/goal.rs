@@ -32,7 +32,7 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// See the module.
+/// What a window is to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
     /// the newest end; `instead`: of what was looked for
@@ -90,7 +90,7 @@ impl Goal {
         }
     }
 
-    /// The same, of which nothing is known any more.
+    /// The same goal from its beginning: what was tried for it does not count.
     fn anew(self) -> Goal {
         match self {
             // Something may have come since that was the latest for want of anything later.
@@ -211,7 +211,7 @@ impl Reload {
         }
     }
 
-    /// What was wanted is not to be had: this instead.
+    /// What was wanted is not to be had: `goal` takes its place.
     pub fn give_up(&mut self, goal: Goal, want: usize) {
         self.goal = goal;
         self.want = want;

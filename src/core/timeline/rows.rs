@@ -12,7 +12,7 @@ const FIRST_INDEX: i64 = 1_000_000_000;
 /// The message's key where it is not made of what the message says: it was a local item first (R8).
 pub(super) type OwnKeys = Map<(Rc<str>, String), Rc<str>>;
 
-/// See the module.
+/// The items, as they were shown last.
 #[derive(Debug)]
 pub(in crate::core) struct Rows {
     /// shared with what was shown last
@@ -80,7 +80,8 @@ impl Rows {
         self.windows += 1;
     }
 
-    /// The same, and nothing of it is on screen yet. `near`: the position that it was made for.
+    /// Another window takes the list's place: it is numbered anew, and nothing of it is on screen yet. `near`: the
+    /// position that it was made for.
     pub fn begin_anew(&mut self, near: Option<u64>) {
         self.count_anew();
         self.anchor_at = near;
@@ -130,7 +131,7 @@ impl Rows {
         }
     }
 
-    /// It was closed before the window that replaced it was shown.
+    /// The timeline was closed before the window that replaced the list was shown.
     pub fn end(&mut self) {
         if self.numbered != self.windows {
             self.first_index = FIRST_INDEX;

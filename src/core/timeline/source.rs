@@ -12,7 +12,7 @@ use crate::core::types::{Direction, Message};
 /// At most so many messages of a range, from that end.
 pub(super) type Wanted = (Option<(u64, u64)>, usize, Direction);
 
-/// See the module.
+/// The committed history, seen through a window: a copy that is shown is not replaced by an older one (R3).
 pub(super) struct Source<'a> {
     db: &'a Committed,
     conversation: &'a Rc<str>,
@@ -129,8 +129,8 @@ impl<'a> Source<'a> {
         Ok(last)
     }
 
-    /// The same, where nobody can be asked: as if times rose with positions, in as many looks as that
-    /// takes. A message without its time says nothing.
+    /// Position of the first message at or after a time, where nobody can be asked: by bisection, as if times rose
+    /// with positions. A message without its time says nothing.
     pub fn guessed_at(&self, ms: u64, most: usize) -> Needs<Option<u64>> {
         let held = &self.held;
         for s in held.segments.iter().rev() {

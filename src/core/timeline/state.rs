@@ -43,13 +43,13 @@ pub(super) struct BackgroundFetch {
 pub(super) enum Lifecycle {
     /// in use
     Open,
-    /// without subscribers
+    /// the last subscriber has gone
     Released,
-    /// likewise, and the account has left the conversation meanwhile
+    /// the last subscriber has gone, and the account has left the conversation meanwhile
     ReleasedRemoved,
     /// the account has left the conversation
     Removed,
-    /// for good
+    /// closed for good
     Closed,
 }
 
@@ -59,11 +59,11 @@ pub(super) struct Sizes {
     pub page: usize,
     /// items of a window, as the app says
     pub max: usize,
-    /// the same, whatever the app says
+    /// items of a window at most, whatever the app says
     pub most: usize,
 }
 
-/// See the module.
+/// One timeline.
 #[derive(Debug)]
 pub(in crate::core) struct Timeline {
     pub(super) conversation: Rc<str>,
@@ -79,7 +79,7 @@ pub(in crate::core) struct Timeline {
     pub(super) reload: Option<Reload>,
     pub(super) loads: PerDirection<Option<PageLoad>>,
     pub(super) tend: BackgroundFetch,
-    /// likewise, of what nobody has asked for yet
+    /// the page that is fetched ahead of its use
     pub(super) ahead: BackgroundFetch,
     /// a page ahead is wanted, once the network is idle
     pub(super) ahead_due: bool,

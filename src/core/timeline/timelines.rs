@@ -34,7 +34,7 @@ pub(in crate::core) struct Open {
     pub max_items: Option<u32>,
 }
 
-/// See the module.
+/// The open timelines, and the fetches that they share.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Timelines {
     all: Map<TimelineId, Timeline>,
@@ -128,7 +128,7 @@ impl Timelines {
         }
     }
 
-    /// It is used again.
+    /// A released timeline has a subscriber again.
     pub fn attach(&mut self, cx: &mut Cx, id: TimelineId) {
         let Some(t) = self.all.get_mut(&id) else {
             return;
@@ -235,7 +235,7 @@ impl Timelines {
         self.all.values_mut().for_each(|t| t.wake = true);
     }
 
-    /// The same, where what has happened may be what its window waits for.
+    /// Those look whether they can go on whose window waits for what a pull or the list may bring.
     pub fn wake_reloads(&mut self) {
         for t in self.all.values_mut() {
             t.wake |= t.reload.is_some();
@@ -262,7 +262,7 @@ impl Timelines {
         shown.for_each(Timeline::clear);
     }
 
-    /// Likewise of all conversations.
+    /// The segments of all conversations are gone without a commit.
     pub fn clear_all(&mut self, cx: &mut Cx) {
         self.discard(cx, None);
         let shown = self.all.values_mut().filter(|t| t.life == Lifecycle::Open);

@@ -15,12 +15,12 @@ const REFUSED: (u64, u64) = (2_000, 300_000);
 /// A conversation's state, if it is in the list.
 type State = Option<Rc<Conversation>>;
 
-/// See the module.
+/// The error that is shown, the backoff, and what the server refuses.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
-    /// shown
+    /// the error that is shown
     error: Option<Error>,
-    /// it is a load's, and was not seen: a window that comes says nothing of it
+    /// it is a load's, and was not laid out yet: a window that comes does not end it
     of_load: bool,
     backoff: Backoff,
     /// it asks again by itself, once the backoff is over
@@ -50,7 +50,7 @@ impl Trouble {
         !self.of_load && !same
     }
 
-    /// It was seen: from here on a window that comes says that all is well.
+    /// The error was laid out: from here on a window that comes says that all is well.
     pub fn was_seen(&mut self) {
         self.of_load = false;
     }
@@ -175,7 +175,7 @@ impl Trouble {
         self.waits &= self.retry() > now;
     }
 
-    /// It asks.
+    /// It asks: the wait is over.
     pub fn stop_waiting(&mut self) {
         self.waits = false;
     }

@@ -2,7 +2,7 @@
 
 use super::window::Window;
 
-/// See the module.
+/// What is on screen, and which messages were not seen.
 #[derive(Debug, Default)]
 pub(super) struct Unseen {
     /// oldest and newest position on screen

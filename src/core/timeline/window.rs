@@ -21,7 +21,7 @@ use crate::core::types::{Direction, Message, Seq};
 pub(in crate::core) struct Run {
     /// from here: its first message, or its segment's end if nothing older is held
     lo: u64,
-    /// to here, likewise
+    /// to here: its last message, or its segment's end if nothing newer is held
     hi: u64,
     messages: Vec<Rc<Message>>,
     /// it lies in a segment; false: an overflow took that from under it
@@ -122,7 +122,7 @@ pub(in crate::core) enum Gone {
     All,
 }
 
-/// See the module.
+/// The runs of a window.
 #[derive(Clone, Debug, Default)]
 pub(in crate::core) struct Window {
     /// oldest first; they stand apart by a gap

@@ -8,7 +8,7 @@ use crate::core::cx::Cx;
 use crate::core::error::Error;
 use crate::core::map::Set;
 
-/// What must be read first.
+/// A result, or the blocks that must be read first.
 pub(super) type Needs<T> = Result<T, Vec<BlockId>>;
 
 /// How the sync stands: plain values, as of this input.
@@ -26,7 +26,7 @@ pub(in crate::core) struct Outlook {
     pub waits: bool,
 }
 
-/// See the module.
+/// What a timeline works with.
 pub(super) struct Work<'a, 'b> {
     pub cx: &'a mut Cx<'b>,
     pub fetches: &'a mut Fetches,

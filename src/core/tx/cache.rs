@@ -13,7 +13,7 @@ struct Cached {
     used: Cell<u64>,
 }
 
-/// See the module. Looking at a block changes nothing but when it was used.
+/// The blocks in memory. Looking at one changes only when it was used last.
 #[derive(Default)]
 pub(super) struct Cache {
     blocks: Map<BlockId, Cached>,

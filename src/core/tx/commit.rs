@@ -29,14 +29,14 @@ pub struct ConversationDelta {
     pub evicted: bool,
     /// blocks were cut out of its segments: they could not be read
     pub cut: bool,
-    /// some of what was kept is fresh again; whether something was missing there
+    /// some of what was kept is fresh again; true: something had been missing there (R12)
     pub revalidated: Option<bool>,
 }
 
 /// What a commit did, for everything that is shown.
 #[derive(Debug, Default)]
 pub struct CommitDelta {
-    /// by conversation
+    /// what was done to each conversation's history
     pub conversations: Map<Rc<str>, ConversationDelta>,
     /// new messages of others, in the order they came
     pub messages: Vec<Rc<Message>>,
@@ -48,11 +48,11 @@ pub struct CommitDelta {
     pub events: usize,
     /// own messages that the sync has brought: the local item's key, and the message that takes it
     pub synced: Vec<(String, Rc<Message>)>,
-    /// the server's list changed
+    /// a conversation's state changed, came or went
     pub list: bool,
     /// own messages changed
     pub outbox: bool,
-    /// what was not as it has to be
+    /// what of its answers was not as it has to be (R14)
     pub irregular: Irregular,
     /// conversations that are in doubt from now on (R14)
     pub doubted: Vec<Rc<str>>,
@@ -73,7 +73,7 @@ impl CommitDelta {
 #[derive(Debug, Default)]
 pub struct Commit {
     pub(super) held: Map<Rc<str>, Held>,
-    /// `None`: dropped
+    /// blocks that are written anew; `None`: deleted
     pub(super) blocks: Map<BlockId, Option<Block>>,
     /// all blocks of these go, before any is written
     pub(super) cleared: Set<Rc<str>>,
@@ -88,18 +88,18 @@ pub struct Commit {
     /// all conversations' cursors go, before any is written
     pub(super) cursors_cleared: bool,
     pub(super) cursors: Map<Rc<str>, Option<String>>,
-    /// applied now (R10)
+    /// deliveries that are applied with this commit (R10)
     pub(super) deliveries: Set<Rc<str>>,
-    /// those that came once more: about to be acknowledged, so not to be forgotten
+    /// deliveries that came once more: they are about to be acknowledged, and are not forgotten before that
     pub(super) repeated: Set<Rc<str>>,
     pub(super) meta: Option<records::Meta>,
     /// the account's record is written, changed or not: the database is new
     pub(super) meta_anew: bool,
     /// the number of the deliveries' record, and the records that are forgotten for it (R10)
     pub(super) remembered: (u64, Vec<u64>),
-    /// likewise of those that leave the outbox
+    /// the number of the record of those that leave the outbox, and the records that are forgotten for it (R8)
     pub(super) leaving: (u64, Vec<u64>),
-    /// what this commit is called; none, where nothing is written
+    /// the commit's name (R9, R15); as before, where nothing is written
     pub(super) stamp: Stamp,
     /// what it did, for everything that is shown
     pub changes: CommitDelta,

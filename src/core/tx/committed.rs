@@ -33,7 +33,7 @@ pub struct Lost {
 }
 
 impl Lost {
-    /// How many records.
+    /// How many records cannot be read.
     pub fn count(&self) -> usize {
         self.states.len() + self.indexes.len() + self.own.len() + self.others
     }
@@ -67,7 +67,7 @@ fn each(
     lost
 }
 
-/// See the module.
+/// The committed state. See the module for who may change it.
 #[derive(Default)]
 pub struct Committed {
     meta: Meta,
@@ -93,7 +93,7 @@ pub struct Committed {
     /// Conversations of which a state is stored that could not be read: it goes with the next commit, or
     /// it would be there again at the next start.
     lost_states: Set<Rc<str>>,
-    /// the same of cursors
+    /// conversations of which a cursor is stored that could not be read
     lost_cursors: Set<Rc<str>>,
     /// the account's record is not stored as it is here: it is, with the next commit
     meta_unsaved: bool,
@@ -181,8 +181,8 @@ impl Committed {
         (db, lost)
     }
 
-    /// What is stored is to be used in this scope, after what could not be read of it; `now`: ms since the
-    /// epoch.
+    /// Prepares what was read for use in this scope: another scope begins as a first sign-in, and what is `lost`
+    /// makes the list owed. `now`: ms since the epoch.
     pub fn begin(&mut self, scope: &str, lost: &Lost, now: u64) {
         self.owe_for(lost);
         if self.meta.scope != scope {
@@ -276,7 +276,7 @@ impl Committed {
         self.lost_states.keys()
     }
 
-    /// The same of cursors.
+    /// Conversations of which a cursor is stored that could not be read.
     pub fn lost_cursors(&self) -> impl Iterator<Item = &Rc<str>> {
         self.lost_cursors.keys()
     }
@@ -334,7 +334,7 @@ impl Committed {
         &self.left
     }
 
-    /// The same by name, and whether each was delivered.
+    /// The own messages that have left the outbox, by name; true: it was delivered.
     pub fn left_names(&self) -> &Map<Name, bool> {
         &self.left_names
     }
@@ -361,7 +361,7 @@ impl Committed {
         self.cache.peek(id)
     }
 
-    /// Whether this message stands at its position, as far as that is in memory.
+    /// Whether a block in memory has this message at its position.
     pub fn holds(&self, m: &Message) -> bool {
         let held = self.held(&m.conversation);
         let at = held.blocks.partition_point(|b| b.hi < m.seq.0);
@@ -507,7 +507,7 @@ impl Committed {
         }
     }
 
-    /// These have left the outbox.
+    /// Remembers own messages that have left the outbox, in a record of this number.
     fn put_left(&mut self, number: u64, left: Vec<Left>) {
         for left in &left {
             self.left_names.insert(left.name.clone(), left.delivered);

@@ -124,7 +124,7 @@ impl Tx<'_> {
         self.change(id).kept = true;
     }
 
-    /// Nothing is held that could be doubted.
+    /// Nothing is held that could be doubted: the account's marks count as taken.
     pub(in crate::core) fn forget_doubts(&mut self, id: &Rc<str>) {
         let meta = self.commit.meta.as_ref().unwrap_or(self.db.meta());
         let last = meta.last_mark().unwrap_or(0);

@@ -14,7 +14,7 @@ impl Tx<'_> {
         self.as_left(self.db.outbox().values(), |_| true)
     }
 
-    /// Those of one conversation.
+    /// The own messages of one conversation, as this transaction leaves them.
     pub(in crate::core) fn locals_of(&self, conversation: &str) -> Vec<Rc<Local>> {
         let here = |local: &Local| *local.conversation == *conversation;
         self.as_left(self.db.own(conversation), here)
@@ -238,7 +238,8 @@ impl Tx<'_> {
         });
     }
 
-    /// The server has taken this one: what it has failed over before, it fails over for what that is.
+    /// The server has taken `taken`. Whatever it failed over before is then at fault itself: it is marked as
+    /// overtaken.
     fn overtake(&mut self, taken: &Local) {
         let failing = |l: &&Rc<Local>| {
             l.state == LocalState::Queued && l.faults > 0 && l.order != taken.order

@@ -9,7 +9,7 @@ use crate::core::types::Message;
 /// Messages that an answer lists, by their position.
 pub type Listed = Map<u64, Rc<Message>>;
 
-/// A page.
+/// A page, while events are replayed onto it.
 pub struct Replay {
     /// what it lists
     pub messages: Listed,
@@ -30,7 +30,7 @@ impl Replay {
     }
 }
 
-/// Messages by their position.
+/// Puts the messages of an answer in a map by their position.
 pub fn listed(messages: &[Rc<Message>]) -> Listed {
     let mut listed = Map::new();
     for m in messages {

@@ -8,7 +8,7 @@ use crate::core::records::{Held, Stamp};
 use crate::core::storage::{Key, Table, Value, Write};
 use crate::core::{block, records};
 
-/// In the order in which they take effect.
+/// The writes, in the order in which they take effect.
 #[derive(Default)]
 struct Writes(Vec<Write>);
 
@@ -158,7 +158,7 @@ impl Commit {
         }
     }
 
-    /// R10.
+    /// The deliveries that were applied, and the records that are forgotten for them (R10).
     fn encode_deliveries(&mut self, db: &Committed, limits: &Limits, writes: &mut Writes) {
         if self.deliveries.is_empty() {
             return;

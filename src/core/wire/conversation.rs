@@ -9,7 +9,7 @@ use crate::core::node::Node;
 use crate::core::node::Shape::{self, Fields, Plain, Raw};
 use crate::core::types::{Conversation, Message, Seq};
 
-/// What is read of one.
+/// The fields that are read of a conversation.
 pub const CONVERSATION: Shape = Fields(&[
     ("id", Plain),
     ("unread", Plain),
@@ -23,7 +23,7 @@ pub const CONVERSATION: Shape = Fields(&[
 /// What a server says of a conversation; a field that is `None` keeps its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patch {
-    /// which
+    /// the conversation
     pub id: Rc<str>,
     unread: Option<u64>,
     /// newest message; `Some(None)`: it has none

@@ -21,7 +21,7 @@ impl Repairs {
         self.first.get_or_insert(what);
     }
 
-    /// With those of what is part of it.
+    /// Adds the repairs of something that is part of this item.
     pub(super) fn append(&mut self, others: &Repairs) {
         self.count = self.count.saturating_add(others.count);
         self.first = self.first.or(others.first);
@@ -62,7 +62,8 @@ impl LeftOut {
     }
 }
 
-/// An id, a name: of a number its digits.
+/// Reads an id or a name. A number is read as its digits, and noted as a repair; `None`: it is none, or longer
+/// than [`MAX_NAME`].
 pub fn id<'n>(node: Option<&'n Node>, repairs: &mut Repairs) -> Option<&'n str> {
     let (text, odd) = match node? {
         Node::Text(text) => (&**text, None),

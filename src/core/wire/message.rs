@@ -8,7 +8,7 @@ use crate::core::node::Node;
 use crate::core::node::Shape::{self, Fields, Plain, Raw};
 use crate::core::types::{Message, MessageState};
 
-/// What is read of one.
+/// The fields that are read of a message.
 pub const MESSAGE: Shape = Fields(&[
     ("id", Plain),
     ("conversation", Plain),

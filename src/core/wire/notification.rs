@@ -61,7 +61,7 @@ impl Frame {
         }
     }
 
-    /// One that is no frame of the protocol.
+    /// What stands for a frame that is none of the protocol: a plain notification.
     pub fn malformed() -> Frame {
         Frame::Notice(Notice::Notify {
             spread: 0,

@@ -111,7 +111,7 @@ impl Drop for Watched {
     }
 }
 
-/// All of a store.
+/// All tries under way in a store.
 #[derive(Default)]
 pub(super) struct Lives {
     running: RefCell<Vec<Weak<Life>>>,

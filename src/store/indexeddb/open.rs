@@ -231,7 +231,7 @@ async fn opening_timeout(blocked: &Cell<bool>) {
     }
 }
 
-/// What to say then.
+/// The error of an opening or a deletion that has taken too long.
 fn timeout_error(blocked: &Cell<bool>) -> StoreError {
     StoreError::Failed(match blocked.get() {
         true => "another tab holds the account's database and does not let go of it".into(),

@@ -13,7 +13,7 @@ pub const SCHEMA: u32 = STEPS.len() as u32;
 // What the core says of itself (`inspect`) is what is stored.
 const _: () = assert!(SCHEMA == crate::core::storage::SCHEMA);
 
-/// (A later step that changes stores takes them from the request's transaction.)
+/// One step of the layout. A later one that changes object stores takes them from the request's transaction.
 type Step = fn(&IdbDatabase) -> Result<(), JsValue>;
 
 /// `STEPS[n]` leads from version n to n + 1.

@@ -221,7 +221,7 @@ pub(super) enum Holder {
     Unreadable,
 }
 
-/// Where the guard is not this client's, nothing is applied.
+/// Applies the writes in one transaction, unless the guard has another client's epoch: then nothing is applied.
 pub(super) async fn commit_once(
     database: &Attempt,
     writes: &[Write],

@@ -2,7 +2,7 @@
 
 use crate::core::command::Call;
 
-/// See the module.
+/// The calls, by what answers them.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// the chain under way answers them, or, where there is none, the next one

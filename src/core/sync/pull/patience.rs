@@ -9,12 +9,12 @@ pub(super) const AT_ONCE: u64 = 1_000;
 /// ms until waiting is tried again, at most.
 const REST: u64 = 300_000;
 
-/// See the module.
+/// For how long, and from when on, a pull may wait.
 #[derive(Debug)]
 pub(super) struct Patience {
-    /// ms at most
+    /// ms that a pull may wait, at most
     most: u64,
-    /// none before this
+    /// no pull waits before this (monotonic ms)
     from: u64,
     /// ends in a row that came at once
     ends: u32,

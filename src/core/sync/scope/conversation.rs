@@ -22,7 +22,7 @@ pub(in crate::core::sync) enum PullTargets {
 }
 
 impl PullTargets {
-    /// And these; none: all.
+    /// Adds these conversations; an empty list, or more than `most`, is all of them.
     pub fn add(&mut self, conversations: Vec<String>, most: usize) {
         match self {
             PullTargets::All => {}
@@ -52,8 +52,8 @@ struct Failing {
 pub(in crate::core::sync) struct Conversations {
     /// backed off from
     failing: Map<Rc<str>, Failing>,
-    /// What a server has brought among the rest that was brought already: named with the rest, also of
-    /// the next chains, as long as that goes well.
+    /// Conversations that a server has brought among the rest although it had brought them before. They are named
+    /// with the rest, also in the next chains, as long as that goes well.
     renamed: Vec<Rc<str>>,
     /// a request that named them has failed: perhaps for that
     naming_failed: bool,
@@ -221,7 +221,7 @@ impl Conversations {
 #[derive(Debug, Default)]
 pub(in crate::core::sync) struct Pieces {
     todo: Vec<Rc<str>>,
-    /// and then for what none of it names
+    /// after `todo` it asks for what none of the pieces names
     rest: bool,
     /// a request of the chain was only for a part: the last one says so
     split: bool,
@@ -256,7 +256,7 @@ impl Pieces {
         };
     }
 
-    /// Nor is this one asked for again.
+    /// This conversation is not asked for again in this chain.
     pub fn leave(&mut self, id: &Rc<str>) {
         self.todo.retain(|other| other != id);
     }
@@ -274,7 +274,7 @@ impl Pieces {
         self.rest |= asked.rest;
     }
 
-    /// The same, in smaller pieces.
+    /// What a request asked for is asked for again, in smaller pieces.
     pub fn split(&mut self, asked: &PullContext) {
         self.take_back(asked);
         self.split |= asked.ids().len() > 1;
