@@ -4,7 +4,7 @@
 import "./network.js";
 import { createClient } from "/pkg/index.js";
 import { Chat } from "./chat.js";
-import { beginEntry } from "./choices.js";
+import { beginEntry } from "./cost.js";
 import { h } from "./dom.js";
 import { errorText } from "./format.js";
 import {

@@ -1,24 +1,16 @@
 // @ts-check
-// How the client syncs: the choice, and what each choice has cost so far for the same traffic.
+// How the client syncs: the choice, and a burst of messages to compare what each choice costs.
 
+import { costTable } from "./cost.js";
 import { h, setText } from "./dom.js";
-import { bytes, number } from "./format.js";
 import { icon } from "./icons.js";
-import { bytesPassed } from "./network.js";
 import { consistent } from "./session.js";
 import { askDemo } from "./trouble.js";
 
 /** @typedef {import("./session.js").Choice} Choice */
-/** @typedef {import("/pkg/index.js").Inspection["requests"]} Requests */
-/**
- * @typedef {{ choice: Choice, requests: Requests, bytes: number, bursts: number, since: number, until: number | null }}
- *   Entry
- */
 
 /** One burst: so many messages, one every so many ms, in so many conversations in turn. */
 const BURST = { messages: 30, every: 150, conversations: 3 };
-/** Earlier choices that are kept to compare. */
-const KEPT = 5;
 
 /**
  * @type {readonly { name: keyof Choice, legend: string, options: readonly (readonly [string, string, string])[] }[]}
@@ -56,49 +48,6 @@ const QUESTIONS = [
   },
 ];
 
-/** @type {readonly (readonly [keyof Requests, string])[]} */
-const COLUMNS = [
-  ["pull", "pull"],
-  ["history", "history"],
-  ["changes", "changes"],
-  ["conversations", "lists"],
-  ["send", "send"],
-  ["ack", "ack"],
-];
-
-/** @param {Choice} choice */
-const nameOf = ({ scope, notify, push, overflow }) => `${scope} · ${notify}${push ? " + push" : ""} · ${overflow}`;
-
-/** @param {number} ms */
-function lasted(ms) {
-  const seconds = Math.round(ms / 1000);
-  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
-}
-
-/** @type {Entry[]} newest first; it outlives the client, which each choice replaces */
-const ledger = [];
-/** The bytes that had passed when the newest entry began. */
-let bytesBefore = 0;
-
-/**
- * To be called before a client is opened: from here on, what passes is this choice's.
- * @param {Choice} choice
- */
-export function beginEntry(choice) {
-  const now = Date.now();
-  if (ledger[0]) ledger[0].until ??= now;
-  bytesBefore = bytesPassed();
-  ledger.unshift({
-    choice,
-    requests: { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 },
-    bytes: 0,
-    bursts: 0,
-    since: now,
-    until: null,
-  });
-  ledger.splice(1 + KEPT);
-}
-
 /**
  * @param {object} given
  * @param {Choice} given.choice
@@ -110,41 +59,68 @@ export function beginEntry(choice) {
  * @param {AbortSignal} given.life
  */
 export function syncChoice({ choice, canPush, onChoose, conversations, log, life }) {
-  const entry = ledger[0];
+  const questions = QUESTIONS.map((question) => fieldset(question, choice, choose));
+  questions[1].append(pushSwitch(choice, canPush, choose));
+  /** @type {Choose} */
+  function choose(next, control) {
+    for (const question of questions) question.disabled = true;
+    onChoose(consistent(next), control);
+  }
+  const costs = costTable();
+  const lead =
+    "Requests and bytes of each choice since it was made. Play the same burst under two of them, and compare.";
+  return {
+    element: h(
+      "div",
+      { class: "choices" },
+      ...questions,
+      h("p", { class: "panel-lead" }, lead),
+      canPush && burstPlayer({ conversations, log, life, onPlayed: costs.addBurst }),
+      costs.element,
+      !canPush && h("p", { class: "panel-note" }, "This server plays no traffic: start it with --allow-trouble."),
+    ),
+    count: costs.count,
+  };
+}
 
-  // ---------------------------------------------------------------- choosing
+/** @typedef {(choice: Choice, control: string) => void} Choose */
 
-  const questions = QUESTIONS.map(({ name, legend, options }) => {
-    const value = choice[name];
-    const note = h(
-      "p",
-      { class: "choice-note", id: `${name}-note` },
-      options.find(([option]) => option === value)?.[2],
-    );
-    return h(
-      "fieldset",
-      { class: "choice", "aria-describedby": `${name}-note` },
-      h("legend", {}, legend),
-      h(
-        "div",
-        { class: "segmented" },
-        ...options.map(([option, label]) => {
-          const id = `${name}-${option}`;
-          const input = h("input", {
-            type: "radio",
-            name,
-            id,
-            value: option,
-            checked: option === value,
-            disabled: option === "long-poll" && choice.scope !== "account",
-            on: { change: () => choose({ ...choice, [name]: option }, id) },
-          });
-          return h("label", { for: id }, input, h("span", {}, label));
-        }),
-      ),
-      note,
-    );
+/**
+ * @param {typeof QUESTIONS[number]} question
+ * @param {Choice} choice
+ * @param {Choose} choose
+ */
+function fieldset({ name, legend, options }, choice, choose) {
+  const value = choice[name];
+  const labels = options.map(([option, label]) => {
+    const id = `${name}-${option}`;
+    const input = h("input", {
+      type: "radio",
+      name,
+      id,
+      value: option,
+      checked: option === value,
+      disabled: option === "long-poll" && choice.scope !== "account",
+      on: { change: () => choose({ ...choice, [name]: option }, id) },
+    });
+    return h("label", { for: id }, input, h("span", {}, label));
   });
+  const note = options.find(([option]) => option === value)?.[2];
+  return h(
+    "fieldset",
+    { class: "choice", "aria-describedby": `${name}-note` },
+    h("legend", {}, legend),
+    h("div", { class: "segmented" }, ...labels),
+    h("p", { class: "choice-note", id: `${name}-note` }, note),
+  );
+}
+
+/**
+ * @param {Choice} choice
+ * @param {boolean} canPush
+ * @param {Choose} choose
+ */
+function pushSwitch(choice, canPush, choose) {
   const pushable = canPush && choice.scope === "account" && choice.notify === "socket";
   const push = h("input", {
     type: "checkbox",
@@ -155,52 +131,25 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
     disabled: !pushable,
     on: { change: () => choose({ ...choice, push: push.checked }, "push") },
   });
-  const pushRow = h(
+  const note = canPush
+    ? "Account with a socket only, and for all devices of the account."
+    : "This server cannot be asked for it: start it with --allow-trouble.";
+  return h(
     "label",
     { class: pushable ? "switch-row" : "switch-row off", for: "push" },
-    h(
-      "span",
-      {},
-      "Events inline in notifications",
-      h(
-        "small",
-        {},
-        canPush
-          ? "Account with a socket only, and for all devices of the account."
-          : "This server cannot be asked for it: start it with --allow-trouble.",
-      ),
-    ),
+    h("span", {}, "Events inline in notifications", h("small", {}, note)),
     push,
   );
-  questions[1].append(pushRow);
+}
 
-  /**
-   * @param {Choice} next
-   * @param {string} control
-   */
-  function choose(next, control) {
-    for (const question of questions) question.disabled = true;
-    onChoose(consistent(next), control);
-  }
-
-  // ---------------------------------------------------------------- what it costs
-
-  const rows = h("tbody", {});
-  const table = h(
-    "table",
-    { class: "cost-table" },
-    h("caption", { class: "visually-hidden" }, "Requests and bytes of each choice, the present one first"),
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        ...[...COLUMNS.map(([, label]) => label), "bytes"].map((label) => h("th", { scope: "col", class: "n" }, label)),
-      ),
-    ),
-    rows,
-  );
+/**
+ * @param {object} given
+ * @param {() => readonly string[]} given.conversations
+ * @param {(text: string) => void} given.log
+ * @param {AbortSignal} given.life
+ * @param {() => void} given.onPlayed
+ */
+function burstPlayer({ conversations, log, life, onPlayed }) {
   const play = h(
     "button",
     { type: "button", class: "button small", on: { click: () => burst() } },
@@ -209,37 +158,6 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
   );
   const progress = h("span", { class: "burst-progress", role: "status" });
 
-  /** @type {Map<Entry, { title: HTMLElement, numbers: HTMLElement[] }>} */
-  const cells = new Map();
-  rows.append(
-    ...ledger.flatMap((one) => {
-      const now = one === entry;
-      const title = h("span", { class: "cost-facts" });
-      const numbers = [...COLUMNS, null].map(() => h("td", { class: "n" }));
-      cells.set(one, { title, numbers });
-      return [
-        h(
-          "tr",
-          { class: now ? "cost-name now" : "cost-name" },
-          h("th", { scope: "rowgroup", colspan: COLUMNS.length + 1 }, h("span", {}, nameOf(one.choice)), title),
-        ),
-        h("tr", { class: now ? "cost now" : "cost", "data-choice": nameOf(one.choice) }, ...numbers),
-      ];
-    }),
-  );
-
-  function draw() {
-    for (const [one, { title, numbers }] of cells) {
-      const bursts = one.bursts === 0 ? "no burst yet" : one.bursts === 1 ? "1 burst" : `${one.bursts} bursts`;
-      setText(title, `${bursts}, ${lasted((one.until ?? Date.now()) - one.since)}`);
-      COLUMNS.forEach(([kind], i) => {
-        setText(numbers[i], number(one.requests[kind]));
-        numbers[i].classList.toggle("zero", one.requests[kind] === 0);
-      });
-      setText(numbers[COLUMNS.length], bytes(one.bytes));
-    }
-  }
-
   async function burst() {
     const where = [...conversations()].sort().slice(0, BURST.conversations);
     if (!where.length) return;
@@ -247,48 +165,27 @@ export function syncChoice({ choice, canPush, onChoose, conversations, log, life
     try {
       for (let n = 0; n < BURST.messages && !life.aborted; n++) {
         setText(progress, `${n + 1} of ${BURST.messages}`);
-        const response = await askDemo("/demo/bulk", {
-          conversation: where[n % where.length],
-          sender: "Mara",
-          count: 1,
-          seed: n,
-        });
-        if (!response.ok) throw new Error(`the server answered ${response.status}`);
-        await new Promise((resolve) => setTimeout(resolve, BURST.every));
+        await playOne(where[n % where.length], n);
       }
-      if (!life.aborted) entry.bursts++;
-      setText(progress, "");
+      if (!life.aborted) onPlayed();
       log(`A burst was played: ${BURST.messages} messages in ${where.length} conversations`);
     } catch (error) {
-      setText(progress, "");
       log(`Burst: ${error instanceof Error ? error.message : error}`);
     } finally {
+      setText(progress, "");
       play.disabled = false;
-      draw();
     }
   }
+  return h("div", { class: "button-row burst" }, play, progress);
+}
 
-  draw();
-  return {
-    element: h(
-      "div",
-      { class: "choices" },
-      ...questions,
-      h(
-        "p",
-        { class: "panel-lead" },
-        "Requests and bytes of each choice since it was made. Play the same burst under two of them, and compare.",
-      ),
-      canPush && h("div", { class: "button-row burst" }, play, progress),
-      table,
-      !canPush && h("p", { class: "panel-note" }, "This server plays no traffic: start it with --allow-trouble."),
-    ),
-    /** @param {Requests} requests of the client, since it was opened */
-    count(requests) {
-      if (entry.until !== null) return;
-      entry.requests = requests;
-      entry.bytes = bytesPassed() - bytesBefore;
-      draw();
-    },
-  };
+/**
+ * The next message of a burst, and the pause after it.
+ * @param {string} conversation
+ * @param {number} seed
+ */
+async function playOne(conversation, seed) {
+  const response = await askDemo("/demo/bulk", { conversation, sender: "Mara", count: 1, seed });
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  await new Promise((resolve) => setTimeout(resolve, BURST.every));
 }

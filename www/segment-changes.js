@@ -30,56 +30,51 @@ const messages = (n) => `${number(n)} ${n === 1 ? "message" : "messages"}`;
  * @returns {Change[]}
  */
 export function changesBetween(before, after) {
-  /** @type {Change[]} */
-  const changes = [];
-  for (const old of before) {
-    const was = range(old);
-    const now = after.filter((segment) => meet(range(segment), was));
-    if (now.length === 0) {
-      if (old.count > 0)
-        changes.push({ kind: "dropped", ...was, text: `${messages(old.count)} dropped: fetched again when wanted` });
-    } else if (old.fresh && now.every(({ fresh }) => !fresh)) {
-      changes.push({
-        kind: "kept",
-        ...was,
-        text: `${messages(old.count)} kept, but not fresh: there may be news of them`,
-      });
-    } else if (!old.fresh && now.every(({ fresh }) => fresh)) {
-      changes.push({
-        kind: "revalidated",
-        ...was,
-        text: `${messages(old.count)} checked with the server: fresh again`,
-      });
-    }
+  const lost = before.flatMap((old) => whatBecameOf(old, after) ?? []);
+  if (before.length === 0) return lost;
+  return [...lost, ...after.flatMap((segment) => whatMade(segment, before) ?? [])];
+}
+
+/**
+ * What became of a segment; undefined: it stands.
+ * @param {Segment} old
+ * @param {readonly Segment[]} after
+ * @returns {Change | undefined}
+ */
+function whatBecameOf(old, after) {
+  const was = range(old);
+  const now = after.filter((segment) => meet(range(segment), was));
+  if (now.length === 0) {
+    if (old.count === 0) return undefined;
+    return { kind: "dropped", ...was, text: `${messages(old.count)} dropped: fetched again when wanted` };
   }
-  if (before.length === 0) return changes;
-  for (const segment of after) {
-    const is = range(segment);
-    const parts = before.filter((old) => meet(range(old), is));
-    if (parts.length > 1) {
-      changes.push({
-        kind: "filled",
-        lo: range(parts[0]).hi,
-        hi: range(parts[parts.length - 1]).lo,
-        text: "A gap is filled: two segments have become one",
-      });
-      continue;
-    }
-    const grown = segment.count - parts.reduce((sum, { count }) => sum + count, 0);
-    if (grown <= 0) continue;
-    if (parts.length === 0)
-      changes.push({ kind: "fetched", ...is, text: `A new segment of ${messages(segment.count)}` });
-    else if (is.lo < range(parts[0]).lo)
-      changes.push({ kind: "fetched", lo: is.lo, hi: range(parts[0]).lo, text: `${messages(grown)} older fetched` });
-    else if (is.hi > range(parts[0]).hi)
-      changes.push({
-        kind: segment.live ? "new" : "fetched",
-        lo: range(parts[0]).hi,
-        hi: is.hi,
-        text: segment.live
-          ? `${number(grown)} new ${grown === 1 ? "message" : "messages"}`
-          : `${messages(grown)} newer fetched`,
-      });
+  if (old.fresh && now.every(({ fresh }) => !fresh))
+    return { kind: "kept", ...was, text: `${messages(old.count)} kept, but not fresh: there may be news of them` };
+  if (!old.fresh && now.every(({ fresh }) => fresh))
+    return { kind: "revalidated", ...was, text: `${messages(old.count)} checked with the server: fresh again` };
+  return undefined;
+}
+
+/**
+ * What a segment has come from; undefined: it was there.
+ * @param {Segment} segment
+ * @param {readonly Segment[]} before
+ * @returns {Change | undefined}
+ */
+function whatMade(segment, before) {
+  const is = range(segment);
+  const parts = before.filter((old) => meet(range(old), is));
+  if (parts.length > 1) {
+    const text = "A gap is filled: two segments have become one";
+    return { kind: "filled", lo: range(parts[0]).hi, hi: range(parts[parts.length - 1]).lo, text };
   }
-  return changes;
+  const grown = segment.count - parts.reduce((sum, { count }) => sum + count, 0);
+  if (grown <= 0) return undefined;
+  if (parts.length === 0) return { kind: "fetched", ...is, text: `A new segment of ${messages(segment.count)}` };
+  const was = range(parts[0]);
+  if (is.lo < was.lo) return { kind: "fetched", lo: is.lo, hi: was.lo, text: `${messages(grown)} older fetched` };
+  if (is.hi <= was.hi) return undefined;
+  if (!segment.live) return { kind: "fetched", lo: was.hi, hi: is.hi, text: `${messages(grown)} newer fetched` };
+  const text = `${number(grown)} new ${grown === 1 ? "message" : "messages"}`;
+  return { kind: "new", lo: was.hi, hi: is.hi, text };
 }

@@ -49,6 +49,109 @@ export function segmentLegend() {
   );
 }
 
+/** The segments as a table: each as it is, in words. */
+function segmentTable() {
+  const rows = h("tbody", {});
+  const head = h(
+    "tr",
+    {},
+    h("th", { scope: "col" }, "from"),
+    h("th", { scope: "col" }, "to"),
+    h("th", { scope: "col", class: "n" }, "messages"),
+    h("th", { scope: "col" }, "is"),
+  );
+  const element = h(
+    "table",
+    { class: "segment-table" },
+    h("caption", { class: "visually-hidden" }, "Segments, newest first"),
+    h("thead", {}, head),
+    rows,
+  );
+  return {
+    element,
+    /** @param {readonly Segment[]} segments oldest first */
+    draw(segments) {
+      rows.replaceChildren(...segments.map(segmentRow).reverse());
+    },
+  };
+}
+
+/** @param {Segment} segment */
+function segmentRow(segment) {
+  const kind = kindOf(segment);
+  return h(
+    "tr",
+    {},
+    h("td", { class: "position" }, segment.lo),
+    h("td", { class: "position" }, segment.hi),
+    h("td", { class: "n" }, number(segment.count)),
+    h(
+      "td",
+      {},
+      h("span", { class: `tag ${kind}` }, SAYS[kind]),
+      segment.start && h("span", { class: "tag start" }, "start"),
+    ),
+  );
+}
+
+/** What has happened to the segments of the conversation that is shown, for as long as it is said. */
+function segmentHistory() {
+  /** @type {{ of: string | null, segments: readonly Segment[] }} */
+  let last = { of: null, segments: [] };
+  /** @type {Happened[]} newest last */
+  let happened = [];
+  return {
+    /** Newest last. */
+    lately: () => happened,
+    /**
+     * @param {string | null} of
+     * @param {readonly Segment[]} segments
+     * @returns {Happened[]} what is new
+     */
+    compare(of, segments) {
+      const now = performance.now();
+      const found =
+        of === last.of ? changesBetween(last.segments, segments).map((change) => ({ ...change, at: now })) : [];
+      if (of !== last.of) happened = [];
+      last = { of, segments };
+      happened = [...happened.filter(({ at }) => now - at < SAID), ...found];
+      return found;
+    },
+  };
+}
+
+/**
+ * What just happened; else how it stands.
+ * @param {object} now
+ * @param {readonly Segment[]} now.segments
+ * @param {boolean} now.checking
+ * @param {boolean} now.filling
+ * @param {boolean} now.online
+ * @param {Happened | undefined} now.latest
+ */
+function sentence({ segments, checking, filling, online, latest }) {
+  if (checking) return "Asking the server what has changed in what is on screen…";
+  if (filling) return "Fetching what is missing on screen…";
+  if (latest) return `${latest.text}.`;
+  const stale = segments.filter(({ fresh }) => !fresh).reduce((sum, { count }) => sum + count, 0);
+  if (stale > 0) {
+    const when = online
+      ? "checked with the server once on screen"
+      : "checked once you are online and they are on screen";
+    return `${number(stale)} kept ${stale === 1 ? "message is" : "messages are"} not fresh: ${when}.`;
+  }
+  if (segments.length > 1) return "Each is complete in itself. Between two there is a gap: scroll there and it fills.";
+  return segments[0]?.start && segments[0].live
+    ? "All there is, from the first message to the newest."
+    : "What this device has without a gap. Scroll back and watch it grow.";
+}
+
+/** In one sentence, for who does not see it. @param {readonly Segment[]} segments */
+function inWords(segments) {
+  const each = segments.map((segment) => `${segment.lo} to ${segment.hi}, ${SAYS[kindOf(segment)]}`);
+  return `${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${each.join("; ")}`;
+}
+
 /** @param {{ compact?: boolean }} [options] `compact`: no table, no legend, no scale in numbers */
 export function segmentPicture({ compact = false } = {}) {
   const strip = h("div", { class: "strip" });
@@ -59,79 +162,13 @@ export function segmentPicture({ compact = false } = {}) {
   const picture = h("div", { class: "segments", role: "img" }, strip, scaled);
   const legend = segmentLegend();
   const activity = h("p", { class: "activity", role: "status" });
-  const rows = h("tbody", {});
-  const table = h(
-    "table",
-    { class: "segment-table" },
-    h("caption", { class: "visually-hidden" }, "Segments, newest first"),
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        h("th", { scope: "col" }, "from"),
-        h("th", { scope: "col" }, "to"),
-        h("th", { scope: "col", class: "n" }, "messages"),
-        h("th", { scope: "col" }, "is"),
-      ),
-    ),
-    rows,
-  );
+  const table = segmentTable();
   const none = h("p", { class: "panel-note" });
   const element = compact
     ? h("div", { class: "segment-picture" }, none, picture, activity)
-    : h("div", { class: "segment-picture" }, none, picture, axis, activity, legend, table);
+    : h("div", { class: "segment-picture" }, none, picture, axis, activity, legend, table.element);
+  const history = segmentHistory();
   let drawn = "";
-  /** @type {{ of: string | null, segments: readonly Segment[] }} */
-  let last = { of: null, segments: [] };
-  /** @type {Happened[]} newest last */
-  let happened = [];
-
-  /**
-   * @param {string | null} of
-   * @param {readonly Segment[]} segments
-   * @returns {Happened[]} what is new
-   */
-  function compare(of, segments) {
-    const now = performance.now();
-    const found =
-      of === last.of ? changesBetween(last.segments, segments).map((change) => ({ ...change, at: now })) : [];
-    if (of !== last.of) happened = [];
-    last = { of, segments };
-    happened = [...happened.filter(({ at }) => now - at < SAID), ...found];
-    return found;
-  }
-
-  /**
-   * What just happened; else how it stands.
-   * @param {readonly Segment[]} segments
-   * @param {boolean} checking
-   * @param {boolean} filling
-   * @param {boolean} online
-   */
-  function say(segments, checking, filling, online) {
-    const stale = segments.filter(({ fresh }) => !fresh).reduce((sum, { count }) => sum + count, 0);
-    const latest = happened.at(-1);
-    activity.hidden = segments.length === 0;
-    if (checking) setText(activity, "Asking the server what has changed in what is on screen…");
-    else if (filling) setText(activity, "Fetching what is missing on screen…");
-    else if (latest) setText(activity, `${latest.text}.`);
-    else if (stale > 0)
-      setText(
-        activity,
-        `${number(stale)} kept ${stale === 1 ? "message is" : "messages are"} not fresh: ${online ? "checked with the server once on screen" : "checked once you are online and they are on screen"}.`,
-      );
-    else if (segments.length > 1)
-      setText(activity, "Each is complete in itself. Between two there is a gap: scroll there and it fills.");
-    else
-      setText(
-        activity,
-        segments[0]?.start && segments[0].live
-          ? "All there is, from the first message to the newest."
-          : "What this device has without a gap. Scroll back and watch it grow.",
-      );
-  }
 
   return {
     element,
@@ -147,12 +184,14 @@ export function segmentPicture({ compact = false } = {}) {
      * @returns {Happened[]} what has happened since it was drawn last
      */
     draw({ of, segments, lastSeq, screen, gapOnScreen, online, empty }) {
-      const found = compare(of, segments);
+      const found = history.compare(of, segments);
       const onScreen = (/** @type {Segment} */ { lo, hi }) =>
         screen !== null && within(screen, BigInt(lo), BigInt(hi)) !== null;
       const checking = new Set(online ? segments.filter((segment) => !segment.fresh && onScreen(segment)) : []);
       const filling = online && gapOnScreen;
-      say(segments, checking.size > 0, filling, online);
+      const happened = history.lately();
+      activity.hidden = segments.length === 0;
+      setText(activity, sentence({ segments, checking: checking.size > 0, filling, online, latest: happened.at(-1) }));
       // It is asked for often and changes seldom.
       const now = JSON.stringify([of, segments, lastSeq, screen, filling, online, empty]);
       if (now === drawn) return found;
@@ -161,7 +200,7 @@ export function segmentPicture({ compact = false } = {}) {
       const any = segments.length > 0;
       setText(none, any ? "" : empty);
       none.hidden = any;
-      for (const part of [picture, axis, legend, table]) part.hidden = !any;
+      for (const part of [picture, axis, legend, table.element]) part.hidden = !any;
       if (!any) return found;
 
       drawStrip(strip, { segments, lastSeq, screen, checking, filling, happened });
@@ -169,90 +208,86 @@ export function segmentPicture({ compact = false } = {}) {
       drawScale(scaled, segments, screen, span);
       setText(low, String(span.low));
       setText(high, String(span.high));
-      picture.setAttribute(
-        "aria-label",
-        `${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${segments.map((segment) => `${segment.lo} to ${segment.hi}, ${SAYS[kindOf(segment)]}`).join("; ")}`,
-      );
-      rows.replaceChildren(
-        ...[...segments]
-          .reverse()
-          .map((segment) =>
-            h(
-              "tr",
-              {},
-              h("td", { class: "position" }, segment.lo),
-              h("td", { class: "position" }, segment.hi),
-              h("td", { class: "n" }, number(segment.count)),
-              h(
-                "td",
-                {},
-                h("span", { class: `tag ${kindOf(segment)}` }, SAYS[kindOf(segment)]),
-                segment.start && h("span", { class: "tag start" }, "start"),
-              ),
-            ),
-          ),
-      );
+      picture.setAttribute("aria-label", inWords(segments));
+      table.draw(segments);
       return found;
     },
   };
 }
 
 /**
+ * @typedef {object} Strip
+ * @property {readonly Segment[]} segments
+ * @property {string | null} lastSeq
+ * @property {readonly [string, string] | null} screen
+ * @property {Set<Segment>} checking
+ * @property {boolean} filling the gap that is on screen is being filled
+ * @property {readonly Happened[]} happened
+ */
+
+/**
  * Every segment as wide as the logarithm of its messages, every gap as wide as it takes to see it.
  * @param {HTMLElement} strip
- * @param {object} what
- * @param {readonly Segment[]} what.segments
- * @param {string | null} what.lastSeq
- * @param {readonly [string, string] | null} what.screen
- * @param {Set<Segment>} what.checking
- * @param {boolean} what.filling the gap that is on screen is being filled
- * @param {readonly Happened[]} what.happened
+ * @param {Strip} what
  */
-function drawStrip(strip, { segments, lastSeq, screen, checking, filling, happened }) {
-  const parts = [];
-  const gap = (/** @type {string} */ title, /** @type {boolean} */ now = false) =>
-    h("div", { class: now ? "part gap filling" : "part gap", title });
-  /** Whether what is on screen reaches from one side of a gap to it, or over it. */
-  const reaches = (/** @type {Segment | undefined} */ older, /** @type {Segment | undefined} */ newer) =>
-    filling &&
-    screen !== null &&
-    (older ? BigInt(screen[1]) >= BigInt(older.hi) : true) &&
-    (newer ? BigInt(screen[0]) <= BigInt(newer.lo) : true) &&
-    (older !== undefined || newer !== undefined);
-  if (!segments[0].start) parts.push(gap(`Older than ${segments[0].lo}: not fetched`));
-  for (const [i, segment] of segments.entries()) {
-    if (i > 0)
-      parts.push(
-        gap(
-          `Between ${segments[i - 1].hi} and ${segment.lo}: messages may be missing`,
-          reaches(segments[i - 1], segment),
-        ),
-      );
-    const bar = h(
-      "div",
-      {
-        class: `part bar ${kindOf(segment)}${checking.has(segment) ? " checking" : ""}${segment.start ? " start" : ""}`,
-        title: `${segment.lo} – ${segment.hi}\n${number(segment.count)} messages, ${SAYS[kindOf(segment)]}`,
-      },
-      h("span", {}, number(segment.count)),
-    );
-    bar.style.flexGrow = String(1 + Math.log2(1 + segment.count));
-    const part = screen && within(screen, BigInt(segment.lo), BigInt(segment.hi));
-    if (part) bar.append(screenMark(part));
-    const mark = happened.findLast(
-      ({ lo, hi, at }) => performance.now() - at < MARKED && lo <= BigInt(segment.hi) && hi >= BigInt(segment.lo),
-    );
-    if (mark) {
-      bar.classList.add("just", mark.kind);
-      // Drawn again meanwhile, it goes on where it was.
-      bar.style.animationDelay = `${Math.round(mark.at - performance.now())}ms`;
-    }
-    parts.push(bar);
-  }
+function drawStrip(strip, what) {
+  const { segments, lastSeq } = what;
   const last = segments[segments.length - 1];
+  const parts = [];
+  if (!segments[0].start) parts.push(gapPart(`Older than ${segments[0].lo}: not fetched`));
+  for (const [i, segment] of segments.entries()) {
+    const older = segments[i - 1];
+    if (older) {
+      const title = `Between ${older.hi} and ${segment.lo}: messages may be missing`;
+      parts.push(gapPart(title, isFilling(what, older, segment)));
+    }
+    parts.push(segmentBar(segment, what));
+  }
   if (!last.live && (lastSeq === null || BigInt(lastSeq) > BigInt(last.hi)))
-    parts.push(gap(`Newer than ${last.hi}: not fetched`, reaches(last, undefined)));
+    parts.push(gapPart(`Newer than ${last.hi}: not fetched`, isFilling(what, last)));
   strip.replaceChildren(...parts);
+}
+
+/** @param {string} title @param {boolean} [filling] */
+const gapPart = (title, filling = false) => h("div", { class: filling ? "part gap filling" : "part gap", title });
+
+/**
+ * Whether what is on screen reaches from one side of a gap to it, or over it.
+ * @param {Strip} what
+ * @param {Segment} older
+ * @param {Segment} [newer]
+ */
+function isFilling({ filling, screen }, older, newer) {
+  if (!filling || screen === null) return false;
+  return BigInt(screen[1]) >= BigInt(older.hi) && (!newer || BigInt(screen[0]) <= BigInt(newer.lo));
+}
+
+/**
+ * @param {Segment} segment
+ * @param {Strip} what
+ */
+function segmentBar(segment, { screen, checking, happened }) {
+  const kind = kindOf(segment);
+  const [lo, hi] = [BigInt(segment.lo), BigInt(segment.hi)];
+  const bar = h(
+    "div",
+    {
+      class: `part bar ${kind}${checking.has(segment) ? " checking" : ""}${segment.start ? " start" : ""}`,
+      title: `${segment.lo} – ${segment.hi}\n${number(segment.count)} messages, ${SAYS[kind]}`,
+    },
+    h("span", {}, number(segment.count)),
+  );
+  bar.style.flexGrow = String(1 + Math.log2(1 + segment.count));
+  const part = screen && within(screen, lo, hi);
+  if (part) bar.append(screenMark(part));
+  const now = performance.now();
+  const mark = happened.findLast((one) => now - one.at < MARKED && one.lo <= hi && one.hi >= lo);
+  if (mark) {
+    bar.classList.add("just", mark.kind);
+    // Drawn again meanwhile, it goes on where it was.
+    bar.style.animationDelay = `${Math.round(mark.at - now)}ms`;
+  }
+  return bar;
 }
 
 /**

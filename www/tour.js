@@ -114,6 +114,17 @@ root.replaceChildren(
 );
 
 function draw() {
+  drawChips();
+  drawSteps();
+  const over = state === "done" || state === "broken";
+  next.disabled = state === "setting" || state === "acting";
+  setText(nextText, whatComes(over));
+  play.hidden = over;
+  setText(playText, playing ? "Pause" : "Play");
+  playIcon.replaceChildren(icon(playing ? "pause" : "play"));
+}
+
+function drawChips() {
   const at = SCENES.indexOf(scene);
   for (const [i, chip] of chips.entries()) {
     const button = /** @type {HTMLElement} */ (chip.firstElementChild);
@@ -122,6 +133,9 @@ function draw() {
     button.classList.toggle("seen", seen.has(SCENES[i].id));
     button.setAttribute("aria-label", `Scene ${i + 1}: ${SCENES[i].title}${seen.has(SCENES[i].id) ? ", seen" : ""}`);
   }
+}
+
+function drawSteps() {
   director.dataset.scene = scene.id;
   director.dataset.state = state;
   director.dataset.done = String(done);
@@ -133,26 +147,14 @@ function draw() {
     if (i === current) element.setAttribute("aria-current", "step");
     else element.removeAttribute("aria-current");
   }
-  const last = at === SCENES.length - 1;
-  const over = state === "done" || state === "broken";
-  next.disabled = state === "setting" || state === "acting";
-  setText(
-    nextText,
-    over
-      ? last
-        ? "To the demo"
-        : "Next scene"
-      : state === "setting"
-        ? "Setting the scene…"
-        : state === "acting"
-          ? "Watch…"
-          : done === 0
-            ? "Begin"
-            : "Next step",
-  );
-  play.hidden = over;
-  setText(playText, playing ? "Pause" : "Play");
-  playIcon.replaceChildren(icon(playing ? "pause" : "play"));
+}
+
+/** @param {boolean} over the scene is */
+function whatComes(over) {
+  if (over) return SCENES.indexOf(scene) === SCENES.length - 1 ? "To the demo" : "Next scene";
+  if (state === "setting") return "Setting the scene…";
+  if (state === "acting") return "Watch…";
+  return done === 0 ? "Begin" : "Next step";
 }
 
 // ---------------------------------------------------------------- a scene

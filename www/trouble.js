@@ -29,6 +29,98 @@ export function askDemo(path, body) {
   return fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+/** @param {unknown} error */
+const why = (error) => (error instanceof Error ? error.message : error);
+
+/**
+ * What a switch stands at, in words.
+ * @param {number | boolean} value
+ * @param {string} [unit]
+ */
+const inWords = (value, unit = "") => (unit === "%" ? `${Math.round(Number(value) * 100)} %` : `${value} ${unit}`);
+
+/** @param {number | boolean} value */
+const isOn = (value) => value === true || Number(value) > 0;
+
+/**
+ * @param {string} name
+ * @param {string} label
+ * @param {boolean} value
+ * @param {(change: Trouble) => void} set
+ */
+function switchRow(name, label, value, set) {
+  const id = `trouble-${name}`;
+  const box = h("input", {
+    type: "checkbox",
+    role: "switch",
+    class: "switch",
+    id,
+    on: { change: () => set({ [name]: box.checked }) },
+  });
+  box.checked = value;
+  return h("label", { class: "switch-row", for: id }, label, box);
+}
+
+/**
+ * @param {typeof SWITCHES[number]} of
+ * @param {number} value
+ * @param {(change: Trouble) => void} set
+ */
+function rangeRow({ name, label, max, unit }, value, set) {
+  const id = `trouble-${name}`;
+  const shown = h("output", { for: id });
+  const range = h("input", {
+    type: "range",
+    id,
+    min: 0,
+    max,
+    step: max / 20,
+    on: { input: () => show(), change: () => set({ [name]: Number(range.value) }) },
+  });
+  range.value = String(value);
+  const show = () => {
+    const at = Number(range.value);
+    const text = inWords(at, unit);
+    setText(shown, text);
+    range.setAttribute("aria-valuetext", text);
+    range.classList.toggle("on", isOn(at));
+  };
+  show();
+  return h("div", { class: "range-row" }, h("label", { for: id }, label), shown, range);
+}
+
+/**
+ * How the server's switches stand; what to say instead, where it has none.
+ * @returns {Promise<Trouble | string>}
+ */
+async function askTrouble() {
+  const none =
+    "This server makes no trouble. Start it with --allow-trouble to lose notifications, fail requests and force an overflow from here.";
+  try {
+    const { allowTrouble } = await aboutServer();
+    const response = allowTrouble === false ? null : await askDemo("/demo/trouble");
+    if (response === null || response.status === 403 || response.status === 404) return none;
+    return response.ok ? await response.json() : `The server answered ${response.status}.`;
+  } catch {
+    return "The server could not be reached.";
+  }
+}
+
+/**
+ * Asks for an overflow, and says so.
+ * @param {string | null} id null: of everything
+ * @param {(text: string) => void} log
+ */
+async function overflow(id, log) {
+  try {
+    const response = await askDemo("/demo/overflow", id === null ? {} : { conversations: [id] });
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    log(id === null ? "Overflow of everything asked for" : `Overflow of ${id} asked for`);
+  } catch (error) {
+    log(`Overflow: ${why(error)}`);
+  }
+}
+
 /**
  * @param {(text: string) => void} log
  * @param {() => string | null} conversation the open one
@@ -41,87 +133,41 @@ export function troubleSwitches(log, conversation) {
     "For this account, on all its devices. An overflow is what a device is told that was away too long.",
   );
   const switches = h("div", { class: "switches", hidden: true });
-  const overflow = h(
-    "button",
-    { type: "button", class: "button small", on: { click: () => force(null) } },
-    "Overflow all",
+  /** @param {string} label @param {() => void} click @param {boolean} [hidden] */
+  const button = (label, click, hidden = false) =>
+    h("button", { type: "button", class: "button small", hidden, on: { click } }, label);
+  const overflowHere = button("Overflow this conversation", () => overflow(conversation(), log));
+  const calm = button("All off", allOff, true);
+  const buttons = h(
+    "div",
+    { class: "button-row", hidden: true },
+    calm,
+    button("Overflow all", () => overflow(null, log)),
   );
-  const overflowHere = h(
-    "button",
-    { type: "button", class: "button small", on: { click: () => force(conversation()) } },
-    "Overflow this conversation",
-  );
-  const calm = h("button", { type: "button", class: "button small", hidden: true, on: { click: allOff } }, "All off");
-  const buttons = h("div", { class: "button-row", hidden: true }, calm, overflow);
   const element = h("div", { class: "trouble" }, note, lead, switches, buttons);
-
-  /** @param {string | null} id null: of everything */
-  async function force(id) {
-    try {
-      const response = await askDemo("/demo/overflow", id === null ? {} : { conversations: [id] });
-      if (!response.ok) throw new Error(`the server answered ${response.status}`);
-      log(id === null ? "Overflow of everything asked for" : `Overflow of ${id} asked for`);
-    } catch (error) {
-      log(`Overflow: ${error instanceof Error ? error.message : error}`);
-    }
-  }
 
   /** @type {Trouble} how they stand */
   let current = {};
   /** @param {Trouble} trouble */
   function draw(trouble) {
-    current = Object.fromEntries(SWITCHES.flatMap(({ name }) => (name in trouble ? [[name, trouble[name]]] : [])));
+    const known = SWITCHES.filter(({ name }) => trouble[name] !== undefined);
+    current = Object.fromEntries(known.map(({ name }) => [name, trouble[name]]));
     switches.replaceChildren(
-      ...SWITCHES.flatMap(
-        /** @returns {HTMLElement[]} */ ({ name, label, max, unit }) => {
-          const value = trouble[name];
-          if (value === undefined) return [];
-          const id = `trouble-${name}`;
-          if (typeof value === "boolean") {
-            const box = h("input", {
-              type: "checkbox",
-              role: "switch",
-              class: "switch",
-              id,
-              on: { change: () => set({ [name]: box.checked }) },
-            });
-            box.checked = value;
-            return [h("label", { class: "switch-row", for: id }, label, box)];
-          }
-          const shown = h("output", { for: id });
-          const range = h("input", {
-            type: "range",
-            id,
-            min: 0,
-            max,
-            step: max / 20,
-            on: { input: () => show(), change: () => set({ [name]: Number(range.value) }) },
-          });
-          range.value = String(value);
-          const show = () => {
-            const text = unit === "%" ? `${Math.round(Number(range.value) * 100)} %` : `${range.value} ms`;
-            setText(shown, text);
-            range.setAttribute("aria-valuetext", text);
-            range.classList.toggle("on", Number(range.value) > 0);
-          };
-          show();
-          return [h("div", { class: "range-row" }, h("label", { for: id }, label), shown, range)];
-        },
-      ),
+      ...known.map((one) => {
+        const value = trouble[one.name];
+        return typeof value === "boolean" ? switchRow(one.name, one.label, value, set) : rangeRow(one, value, set);
+      }),
     );
     offer();
   }
 
   function offer() {
-    calm.hidden = !Object.values(current).some((value) => value === true || Number(value) > 0);
+    calm.hidden = !Object.values(current).some(isOn);
   }
 
   async function allOff() {
-    await set(
-      Object.fromEntries(
-        Object.entries(current).map(([name, value]) => [name, typeof value === "boolean" ? false : 0]),
-      ),
-    );
+    const off = Object.entries(current).map(([name, value]) => [name, typeof value === "boolean" ? false : 0]);
+    await set(Object.fromEntries(off));
     draw(current);
     // The button is gone, the keyboard is not.
     switches.querySelector("input")?.focus();
@@ -137,30 +183,19 @@ export function troubleSwitches(log, conversation) {
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       for (const [name, value] of changed) {
         const known = SWITCHES.find((other) => other.name === name);
-        log(
-          `${known?.label ?? name}: ${known?.unit === "%" ? `${Math.round(Number(value) * 100)} %` : `${value} ${known?.unit ?? ""}`}`,
-        );
+        log(`${known?.label ?? name}: ${inWords(value, known?.unit)}`);
       }
       offer();
     } catch (error) {
-      log(`Trouble: ${error instanceof Error ? error.message : error}`);
+      log(`Trouble: ${why(error)}`);
       load();
     }
   }
 
   async function load() {
-    let text = "";
-    const none =
-      "This server makes no trouble. Start it with --allow-trouble to lose notifications, fail requests and force an overflow from here.";
-    try {
-      const { allowTrouble } = await aboutServer();
-      const response = allowTrouble === false ? null : await askDemo("/demo/trouble");
-      if (response === null || response.status === 403 || response.status === 404) text = none;
-      else if (response.ok) draw(await response.json());
-      else text = `The server answered ${response.status}.`;
-    } catch {
-      text = "The server could not be reached.";
-    }
+    const found = await askTrouble();
+    const text = typeof found === "string" ? found : "";
+    if (typeof found !== "string") draw(found);
     setText(note, text);
     note.hidden = !text;
     lead.hidden = switches.hidden = buttons.hidden = Boolean(text);
