@@ -168,6 +168,7 @@ impl Serialize for Digits {
 }
 
 /// Name and argument of the `Transport` function.
+#[expect(clippy::too_many_lines, reason = "one arm a request")]
 fn spoken(call: &Request) -> Result<(&'static str, JsValue), Error> {
     let (method, asked) = match call {
         Request::Pull {

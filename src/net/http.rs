@@ -424,6 +424,7 @@ impl Wire {
         })
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a request")]
     fn path_of(call: &Request) -> Result<Wire, Error> {
         Ok(match call {
             Request::Pull {

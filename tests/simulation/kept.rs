@@ -17,6 +17,10 @@ fn holds(seed: u64, spared: &[usize], steps: Vec<Step>) {
 
 /// R7. Found with the fault `NoJournal`.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "the steps of a history, as they were printed"
+)]
 fn what_is_committed_while_a_page_is_on_its_way_is_in_the_list() {
     holds(
         68,

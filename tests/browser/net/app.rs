@@ -12,7 +12,10 @@ use pullcord::net::app::App;
 use pullcord::net::time::{sleep, within};
 use pullcord::net::{Hooks, Listening, Transport};
 
-use crate::page::{acknowledge, changes, js, owned, pull, several};
+use crate::page::{
+    acknowledge, changes, edit, history, js, list, mark_read, owned, pull, recall, send, several,
+    waiting_pull,
+};
 use crate::socket::notify;
 
 fn app(body: &str) -> (Hooks, Rc<App>) {
@@ -20,25 +23,25 @@ fn app(body: &str) -> (Hooks, Rc<App>) {
     (hooks.clone(), App::new(hooks))
 }
 
-#[wasm_bindgen_test]
-async fn the_apps_functions_get_the_contracts_requests() {
+/// The app's function gets these requests so, each with a signal that has not fired.
+async fn gets<const N: usize>(requests: [(Request, &str); N]) {
     let (_, app) = app(
         "call(method, request, signal) { return Promise.resolve(method + ' ' + JSON.stringify(request) + ' ' + signal.aborted); }",
     );
-    let history = |place| Request::History {
-        conversation: "c".into(),
-        limit: 30,
-        cursor: Some("x".into()),
-        place,
-    };
-    let requests = [
+    for (request, expected) in requests {
+        assert_eq!(
+            app.clone().request(request).await,
+            Ok(format!("{expected} false"))
+        );
+    }
+}
+
+#[wasm_bindgen_test]
+async fn the_apps_functions_get_the_contracts_pulls() {
+    gets([
         (pull(None), r#"pull {"cursor":null,"limit":10}"#),
         (
-            Request::Pull {
-                cursor: Some("c".into()),
-                limit: 10,
-                wait: Some(5),
-            },
+            waiting_pull("c"),
             r#"pull {"cursor":"c","limit":10,"wait":5}"#,
         ),
         (
@@ -58,6 +61,13 @@ async fn the_apps_functions_get_the_contracts_requests() {
             r#"acknowledge ["d1","q\""]"#,
         ),
         (acknowledge(&[], false), "acknowledge []"),
+    ])
+    .await;
+}
+
+#[wasm_bindgen_test]
+async fn the_apps_functions_get_the_contracts_requests_for_history() {
+    gets([
         (
             changes("c", "s", Some("x"), Seq(u64::MAX)),
             r#"changes {"conversation":"c","since":"s","cursor":"x","from":"1","to":"18446744073709551615","limit":10}"#,
@@ -67,63 +77,43 @@ async fn the_apps_functions_get_the_contracts_requests() {
             r#"changes {"conversation":"c","since":"s","cursor":null,"from":"1","to":"9","limit":10}"#,
         ),
         (
-            Request::Conversations {
-                after: None,
-                limit: 3,
-                cursor: None,
-            },
+            list(None, None),
             r#"conversations {"after":null,"limit":3,"cursor":null}"#,
         ),
         (
-            history(Place::Latest),
+            history("c", "x", Place::Latest),
             r#"history {"conversation":"c","limit":30,"cursor":"x"}"#,
         ),
         (
-            history(Place::Before(Seq(7))),
+            history("c", "x", Place::Before(Seq(7))),
             r#"history {"conversation":"c","limit":30,"cursor":"x","before":"7"}"#,
         ),
         (
-            history(Place::At(9)),
+            history("c", "x", Place::At(9)),
             r#"history {"conversation":"c","limit":30,"cursor":"x","at":9}"#,
         ),
+    ])
+    .await;
+}
+
+#[wasm_bindgen_test]
+async fn the_apps_functions_get_the_contracts_changes_to_the_server() {
+    gets([
         (
-            Request::Send {
-                conversation: "c".into(),
-                client_id: "i".into(),
-                body: "[1]".into(),
-            },
+            send("i", "[1]"),
             r#"send {"conversation":"c","clientId":"i","body":[1]}"#,
         ),
         (
-            Request::Edit {
-                conversation: "c".into(),
-                message: "m".into(),
-                client_id: "i".into(),
-                body: "[1]".into(),
-            },
+            edit("i", "[1]"),
             r#"edit {"conversation":"c","messageId":"m","clientId":"i","body":[1]}"#,
         ),
+        (recall(), r#"recall {"conversation":"c","messageId":"m"}"#),
         (
-            Request::Recall {
-                conversation: "c".into(),
-                message: "m".into(),
-            },
-            r#"recall {"conversation":"c","messageId":"m"}"#,
-        ),
-        (
-            Request::MarkRead {
-                conversation: "c".into(),
-                seq: Seq(5),
-            },
+            mark_read(Seq(5)),
             r#"markRead {"conversation":"c","seq":"5"}"#,
         ),
-    ];
-    for (request, expected) in requests {
-        assert_eq!(
-            app.clone().request(request).await,
-            Ok(format!("{expected} false"))
-        );
-    }
+    ])
+    .await;
 }
 
 #[wasm_bindgen_test]

@@ -10,156 +10,15 @@ use pullcord::core::types::Seq;
 use pullcord::net::Terms;
 use pullcord::net::time::within;
 
-use crate::page::{Page, acknowledge, asked, changes, giving, owned, pull, several};
+use crate::page::{
+    Page, acknowledge, asked, changes, edit, giving, history, list, mark_read, owned, pull, recall,
+    send, several, waiting_pull,
+};
 
-#[wasm_bindgen_test]
-async fn every_request_has_its_path_body_and_token() {
+/// These requests go out so (method, path, body), each with the token and past the browser's cache.
+async fn go_out<const N: usize>(requests: [(Request, &str); N]) {
     let page = Page::new("() => new Response('{}')");
     let http = page.http(&giving(&["secret"]));
-    let id = "a/b ?ü";
-    let history = |place| Request::History {
-        conversation: id.into(),
-        limit: 30,
-        cursor: Some("=&".into()),
-        place,
-    };
-    let big = Seq(u64::MAX);
-    let requests = [
-        (pull(None), "GET /v1/sync?limit=10 "),
-        (
-            Request::Pull {
-                cursor: Some("c+1".into()),
-                limit: 10,
-                wait: Some(5),
-            },
-            "GET /v1/sync?cursor=c%2B1&limit=10&wait=5 ",
-        ),
-        (
-            several(None),
-            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10}"#,
-        ),
-        (
-            several(Some(&["q\""])),
-            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":["q\""]}"#,
-        ),
-        (
-            several(Some(&[])),
-            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":[]}"#,
-        ),
-        (
-            Request::PullConversations {
-                cursors: Vec::new(),
-                limit: 1,
-                only: None,
-                rest: false,
-            },
-            r#"POST /v1/sync/conversations {"cursors":{},"limit":1}"#,
-        ),
-        (
-            Request::PullConversations {
-                cursors: Vec::new(),
-                limit: 1,
-                only: Some(owned(&["c"])),
-                rest: true,
-            },
-            r#"POST /v1/sync/conversations {"cursors":{},"limit":1,"only":["c"],"rest":true}"#,
-        ),
-        (
-            Request::PullMailbox { limit: 10 },
-            "GET /v1/mailbox?limit=10 ",
-        ),
-        (
-            acknowledge(&["d1", "q\""], false),
-            r#"POST /v1/mailbox/ack {"deliveries":["d1","q\""]}"#,
-        ),
-        // There is no channel that it could go through.
-        (
-            acknowledge(&["d1"], true),
-            r#"POST /v1/mailbox/ack {"deliveries":["d1"]}"#,
-        ),
-        (
-            changes(id, "=&", None, big),
-            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/changes?since=%3D%26&from=1&to=18446744073709551615&limit=10 ",
-        ),
-        (
-            changes("c", "s", Some("c+1"), Seq(9)),
-            "GET /v1/conversations/c/changes?since=s&cursor=c%2B1&from=1&to=9&limit=10 ",
-        ),
-        (
-            Request::Conversations {
-                after: None,
-                limit: 3,
-                cursor: None,
-            },
-            "GET /v1/conversations?limit=3 ",
-        ),
-        (
-            Request::Conversations {
-                after: Some("x".into()),
-                limit: 3,
-                cursor: Some("y".into()),
-            },
-            "GET /v1/conversations?after=x&limit=3&cursor=y ",
-        ),
-        (
-            history(Place::Latest),
-            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26 ",
-        ),
-        (
-            history(Place::Before(big)),
-            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&before=18446744073709551615 ",
-        ),
-        (
-            history(Place::After(Seq(0))),
-            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&after=0 ",
-        ),
-        (
-            history(Place::Around(Seq(7))),
-            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&around=7 ",
-        ),
-        (
-            history(Place::At(9)),
-            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&at=9 ",
-        ),
-        (
-            Request::Send {
-                conversation: "c".into(),
-                client_id: "q\"".into(),
-                body: r#"{"a":[1]}"#.into(),
-            },
-            r#"POST /v1/conversations/c/messages {"clientId":"q\"","body":{"a":[1]}}"#,
-        ),
-        (
-            Request::Edit {
-                conversation: "c".into(),
-                message: "m".into(),
-                client_id: "e".into(),
-                body: "\"b\"".into(),
-            },
-            r#"PATCH /v1/conversations/c/messages/m {"body":"b","clientId":"e"}"#,
-        ),
-        (
-            Request::Recall {
-                conversation: "c".into(),
-                message: "m".into(),
-            },
-            "POST /v1/conversations/c/messages/m/recall ",
-        ),
-        (
-            Request::MarkRead {
-                conversation: "c".into(),
-                seq: Seq(5),
-            },
-            r#"POST /v1/conversations/c/read {"seq":5}"#,
-        ),
-        (
-            Request::MarkRead {
-                conversation: "c".into(),
-                seq: big,
-            },
-            r#"POST /v1/conversations/c/read {"seq":"18446744073709551615"}"#,
-        ),
-    ];
     for (at, (request, expected)) in requests.into_iter().enumerate() {
         assert_eq!(http.clone().request(request).await, Ok("{}".to_owned()));
         let sent: web_sys::Request = page.js(&format!("page.calls[{at}]")).unchecked_into();
@@ -180,6 +39,125 @@ async fn every_request_has_its_path_body_and_token() {
         );
         assert_eq!(sent.cache(), web_sys::RequestCache::NoStore);
     }
+}
+
+/// An id that a path cannot hold as it is.
+const ODD: &str = "a/b ?ü";
+const BIG: Seq = Seq(u64::MAX);
+
+#[wasm_bindgen_test]
+async fn every_pull_has_its_path_body_and_token() {
+    let of_nothing = |only: Option<&[&str]>| Request::PullConversations {
+        cursors: Vec::new(),
+        limit: 1,
+        rest: only.is_some(),
+        only: only.map(owned),
+    };
+    go_out([
+        (pull(None), "GET /v1/sync?limit=10 "),
+        (
+            waiting_pull("c+1"),
+            "GET /v1/sync?cursor=c%2B1&limit=10&wait=5 ",
+        ),
+        (
+            several(None),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10}"#,
+        ),
+        (
+            several(Some(&["q\""])),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":["q\""]}"#,
+        ),
+        (
+            several(Some(&[])),
+            r#"POST /v1/sync/conversations {"cursors":{"a/b ?ü":"1","q\"":"=&"},"limit":10,"only":[]}"#,
+        ),
+        (
+            of_nothing(None),
+            r#"POST /v1/sync/conversations {"cursors":{},"limit":1}"#,
+        ),
+        (
+            of_nothing(Some(&["c"])),
+            r#"POST /v1/sync/conversations {"cursors":{},"limit":1,"only":["c"],"rest":true}"#,
+        ),
+        (
+            Request::PullMailbox { limit: 10 },
+            "GET /v1/mailbox?limit=10 ",
+        ),
+        (
+            acknowledge(&["d1", "q\""], false),
+            r#"POST /v1/mailbox/ack {"deliveries":["d1","q\""]}"#,
+        ),
+        // There is no channel that it could go through.
+        (
+            acknowledge(&["d1"], true),
+            r#"POST /v1/mailbox/ack {"deliveries":["d1"]}"#,
+        ),
+    ])
+    .await;
+}
+
+#[wasm_bindgen_test]
+async fn every_request_for_history_has_its_path_body_and_token() {
+    go_out([
+        (
+            changes(ODD, "=&", None, BIG),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/changes?since=%3D%26&from=1&to=18446744073709551615&limit=10 ",
+        ),
+        (
+            changes("c", "s", Some("c+1"), Seq(9)),
+            "GET /v1/conversations/c/changes?since=s&cursor=c%2B1&from=1&to=9&limit=10 ",
+        ),
+        (list(None, None), "GET /v1/conversations?limit=3 "),
+        (
+            list(Some("x"), Some("y")),
+            "GET /v1/conversations?after=x&limit=3&cursor=y ",
+        ),
+        (
+            history(ODD, "=&", Place::Latest),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26 ",
+        ),
+        (
+            history(ODD, "=&", Place::Before(BIG)),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&before=18446744073709551615 ",
+        ),
+        (
+            history(ODD, "=&", Place::After(Seq(0))),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&after=0 ",
+        ),
+        (
+            history(ODD, "=&", Place::Around(Seq(7))),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&around=7 ",
+        ),
+        (
+            history(ODD, "=&", Place::At(9)),
+            "GET /v1/conversations/a%2Fb%20%3F%C3%BC/messages?limit=30&cursor=%3D%26&at=9 ",
+        ),
+    ])
+    .await;
+}
+
+#[wasm_bindgen_test]
+async fn every_change_to_the_server_has_its_path_body_and_token() {
+    go_out([
+        (
+            send("q\"", r#"{"a":[1]}"#),
+            r#"POST /v1/conversations/c/messages {"clientId":"q\"","body":{"a":[1]}}"#,
+        ),
+        (
+            edit("e", "\"b\""),
+            r#"PATCH /v1/conversations/c/messages/m {"body":"b","clientId":"e"}"#,
+        ),
+        (recall(), "POST /v1/conversations/c/messages/m/recall "),
+        (
+            mark_read(Seq(5)),
+            r#"POST /v1/conversations/c/read {"seq":5}"#,
+        ),
+        (
+            mark_read(BIG),
+            r#"POST /v1/conversations/c/read {"seq":"18446744073709551615"}"#,
+        ),
+    ])
+    .await;
 }
 
 #[wasm_bindgen_test]

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use js_sys::Reflect;
 use pullcord::core::command::Scope;
-use pullcord::core::net::{Error, Request};
+use pullcord::core::net::{Error, Place, Request};
 use pullcord::core::types::Seq;
 use pullcord::net::Hooks;
 use pullcord::net::http::Http;
@@ -126,4 +126,63 @@ pub async fn asked(fetch: &str) -> Result<String, Error> {
         .http(&giving(&["t"]))
         .request(pull(None))
         .await
+}
+
+/// A page of a conversation.
+pub fn history(conversation: &str, cursor: &str, place: Place) -> Request {
+    Request::History {
+        conversation: conversation.into(),
+        limit: 30,
+        cursor: Some(cursor.into()),
+        place,
+    }
+}
+
+/// A page of the list.
+pub fn list(after: Option<&str>, cursor: Option<&str>) -> Request {
+    Request::Conversations {
+        after: after.map(str::to_owned),
+        limit: 3,
+        cursor: cursor.map(str::to_owned),
+    }
+}
+
+pub fn send(client_id: &str, body: &str) -> Request {
+    Request::Send {
+        conversation: "c".into(),
+        client_id: client_id.into(),
+        body: body.into(),
+    }
+}
+
+pub fn edit(client_id: &str, body: &str) -> Request {
+    Request::Edit {
+        conversation: "c".into(),
+        message: "m".into(),
+        client_id: client_id.into(),
+        body: body.into(),
+    }
+}
+
+pub fn recall() -> Request {
+    Request::Recall {
+        conversation: "c".into(),
+        message: "m".into(),
+    }
+}
+
+pub fn mark_read(seq: Seq) -> Request {
+    Request::MarkRead {
+        conversation: "c".into(),
+        seq,
+    }
+}
+
+/// A pull that may wait at the server.
+pub fn waiting_pull(cursor: &str) -> Request {
+    Request::Pull {
+        cursor: Some(cursor.into()),
+        limit: 10,
+        wait: Some(5),
+    }
 }
