@@ -359,23 +359,31 @@ impl World {
                     if at == next
                         && event.is_none_or(|event| event > at || self.rng.chance(50)) =>
                 {
-                    self.spins += 1;
-                    if self.spins > 1000 {
-                        let who = &self.devices[device].name;
-                        return Err(format!("the timer of {who} does not move on"));
-                    }
-                    self.input(device, Input::Timer)?;
+                    self.fire(device)?;
                 }
-                _ => {
-                    let Some((_, (device, event))) = self.queue.pop_first() else {
-                        continue;
-                    };
-                    self.happen(device, event)?;
-                }
+                _ => self.happen_next()?,
             }
         }
         self.advance(end);
         Ok(())
+    }
+
+    /// A device's timer fires.
+    fn fire(&mut self, device: usize) -> Checked {
+        self.spins += 1;
+        if self.spins > 1000 {
+            let who = &self.devices[device].name;
+            return Err(format!("the timer of {who} does not move on"));
+        }
+        self.input(device, Input::Timer)
+    }
+
+    /// The next of what is to come.
+    fn happen_next(&mut self) -> Checked {
+        match self.queue.pop_first() {
+            Some((_, (device, event))) => self.happen(device, event),
+            None => Ok(()),
+        }
     }
 
     fn advance(&mut self, time: u64) {
@@ -770,6 +778,27 @@ impl World {
         Ok(())
     }
 
+    /// All that a device has asked for is lost, and its connection ends some time later.
+    fn cut_off(&mut self, device: usize, life: u32) {
+        let requests: Vec<u64> = self.devices[device].requests.keys().copied().collect();
+        for request in requests {
+            self.lose(device, life, request);
+        }
+        if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
+            let delay = self.rng.below(40_000);
+            let notice = Notice::Closed(None);
+            self.schedule(
+                delay,
+                device,
+                Event::Notice {
+                    life,
+                    listen,
+                    notice,
+                },
+            );
+        }
+    }
+
     /// The machine's network is gone, or there again.
     fn link_changes(&mut self, device: usize) {
         let link = !self.machine(device).link;
@@ -778,23 +807,7 @@ impl World {
         for device in self.clients_of(self.devices[device].machine) {
             let life = self.devices[device].life;
             if !link {
-                let requests: Vec<u64> = self.devices[device].requests.keys().copied().collect();
-                for request in requests {
-                    self.lose(device, life, request);
-                }
-                if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
-                    let delay = self.rng.below(40_000);
-                    let notice = Notice::Closed(None);
-                    self.schedule(
-                        delay,
-                        device,
-                        Event::Notice {
-                            life,
-                            listen,
-                            notice,
-                        },
-                    );
-                }
+                self.cut_off(device, life);
             }
             if self.rng.chance(80) {
                 let delay = self.rng.below(50);

@@ -6,7 +6,7 @@ use super::locals::locals;
 use super::messages::{is_copy, is_true, missing};
 use super::{Checked, is_emptied};
 use crate::simulation::device::{Device, Machine};
-use crate::simulation::facade::{Item, Message, View};
+use crate::simulation::facade::{Item, Local, Message, View};
 use crate::simulation::server::{Conversation, Post, Server, UNTOLD};
 use crate::simulation::stored::Versions;
 
@@ -103,19 +103,22 @@ impl<'a> Walk<'a> {
             match &**item {
                 Item::Gap { .. } => self.gap = true,
                 Item::Message { message, fresh, .. } => self.message(message, *fresh)?,
-                Item::Local(local) => {
-                    if let Some(message) = &local.message {
-                        must!(
-                            self.place.is_none_or(|place| place < message.seq),
-                            "R8: {} stands too low",
-                            local.client_id
-                        );
-                        self.place = Some(message.seq);
-                    }
-                }
+                Item::Local(local) => self.local(local)?,
             }
         }
         self.ends()
+    }
+
+    fn local(&mut self, local: &Local) -> Checked {
+        if let Some(message) = &local.message {
+            must!(
+                self.place.is_none_or(|place| place < message.seq),
+                "R8: {} stands too low",
+                local.client_id
+            );
+            self.place = Some(message.seq);
+        }
+        Ok(())
     }
 
     fn holds(&self, seq: u64) -> bool {

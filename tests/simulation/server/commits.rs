@@ -291,14 +291,10 @@ impl Server {
         if member {
             let state = conversation.state();
             conversation.states.push((position, state));
-            for post in conversation.posts.values_mut() {
-                for copy in post
-                    .copies
-                    .iter_mut()
-                    .filter(|copy| copy.position == UNTOLD)
-                {
-                    copy.position = position;
-                }
+            let copies = conversation.posts.values_mut();
+            let copies = copies.flat_map(|post| &mut post.copies);
+            for copy in copies.filter(|copy| copy.position == UNTOLD) {
+                copy.position = position;
             }
         }
         member

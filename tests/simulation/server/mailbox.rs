@@ -153,10 +153,10 @@ impl Server {
 
     pub(super) fn acknowledge(&mut self, deliveries: &[String]) {
         for name in deliveries {
-            if let Some(place) = name.strip_prefix('d').and_then(|place| place.parse().ok()) {
-                if self.acknowledged.insert(place) {
-                    self.taken.push(place);
-                }
+            let place = name.strip_prefix('d').and_then(|place| place.parse().ok());
+            if let Some(place) = place {
+                let is_new = self.acknowledged.insert(place);
+                self.taken.extend(is_new.then_some(place));
             } else if let Some(dropped) = self.dropped.as_ref().filter(|d| d.receipt == *name) {
                 let gone: Vec<usize> = (0..dropped.upto)
                     .filter(|at| self.is_dropped(*at))

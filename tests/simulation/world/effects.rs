@@ -2,6 +2,7 @@
 
 use pullcord::core::storage::Read;
 use pullcord::core::{Effect, Input};
+use serde_json::Value;
 
 use super::{Event, World};
 use crate::simulation::check::{self, Checked};
@@ -136,42 +137,39 @@ impl World {
                 self.told[device].clear();
             }
             if event.kind == "messages" {
-                for message in event.detail["messages"]
-                    .as_array()
-                    .ok_or("a \"messages\" event without messages")?
-                {
-                    let id = message["id"]
-                        .as_str()
-                        .ok_or("a message without id")?
-                        .to_owned();
-                    if self.told[device].contains(&id) {
-                        return Err(format!("R10: {id} was told twice as a new message"));
-                    }
-                    let own = message["clientId"]
-                        .as_str()
-                        .and_then(|id| self.machine(device).own.get(id))
-                        .is_some_and(|own| {
-                            let left = self.server.conversations[&own.conversation]
-                                .membership
-                                .len()
-                                > 1;
-                            // Of one whose record cannot be read it knows as little as after a restart.
-                            let spoilt = message["clientId"]
-                                .as_str()
-                                .is_some_and(|id| self.machine(device).spoilt.own.contains(id));
-                            let here = own.life == self.devices[device].life;
-                            here && !own.discarded && !left && !spoilt
-                        });
-                    if own {
-                        return Err(format!("{id} is an own echo, and told as a new message"));
-                    }
-                    self.told[device].insert(id);
+                let messages = event.detail["messages"].as_array();
+                for message in messages.ok_or("a \"messages\" event without messages")? {
+                    self.on_told(device, message)?;
                 }
             }
         }
         for (call, result) in applied.results {
             self.settle(device, call, result)?;
         }
+        Ok(())
+    }
+
+    /// A message was told as a new one: once, and none of the client's own (R10).
+    fn on_told(&mut self, device: usize, message: &Value) -> Checked {
+        let id = message["id"].as_str().ok_or("a message without id")?;
+        if self.told[device].contains(id) {
+            return Err(format!("R10: {id} was told twice as a new message"));
+        }
+        let client_id = message["clientId"].as_str();
+        let own = client_id.and_then(|id| self.machine(device).own.get(id));
+        let own = own.is_some_and(|own| {
+            let conversation = &self.server.conversations[&own.conversation];
+            let left = conversation.membership.len() > 1;
+            // Of one whose record cannot be read it knows as little as after a restart.
+            let spoilt = &self.machine(device).spoilt.own;
+            let spoilt = client_id.is_some_and(|id| spoilt.contains(id));
+            let here = own.life == self.devices[device].life;
+            here && !own.discarded && !left && !spoilt
+        });
+        if own {
+            return Err(format!("{id} is an own echo, and told as a new message"));
+        }
+        self.told[device].insert(id.to_owned());
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Event, LONGEST_BACKOFF, LONGEST_RETRY_AFTER, Trouble, World, kind};
 use crate::simulation::check::{self, Checked};
 use crate::simulation::device::{Call, Device, Machine};
-use crate::simulation::facade::{Item, Loading};
+use crate::simulation::facade::{Item, Loading, View};
 use crate::simulation::mode::{Scope, Wide};
 
 impl World {
@@ -122,25 +122,21 @@ impl World {
         let before = self.requests.clone();
         let quiet = 600_000;
         self.pass(quiet)?;
-        for (device, before) in before.iter().enumerate() {
-            for (kind, count) in &self.requests[device] {
+        let interval = if self.mode.long_poll {
+            // What ended early is learned, and kept for as long as nobody comes back to the page.
+            self.least_wait.unwrap_or(5_000).clamp(2_000, 5_000)
+        } else if self.config["notify"] == "socket" {
+            30_000
+        } else {
+            5_000
+        };
+        // One with too many cursors asks in pieces.
+        let pieces = if self.mode.largest < usize::MAX { 8 } else { 1 };
+        let pulls = pieces * quiet / interval * 3 / 2 + 3;
+        for (requests, before) in self.requests.iter().zip(&before) {
+            for (kind, count) in requests {
                 let made = count - before.get(kind).unwrap_or(&0);
-                let interval = if self.mode.long_poll {
-                    // What ended early is learned, and kept for as long as nobody comes back to the page.
-                    self.least_wait.unwrap_or(5_000).clamp(2_000, 5_000)
-                } else if self.config["notify"] == "socket" {
-                    30_000
-                } else {
-                    5_000
-                };
-                // One with too many cursors asks in pieces.
-                let pieces = if self.mode.largest < usize::MAX { 8 } else { 1 };
-                let allowed = if *kind == "pull" {
-                    pieces * quiet / interval * 3 / 2 + 3
-                } else {
-                    0
-                };
-                if made > allowed {
+                if made > if *kind == "pull" { pulls } else { 0 } {
                     return Err(format!(
                         "a storm: {made} requests ({kind}) in {quiet} quiet ms"
                     ));
@@ -534,18 +530,8 @@ impl World {
             for newer in [false, true] {
                 for turn in 0.. {
                     let view = &self.devices[device].facade.timelines[&id];
-                    for (_, message, fresh) in view.messages() {
-                        seen.insert(message.seq, message.version);
-                        match fresh {
-                            true => stale.remove(&message.seq),
-                            false => stale.insert(message.seq),
-                        };
-                    }
-                    let more = if newer {
-                        view.has_newer
-                    } else {
-                        view.has_older
-                    };
+                    note_shown(view, &mut seen, &mut stale);
+                    let more = [view.has_older, view.has_newer][usize::from(newer)];
                     if !more {
                         break;
                     }
@@ -584,5 +570,16 @@ impl World {
             }
         }
         Ok(())
+    }
+}
+
+/// What a list shows, by position, and what of it only as not fresh.
+fn note_shown(view: &View, seen: &mut BTreeMap<u64, u64>, stale: &mut BTreeSet<u64>) {
+    for (_, message, fresh) in view.messages() {
+        seen.insert(message.seq, message.version);
+        match fresh {
+            true => stale.remove(&message.seq),
+            false => stale.insert(message.seq),
+        };
     }
 }

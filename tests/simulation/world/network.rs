@@ -381,11 +381,7 @@ impl World {
         if could_push && !self.server.can_push() {
             // What was pushed before an overflow and comes after it would be taken for new: the
             // server that lets go of deliveries lets go of the connection too.
-            for device in 0..self.devices.len() {
-                if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
-                    self.dies(device, listen);
-                }
-            }
+            self.all_die();
         }
         let who = &self.devices[device].name;
         self.story.tell(self.time, "server", || match &result {
@@ -709,28 +705,7 @@ impl World {
             let bad = self.rng.chance(self.trouble.notices);
             let copies = if bad { self.rng.below(3) } else { 1 };
             for _ in 0..copies {
-                let delay = if bad && self.rng.chance(50) {
-                    self.rng.below(20_000)
-                } else {
-                    self.rng.delay(50)
-                };
-                let spread = if self.rng.chance(80) {
-                    0
-                } else {
-                    self.rng.below(3_000) as u32
-                };
-                self.schedule(
-                    delay,
-                    device,
-                    Event::Notice {
-                        life,
-                        listen,
-                        notice: Notice::Notify {
-                            spread,
-                            conversations: conversations.clone(),
-                        },
-                    },
-                );
+                self.notify(device, life, listen, conversations.clone(), bad);
             }
         }
         // What pulls have waited for has come. One that was let go hears nothing.
@@ -793,6 +768,52 @@ impl World {
         self.deliver(device, listen, frames);
     }
 
+    /// A notification is on its way.
+    fn notify(
+        &mut self,
+        device: usize,
+        life: u32,
+        listen: u64,
+        conversations: Vec<String>,
+        bad: bool,
+    ) {
+        let delay = self.on_its_way(bad);
+        let spread = match self.rng.chance(80) {
+            true => 0,
+            false => self.rng.below(3_000) as u32,
+        };
+        let notice = Notice::Notify {
+            spread,
+            conversations,
+        };
+        self.schedule(
+            delay,
+            device,
+            Event::Notice {
+                life,
+                listen,
+                notice,
+            },
+        );
+    }
+
+    /// ms that a frame is on its way. `bad`: it may be late.
+    fn on_its_way(&mut self, bad: bool) -> u64 {
+        match bad && self.rng.chance(50) {
+            true => self.rng.below(20_000),
+            false => self.rng.delay(50),
+        }
+    }
+
+    /// The connections of all devices are dead.
+    fn all_die(&mut self) {
+        for device in 0..self.devices.len() {
+            if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
+                self.dies(device, listen);
+            }
+        }
+    }
+
     fn deliver(&mut self, device: usize, listen: u64, frames: Vec<String>) {
         let life = self.devices[device].life;
         let ordered = self.mode.scope == Scope::Mailbox;
@@ -806,12 +827,7 @@ impl World {
                 copies = 1;
             }
             for _ in 0..copies {
-                let delay = if bad && self.rng.chance(50) {
-                    self.rng.below(20_000)
-                } else {
-                    self.rng.delay(50)
-                };
-                let mut at = self.time + delay;
+                let mut at = self.time + self.on_its_way(bad);
                 if let (true, Some(channel)) = (ordered, &mut self.devices[device].channel) {
                     at = at.max(channel.busy_until);
                     channel.busy_until = at;
