@@ -26,6 +26,8 @@ export class Place {
   #noted = { key: "", offset: 0 };
   /** The reader is at the newest end: it is followed. */
   atEnd = true;
+  /** Where the list was scrolled to when it was last looked at (px): what it was moved by since then is the reader's. */
+  #seen = 0;
 
   /**
    * @param {HTMLElement} scroller
@@ -51,6 +53,7 @@ export class Place {
   before({ anchor }, keys) {
     const replaced = anchor.count !== this.#anchorCount;
     this.#anchorCount = anchor.count;
+    this.#heed();
     return { replaced, held: this.atEnd && !replaced ? null : this.#hold(keys) };
   }
 
@@ -90,22 +93,36 @@ export class Place {
   /** It holds the view in place from here on. @param {Row} row */
   note(row) {
     this.#noted = { key: row.key, offset: this.#rows.offset(row) };
+    this.#seen = this.#scroller.scrollTop;
   }
 
   /** Only the layout has changed. */
   resized() {
+    const byReader = this.#heed();
     const row = this.#rows.get(this.#noted.key);
     if (this.atEnd) this.toEnd();
-    else if (row) this.#scrollBy(this.#rows.offset(row) - this.#noted.offset);
+    else if (row) this.#scrollBy(this.#rows.offset(row) - this.#noted.offset + byReader);
+  }
+
+  /**
+   * The reader may have scrolled, and the browser has not said so yet: that is not undone.
+   * @returns {number} by how many px
+   */
+  #heed() {
+    const moved = this.#scroller.scrollTop - this.#seen;
+    if (moved < 0 && this.#toNewest >= NEAR_END) this.atEnd = false;
+    return moved;
   }
 
   /** @param {boolean} hasNewer the list does not reach to the newest end */
   scrolled(hasNewer) {
     this.atEnd = this.#toNewest < NEAR_END && !hasNewer;
+    this.#seen = this.#scroller.scrollTop;
   }
 
   toEnd() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#seen = this.#scroller.scrollTop;
   }
 
   /** Brings it on screen, where it is not. @param {Row} row */
@@ -135,5 +152,6 @@ export class Place {
   /** @param {number} distance px */
   #scrollBy(distance) {
     if (Math.abs(distance) >= 0.5) this.#scroller.scrollTop += distance;
+    this.#seen = this.#scroller.scrollTop;
   }
 }
