@@ -42,11 +42,6 @@ impl Disk {
         Some((messages / 10).max(LEAST))
     }
 
-    /// Whether something was evicted for the job that is to be committed.
-    pub fn is_made(&self) -> bool {
-        self.evictions > 0
-    }
-
     /// The job fails. What was evicted for it made no room: another eviction would cost more than it
     /// brings, and waits, longer each time.
     pub fn give_up(&mut self, now: u64, limits: &Limits) {

@@ -227,6 +227,9 @@ enum First {
 pub(super) struct JobQueue {
     jobs: VecDeque<Job>,
     first: First,
+    /// Which of them an eviction before it makes room for. It may be let go of meanwhile, and own
+    /// messages may go before it.
+    needy: Option<usize>,
 }
 
 impl JobQueue {
@@ -251,7 +254,9 @@ impl JobQueue {
         let urgent = self.jobs.iter().take_while(urgent).count();
         let last = self.jobs.iter().rposition(Job::is_own);
         let at = last.map_or(0, |at| at + 1).max(urgent).max(begun);
-        self.jobs.insert(at.min(self.jobs.len()), Job::Own(own));
+        let at = at.min(self.jobs.len());
+        self.jobs.insert(at, Job::Own(own));
+        self.needy = self.needy.map(|needy| needy + usize::from(at <= needy));
     }
 
     /// Before all others.
@@ -261,6 +266,19 @@ impl JobQueue {
             "nothing goes before a commit under way"
         );
         self.jobs.push_front(job);
+        self.needy = self.needy.map(|needy| needy + 1);
+    }
+
+    /// An eviction goes before the first, which found no room.
+    pub fn make_room(&mut self, count: u64) {
+        self.needy = Some(0);
+        self.push_first(Job::Evict { count });
+    }
+
+    /// Takes out the one that room was made for, if it is still there.
+    pub fn take_needy(&mut self) -> Option<Job> {
+        debug_assert!(matches!(self.first, First::Queued), "it is tried no more");
+        self.jobs.remove(self.needy.take()?)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -286,6 +304,7 @@ impl JobQueue {
     pub fn pop(&mut self) -> Option<Job> {
         debug_assert!(!self.is_committing(), "a commit under way is not let go");
         self.first = First::Queued;
+        self.needy = self.needy.and_then(|needy| needy.checked_sub(1));
         self.jobs.pop_front()
     }
 
@@ -347,22 +366,35 @@ impl JobQueue {
     /// Lets go of those of which this is false, but not of one that is being committed.
     pub fn retain(&mut self, keep: impl Fn(&Job) -> bool) {
         let mut committing = self.is_committing();
-        self.jobs
-            .retain(|job| std::mem::take(&mut committing) || keep(job));
+        self.sift(|job| std::mem::take(&mut committing) || keep(job));
     }
 
     /// Takes out those of which this is true. None may be under way.
     pub fn take(&mut self, which: impl Fn(&Job) -> bool) -> VecDeque<Job> {
         debug_assert!(!self.is_committing(), "a commit under way is not let go");
-        let (taken, rest) = std::mem::take(&mut self.jobs).into_iter().partition(which);
-        self.jobs = rest;
-        taken
+        self.sift(|job| !which(job))
     }
 
     /// The one that this call waits for.
     pub fn take_call(&mut self, call: Call) -> Option<Job> {
-        let at = self.jobs.iter().position(|job| job.call() == Some(call))?;
-        self.jobs.remove(at)
+        self.sift(|job| job.call() != Some(call)).pop_front()
+    }
+
+    /// Takes out those of which this is false.
+    fn sift(&mut self, mut keep: impl FnMut(&Job) -> bool) -> VecDeque<Job> {
+        let needy = self.needy.take();
+        let mut taken = VecDeque::new();
+        for (at, job) in std::mem::take(&mut self.jobs).into_iter().enumerate() {
+            if !keep(&job) {
+                taken.push_back(job);
+                continue;
+            }
+            if needy == Some(at) {
+                self.needy = Some(self.jobs.len());
+            }
+            self.jobs.push_back(job);
+        }
+        taken
     }
 
     // ------------------------------------------------------------ what was pushed
@@ -436,6 +468,36 @@ mod tests {
         jobs.push_first(Job::Evict { count: 1 });
         jobs.push_own(attempt("3"));
         assert_eq!(shown(&jobs), "e123gg");
+    }
+
+    #[test]
+    fn what_room_was_made_for_is_found_again_or_gone() {
+        let mut jobs = JobQueue::default();
+        jobs.push(gone());
+        jobs.push(Job::Doubt {
+            conversation: "c".into(),
+        });
+        jobs.make_room(1);
+        jobs.push_own(attempt("1"));
+        assert_eq!(shown(&jobs), "e1g?");
+        jobs.pop();
+        jobs.retain(|job| !job.is_own());
+        assert!(matches!(jobs.take_needy(), Some(Job::Gone { .. })));
+        assert_eq!(
+            (shown(&jobs).as_str(), jobs.take_needy().is_none()),
+            ("?", true)
+        );
+        jobs.make_room(1);
+        jobs.retain(|job| matches!(job, Job::Evict { .. }));
+        assert!(jobs.take_needy().is_none());
+        // One that is tried again needs none any more.
+        jobs.push(gone());
+        jobs.pop();
+        jobs.make_room(1);
+        jobs.pop();
+        jobs.pop();
+        jobs.push(gone());
+        assert!(jobs.take_needy().is_none());
     }
 
     #[test]

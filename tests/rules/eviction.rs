@@ -1,10 +1,11 @@
 //! R13: eviction.
 
+use pullcord::core::net::Notice;
 use pullcord::core::storage::StoreError;
 use serde_json::json;
 
 use super::harness::{Harness, after};
-use super::support::opened;
+use super::support::{is_pull, opened, opened_with};
 
 #[test]
 fn what_is_evicted_is_fetched_again_and_never_claimed() {
@@ -48,6 +49,40 @@ fn a_full_disk_makes_room_and_tries_again_or_says_quota() {
     b.wait(600_000);
     b.answer_pull(json!({"events": [after(9, 10)], "cursor": "2", "hasMore": false}));
     assert_eq!(b.shown(), "7 8 9 10");
+}
+
+/// A batch has found the disk full, and the eviction for it is being committed.
+fn room_is_being_made() -> Harness {
+    let mut b = opened_with(json!({"notify": "socket"}));
+    b.command(json!({"op": "close-timeline", "timeline": 1}));
+    b.notice(Notice::Ready);
+    b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
+    b.store_is_slow = true;
+    b.pushed(json!({"prev": "1", "cursor": "2", "events": [after(9, 10)]}));
+    b.fail_commit(StoreError::Quota);
+    b
+}
+
+#[test]
+fn what_is_sent_while_room_is_made_does_not_fail_with_what_needed_the_room() {
+    let mut b = room_is_being_made();
+    let call = b.send("a");
+    b.fail_commit(StoreError::Quota);
+    assert_eq!(b.result(call), None, "it has not been tried");
+    assert!(b.finish_commit());
+    assert!(matches!(b.result(call), Some(Ok(_))));
+    assert!(b.is_asked(is_pull), "what was pushed comes again");
+}
+
+#[test]
+fn what_needed_room_may_be_let_go_of_while_room_is_made() {
+    let mut b = room_is_being_made();
+    b.pushed(json!({"prev": "5", "cursor": "6", "events": []}));
+    assert!(b.is_asked(is_pull), "what was pushed does not follow");
+    b.fail_commit(StoreError::Quota);
+    b.store_is_slow = false;
+    b.answer_pull(json!({"events": [after(9, 10)], "cursor": "6", "hasMore": false}));
+    assert_eq!(b.cursor(), json!("6"));
 }
 
 #[test]

@@ -283,7 +283,7 @@ impl Engine {
             }
             Err(error @ StoreError::Quota) => {
                 match self.disk.make(now, self.db.messages(), &limits) {
-                    Some(count) => self.jobs.push_first(Job::Evict { count }),
+                    Some(count) => self.jobs.make_room(count),
                     None => self.fail_first(error),
                 }
             }
@@ -301,23 +301,19 @@ impl Engine {
         self.disk.give_up(self.now.mono, &self.config.limits);
         match self.jobs.pop() {
             Some(job) => self.job_failed(job, &error.shown()),
-            None => debug_assert!(
-                false,
-                "what is committed, or made room for, is the first job's"
-            ),
+            None => debug_assert!(false, "what is committed is the first job's"),
         }
         self.on_store_error(error);
     }
 
-    /// Nothing is left to evict: the job that needed the room fails. Not where it was let go of meanwhile,
-    /// by a client that ends.
+    /// Nothing is left to evict: the job that needed the room fails, if it was not let go of meanwhile.
+    /// Another one that is first now has not been tried yet.
     pub(super) fn on_eviction_failed(&mut self) {
-        if !self.disk.is_made() {
-            return;
-        }
-        match self.jobs.first() {
-            Some(Job::End { .. }) => self.disk.forget(),
-            _ => self.fail_first(StoreError::Quota),
+        self.disk.give_up(self.now.mono, &self.config.limits);
+        if let Some(job) = self.jobs.take_needy() {
+            let error = StoreError::Quota;
+            self.job_failed(job, &error.shown());
+            self.on_store_error(error);
         }
     }
 
