@@ -196,7 +196,7 @@ pub struct Local {
     pub faults: u32,
     /// since the first of those the server has taken another message of this account
     pub overtaken: bool,
-    /// "sent" without message, and the sync may have passed it: the server is asked once more
+    /// the sync may have passed it since it was first tried: see [`Local::is_lost`]
     pub lost: bool,
     /// the newest position known when it was written
     pub after: Option<u64>,
@@ -214,7 +214,19 @@ impl Local {
 
     /// Whether it is to be sent; a lost one, to hear once more what the server said of it.
     pub fn waits(&self) -> bool {
-        self.state == LocalState::Queued || self.lost
+        self.state == LocalState::Queued || self.is_lost()
+    }
+
+    /// The server has it, what it said of it could not be read, and the sync may have passed it: the
+    /// server is asked once more.
+    pub fn is_lost(&self) -> bool {
+        self.state == LocalState::Sent && self.lost
+    }
+
+    /// The server may have it, and nothing is known of what it made of it: an overflow may pass it.
+    pub fn may_be_passed(&self) -> bool {
+        let is_there = self.state == LocalState::Sent || self.attempts > 0;
+        is_there && self.message.is_none()
     }
 
     /// Whether this is its name.

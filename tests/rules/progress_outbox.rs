@@ -430,6 +430,40 @@ fn what_the_sync_has_passed_and_the_server_says_no_more_of_is_left_to_history() 
 }
 
 #[test]
+fn what_the_sync_has_passed_and_the_server_says_what_cannot_be_read_of_is_left_to_history() {
+    let mut b = opened();
+    b.send("a");
+    b.reply(is_send, json!({"message": {"id": 7}}));
+    b.overflow(json!(["c"]), json!([state(0, 10), new(10)]), "2");
+    for _ in 0..5 {
+        b.wait(60_000);
+        assert!(b.shown().contains("(a sent)"), "{}", b.shown());
+        b.reply(is_send, json!({"message": {"id": 7}}));
+    }
+    assert!(!b.shown().contains('('), "{}", b.shown());
+    b.wait(60_000);
+    assert!(!b.is_asked(is_send));
+}
+
+#[test]
+fn what_the_sync_has_passed_between_two_tries_is_asked_for_once_more() {
+    let mut b = opened();
+    b.send("a");
+    // The server has it at 10, and the answer is lost; the overflow passes it.
+    b.fail(network(), is_send);
+    b.overflow(json!(["c"]), json!([state(0, 11), new(11)]), "2");
+    b.wait(60_000);
+    b.reply(is_send, json!({"message": {"id": 7}}));
+    b.wait(60_000);
+    assert!(b.shown().contains("(a sent)"), "{}", b.shown());
+    b.accept(10);
+    b.wait(60_000);
+    assert!(!b.is_asked(is_send), "it has said what it is");
+    b.answer_page(&[9], true, true);
+    assert!(b.shown().contains("9"), "{}", b.shown());
+}
+
+#[test]
 fn a_web_page_for_an_answer_is_no_answer() {
     let mut b = opened();
     b.send("a");

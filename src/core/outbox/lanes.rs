@@ -316,7 +316,7 @@ fn first<'a>(cx: &Cx<'a>, conversation: &str, other: bool) -> Option<&'a Rc<Loca
     }
     let first = queued.next();
     let other = other.then(|| queued.min_by_key(|l| l.faults)).flatten();
-    let lost = || cx.db.own(conversation).find(|l| l.lost);
+    let lost = || cx.db.own(conversation).find(|l| l.is_lost());
     other.or(first).or_else(lost)
 }
 

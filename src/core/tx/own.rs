@@ -101,9 +101,8 @@ impl Tx<'_> {
         self.commit.left.extend(left.iter().cloned());
         self.commit.next_order = Some(next_order);
         for local in locals {
-            let unread = local.state == LocalState::Sent && local.message.is_none();
             self.put_local(Local {
-                lost: local.lost || unread,
+                lost: local.lost || local.may_be_passed(),
                 ..Local::clone(local)
             });
         }
@@ -123,13 +122,16 @@ impl Tx<'_> {
             self.overtake(&local);
         }
         let Some(m) = m else {
-            // What the server said of it cannot be read: the sync brings it.
-            self.put_local(Local {
-                state: LocalState::Sent,
-                lost: false,
-                error: None,
-                ..Local::clone(&local)
-            });
+            // What the server said of it cannot be read: the sync brings it, if it has not passed it.
+            match local.is_lost() {
+                true => self.unheard(&local, 1),
+                false => self.put_local(Local {
+                    state: LocalState::Sent,
+                    faults: 0,
+                    error: None,
+                    ..Local::clone(&local)
+                }),
+            }
             return Ok(());
         };
         if Fault::LocalGoesWhenSent.on() {
@@ -166,7 +168,7 @@ impl Tx<'_> {
     pub fn attempt(&mut self, name: &Name) -> Result<()> {
         let local = self.local(name).filter(|l| l.waits());
         let local = local.ok_or(Stop::Void)?;
-        if local.lost {
+        if local.is_lost() {
             return Ok(());
         }
         self.put_local(Local {
@@ -185,15 +187,15 @@ impl Tx<'_> {
                 ..Local::clone(&local)
             }),
             // The server has it; more is not to be heard of it: history has it, if anything does.
-            Some(local) if local.lost => self.drop_sent_local(&local),
+            Some(local) if local.is_lost() => self.drop_sent_local(&local),
             _ => {}
         }
     }
 
-    /// The sync may have passed own messages of this conversation (`None`: of any) of which the server
-    /// said what could not be read: an overflow, or a trim.
+    /// The sync may have passed own messages of this conversation (`None`: of any) that the server has
+    /// taken and said nothing of that could be read, or may have taken: an overflow, or a trim.
     pub(in crate::core) fn lose_sight(&mut self, conversation: Option<&str>) {
-        let unread = |l: &&Rc<Local>| l.state == LocalState::Sent && l.message.is_none() && !l.lost;
+        let unread = |l: &&Rc<Local>| l.may_be_passed() && !l.lost;
         let here = |l: &&Rc<Local>| conversation.is_none_or(|id| *l.conversation == *id);
         if !self.db.outbox().values().any(|l| unread(&l)) {
             return;
@@ -217,14 +219,8 @@ impl Tx<'_> {
         let faults = local.faults.saturating_add(u32::from(fault));
         let given_up = fault && faults >= self.limits.send_faults && local.overtaken;
         let silent = error.code == ErrorCode::Timeout && error.status.is_none();
-        if local.lost {
-            return match faults < self.limits.send_faults {
-                true => self.put_local(Local {
-                    faults,
-                    ..Local::clone(&local)
-                }),
-                false => self.drop_sent_local(&local),
-            };
+        if local.is_lost() {
+            return self.unheard(&local, u32::from(fault));
         }
         self.put_local(Local {
             state: match given_up {
@@ -236,6 +232,18 @@ impl Tx<'_> {
             error: Some(error.clone()),
             ..Local::clone(&local)
         });
+    }
+
+    /// The server did not say what became of a lost one; often enough: it is left to history.
+    fn unheard(&mut self, local: &Local, more: u32) {
+        let faults = local.faults.saturating_add(more);
+        match faults < self.limits.send_faults {
+            true => self.put_local(Local {
+                faults,
+                ..Local::clone(local)
+            }),
+            false => self.drop_sent_local(local),
+        }
     }
 
     /// The server has taken `taken`. Whatever it failed over before is then at fault itself: it is marked as
