@@ -229,6 +229,23 @@ const FOUND_WIDE: &[(u64, &str)] = &[
         9_200_002_004,
         "what was shown as not fresh, and is gone from the server",
     ),
+    (
+        21_000_002_568,
+        "a slow line, on which other conversations waited for their bytes while one failed",
+    ),
+    (
+        21_000_026_216,
+        "what room was made for, let go of while it was made",
+    ),
+    (21_000_040_435, "the same"),
+    (
+        21_000_029_423,
+        "an own message of which the server said once more what could not be read",
+    ),
+    (
+        21_000_031_766,
+        "discarded by a page that was gone before it was told so, and by another one in vain",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

@@ -45,6 +45,8 @@ pub struct Own {
     pub discarded: bool,
     /// `discard` rejected, and may have been done all the same
     pub gone_perhaps: bool,
+    /// calls of `discard` that were not answered: one of a page that is gone may have been done
+    pub discards: usize,
     /// the user has tried it again: it does not keep its place in the order any more
     pub retried: bool,
     /// the client's life in which it was written; no two clients have the same

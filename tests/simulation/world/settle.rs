@@ -174,30 +174,18 @@ impl World {
         client_id: &str,
         result: Result<Value, Failure>,
     ) -> Checked {
-        let home = self.devices[device].machine;
+        if matches!(result, Ok(Value::Bool(true))) {
+            self.is_not_being_sent(device, client_id)?;
+        }
+        let Some(own) = self.machine_mut(device).own.get_mut(client_id) else {
+            return Ok(());
+        };
+        own.discards -= 1;
         match result {
-            Ok(Value::Bool(true)) => {
-                self.is_not_being_sent(device, client_id)?;
-                if let Some(own) = self.machines[home].own.get_mut(client_id) {
-                    own.gone = true;
-                }
-            }
+            Ok(Value::Bool(true)) => own.gone = true,
             // It may have been done all the same.
-            Err(error) if error.uncertain => {
-                if let Some(own) = self.machines[home].own.get_mut(client_id) {
-                    own.gone_perhaps = true;
-                }
-            }
-            _ => {
-                // Another call for it, of any client of the machine, is still to come.
-                let together = self.devices.iter().filter(|other| other.machine == home);
-                let again = together
-                    .flat_map(|other| other.calls.values())
-                    .any(|c| matches!(c, Call::Discard { client_id: id } if id == client_id));
-                if let Some(own) = self.machines[home].own.get_mut(client_id) {
-                    own.discarded = own.gone || own.gone_perhaps || again;
-                }
-            }
+            Err(error) if error.uncertain => own.gone_perhaps = true,
+            _ => own.discarded = own.gone || own.gone_perhaps || own.discards > 0,
         }
         Ok(())
     }

@@ -219,6 +219,7 @@ impl World {
             accepted: None,
             discarded: false,
             gone_perhaps: false,
+            discards: 0,
             retried: false,
             gone: false,
             tried: 0,
@@ -255,6 +256,7 @@ impl World {
     fn discard(&mut self, device: usize, client_id: &str) -> Checked {
         if let Some(own) = self.machine_mut(device).own.get_mut(client_id) {
             own.discarded = true;
+            own.discards += 1;
         }
         let call = self.devices[device].new_call(Call::Discard {
             client_id: client_id.to_owned(),
