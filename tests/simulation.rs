@@ -246,6 +246,14 @@ const FOUND_WIDE: &[(u64, &str)] = &[
         21_000_031_766,
         "discarded by a page that was gone before it was told so, and by another one in vain",
     ),
+    (
+        21_000_047_330,
+        "an own message that was tried more often than could be stored, and let another go before it",
+    ),
+    (
+        21_000_048_785,
+        "a list of what was left, which a client asked for that did not know that another has the account",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

@@ -56,7 +56,9 @@ pub fn in_order(
         let before = own.is_some_and(|own| {
             machine.before(own, sent) && !machine.before(sent, own) && !own.retried
         });
-        let doubtful = local.attempts >= faults.into();
+        // A try whose count could not be stored left all the same.
+        let tried = own.map_or(0, |own| own.tried).max(local.attempts);
+        let doubtful = tried >= faults.into();
         before && local.conversation == conversation && local.state != "failed" && !doubtful
     });
     must!(
