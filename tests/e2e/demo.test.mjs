@@ -156,7 +156,7 @@ describe("demo", () => {
           scroller.style.maxHeight = height;
           await frame();
           await frame();
-          moved.push(Math.round(row.getBoundingClientRect().top - before));
+          moved.push(Math.abs(Math.round(row.getBoundingClientRect().top - before)));
         }
       }
       return moved;
