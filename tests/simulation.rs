@@ -254,6 +254,11 @@ const FOUND_WIDE: &[(u64, &str)] = &[
         21_000_048_785,
         "a list of what was left, which a client asked for that did not know that another has the account",
     ),
+    (21_000_058_289, "the same"),
+    (
+        21_000_051_480,
+        "an own message on screen that was tried again, and took along what counted as seen",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

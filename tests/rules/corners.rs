@@ -24,6 +24,29 @@ fn an_own_message_on_screen_is_seen_when_the_sync_has_brought_it() {
 }
 
 #[test]
+fn an_own_message_that_is_tried_again_does_not_take_along_where_somebody_looks() {
+    // On screen are the list's end and more of it; then two more come, which are not.
+    for (first, last) in [(0, 3), (3, 3)] {
+        let mut b = opened();
+        b.send("a");
+        b.fail(Error::from_status(422, "too rude", None), is_send);
+        let keys = b.keys();
+        b.command(
+            json!({"op": "visible", "timeline": 1, "first": keys[first], "last": keys[last]}),
+        );
+        b.sync(json!([after(9, 10), after(10, 11)]), "2");
+        assert_eq!(b.shown(), "7 8 9 (a failed) 10 11");
+        assert_eq!(b.view()["unseen"], json!(2));
+        b.call(json!({"op": "retry", "clientId": "a"}));
+        assert_eq!(b.shown(), "7 8 9 10 11 (a sending)");
+        assert_eq!(b.view()["unseen"], json!(2));
+        // Whoever shows the list as it was says so with what has moved.
+        b.command(json!({"op": "visible", "timeline": 1, "first": "c:a", "last": keys[2]}));
+        assert_eq!(b.view()["unseen"], json!(2));
+    }
+}
+
+#[test]
 fn a_removed_list_says_what_became_of_an_unsent_message() {
     let mut b = opened();
     b.send("a");

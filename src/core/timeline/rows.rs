@@ -90,13 +90,16 @@ impl Rows {
 
     /// These are said to be on screen. Answers whether they are known.
     pub fn set_on_screen(&mut self, first: &str, last: &str) -> bool {
-        // One that has just gone is where the other is.
-        let known = |key: &str| self.list.iter().any(|row| row.key() == key);
-        let (first, last) = match (known(first), known(last)) {
-            (true, true) => (first, last),
-            (true, false) => (first, first),
-            (false, true) => (last, last),
-            (false, false) => return false,
+        // One that has just gone is where the other is, and so is an own one that has just moved past it.
+        let at = |key: &str| self.list.iter().position(|row| row.key() == key);
+        let own = |at: usize| matches!(self.list[at], Row::Local { .. });
+        let (first, last) = match (at(first), at(last)) {
+            (Some(above), Some(below)) if above > below && own(above) => (last, last),
+            (Some(above), Some(below)) if above > below && own(below) => (first, first),
+            (Some(_), Some(_)) => (first, last),
+            (Some(_), None) => (first, first),
+            (None, Some(_)) => (last, last),
+            (None, None) => return false,
         };
         self.on_screen = Some((first.to_owned(), last.to_owned()));
         true
@@ -117,9 +120,53 @@ impl Rows {
     /// What is to be shown from now on. `fixed`: the topmost position on screen, which keeps its number when
     /// items come and go elsewhere.
     pub fn replace(&mut self, list: Vec<Row>, fixed: Option<u64>) {
+        self.on_screen = self.on_screen_in(&list);
         self.first_index = self.index_of_first(&list, fixed);
         self.numbered = self.windows;
         self.list = Rc::new(list);
+    }
+
+    /// What is on screen of the list that takes this one's place. An own message that moves down past others
+    /// (one that had failed is tried again, or was delivered after all) does not take along where somebody
+    /// looks: what it passes was not seen by that.
+    fn on_screen_in(&mut self, list: &[Row]) -> Option<(String, String)> {
+        let (first, last) = self.on_screen.take()?;
+        let stays = |key: &str| !self.moves_down(key, list);
+        if stays(&first) && stays(&last) {
+            return Some((first, last));
+        }
+        let at = |key: &str| self.list.iter().position(|row| row.key() == key);
+        let (Some(above), Some(below)) = (at(&first), at(&last)) else {
+            return Some((first, last));
+        };
+        let key = |row: &Row| row.key().to_owned();
+        let left = |row: &&Row| stays(row.key());
+        let mut inside = self.list.get(above..=below).unwrap_or_default().iter();
+        // Nothing of it is left: what stood before it is about where it was.
+        let before = || self.list[..above].iter().rev().find(left).map(key);
+        match inside.find(left) {
+            Some(top) => {
+                let bottom = inside.rev().find(left).unwrap_or(top);
+                Some((key(top), key(bottom)))
+            }
+            None => before().map(|key| (key.clone(), key)),
+        }
+    }
+
+    /// Whether this own message stands below another message in this list that it stood above.
+    fn moves_down(&self, key: &str, list: &[Row]) -> bool {
+        let is_it = |row: &Row| row.key() == key;
+        let Some(was) = self.list.iter().position(is_it) else {
+            return false;
+        };
+        if !matches!(self.list[was], Row::Local { .. }) {
+            return false;
+        }
+        let Some(next) = self.list[was..].iter().find_map(Row::seq) else {
+            return false;
+        };
+        let mut passed = list.iter().take_while(|row| !is_it(row));
+        list.iter().any(is_it) && passed.any(|row| row.seq() >= Some(next))
     }
 
     /// The anchor's item is known now.
