@@ -69,6 +69,11 @@ export class Calls {
     });
   }
 
+  /** Another engine has taken the place of the one that was asked: each is asked again, under its name. */
+  again() {
+    for (const [call, { command }] of this.#waiting) this.#post({ ...command, call });
+  }
+
   /** The engine has answered. @param {import("./wire.js").Result} result */
   settle({ call, ok, error }) {
     const waiting = this.#waiting.get(call);

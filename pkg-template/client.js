@@ -1,10 +1,10 @@
 // createClient and wipe, and the object that the app holds.
 
 import { aborted, invalid, quiet, revive } from "./errors.js";
-import { Claim } from "./lock.js";
+import { Claim } from "./claim/claim.js";
 import { abortSignal, clientConfig, logFunction, name, optionsOf, timelineConfig } from "./options.js";
 import { seqText } from "./seq.js";
-import { LocalEngine } from "./engine/local.js";
+import { Engine } from "./engine/engine.js";
 import { EVENTS } from "./events.js";
 import { Session } from "./session.js";
 import { Timeline } from "./timeline.js";
@@ -109,7 +109,7 @@ function answer(run) {
 
 /** @param {string} account */
 async function wipeAccount(account) {
-  const claim = new Claim(account, { held: () => {}, asked: () => claim.release() });
+  const claim = new Claim(account, {}, { held: () => {}, asked: () => claim.release() });
   try {
     await claim.evict();
     await deleteDatabase(account);
@@ -131,9 +131,9 @@ export function pullcord(instantiate) {
   /** @param {import("./index.js").ClientOptions<any>} options */
   async function open(options) {
     const config = clientConfig(options);
-    const { signal, transport } = options;
+    const { signal } = options;
     if (signal?.aborted) throw aborted(signal);
-    const engine = new LocalEngine(runtime, transport, options);
+    const engine = new Engine(runtime, options);
     const session = new Session(config, engine, logFunction(options));
     const cancel = () => session.abandon(aborted(signal));
     signal?.addEventListener("abort", cancel);

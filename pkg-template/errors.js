@@ -109,6 +109,7 @@ function statusOf(status) {
  * An error on its way over the boundary. What the app throws without naming a code counts as "network":
  * a backend that could not be reached is what it nearly always is, and trying again loses nothing.
  * @param {unknown} error
+ * @returns {import("./wire.js").WireError}
  */
 export function toWire(error) {
   if (!isPullcordError(error)) return { code: "network", message: textOf(error) };

@@ -46,6 +46,12 @@ export class Events {
     if (COSTLY.includes(event)) this.#listening(COSTLY.filter((one) => this.#listeners.get(one)?.size));
   }
 
+  /** Another engine has to know what is listened to. */
+  again() {
+    const listened = COSTLY.find((event) => this.#listeners.get(event)?.size);
+    if (listened) this.#tellListening(listened);
+  }
+
   /** Something has happened. @param {import("./wire.js").WireEvent} event */
   happened({ type, detail }) {
     const shown = type === "error" ? revive(detail) : detail;

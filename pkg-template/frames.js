@@ -1,11 +1,20 @@
 // What the engine's frames say of the whole account, as the stores that the app subscribes to.
 
-import { ConversationStores, Source, applyPatch, kept, keptError, reviveItem } from "./stores.js";
+import { ConversationStores, Source, applyPatch, kept, keptError, renewed, reviveItem } from "./stores.js";
 
 /** @typedef {import("./index.js").PullcordError} PullcordError */
 /** @typedef {import("./index.js").ClientStatus} ClientStatus */
 
+/** @typedef {import("./index.js").Conversation<any>} Conversation */
+/** @typedef {import("./index.js").LocalItem<any>} LocalItem */
+
 export class Shown {
+  /**
+   * What an engine that began anew has said so far: shown with its first status.
+   * @type {{ conversations: readonly Conversation[], outbox: readonly LocalItem[] } | null}
+   */
+  #fresh = null;
+
   /** @param {import("./stores.js").Notifier} notifier */
   constructor(notifier) {
     /** Null until the engine has said how it is. @type {Source<ClientStatus | null>} */
@@ -24,12 +33,28 @@ export class Shown {
    */
   apply({ status, conversations, outbox }) {
     const stopped = status && this.#applyStatus(status);
+    const fresh = this.#fresh;
+    if (fresh) {
+      fresh.conversations = applyPatch(fresh.conversations, conversations ?? []);
+      fresh.outbox = applyPatch(fresh.outbox, outbox ?? [], reviveItem);
+      if (!status) return stopped;
+      this.#fresh = null;
+      this.conversations.set(renewed(this.conversations.value, fresh.conversations, ({ id }) => id));
+      this.conversationStores.changed();
+      this.outbox.set(renewed(this.outbox.value, fresh.outbox, ({ key }) => key));
+      return stopped;
+    }
     if (conversations?.length) {
       this.conversations.set(applyPatch(this.conversations.value, conversations));
       this.conversationStores.changed();
     }
     if (outbox?.length) this.outbox.set(applyPatch(this.outbox.value, outbox, reviveItem));
     return stopped;
+  }
+
+  /** Another engine shows everything again, from nothing on: what is shown stays until then. */
+  anew() {
+    this.#fresh = { conversations: [], outbox: [] };
   }
 
   /** @param {import("./wire.js").WireStatus} status */

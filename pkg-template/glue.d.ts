@@ -8,27 +8,57 @@ export interface Host {
   command(command: Command): WireError | undefined;
   /** The error of one that is wrong; it is done later, or not at all. */
   check(command: Command): WireError | undefined;
-  /** Its client has got the account's lock. */
+  /** Another client's engine has said this with `tell`. It may be of any version, old, doubled or late. */
+  heard(bytes: Uint8Array): void;
+  /**
+   * Its client is to write from here on: it commits a fence, reads the database, and says `promoted`. Told to one that
+   * is promoted already it makes its fence the latest once more.
+   */
   promote(): void;
-  /** Its client does not have the lock any more: it goes on showing. */
+  /** Its client does not write any more: it follows. To one that follows this says nothing. */
   demote(): void;
+  /**
+   * Finishes the commit that is running, writes nothing more, and stands back, as after `demote`; resolves then. It
+   * never rejects; who waits gives it 5 s.
+   */
+  rest_after_commit(): Promise<void>;
   sleep(): void;
   wake(): void;
   free(): void;
 }
 
-/** What the engine calls; beside these the methods of `bridge`, or `token`. */
+/** What the engine calls; beside these the methods of `bridge`, or `token`. All may come before `open` resolves. */
 export interface Hooks {
   frame(frame: string): void;
   log(level: LogLevel, message: string, detail?: string): void;
   stopped(wiped: boolean, error?: string): void;
   panicked(message: string): void;
+  /** To the engines of all other clients of the account that share with this one, and are awake. */
+  tell(bytes: Uint8Array): void;
+  /** Another client has written since: this one has stood back. */
   fenced(): void;
+  /**
+   * This engine follows, is looked at, and has asked the writer for something that was not begun within 2 s. Also where
+   * there is no writer. Called again as long as that is so: the claim bounds what it does about it.
+   */
+  stuck(): void;
+  /**
+   * The fence is committed and the database is read. Once for each `promote`, and for `promoted` in the config, also
+   * where that is before `open` resolves.
+   */
+  promoted(): void;
+  /**
+   * The server has refused a fresh token, or the provider has: the status is "needs-auth", and stays so unless the work
+   * goes to another client. Called each time that it becomes so.
+   */
+  refused(): void;
 }
 
 export interface Glue {
   /** Instantiates the module; nothing else of it may be called before. */
   (options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+  /** The number of the stored format: clients of another one do not share. */
+  schema(): number;
   Host: { open(config: ClientConfig, hooks: Hooks): Promise<Host> };
 }
 

@@ -178,10 +178,25 @@ export interface ClientOptions<B = unknown> {
     | WebAssembly.Module
     | PromiseLike<Response | BufferSource | WebAssembly.Module>;
   /**
-   * Another tab, or an earlier client of this page, has this account: wait ("waiting", default), or close that one and
-   * go on. Without Web Locks (insecure pages) the last opened one writes.
+   * Another client of this account is open, in this page, another tab or a worker:
+   * - "share" (default): all show the same, live, and each may do everything; one of them, the writer, asks the network
+   * - "take-over": close the others and go on (for a broken or foreign one)
+   * - "wait": read what is stored until they have gone; send, markRead, edit, sync … reject "offline" at once
+   *
+   * Other versions of the package share while the stored format is the same. With a newer format, another scope or
+   * server the newest client has the account; the others end: "closed", with code "outdated" (reload the page).
+   * storage.mode "memory" shares with its like in this page only. Without Web Locks (insecure pages) the last opened
+   * one writes.
    */
-  ifOpen?: "wait" | "take-over";
+  ifOpen?: "share" | "wait" | "take-over";
+  /**
+   * Runs this client's core there: a dedicated worker whose script calls `serve` of "pullcord/worker"; the function
+   * makes one (the page ends it when it sleeps, and needs it anew). If it does not answer in 5 s the core runs in the
+   * page, and the log says so. CSP: `worker-src`, and 'wasm-unsafe-eval' in the script's own headers.
+   * @example
+   * worker: () => new Worker(new URL("./chat.worker.js", import.meta.url), { type: "module" }),
+   */
+  worker?: () => { postMessage(message: unknown, transfer?: readonly object[]): void; terminate(): void };
   /** Cancels opening: rejects "aborted" and leaves nothing held. */
   signal?: AbortSignal;
   sync?: {
@@ -277,6 +292,11 @@ export interface ClientStatus {
   readonly progress: { readonly applied: number } | null;
   /** where the data is; "memory": it goes with the page */
   readonly storage: "indexeddb" | "memory";
+  /**
+   * who asks the network and writes: this client (in its page or worker: "here"), another ("elsewhere"), nobody (null).
+   * At a change `connection`, `caughtUp` and `lastSyncedAt` keep their values for 1 s.
+   */
+  readonly writer: "here" | "elsewhere" | null;
   /** why the last pull failed, or why the client is closed */
   readonly error: PullcordError | null;
 }
@@ -343,10 +363,11 @@ export interface Client<B = unknown> {
   on<K extends keyof ClientEvents<B>>(event: K, listener: (detail: ClientEvents<B>[K]) => void): () => void;
   /** What is stored, for tests and debugging. @param conversation whose segments are listed */
   inspect(conversation?: string): Promise<Inspection>;
-  /** Stops, keeps the data. Safe to call twice. */
+  /** This client only, the others go on; keeps the data. Safe to call twice. */
   close(): Promise<void>;
   /**
-   * Stops and deletes this account's local data (sign-out); closes its clients in the other tabs.
+   * Ends all clients of the account, in every tab, and deletes its local data (sign-out); one that sleeps ends when it
+   * wakes.
    * @throws PullcordError "storage": the browser does not delete it, or not yet
    * @example
    * await client.wipe();

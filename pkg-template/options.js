@@ -23,7 +23,7 @@ export function name(what, value) {
 }
 
 /**
- * @template {string} T
+ * @template {string | undefined} T
  * @param {string} what @param {unknown} value @param {T} standard @param {readonly T[]} all
  * @returns {T}
  */
@@ -70,8 +70,8 @@ export function abortSignal(value) {
   throw invalid("signal is an AbortSignal");
 }
 
-/** @param {any} transport */
-function transportConfig(transport) {
+/** What the engine has to know of it. @param {any} transport */
+export function transportConfig(transport) {
   if (isTransport(transport)) return { methods: methodsOf(transport) };
   if (typeof transport?.baseUrl !== "string") {
     throw invalid(
@@ -99,9 +99,13 @@ export function clientConfig(options) {
   );
   const { mode, maxMessages } = optionsOf("storage", options.storage);
   const { overflow, pageSize, prefetch } = options;
+  if (options.worker !== undefined) callback("worker", options.worker);
+  // one that a worker may have, and then says
+  const isElsewhere = options.worker && options.transport === undefined;
   const config = given({
     account: name("account", options.account),
-    ...transportConfig(options.transport),
+    ...(isElsewhere ? {} : transportConfig(options.transport)),
+    ifOpen: oneOf("ifOpen", options.ifOpen, undefined, ["share", "wait", "take-over"]),
     scope,
     notify,
     pollInterval,
@@ -115,7 +119,6 @@ export function clientConfig(options) {
     prefetch,
     ...surroundings(),
   });
-  oneOf("ifOpen", options.ifOpen, "wait", ["wait", "take-over"]);
   abortSignal(options.signal);
   // what is no object the page's first client would refuse, and no other would look at
   if (typeof options.wasm !== "string") optionsOf("wasm", options.wasm);

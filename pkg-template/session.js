@@ -81,11 +81,16 @@ export class Session {
   async start() {
     try {
       const isOpen = await this.#engine.open(this.config, {
-        opening: () => this.#awaitStorage(),
+        opening: (config) => {
+          this.config = config;
+          this.#awaitStorage();
+        },
         onFrame: (frame) => this.#apply(frame),
         log: this.#log,
         asked: (error) => quiet(this.stop("close", error)),
         stopped: (wiped, error) => this.#hasStopped(wiped, error),
+        anew: () => this.#anew(),
+        again: () => this.#again(),
         crashed: (error) => this.#crash(error),
       });
       if (!isOpen) return;
@@ -110,6 +115,20 @@ export class Session {
   /** The app gets its client now. */
   handOver() {
     this.#events.handOver();
+  }
+
+  // ------------------------------------------------------------ begin again
+
+  /** Another engine takes the place of the one that has slept. */
+  #anew() {
+    this.shown.anew();
+    this.#timelines.anew();
+  }
+
+  #again() {
+    this.#events.again();
+    this.#timelines.again();
+    this.#calls.again();
   }
 
   // ------------------------------------------------------------ frames

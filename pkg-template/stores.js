@@ -193,6 +193,23 @@ export function applyPatch(before, patch, revived = (element) => /** @type {any}
   return list;
 }
 
+/**
+ * A list that another engine shows anew: what did not change are the same objects, and the list too.
+ * @template T
+ * @param {readonly T[]} before
+ * @param {readonly T[]} now
+ * @param {(element: T) => string} nameOf
+ * @returns {readonly T[]}
+ */
+export function renewed(before, now, nameOf) {
+  const known = new Map(before.map((element) => [nameOf(element), element]));
+  const list = now.map((element) => {
+    const old = known.get(nameOf(element));
+    return old !== undefined && JSON.stringify(old) === JSON.stringify(element) ? old : element;
+  });
+  return list.length === before.length && list.every((element, at) => element === before[at]) ? before : list;
+}
+
 /** @typedef {import("./index.js").Conversation<any>} Conversation */
 /** @typedef {import("./index.js").Store<Conversation | null>} ConversationStore */
 /**

@@ -4,7 +4,7 @@
 import { PullcordError, aborted, invalid, quiet } from "./errors.js";
 import { abortSignal, optionsOf, place } from "./options.js";
 import { seqText } from "./seq.js";
-import { Source, applyPatch, kept, keptError, reviveItem } from "./stores.js";
+import { Source, applyPatch, kept, keptError, renewed, reviveItem } from "./stores.js";
 
 /** ms at least between the last use and letting go: React's StrictMode unsubscribes and subscribes at once */
 const LINGER = 1000;
@@ -44,7 +44,19 @@ export class Timeline {
   #usedMeanwhile = false;
   #lastVisible = "";
   /** @type {import("./timelines.js").Control} what the session knows of this timeline */
-  #control = { apply: (entry) => this.#apply(entry), end: () => this.#end() };
+  #control = {
+    apply: (entry) => this.#apply(entry),
+    end: () => this.#end(),
+    anew: () => this.#anew(),
+    again: () => this.#session.command({ op: "open", timeline: this.#id, ...this.#config }),
+  };
+  /**
+   * What an engine that began anew has said so far: shown once it is no longer opening.
+   * @type {Snapshot["items"] | null}
+   */
+  #fresh = null;
+  /** `anchor.count` of the engines before, since it may only rise */
+  #counted = 0;
 
   /**
    * @param {import("./session.js").Session} session
@@ -223,6 +235,27 @@ export class Timeline {
     }, LINGER);
   }
 
+  /** Another engine begins, that knows nothing of this list: it opens it where it was, and what is shown stays. */
+  #anew() {
+    if (this.#state !== "open" && this.#state !== "released") return;
+    this.#config = { ...this.#config, start: this.#place() };
+    this.#lastVisible = "";
+    this.#fresh = [];
+    if (this.#state === "released") this.#state = "unopened";
+  }
+
+  /** Where it is. @returns {import("./wire.js").Place} */
+  #place() {
+    const { items, hasNewer } = this.#source.value;
+    const [first, last] = this.#lastVisible ? JSON.parse(this.#lastVisible) : [null, items.at(-1)?.key];
+    if (!hasNewer && last === items.at(-1)?.key) return "latest";
+    const at = first === null ? items.length >> 1 : items.findIndex(({ key }) => key === first);
+    for (const item of items.slice(Math.max(at, 0))) {
+      if (item.kind !== "gap" && item.message) return { around: item.message.seq };
+    }
+    return this.#config.start;
+  }
+
   #end() {
     if (this.#state === "closed") return;
     this.#state = "closed";
@@ -233,13 +266,25 @@ export class Timeline {
   /** @param {import("./wire.js").TimelineEntry} entry */
   #apply(entry) {
     const before = this.#source.value;
+    let items = this.#fresh ?? before.items;
+    if (entry.items?.length) items = applyPatch(items, entry.items, reviveItem);
+    if (this.#fresh && entry.status === "opening") {
+      this.#fresh = items;
+      return;
+    }
+    if (this.#fresh) {
+      this.#fresh = null;
+      items = renewed(before.items, items, ({ key }) => key);
+      this.#counted = before.anchor.count + 1 - entry.anchor.count;
+    }
+    const anchor = { key: entry.anchor.key, count: entry.anchor.count + this.#counted };
     // the engine has forgotten what was on screen of the list before: the same keys are news to it
-    if (entry.anchor.count !== before.anchor.count) this.#lastVisible = "";
+    if (anchor.count !== before.anchor.count) this.#lastVisible = "";
     this.#source.set(
       kept(before, {
-        items: entry.items?.length ? applyPatch(before.items, entry.items, reviveItem) : before.items,
+        items,
         status: entry.status,
-        anchor: kept(before.anchor, entry.anchor),
+        anchor: kept(before.anchor, anchor),
         firstIndex: entry.firstIndex,
         hasOlder: entry.hasOlder,
         hasNewer: entry.hasNewer,

@@ -6,6 +6,8 @@
  * @typedef {object} Control
  * @property {(entry: import("./wire.js").TimelineEntry) => void} apply
  * @property {() => void} end
+ * @property {() => void} anew another engine begins, that knows nothing of it
+ * @property {() => void} again that one can be told what is wanted of it
  */
 
 export class Timelines {
@@ -50,6 +52,21 @@ export class Timelines {
   /** @param {import("./wire.js").TimelineEntry} entry */
   apply(entry) {
     this.#all.get(entry.id)?.weak.deref()?.apply(entry);
+  }
+
+  /** Another engine begins. One that is let go of is opened by its next use. */
+  anew() {
+    for (const [id, { strong, weak }] of [...this.#all]) {
+      const control = weak.deref();
+      control?.anew();
+      if (strong) continue;
+      this.#all.delete(id);
+      if (control) this.#dropped.unregister(control);
+    }
+  }
+
+  again() {
+    for (const { strong } of this.#all.values()) strong?.again();
   }
 
   /** All of them end. */

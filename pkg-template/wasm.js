@@ -6,7 +6,7 @@ import { PullcordError, within } from "./errors.js";
 const HELP =
   'serve "pullcord/pullcord.wasm" beside the bundle, or pass createClient\'s option `wasm` (its URL, bytes, or compiled module)';
 
-/** @typedef {import("./index.js").ClientOptions["wasm"]} Source */
+/** @typedef {import("./index.js").ClientOptions["wasm"]} Source where the wasm is, or what */
 /** @typedef {{ crash(error: PullcordError): void }} Tenant */
 
 /** Node's own object, where this is Node. @returns {any} */

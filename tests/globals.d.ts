@@ -28,6 +28,10 @@ declare global {
   var thrown: any;
   var lists: any;
   var held: any;
+  var workers: any;
+  var claim: any;
+  var tasks: any;
+  var shown: any;
   var clients: any;
   var bobsList: any;
   var removed: any;

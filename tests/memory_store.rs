@@ -15,8 +15,8 @@ use store_suite::{Place, all, delete_all, get, put};
 struct InMemory;
 
 impl Place for InMemory {
-    async fn fresh(&self, _: &str) -> Store {
-        Store::in_memory()
+    async fn fresh(&self, account: &str) -> Store {
+        Store::in_memory(account)
     }
 }
 

@@ -52,6 +52,8 @@ mod shipped;
 mod store;
 #[path = "rules/support.rs"]
 mod support;
+#[path = "rules/tabs.rs"]
+mod tabs;
 #[path = "rules/timelines.rs"]
 mod timelines;
 #[path = "rules/updates.rs"]

@@ -144,27 +144,30 @@ async function wrapGlue(names) {
   return wrapped;
 }
 
+/** The package's entries, each whole in a file of its own: a page loads one of them, its worker the other. */
+const ENTRIES = ["index", "worker"];
+
 async function bundle(glue) {
   const { build } = await import("esbuild");
-  const { metafile } = await build({
-    entryPoints: [join(TEMPLATE, "index.js")],
-    outfile: join(PKG, "index.js"),
+  await build({
+    entryPoints: ENTRIES.map((name) => join(TEMPLATE, `${name}.js`)),
+    outdir: PKG,
     bundle: true,
     format: "esm",
     target: "es2022",
     minify: true,
     charset: "utf8",
-    metafile: true,
     logLevel: "warning",
     plugins: [
       { name: "glue", setup: ({ onResolve }) => onResolve({ filter: /^\.\/glue\.js$/ }, () => ({ path: glue })) },
     ],
   });
-  const text = await readFile(join(PKG, "index.js"), "utf8");
-  // bundlers look for exactly this
-  if (!/new URL\("\.\/pullcord\.wasm",\s*import\.meta\.url\)/.test(text))
-    throw new Problem("the bundle has lost where the wasm is");
-  return metafile;
+  for (const name of ENTRIES) {
+    const text = await readFile(join(PKG, `${name}.js`), "utf8");
+    // bundlers look for exactly this
+    if (!/new URL\("\.\/pullcord\.wasm",\s*import\.meta\.url\)/.test(text))
+      throw new Problem("the bundle has lost where the wasm is");
+  }
 }
 
 async function sizes() {
@@ -214,7 +217,7 @@ export async function buildPackage({ quiet = false } = {}) {
     await bundle(glue);
     await cp(wasm, join(PKG, "pullcord.wasm"));
     await writePackageJson();
-    for (const name of ["index.d.ts", "README.md"]) await cp(join(TEMPLATE, name), join(PKG, name));
+    for (const name of ["index.d.ts", "worker.d.ts", "README.md"]) await cp(join(TEMPLATE, name), join(PKG, name));
     for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) await cp(join(ROOT, name), join(PKG, name));
     await writeFile(STAMP, now);
   }

@@ -5,12 +5,16 @@ import type { ClientConfig, Command, Frame, Log, WireError } from "../wire.js";
 
 /** What a client hears of its engine. */
 export interface PortEvents {
-  /** The engine can be opened: from here on the browser's storage has to answer. */
-  opening(): void;
+  /** The engine can be opened: from here on the browser's storage has to answer. `config`: as it is opened. */
+  opening(config: ClientConfig): void;
   onFrame(frame: Frame): void;
   log: Log;
   /** The account is wanted by another client: this one has to close. */
   asked(error: PullcordError): void;
+  /** The page has slept, and the engine with it: from here on another one shows everything again, from nothing on. */
+  anew(): void;
+  /** That one is open: what its client still wants of it is to be said again. */
+  again(): void;
   /** It has stopped. `error`: why the data could not be deleted */
   stopped(wiped: boolean, error: PullcordError | null): void;
   /** It does not work any more, and this is a bug. */

@@ -16,9 +16,11 @@ use std::mem;
 use std::rc::{Rc, Weak};
 
 use futures_util::future::{AbortHandle, abortable};
+use js_sys::{Function, Promise};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use super::hooks::{Hooks, PanicListener};
+use super::hooks::{Hooks, PanicListener, ToClaim};
 use crate::core::command::Command;
 use crate::core::json;
 use crate::core::net::{Error, Request};
@@ -56,8 +58,14 @@ enum StoreOp {
         writes: Vec<Write>,
         durability: Durability,
     },
+    Wish {
+        op: u64,
+        writes: Vec<Write>,
+    },
     /// become the writer, then tell the engine
     Promote,
+    /// stand back, now that what was being written is written; then call this
+    Rest(Function),
     /// go on with the empty database that has taken the lost one's place
     Adopt,
     Close {
@@ -126,7 +134,7 @@ impl Driver {
             {
                 early.borrow_mut().push(Event::InMemory(why.clone()));
                 store.close();
-                store = Store::in_memory();
+                store = Store::in_memory(&account);
                 fenced = store.fence().await;
             }
             config.epoch = fenced.ok();
@@ -168,6 +176,11 @@ impl Driver {
         self.input(Input::Command(command));
     }
 
+    /// Another client of the account says something.
+    pub(super) fn heard(self: &Rc<Self>, bytes: Vec<u8>) {
+        self.input(Input::Heard(bytes));
+    }
+
     pub(super) fn promote(self: &Rc<Self>) {
         self.wanted.set(true);
         self.ask_store(StoreOp::Promote);
@@ -177,6 +190,11 @@ impl Driver {
     pub(super) fn demote(self: &Rc<Self>) {
         self.stand_back();
         self.input(Input::Demoted);
+    }
+
+    /// The same, once the commit that is running is done. The promise resolves then.
+    pub(super) fn rest(self: &Rc<Self>) -> Promise {
+        Promise::new(&mut |resolve, _| self.ask_store(StoreOp::Rest(resolve)))
     }
 
     /// What is not written yet is not written any more, and no fence that is on its way counts.
@@ -248,6 +266,11 @@ impl Driver {
                     durability,
                 });
             }
+            Effect::Wish { op, writes } => self.ask_store(StoreOp::Wish { op, writes }),
+            Effect::Tell(bytes) => self.hooks.say(&bytes),
+            Effect::Stuck => self.hooks.say_to_claim(ToClaim::Stuck),
+            Effect::Promoted => self.hooks.say_to_claim(ToClaim::Promoted),
+            Effect::Refused => self.hooks.say_to_claim(ToClaim::Refused),
             Effect::Request {
                 request,
                 call,
@@ -263,7 +286,7 @@ impl Driver {
             Effect::ForgetToken => self.net.forget_token(),
             Effect::Fenced => {
                 self.stand_back();
-                self.hooks.give_way();
+                self.hooks.say_to_claim(ToClaim::Fenced);
             }
             Effect::Stopped { wipe } => {
                 self.halt();
@@ -384,6 +407,11 @@ impl Driver {
                     let lost = result == Err(StoreError::Lost);
                     self.store_answered(Input::Committed { op, result }, lost);
                 }
+                StoreOp::Wish { op, writes } => {
+                    let result = self.store.wish(&writes).await;
+                    let lost = result == Err(StoreError::Lost);
+                    self.store_answered(Input::Wished { op, result }, lost);
+                }
                 StoreOp::Promote => match self.store.fence().await {
                     _ if !self.wanted.get() => {}
                     Ok(epoch) => {
@@ -397,6 +425,10 @@ impl Driver {
                     Err(StoreError::Closed) => self.input(Input::Store(StoreError::Closed)),
                     Err(error) => self.promote_later(&error),
                 },
+                StoreOp::Rest(done) => {
+                    self.demote();
+                    let _ = done.call0(&JsValue::UNDEFINED);
+                }
                 StoreOp::Adopt => self.adopt().await,
                 StoreOp::Close { wipe } => self.end(wipe).await,
             }
@@ -412,7 +444,12 @@ impl Driver {
         // now on is for the empty database, which is this client's to write to if the old one was.
         let (asked, rest): (Vec<StoreOp>, Vec<StoreOp>) = mem::take(&mut *self.ops.borrow_mut())
             .into_iter()
-            .partition(|op| matches!(op, StoreOp::Read { .. } | StoreOp::Commit { .. }));
+            .partition(|op| {
+                matches!(
+                    op,
+                    StoreOp::Read { .. } | StoreOp::Commit { .. } | StoreOp::Wish { .. }
+                )
+            });
         {
             let mut ops = self.ops.borrow_mut();
             if self.promoted.get() {
@@ -435,7 +472,13 @@ impl Driver {
                         result: Err(StoreError::Lost),
                     });
                 }
-                StoreOp::Promote | StoreOp::Adopt | StoreOp::Close { .. } => {}
+                StoreOp::Wish { op, .. } => {
+                    self.input(Input::Wished {
+                        op,
+                        result: Err(StoreError::Lost),
+                    });
+                }
+                StoreOp::Promote | StoreOp::Rest(_) | StoreOp::Adopt | StoreOp::Close { .. } => {}
             }
         }
     }

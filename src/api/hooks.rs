@@ -24,7 +24,28 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     fn fenced(this: &Hooks) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural, catch)]
+    fn stuck(this: &Hooks) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn promoted(this: &Hooks) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn refused(this: &Hooks) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn tell(this: &Hooks, bytes: js_sys::Uint8Array) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
     fn panicked(this: &Hooks, message: &str) -> Result<(), JsValue>;
+}
+
+/// What the claim to write for the account has to know.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ToClaim {
+    /// another client writes
+    Fenced,
+    /// the one that writes does nothing
+    Stuck,
+    /// this one writes, and has read what is stored
+    Promoted,
+    /// the server has refused this one's token
+    Refused,
 }
 
 impl Hooks {
@@ -41,13 +62,21 @@ impl Hooks {
         let _ = self.log(level, message, None);
     }
 
-    /// Another client writes now.
-    pub(super) fn give_way(&self) {
-        if self.fenced().is_err() {
-            self.note(
-                "error",
-                "the facade does not know that another client writes",
-            );
+    /// Tells the other clients of the account. One that does not hear it reads what is stored.
+    pub(super) fn say(&self, bytes: &[u8]) {
+        let _ = self.tell(js_sys::Uint8Array::new_from_slice(bytes));
+    }
+
+    /// What it is for the claim to see to.
+    pub(super) fn say_to_claim(&self, what: ToClaim) {
+        let said = match what {
+            ToClaim::Fenced => self.fenced(),
+            ToClaim::Stuck => self.stuck(),
+            ToClaim::Promoted => self.promoted(),
+            ToClaim::Refused => self.refused(),
+        };
+        if said.is_err() {
+            self.note("error", "the facade does not know who writes");
         }
     }
 

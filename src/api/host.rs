@@ -11,10 +11,17 @@ use super::hooks::{Hooks, PanicListener};
 use crate::core::Config;
 use crate::core::command::{self, Command};
 use crate::core::net::Error;
+use crate::core::storage::SCHEMA;
 use crate::net::{Transport, app::App, http};
 
 /// ms that the engine waits longer for an answer than the transport does.
 const MARGIN: u64 = 10_000;
+
+/// The number of the stored format: clients of another one do not share (R15).
+#[wasm_bindgen]
+pub fn schema() -> u32 {
+    SCHEMA
+}
 
 /// A client of one account. Freed, it lets go of everything at once, without a word.
 #[wasm_bindgen]
@@ -62,6 +69,17 @@ impl Host {
     /// promoted again; then it reads first what is stored.
     pub fn demote(&self) {
         self.driver.demote();
+    }
+
+    /// Another client of the account has told this (the hook `tell`).
+    pub fn heard(&self, bytes: Vec<u8>) {
+        self.driver.heard(bytes);
+    }
+
+    /// Finishes the commit that is running, and writes nothing more, as after [`demote`](Host::demote). The
+    /// promise resolves then.
+    pub fn rest_after_commit(&self) -> js_sys::Promise {
+        self.driver.rest()
     }
 
     /// The page goes to sleep (`freeze`, each `pagehide`): no transaction of this client is under way

@@ -10,4 +10,4 @@ mod driver;
 mod hooks;
 mod host;
 
-pub use host::Host;
+pub use host::{Host, schema};

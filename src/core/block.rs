@@ -65,6 +65,41 @@ pub fn encode(conversation: &str, messages: &[Rc<Message>]) -> Vec<u8> {
     w.finish()
 }
 
+/// Writes a message by itself, with its conversation and its position.
+pub(super) fn write_alone(w: &mut Writer, m: &Message) {
+    w.text(&m.conversation);
+    w.number(m.seq.0);
+    write_message(w, m);
+}
+
+/// Reads one that was written by itself.
+pub(super) fn read_alone(r: &mut Reader) -> Result<Rc<Message>, Corrupt> {
+    let conversation: Rc<str> = r.text()?.into();
+    let seq = r.number()?;
+    read_message(r, &conversation, seq)
+}
+
+fn read_message(r: &mut Reader, conversation: &Rc<str>, seq: u64) -> Result<Rc<Message>, Corrupt> {
+    Ok(Rc::new(Message {
+        id: r.text()?.to_owned(),
+        conversation: conversation.clone(),
+        seq: Seq(seq),
+        sender: r.text()?.to_owned(),
+        created_at: r.number()?,
+        version: r.number()?,
+        state: match r.number()? {
+            0 => MessageState::Normal,
+            1 => MessageState::Edited,
+            2 => MessageState::Recalled,
+            3 => MessageState::Unreadable,
+            _ => return Err(Corrupt),
+        },
+        body: r.text()?.into(),
+        client_id: r.option()?.map(str::to_owned),
+        repairs: u8::try_from(r.number()?).map_err(|_| Corrupt)?,
+    }))
+}
+
 fn write_message(w: &mut Writer, m: &Message) {
     w.text(&m.id);
     w.text(&m.sender);
@@ -97,24 +132,7 @@ pub fn decode(conversation: &Rc<str>, bytes: &[u8]) -> Result<Block, Corrupt> {
             (Some(last), step) => u64::checked_add(last, step).ok_or(Corrupt)?,
         };
         last = Some(seq);
-        messages.push(Rc::new(Message {
-            id: r.text()?.to_owned(),
-            conversation: conversation.clone(),
-            seq: Seq(seq),
-            sender: r.text()?.to_owned(),
-            created_at: r.number()?,
-            version: r.number()?,
-            state: match r.number()? {
-                0 => MessageState::Normal,
-                1 => MessageState::Edited,
-                2 => MessageState::Recalled,
-                3 => MessageState::Unreadable,
-                _ => return Err(Corrupt),
-            },
-            body: r.text()?.into(),
-            client_id: r.option()?.map(str::to_owned),
-            repairs: u8::try_from(r.number()?).map_err(|_| Corrupt)?,
-        }));
+        messages.push(read_message(&mut r, conversation, seq)?);
     }
     r.end()?;
     if messages.is_empty() {

@@ -47,6 +47,25 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
+    /// Bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// A flag.
+    pub fn flag(&mut self, flag: bool) {
+        self.number(u64::from(flag));
+    }
+
+    /// A number, or none.
+    pub fn maybe(&mut self, value: Option<u64>) {
+        self.flag(value.is_some());
+        if let Some(value) = value {
+            self.number(value);
+        }
+    }
+
     /// A text, or none.
     pub fn option(&mut self, text: Option<&str>) {
         self.number(u64::from(text.is_some()));
@@ -123,12 +142,25 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Bytes.
+    pub fn bytes(&mut self) -> Result<&'a [u8], Corrupt> {
+        let len = self.count()?;
+        let (bytes, rest) = self.0.split_at(len);
+        self.0 = rest;
+        Ok(bytes)
+    }
+
     /// A text.
     pub fn text(&mut self) -> Result<&'a str, Corrupt> {
-        let len = self.count()?;
-        let (text, rest) = self.0.split_at(len);
-        self.0 = rest;
-        std::str::from_utf8(text).map_err(|_| Corrupt)
+        std::str::from_utf8(self.bytes()?).map_err(|_| Corrupt)
+    }
+
+    /// A number, or none.
+    pub fn maybe(&mut self) -> Result<Option<u64>, Corrupt> {
+        match self.flag()? {
+            true => self.number().map(Some),
+            false => Ok(None),
+        }
     }
 
     /// A text, or none.

@@ -72,6 +72,19 @@ pub enum OverflowPolicy {
     Keep,
 }
 
+/// What a client does while another one of the account is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IfOpen {
+    /// both show everything and may do everything (R15)
+    #[default]
+    Share,
+    /// it shows what is stored until the others have gone
+    Wait,
+    /// the others close
+    TakeOver,
+}
+
 /// Greatest whole number that JS keeps exact.
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
@@ -114,6 +127,9 @@ pub struct Config {
     pub prefetch: bool,
     /// whether the connection says that it is metered
     pub metered: bool,
+    /// what it does while another client of the account is open
+    #[serde(deserialize_with = "if_open")]
+    pub if_open: IfOpen,
     /// The epoch under which this client writes from the beginning; `None`: another one has the account
     /// (R15). The facade only says whether it holds the lock: who opens the store sets this.
     #[serde(rename = "promoted", deserialize_with = "unset_epoch")]
@@ -164,6 +180,7 @@ impl Default for Config {
             can_revalidate: true,
             prefetch: true,
             metered: false,
+            if_open: IfOpen::default(),
             epoch: None,
             online: true,
             hidden: false,
@@ -668,6 +685,7 @@ readers! {
     min_pull_interval: u64 = "sync.minPullInterval", |from: D| from.deserialize_f64(Whole(0, DELAY.1));
     pull_limit: u32 = "sync.pullLimit", |from: D| small(from, Whole(1, 100_000));
     overflow: OverflowPolicy = "overflow", OverflowPolicy::deserialize;
+    if_open: IfOpen = "ifOpen", IfOpen::deserialize;
     prefetch: bool = "prefetch", bool::deserialize;
     page_size: u32 = "pageSize", |from: D| small(from, SCREEN);
     own_page_size: Option<u32> = "pageSize", |from: D| small(from, SCREEN).map(Some);

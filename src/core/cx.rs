@@ -5,6 +5,7 @@ use super::backoff::Backoff;
 use super::command::Config;
 use super::error::{Error, ErrorCode};
 use super::fault::Fault;
+use super::follow::What;
 use super::io::Now;
 use super::jobs::JobQueue;
 use super::net::Request;
@@ -12,6 +13,9 @@ use super::out::Out;
 use super::purpose::Purpose;
 use super::standing::Standing;
 use super::tx::Committed;
+
+/// ms within which the client that writes begins what it is asked for, or it is given up (R14).
+pub(super) const BEGINS: u64 = 10_000;
 
 /// What a part sees, for the time of one input.
 pub(super) struct Cx<'a> {
@@ -39,6 +43,11 @@ impl Cx<'_> {
         );
         let (now, timeout) = (self.now.mono, self.config.request_timeout);
         self.out.request(now, call, asked, timeout, patience)
+    }
+
+    /// Asks the client that writes (R15).
+    pub fn ask(&mut self, what: What, asked: Purpose) -> u64 {
+        self.out.ask(self.now.mono, what, asked, BEGINS)
     }
 
     /// Something failed: `backoff` waits before the next try, by what the error is.

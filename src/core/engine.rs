@@ -15,6 +15,7 @@
 
 mod answers;
 mod dispatch;
+mod follow;
 mod inspection;
 mod life;
 mod outcomes;
@@ -31,6 +32,7 @@ use super::cx::Cx;
 use super::disk::Disk;
 use super::doubt::Doubts;
 use super::fence::Fence;
+use super::follow::Follow;
 use super::io::{Effect, Input, Now};
 use super::jobs::{Job, JobQueue};
 use super::map::Set;
@@ -68,6 +70,7 @@ pub struct Engine {
     outbox: Outbox,
     timelines: Timelines,
     doubts: Doubts,
+    follow: Follow,
     out: Out,
     shown: LastSnapshot,
     listening: Set<String>,
@@ -94,6 +97,7 @@ impl Engine {
             outbox: Outbox::default(),
             timelines: Timelines::default(),
             doubts: Doubts::default(),
+            follow: Follow::default(),
             out: Out::new(seed),
             shown: LastSnapshot::default(),
             listening: Set::new(),
@@ -124,6 +128,8 @@ impl Engine {
             Input::Command(command) => self.on_command(command),
             Input::Read { op, result } => self.on_read(op, result),
             Input::Committed { op, result } => self.on_committed(op, result),
+            Input::Wished { op, result } => self.on_wished(op, result),
+            Input::Heard(bytes) => self.on_heard(&bytes),
             Input::Answer { request, result } => self.on_answer(request, result),
             Input::Progress { request } => {
                 let until = now.mono.saturating_add(self.config.request_timeout);
@@ -182,7 +188,12 @@ impl Engine {
     fn drive(&mut self) {
         self.time_out();
         let mut look = Outlook::default();
-        while self.step(&mut look) {}
+        loop {
+            while self.step(&mut look) {}
+            if !self.drive_follow() {
+                break;
+            }
+        }
         if self.standing.phase == Phase::Closed {
             return;
         }
@@ -208,7 +219,7 @@ impl Engine {
 
     /// Whether a read or a commit is under way: the store is asked one thing at a time.
     fn store_is_busy(&self) -> bool {
-        self.reads.is_busy() || self.jobs.is_committing()
+        self.reads.is_busy() || self.jobs.is_committing() || self.outbox.wishes.is_storing()
     }
 
     /// Whether an eviction is being committed. Until it is done timelines do not go on: what they would show may be
@@ -226,15 +237,18 @@ impl Engine {
         let idle = !self.store_is_busy();
         let fence = self.fence.ask_at(&self.standing).filter(|_| idle);
         let load = self.reads.load_at().filter(|_| idle);
+        let wishes = self.wishes_at().filter(|_| idle);
         [
             requests,
             rest,
             fence,
             load,
+            wishes,
             self.sync_due(),
             self.outbox_due(),
             self.doubts_due(),
             self.timelines_due(look),
+            self.follow_due(),
         ]
         .into_iter()
         .flatten()
@@ -249,6 +263,7 @@ impl Engine {
         let late_by = self.due.map_or(0, |due| self.now.mono.saturating_sub(due));
         let late = late_by > MUCH;
         if late_by > SLEPT {
+            self.follow_slept();
             self.doubt_fence();
         }
         let mono = self.now.mono - before.mono;

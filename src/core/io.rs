@@ -53,6 +53,15 @@ pub enum Input {
         /// what it says
         notice: Notice,
     },
+    /// the answer to [`Effect::Wish`]
+    Wished {
+        /// its number
+        op: u64,
+        /// all or nothing
+        result: Result<(), StoreError>,
+    },
+    /// another client of this account has told this ([`Effect::Tell`])
+    Heard(Vec<u8>),
     /// the store says something by itself: lost, closed, fenced
     Store(StoreError),
     /// the store has reopened its handle after the browser closed it
@@ -96,6 +105,21 @@ pub enum Effect {
         /// when it counts as done
         durability: Durability,
     },
+    /// write to the table of wishes, whoever may write (R15): in one transaction, with strict durability
+    Wish {
+        /// names the answer
+        op: u64,
+        /// what, in this order
+        writes: Vec<Write>,
+    },
+    /// tell the other clients of this account
+    Tell(Vec<u8>),
+    /// The client that writes does not begin what it is asked for: see to it that this one is promoted.
+    Stuck,
+    /// This client writes, and has read what is stored: after [`Input::Promoted`], or its first read.
+    Promoted,
+    /// The server has refused this client's token, also a fresh one: another client's may be better (R15).
+    Refused,
     /// ask the backend
     Request {
         /// names the answer

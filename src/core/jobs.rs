@@ -13,8 +13,8 @@ use super::block::BlockId;
 use super::command::Call;
 use super::error::Error;
 use super::events::Event;
-use super::records::{Left, Local, Name};
-use super::storage::Durability;
+use super::records::{Left, Local, Name, Wish};
+use super::storage::{Durability, Key};
 use super::tx::Commit;
 use super::types::Message;
 use super::wire::batch::FeedBatch;
@@ -140,6 +140,10 @@ pub(super) enum Own {
         conversation: Rc<str>,
         seq: u64,
     },
+    /// what clients that do not write want done (R15)
+    Grant {
+        wishes: Vec<(Key, Rc<Wish>)>,
+    },
 }
 
 impl Job {
@@ -198,7 +202,8 @@ impl Own {
             | Own::Sent { .. }
             | Own::Failed { .. }
             | Own::Later { .. }
-            | Own::MarkDone { .. } => None,
+            | Own::MarkDone { .. }
+            | Own::Grant { .. } => None,
         }
     }
 }
@@ -209,6 +214,8 @@ pub(super) struct Outcome {
     pub commit: Commit,
     /// the events of its batches, for the journals of what was asked for before them (R7, R11)
     pub events: Vec<Event>,
+    /// what those that follow are told of it (R15)
+    pub delta: Option<Vec<u8>>,
 }
 
 /// How far the first job is.
@@ -517,6 +524,7 @@ mod tests {
         let outcome = Outcome {
             commit: Commit::default(),
             events: Vec::new(),
+            delta: None,
         };
         jobs.push_own(attempt("1"));
         jobs.commits(gone(), 7, Box::new(outcome));

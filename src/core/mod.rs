@@ -18,6 +18,7 @@
 //! | [`engine`] | what is carried from one part to another: inputs, jobs, effects |
 //! | `jobs`, `run` | what changes the database, one after the other; what each comes to |
 //! | `reads`, `fence`, `disk`, `uncertain` | what the store is asked, whose the account is, a full disk, commits of which nothing was heard |
+//! | `follow` | the other clients of the account: what they tell each other (R15) |
 //! | `requests`, `out` | requests under way; effects, and what the app is told |
 //! | `standing` | whether this client works: its life, the other clients, the browser |
 //! | `cx` | what a part sees of the rest |
@@ -44,6 +45,7 @@ mod fault;
 #[cfg(feature = "faults")]
 pub mod fault;
 mod fence;
+mod follow;
 pub mod io;
 pub mod irregular;
 mod jobs;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::command::Call;
 use super::error::{Error, ErrorCode};
+use super::follow::{Asks, ClientName, OTHERS, Signal, What};
 use super::io::Effect;
 use super::irregular::Irregular;
 use super::json;
@@ -58,6 +59,12 @@ impl Told {
 #[derive(Debug)]
 pub(super) struct Out {
     pub requests: Requests,
+    /// those of them that the client that writes is asked
+    pub asks: Asks,
+    /// what calls of other clients came to
+    pub replies: Vec<(Call, Result<String, Error>)>,
+    /// this client's name among those of its account
+    pub me: ClientName,
     pub told: Told,
     /// the app knows that the disk is full
     pub told_full: bool,
@@ -69,14 +76,20 @@ pub(super) struct Out {
 impl Out {
     /// Nothing done yet. `seed`: of the random numbers.
     pub fn new(seed: u64) -> Out {
-        Out {
+        let mut out = Out {
             requests: Requests::default(),
+            asks: Asks::default(),
+            replies: Vec::new(),
+            me: 0,
             told: Told::default(),
             told_full: false,
             effects: VecDeque::new(),
             rng: seed,
             last_number: 0,
-        }
+        };
+        // Not drawn from what the jitter is drawn from: that stays as it was.
+        out.me = seed ^ 0x9e37_79b9_7f4a_7c15;
+        out
     }
 
     /// A number that was not given before.
@@ -124,16 +137,46 @@ impl Out {
         request
     }
 
+    /// Asks the client that writes. The number is the name of the question.
+    pub fn ask(&mut self, now: u64, what: What, asked: Purpose, timeout: u64) -> u64 {
+        let ask = self.number();
+        self.requests.begin_ask(now, ask, asked, timeout);
+        self.asks.begin(ask, what.clone(), now);
+        self.tell(&Signal::Ask {
+            from: self.me,
+            ask,
+            what,
+        });
+        ask
+    }
+
+    /// Tells the other clients of the account.
+    pub fn tell(&mut self, signal: &Signal) {
+        self.effect(Effect::Tell(signal.write()));
+    }
+
     /// Aborts a request: nobody waits for it any more. Answers what it was for.
     pub fn abort_request(&mut self, request: u64) -> Option<Purpose> {
         let asked = self.requests.remove(request)?;
-        self.effect(Effect::Abort { request });
+        self.end_request(request);
         Some(asked)
+    }
+
+    /// Whoever is asked need not answer any more.
+    pub fn end_request(&mut self, request: u64) {
+        if self.asks.end(request).is_some() {
+            let (from, ask) = (self.me, request);
+            return self.tell(&Signal::Drop { from, ask });
+        }
+        self.effect(Effect::Abort { request });
     }
 
     // ------------------------------------------------------------ what the app is told
 
     pub fn resolve(&mut self, call: Call, ok: &str) {
+        if call >= OTHERS {
+            return self.replies.push((call, Ok(ok.to_owned())));
+        }
         let mut out = String::from("{\"call\":");
         json::number(&mut out, call);
         out.push_str(",\"ok\":");
@@ -143,6 +186,9 @@ impl Out {
     }
 
     pub fn reject(&mut self, call: Call, error: &Error) {
+        if call >= OTHERS {
+            return self.replies.push((call, Err(error.clone())));
+        }
         let mut out = String::from("{\"call\":");
         json::number(&mut out, call);
         out.push_str(",\"error\":");

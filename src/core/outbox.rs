@@ -11,12 +11,14 @@
 //! ```
 //!
 //! `lanes` has the messages, one lane a conversation; `marks` the read marks, and `changes` the edits and
-//! recalls that have not left. `places` is how many of one kind may be under way.
+//! recalls that have not left. `places` is how many of one kind may be under way. `wishes` is what a client
+//! that does not write has the writer do (R15).
 
 mod changes;
 mod lanes;
 mod marks;
 mod places;
+mod wishes;
 
 use std::rc::Rc;
 
@@ -24,15 +26,17 @@ use super::command::Call;
 use super::cx::Cx;
 use super::error::{Error, ErrorCode};
 use super::fault::Fault;
-use super::jobs::Own;
+use super::jobs::{Job, Own};
 use super::json;
-use super::records::{Local, LocalState};
+use super::records::{Local, LocalState, Name, Named, Wish};
+use super::storage::{Key, StoreError};
 use super::tx::Committed;
 use super::types::Message;
 use super::wire;
 use changes::Changes;
 use lanes::Lanes;
 use marks::Marks;
+use wishes::Wishes;
 
 /// What is to be sent.
 #[derive(Debug, Default)]
@@ -42,6 +46,9 @@ pub(super) struct Outbox {
     pub lanes: Lanes,
     pub marks: Marks,
     pub changes: Changes,
+    pub wishes: Wishes,
+    /// of a client that follows: those whose request the writer has under way
+    sending: Vec<Name>,
 }
 
 impl Outbox {
@@ -64,7 +71,11 @@ impl Outbox {
         }
         let name = (conversation, client_id);
         // There already: the same answer, nothing sent.
-        if cx.db.left_names().contains_key(&name) || cx.db.own_named(&name).is_some() {
+        let wished = |wish: &Rc<Wish>| matches!(&**wish, Wish::Send(local) if local.is(&name));
+        let known = cx.db.left_names().contains_key(&name)
+            || cx.db.own_named(&name).is_some()
+            || cx.db.wishes().values().any(wished);
+        if known {
             return accept(cx, call, &name.1);
         }
         let twice = self.fresh.iter().any(|fresh| fresh.is(&name));
@@ -93,7 +104,17 @@ impl Outbox {
         if Fault::SendResolvesAtOnce.on() {
             accept(cx, call, &local.client_id);
         }
-        cx.jobs.push_own(Own::Put { local, call });
+        self.own(cx, Own::Put { local, call });
+    }
+
+    /// What the user wants done with the outbox: by a job of the client that writes, or as a wish. What was
+    /// wished for before goes first.
+    pub fn own(&mut self, cx: &mut Cx, own: Own) {
+        let none = self.wishes.is_empty() && cx.db.wishes().is_empty();
+        match cx.standing.promoted && none {
+            true => cx.jobs.push_own(own),
+            false => self.wish(cx, own),
+        }
     }
 
     fn drop_fresh(&mut self, cx: &mut Cx, local: &Local) {
@@ -110,9 +131,135 @@ impl Outbox {
 
     // ------------------------------------------------------------ what is shown
 
-    /// The own messages that are on their way into the database, in the order written.
-    pub fn fresh(&self) -> impl Iterator<Item = &Rc<Local>> {
-        self.fresh.iter()
+    /// Whether one of this conversation is on its way into the database.
+    pub fn writes_to(&self, conversation: &str) -> bool {
+        self.fresh.iter().any(|l| *l.conversation == *conversation)
+    }
+
+    /// The own messages of one conversation, or all, in the order written: those that are stored, as the
+    /// wishes of all clients leave them, and those on their way into the database.
+    pub fn view(&self, db: &Committed, conversation: Option<&str>) -> Vec<Rc<Local>> {
+        let here = |l: &&Rc<Local>| conversation.is_none_or(|id| *l.conversation == *id);
+        let mut view: Vec<Rc<Local>> = match conversation {
+            Some(id) => db.own(id).cloned().collect(),
+            None => db.outbox().values().cloned().collect(),
+        };
+        let unstored = self.wishes.unstored();
+        for wish in db.wishes().values().map(|wish| &**wish).chain(unstored) {
+            grant(&mut view, wish, db);
+        }
+        let shown = view.len();
+        for fresh in self.fresh.iter().filter(here) {
+            if !view[..shown].iter().any(|l| l.is(&fresh.name())) {
+                view.push(fresh.clone());
+            }
+        }
+        view.retain(|l| here(&l));
+        view
+    }
+
+    /// Whether its request is under way, here or in the client that writes.
+    pub fn is_sending(&self, local: &Local) -> bool {
+        self.lanes.is_sending(local) || self.sending.iter().any(|name| local.is(name))
+    }
+
+    /// The client that writes has these under way. Answers whether that is news.
+    pub fn set_sending(&mut self, sending: &[Name]) -> bool {
+        let news = *self.sending != *sending;
+        self.sending = sending.to_vec();
+        news
+    }
+
+    // ------------------------------------------------------------ wishes
+
+    /// What the writer would do at once is wished for.
+    pub fn wish(&mut self, cx: &mut Cx, own: Own) {
+        let (wish, call, answer) = match own {
+            Own::Put { local, call } => (Wish::Send(Local::clone(&local)), call, ""),
+            Own::Mark {
+                conversation,
+                seq,
+                call,
+            } => (Wish::Mark(conversation, seq), call, "null"),
+            Own::Retry {
+                conversation,
+                client_id,
+                call,
+            } => {
+                let named = Named {
+                    conversation,
+                    client_id,
+                };
+                let here = self.view(cx.db, None).iter().any(|l| named.names(l));
+                if !here {
+                    return answer_retry(cx, call, &named);
+                }
+                (Wish::Retry(named), call, "null")
+            }
+            Own::Discard {
+                conversation,
+                client_id,
+                call,
+            } => {
+                let named = Named {
+                    conversation,
+                    client_id,
+                };
+                let may = |l: &Rc<Local>| named.names(l) && l.state != LocalState::Sent;
+                if !self.view(cx.db, None).iter().any(may) {
+                    return cx.out.resolve(call, "false");
+                }
+                (Wish::Discard(named), call, "true")
+            }
+            _ => return debug_assert!(false, "what the server says is not wished for"),
+        };
+        cx.out.told.outbox = true;
+        cx.out.told.all_own = true;
+        self.wishes.add(wish, call, answer);
+    }
+
+    /// What somebody waits for, of a client that writes no more.
+    pub fn wish_for_jobs(&mut self, cx: &mut Cx) {
+        let wished = |job: &Job| {
+            matches!(
+                job,
+                Job::Own(
+                    Own::Put { .. } | Own::Retry { .. } | Own::Discard { .. } | Own::Mark { .. }
+                )
+            )
+        };
+        for job in cx.jobs.take(wished) {
+            if let Job::Own(own) = job {
+                self.wish(cx, own);
+            }
+        }
+    }
+
+    /// The store has answered. What is stored now.
+    pub fn on_wished(
+        &mut self,
+        cx: &mut Cx,
+        op: u64,
+        result: &Result<(), StoreError>,
+    ) -> Vec<(Key, Wish)> {
+        let mut stored = Vec::new();
+        for pending in self.wishes.on_stored(op, result) {
+            if let Wish::Send(local) = &pending.wish {
+                self.drop_fresh(cx, local);
+            }
+            cx.out.told.outbox = true;
+            cx.out.told.all_own = true;
+            match (result, pending.call, &pending.wish) {
+                (_, None, _) => {}
+                (Err(error), Some(call), _) => cx.out.reject(call, &error.shown()),
+                (Ok(()), Some(call), Wish::Send(local)) => accept(cx, call, &local.client_id),
+                (Ok(()), Some(call), _) => cx.out.resolve(call, pending.answer),
+            }
+            if let (Ok(()), Some(key)) = (result, pending.key) {
+                stored.push((key, pending.wish));
+            }
+        }
+        stored
     }
 
     // ------------------------------------------------------------ driving
@@ -120,6 +267,7 @@ impl Outbox {
     /// This client lets go of the account, or reads it anew: what was on its way is void, and what is stored says
     /// what is to be sent.
     pub fn restart(&mut self) {
+        self.wishes.restart();
         self.lanes.restart();
         self.marks.restart();
     }
@@ -181,6 +329,14 @@ impl Outbox {
                 cx.out.told.all_own = true;
             }
             Own::Mark { call, .. } => cx.out.resolve(call, "null"),
+            Own::Grant { wishes } => {
+                for (_, wish) in &wishes {
+                    if let Wish::Retry(named) = &**wish {
+                        self.urge(cx, named.conversation.as_deref(), &named.client_id);
+                    }
+                }
+                cx.out.told.all_own = true;
+            }
             Own::MarkDone { conversation, .. } => self.marks.on_done(&conversation),
             Own::Update { call, message } => resolve_update(cx, call, &message),
         }
@@ -230,6 +386,7 @@ impl Outbox {
                 self.lanes.settle(cx, &name);
             }
             Own::Attempt { name } => self.lanes.attempt(cx, &name),
+            Own::Grant { .. } => {}
             Own::MarkDone { conversation, .. } => self.marks.on_not_done(cx, conversation, error),
             Own::Update { call, .. } => cx.out.reject(call, &error.clone().of_a_change()),
             Own::Retry { call, .. } | Own::Discard { call, .. } | Own::Mark { call, .. } => {
@@ -252,12 +409,50 @@ impl Outbox {
     }
 }
 
+/// What a wish makes of the own messages that are shown.
+fn grant(view: &mut Vec<Rc<Local>>, wish: &Wish, db: &Committed) {
+    match wish {
+        Wish::Send(local) => {
+            let name = local.name();
+            let known = db.left_names().contains_key(&name) || view.iter().any(|l| l.is(&name));
+            if !known {
+                view.push(Rc::new(local.clone()));
+            }
+        }
+        Wish::Retry(named) => {
+            let failed = |l: &&mut Rc<Local>| named.names(l) && l.state == LocalState::Failed;
+            for local in view.iter_mut().filter(failed) {
+                *local = Rc::new(Local {
+                    state: LocalState::Queued,
+                    error: None,
+                    ..Local::clone(local)
+                });
+            }
+        }
+        Wish::Discard(named) => {
+            view.retain(|l| !named.names(l) || l.state == LocalState::Sent);
+        }
+        Wish::Mark(..) => {}
+    }
+}
+
 /// Whether the server has taken an own message of this name.
 fn was_delivered(db: &Committed, conversation: Option<&str>, client_id: &str) -> bool {
     db.left_names().iter().any(|((of, id), delivered)| {
         let here = conversation.is_none_or(|conversation| **of == *conversation);
         *delivered && here && id == client_id
     })
+}
+
+/// No own message has this name any more.
+fn answer_retry(cx: &mut Cx, call: Call, named: &Named) {
+    match was_delivered(cx.db, named.conversation.as_deref(), &named.client_id) {
+        true => cx.out.resolve(call, "null"),
+        false => {
+            let what = "no failed message has this clientId";
+            cx.out.reject(call, &Error::new(ErrorCode::NotFound, what));
+        }
+    }
 }
 
 fn resolve_update(cx: &mut Cx, call: Call, message: &Message) {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::command::Call;
+use super::net::Place;
 use super::records::Name;
 
 /// What a request was for.
@@ -32,6 +33,21 @@ pub(super) enum Purpose {
         conversation: Rc<str>,
         seq: u64,
     },
+    /// `sync()`, asked of the writer (R15)
+    Sync {
+        call: Call,
+    },
+    /// wishes, which the writer is to take up
+    Grant,
+}
+
+/// What is asked for of a conversation's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// a page (R5)
+    Page(Place),
+    /// what changed in a kept segment since its cursor (R12)
+    Changes { since: String, from: u64, to: u64 },
 }
 
 /// What a pull was asked for with.

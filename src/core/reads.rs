@@ -11,6 +11,8 @@ pub(super) enum ReadOp {
     Load,
     /// blocks, for a job or a timeline
     Blocks(Vec<BlockId>),
+    /// what clients that do not write want done (R15)
+    Wishes,
     /// whether another client has fenced this one, asked after so many naps
     Fence(u64),
 }
@@ -23,6 +25,8 @@ pub(super) struct Reads {
     wanted: Set<BlockId>,
     /// when what is stored is read again (monotonic ms): it could not be read, or a commit is uncertain
     load_at: Option<u64>,
+    /// a client has stored a wish: what is wished for is read then
+    wishes: Option<u64>,
 }
 
 impl Reads {
@@ -31,10 +35,35 @@ impl Reads {
         self.under_way.is_some()
     }
 
+    /// Whether what is stored is being read.
+    pub fn is_loading(&self) -> bool {
+        matches!(self.under_way, Some((_, ReadOp::Load)))
+    }
+
+    /// A client has stored a wish: what is wished for is read.
+    pub fn want_wishes(&mut self) {
+        self.wishes = Some(0);
+    }
+
+    /// They could not be taken up: later, once more.
+    pub fn want_wishes_later(&mut self, now: u64) {
+        self.wishes = Some(now.saturating_add(ASK_AGAIN));
+    }
+
+    /// When wishes are to be read; `None`: they need not be.
+    pub fn wishes_at(&self) -> Option<u64> {
+        self.wishes
+    }
+
     /// `op` is asked of the store, under this number. What was asked before is void.
     pub fn begin(&mut self, number: u64, op: ReadOp) {
-        if let ReadOp::Load = op {
-            self.load_at = None;
+        match op {
+            ReadOp::Load => {
+                self.load_at = None;
+                self.wishes = None;
+            }
+            ReadOp::Wishes => self.wishes = None,
+            ReadOp::Blocks(_) | ReadOp::Fence(_) => {}
         }
         self.under_way = Some((number, op));
     }

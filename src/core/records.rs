@@ -55,7 +55,7 @@ pub struct Mark {
 }
 
 /// Names a commit (R9, R15): who looks at one that another client made knows whether it lacks any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
     /// the writer's: the higher one is the newer writer
     pub epoch: u64,
@@ -322,6 +322,39 @@ pub fn left_key(number: u64) -> Key {
     [&b"l"[..], &number.to_be_bytes()].concat()
 }
 
+/// The key of a wish: in the order of the clock, and of one client in the order written.
+pub fn wish_key(at: u64, client: u64, number: u64) -> Key {
+    [at, client, number].map(u64::to_be_bytes).concat()
+}
+
+/// The conversation and the position of a block's first message, by its key.
+pub fn block_of(key: &[u8]) -> Option<(Rc<str>, u64)> {
+    let (_, rest) = key.split_at_checked(4)?;
+    let (id, lo) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
+    let lo = u64::from_be_bytes(lo.try_into().ok()?);
+    Some((conversation_of(id)?, lo))
+}
+
+/// Whose opening has this key in [`Table::Meta`].
+pub fn opened_of(key: &[u8]) -> Option<Rc<str>> {
+    key.strip_prefix(b"o").and_then(conversation_of)
+}
+
+/// Whose read mark has this key in [`Table::Outbox`].
+pub fn mark_of(key: &[u8]) -> Option<Rc<str>> {
+    key.strip_prefix(b"r").and_then(conversation_of)
+}
+
+/// The number of a record of names that have left the outbox, by its key.
+pub fn left_number(key: &[u8]) -> Option<u64> {
+    deliveries_number(key.strip_prefix(b"l")?)
+}
+
+/// The number of a record of deliveries, by its key.
+pub fn deliveries_number(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.try_into().ok()?))
+}
+
 /// The order of an own message, by its key.
 pub fn local_order(key: &[u8]) -> Option<u64> {
     let order = key.strip_prefix(b"m")?.try_into().ok()?;
@@ -334,7 +367,7 @@ pub fn conversation_of(key: &[u8]) -> Option<Rc<str>> {
 }
 
 /// How many of the reads of [`load`], the first ones, are of values; the others are of keys.
-pub const LOADED: usize = 5;
+pub const LOADED: usize = 6;
 
 /// The reads that load everything but the messages; then the keys of what is lost by name.
 pub fn load() -> Vec<Read> {
@@ -344,10 +377,16 @@ pub fn load() -> Vec<Read> {
         Table::Segments,
         Table::Outbox,
         Table::Deliveries,
+        Table::Wishes,
     ]
     .map(|table| Read::All { table })
     .into();
-    let named = [Table::Conversations, Table::Segments, Table::Outbox];
+    let named = [
+        Table::Conversations,
+        Table::Segments,
+        Table::Outbox,
+        Table::Wishes,
+    ];
     reads.extend(named.map(|table| Read::Keys { table }));
     reads
 }
@@ -377,6 +416,8 @@ const DELIVERIES: u64 = 6;
 const STAMP: u64 = 7;
 const NEXT: u64 = 8;
 const LEFT: u64 = 9;
+const RETRY: u64 = 10;
+const DISCARD: u64 = 11;
 
 /// A record of [`Table::Meta`].
 pub enum MetaRecord {
@@ -776,6 +817,70 @@ fn parse_local(text: &str) -> Result<Local, Error> {
         message: node.some("message").map(parse_message).transpose()?,
         error: node.some("error").map(Error::from_json),
     })
+}
+
+/// What a client that does not write wants done: stored by itself, then as good as done (R15).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// an own message is to be sent; its place is given by the writer
+    Send(Local),
+    /// a failed one is to be tried again
+    Retry(Named),
+    /// one is to be taken out
+    Discard(Named),
+    /// a conversation was read up to here
+    Mark(Rc<str>, u64),
+}
+
+/// Own messages of a `clientId`: in one conversation, or in all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// only there
+    pub conversation: Option<String>,
+    /// see there
+    pub client_id: String,
+}
+
+impl Named {
+    /// Whether this own message is one of them.
+    pub fn names(&self, local: &Local) -> bool {
+        let here = self.conversation.as_deref();
+        here.is_none_or(|id| *local.conversation == *id) && local.client_id == self.client_id
+    }
+}
+
+/// The bytes of a wish.
+pub fn write_wish(wish: &Wish) -> Value {
+    let named = |kind, named: &Named| {
+        let texts = [Some(&*named.client_id), named.conversation.as_deref()];
+        write_texts(kind, texts.into_iter().flatten())
+    };
+    match wish {
+        Wish::Send(local) => write_local(local),
+        Wish::Retry(which) => named(RETRY, which),
+        Wish::Discard(which) => named(DISCARD, which),
+        Wish::Mark(id, seq) => write_mark(id, *seq),
+    }
+}
+
+/// Reads a wish.
+pub fn read_wish(bytes: &[u8]) -> Result<Wish, Corrupt> {
+    let named = |text| match &read_texts(text)?[..] {
+        [client_id, conversation @ ..] => Ok(Named {
+            conversation: conversation.first().map(|id| id.to_string()),
+            client_id: client_id.to_string(),
+        }),
+        [] => Err(Corrupt),
+    };
+    match unseal(bytes)? {
+        (RETRY, text) => named(text).map(Wish::Retry),
+        (DISCARD, text) => named(text).map(Wish::Discard),
+        _ => match read_outbox(bytes)? {
+            OutboxRecord::Local(local) => Ok(Wish::Send(local)),
+            OutboxRecord::Mark(id, seq) => Ok(Wish::Mark(id, seq)),
+            OutboxRecord::Left(..) => Err(Corrupt),
+        },
+    }
 }
 
 /// The bytes of what is held of a conversation.

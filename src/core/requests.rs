@@ -73,6 +73,18 @@ impl Requests {
         self.in_flight.insert(request, in_flight);
     }
 
+    /// The client that writes is asked: it may be silent for `timeout` ms.
+    pub fn begin_ask(&mut self, now: u64, ask: u64, asked: Purpose, timeout: u64) {
+        self.idle_since = now;
+        let until = now.saturating_add(timeout);
+        let pending = InFlight {
+            asked,
+            until,
+            usual: until,
+        };
+        self.in_flight.insert(ask, pending);
+    }
+
     fn count(&mut self, call: &Request) {
         match call {
             Request::Pull { .. }
@@ -141,9 +153,12 @@ impl Requests {
         self.in_flight.values().map(|p| p.until).min()
     }
 
-    /// The edit or recall that this call waits for.
-    pub fn of_change(&self, of: Call) -> Option<u64> {
-        let change = |asked: &Purpose| matches!(asked, Purpose::Change { call, .. } if *call == of);
+    /// The edit or recall that this call waits for, or what the client that writes is asked for it.
+    pub fn of_call(&self, of: Call) -> Option<u64> {
+        let change = |asked: &Purpose| match asked {
+            Purpose::Change { call, .. } | Purpose::Sync { call } => *call == of,
+            _ => false,
+        };
         let mut all = self.in_flight.iter();
         all.find(|(_, p)| change(&p.asked)).map(|(r, _)| *r)
     }

@@ -7,9 +7,10 @@ use super::events::{self, Event};
 use super::fault::Fault;
 use super::jobs::{Job, Own};
 use super::map::Map;
-use super::records::{Local, LocalState};
+use super::purpose::Wants;
+use super::records::{Local, LocalState, Wish};
 use super::sync::OwedList;
-use super::timeline::{Fetch, Fetches, Wants};
+use super::timeline::{Fetch, Fetches};
 use super::tx::{Stop, Tx};
 use super::wire::batch::FeedBatch;
 
@@ -146,10 +147,7 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             Ok(())
         }
         Own::Put { local, .. } => {
-            // Sent twice before the first was stored: still one message.
-            if !tx.is_own(&local.name()) {
-                tx.append_local(Local::clone(local));
-            }
+            put(tx, local);
             Ok(())
         }
         Own::Attempt { name } => tx.attempt(name),
@@ -166,24 +164,24 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             conversation,
             client_id,
             ..
-        } => {
-            let named = tx.find_locals(conversation.as_deref(), client_id);
-            if named.is_empty() {
-                return Err(Stop::Void);
-            }
-            for local in named.iter().filter(|l| l.state == LocalState::Failed) {
-                tx.again(local);
-            }
-            Ok(())
-        }
+        } => match retry(tx, conversation.as_deref(), client_id) {
+            true => Ok(()),
+            false => Err(Stop::Void),
+        },
         Own::Discard {
             conversation,
             client_id,
             ..
         } => {
-            for local in tx.find_locals(conversation.as_deref(), client_id) {
-                if local.state != LocalState::Sent {
-                    tx.drop_local(&local, false);
+            discard(tx, conversation.as_deref(), client_id);
+            Ok(())
+        }
+        Own::Grant { wishes } => {
+            // Those that an earlier one has taken up are not there any more.
+            for (key, wish) in wishes {
+                if tx.is_wished(key) {
+                    grant(tx, wish);
+                    tx.grant(key);
                 }
             }
             Ok(())
@@ -198,5 +196,41 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             tx.drop_mark(conversation, *seq);
             Ok(())
         }
+    }
+}
+
+fn put(tx: &mut Tx, local: &Local) {
+    // Sent twice before the first was stored: still one message.
+    if !tx.is_own(&local.name()) {
+        tx.append_local(Local::clone(local));
+    }
+}
+
+/// Answers whether there is one.
+fn retry(tx: &mut Tx, conversation: Option<&str>, client_id: &str) -> bool {
+    let named = tx.find_locals(conversation, client_id);
+    for local in named.iter().filter(|l| l.state == LocalState::Failed) {
+        tx.again(local);
+    }
+    !named.is_empty()
+}
+
+fn discard(tx: &mut Tx, conversation: Option<&str>, client_id: &str) {
+    for local in tx.find_locals(conversation, client_id) {
+        if local.state != LocalState::Sent {
+            tx.drop_local(&local, false);
+        }
+    }
+}
+
+/// What its client was told to be as good as done (R15).
+fn grant(tx: &mut Tx, wish: &Wish) {
+    match wish {
+        Wish::Send(local) => put(tx, local),
+        Wish::Retry(named) => {
+            retry(tx, named.conversation.as_deref(), &named.client_id);
+        }
+        Wish::Discard(named) => discard(tx, named.conversation.as_deref(), &named.client_id),
+        Wish::Mark(id, seq) => _ = tx.put_mark(id, *seq),
     }
 }

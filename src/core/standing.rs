@@ -1,6 +1,6 @@
 //! Where this client stands: in its life, with the other clients of the account, with the browser.
 
-use super::command::Config;
+use super::command::{Config, IfOpen};
 use super::connectivity::Connectivity;
 use super::error::{Error, ErrorCode};
 
@@ -19,6 +19,10 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Standing {
     pub phase: Phase,
+    /// it shows what the writer does, and asks it, while another client writes (R15)
+    pub shares: bool,
+    /// the account is this client's; it does not write before it knows what is stored
+    pub holds: bool,
     /// it writes, and what it knows is what is stored
     pub promoted: bool,
     /// it may have slept since its fence was found good: another client may have the account (R9)
@@ -34,6 +38,8 @@ impl Standing {
     pub fn new(config: &Config) -> Standing {
         Standing {
             phase: Phase::Loading,
+            shares: config.if_open != IfOpen::Wait,
+            holds: config.epoch.is_some(),
             promoted: config.epoch.is_some(),
             unsure: false,
             frozen: false,
@@ -46,6 +52,27 @@ impl Standing {
     /// Whether requests may be sent now.
     pub fn may_request(&self) -> bool {
         self.is_working() && !self.unsure
+    }
+
+    /// Whether it follows another client that writes, or will.
+    pub fn follows(&self) -> bool {
+        let leads = self.promoted || self.holds;
+        self.phase == Phase::Ready && self.shares && !leads && !self.frozen
+    }
+
+    /// Whether it will write, once it has read what is stored.
+    pub fn begins(&self) -> bool {
+        self.phase == Phase::Ready && self.shares && self.holds && !self.promoted && !self.frozen
+    }
+
+    /// Whether pages, changes and edits may be asked for now: of the backend, or of the client that writes.
+    pub fn may_ask(&self) -> bool {
+        self.may_request() || self.follows()
+    }
+
+    /// Whether what is asked for comes, now or soon: it does not for who waits until the others have gone.
+    pub fn is_live(&self) -> bool {
+        self.promoted || self.follows()
     }
 
     /// Why no request may be sent now. `offline`: the server is known to be out of reach.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::error::{Error, ErrorCode};
 
 /// Version of the tables and of what their records mean. The store migrates to it.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Which store a client asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -37,17 +37,20 @@ pub enum Table {
     Outbox,
     /// Mailbox deliveries that were applied (R10).
     Deliveries,
+    /// What clients that do not write want done, until the writer has taken it up (R15).
+    Wishes,
 }
 
 impl Table {
     /// Every table, in the order of their creation.
-    pub const ALL: [Table; 6] = [
+    pub const ALL: [Table; 7] = [
         Table::Meta,
         Table::Conversations,
         Table::Segments,
         Table::Blocks,
         Table::Outbox,
         Table::Deliveries,
+        Table::Wishes,
     ];
 
     /// The object store's name.
@@ -59,6 +62,7 @@ impl Table {
             Table::Blocks => "blocks",
             Table::Outbox => "outbox",
             Table::Deliveries => "deliveries",
+            Table::Wishes => "wishes",
         }
     }
 }
@@ -155,6 +159,15 @@ pub enum Write {
 }
 
 impl Write {
+    /// Bytes of its keys and its value.
+    pub fn size(&self) -> usize {
+        match self {
+            Write::Put { key, value, .. } => key.len() + value.len(),
+            Write::Delete { key, .. } => key.len(),
+            Write::DeleteRange { lo, hi, .. } => lo.len() + hi.len(),
+        }
+    }
+
     /// The table that it is about.
     pub fn table(&self) -> Table {
         match self {

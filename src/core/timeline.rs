@@ -31,7 +31,7 @@ mod unseen;
 mod window;
 mod work;
 
-pub(super) use fetches::{Fetch, Fetches, Wants};
+pub(super) use fetches::{Fetch, Fetches};
 pub(super) use state::Timeline;
-pub(super) use timelines::{Open, Timelines};
+pub(super) use timelines::{Ended, Open, Timelines};
 pub(super) use work::Outlook;

@@ -14,12 +14,14 @@
 //! | `blocks` | where messages are put |
 //! | `doubt` | conversations in which something may be missing |
 //! | `commit`, `writes` | what it all comes to, and what is written of it |
+//! | `delta` | the same, as it is told to who follows |
 
 mod batch;
 mod blocks;
 mod cache;
 mod commit;
 mod committed;
+mod delta;
 mod doubt;
 mod list;
 mod own;
@@ -33,10 +35,12 @@ use super::block::BlockId;
 use super::limits::Limits;
 use super::map::Set;
 use super::records::{Held, Meta};
+use super::storage::Key;
 use super::types::{Conversation, Message};
 
 pub use commit::{Commit, CommitDelta, ConversationDelta};
-pub use committed::{Committed, Lost, Own};
+pub use committed::{Committed, Lost, Own, read_wishes};
+pub use delta::{Delta, read_delta};
 pub use replay::{Listed, Replay, newer};
 
 /// Why a transaction cannot go on.
@@ -169,7 +173,9 @@ impl<'a> Tx<'a> {
     pub fn put_mark(&mut self, conversation: &Rc<str>, seq: u64) -> bool {
         let state = self.db.state(conversation);
         let read = state.and_then(|c| c.read_seq).map(|s| s.0);
-        let marked = self.db.marks().get(conversation).copied();
+        let stored = self.db.marks().get(conversation).copied();
+        let changed = self.commit.marks.get(conversation).copied();
+        let marked = changed.unwrap_or(stored);
         if read.max(marked).is_some_and(|known| known >= seq) {
             return false;
         }
@@ -182,6 +188,17 @@ impl<'a> Tx<'a> {
         if self.db.marks().get(conversation) == Some(&seq) {
             self.commit.marks.insert(conversation.clone(), None);
         }
+    }
+
+    /// Whether this wish waits (R15).
+    pub fn is_wished(&self, key: &Key) -> bool {
+        self.db.wishes().contains_key(key) && !self.commit.granted.contains(key)
+    }
+
+    /// A wish is taken up, and needs not be kept (R15).
+    pub fn grant(&mut self, key: &Key) {
+        self.commit.changes.outbox = true;
+        self.commit.granted.add(key.clone());
     }
 
     /// Remembers when a conversation was opened (R13 evicts the least recently opened).

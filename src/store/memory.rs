@@ -1,7 +1,8 @@
 //! A store in memory: the simulation's, and a browser's that has no IndexedDB.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use super::Backend;
@@ -205,8 +206,49 @@ impl Memory {
     }
 }
 
-/// The store of one client.
-impl Backend for RefCell<Memory> {
+thread_local! {
+    /// of each account that has clients in memory
+    static SHARED: RefCell<Vec<(String, Weak<RefCell<Memory>>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The store of one client: shared by those of its account in this page.
+#[derive(Debug)]
+pub struct InMemory {
+    memory: Rc<RefCell<Memory>>,
+    /// under which this client writes
+    epoch: Cell<u64>,
+    closed: Cell<bool>,
+}
+
+impl InMemory {
+    /// The account's; an empty one where it has no other client here.
+    pub(super) fn open(account: &str) -> InMemory {
+        let memory = SHARED.with_borrow_mut(|shared| {
+            shared.retain(|(_, memory)| memory.strong_count() > 0);
+            let here = shared.iter().find(|(of, _)| of == account);
+            if let Some(memory) = here.and_then(|(_, memory)| memory.upgrade()) {
+                return memory;
+            }
+            let memory = Rc::default();
+            shared.push((account.to_owned(), Rc::downgrade(&memory)));
+            memory
+        });
+        InMemory {
+            memory,
+            epoch: Cell::new(0),
+            closed: Cell::new(false),
+        }
+    }
+
+    fn is_open(&self) -> Result<(), StoreError> {
+        match self.closed.get() {
+            true => Err(StoreError::Closed),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Backend for InMemory {
     fn kind(&self) -> &'static str {
         "memory"
     }
@@ -216,15 +258,24 @@ impl Backend for RefCell<Memory> {
     }
 
     async fn fence(&self) -> Result<u64, StoreError> {
-        Ok(self.borrow_mut().fence())
+        self.is_open()?;
+        self.epoch.set(self.memory.borrow_mut().fence());
+        Ok(self.epoch.get())
     }
 
     async fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError> {
-        self.borrow().read(reads)
+        self.is_open()?;
+        self.memory.borrow().read(reads)
     }
 
     async fn commit(&self, writes: &[Write], _: Durability) -> Result<(), StoreError> {
-        self.borrow_mut().commit(writes)
+        self.is_open()?;
+        self.memory.borrow_mut().commit_of(self.epoch.get(), writes)
+    }
+
+    async fn wish(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.is_open()?;
+        self.memory.borrow_mut().commit(writes)
     }
 
     fn sleep(&self) {}
@@ -232,11 +283,12 @@ impl Backend for RefCell<Memory> {
     fn wake(&self) {}
 
     fn close(&self) {
-        self.borrow_mut().close();
+        self.closed.set(true);
     }
 
-    /// It goes with its page.
-    async fn wipe(_: &str) -> Result<(), StoreError> {
+    /// Its other clients here go on with nothing; with the last of them it goes.
+    async fn wipe(account: &str) -> Result<(), StoreError> {
+        SHARED.with_borrow_mut(|shared| shared.retain(|(of, _)| of != account));
         Ok(())
     }
 }

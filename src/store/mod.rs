@@ -19,7 +19,6 @@
 mod indexeddb;
 mod memory;
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::core::storage::{Answer, Durability, Read, StoreError, Write};
@@ -27,7 +26,7 @@ use crate::core::storage::{Answer, Durability, Read, StoreError, Write};
 pub use crate::core::storage::Mode;
 #[cfg(target_arch = "wasm32")]
 pub use indexeddb::{IndexedDb, SCHEMA};
-pub use memory::Memory;
+pub use memory::{InMemory, Memory};
 
 /// What befalls a store without having been asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +73,8 @@ pub trait Backend {
     async fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError>;
     /// See [`Store::commit`].
     async fn commit(&self, writes: &[Write], durability: Durability) -> Result<(), StoreError>;
+    /// See [`Store::wish`].
+    async fn wish(&self, writes: &[Write]) -> Result<(), StoreError>;
     /// See [`Store::sleep`].
     fn sleep(&self);
     /// See [`Store::wake`].
@@ -88,7 +89,7 @@ pub trait Backend {
 #[derive(Debug)]
 pub enum Store {
     /// a store in memory
-    Memory(RefCell<Memory>),
+    Memory(InMemory),
     /// a store in the browser's IndexedDB
     #[cfg(target_arch = "wasm32")]
     IndexedDb(IndexedDb),
@@ -116,20 +117,20 @@ impl Store {
     /// store instead: the client works, and what is stored waits, as it is, for the next one.
     pub async fn open(account: &str, mode: Mode, on_event: OnEvent) -> Result<Store, StoreError> {
         if mode == Mode::Memory {
-            return Ok(Store::in_memory());
+            return Ok(Store::in_memory(account));
         }
         match Store::open_indexed_db(account, on_event.clone()).await {
             Err(why @ (StoreError::Refused(_) | StoreError::Quota)) if mode == Mode::Auto => {
                 on_event(Event::InMemory(why));
-                Ok(Store::in_memory())
+                Ok(Store::in_memory(account))
             }
             opened => opened,
         }
     }
 
-    /// An empty one in memory.
-    pub fn in_memory() -> Store {
-        Store::Memory(RefCell::default())
+    /// One in memory: the account's other clients of this page share it, while there are any.
+    pub fn in_memory(account: &str) -> Store {
+        Store::Memory(InMemory::open(account))
     }
 
     #[cfg(target_arch = "wasm32")]
@@ -182,6 +183,15 @@ impl Store {
         each!(self, store => store.commit(writes, durability).await)
     }
 
+    /// Applies `writes`, all of them to the table of wishes, all or none, whoever may write (R15): on the
+    /// disk when it returns.
+    ///
+    /// # Errors
+    /// Those of a commit, but for [`StoreError::Fenced`].
+    pub async fn wish(&self, writes: &[Write]) -> Result<(), StoreError> {
+        each!(self, store => store.wish(writes).await)
+    }
+
     /// The page goes to sleep: what is under way is aborted before this returns, and done once the
     /// page is awake again; no transaction begins before. Awake it is when told so, and in any case
     /// when a timer of the page comes.
@@ -209,6 +219,6 @@ impl Store {
     pub async fn wipe(account: &str) -> Result<(), StoreError> {
         #[cfg(target_arch = "wasm32")]
         <IndexedDb as Backend>::wipe(account).await?;
-        <RefCell<Memory> as Backend>::wipe(account).await
+        <InMemory as Backend>::wipe(account).await
     }
 }

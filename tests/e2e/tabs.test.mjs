@@ -1,5 +1,5 @@
-// A second tab of an account that another one has. Others shipped one that waited for the first: 26 s, and blank
-// (open-im-sdk-web-wasm 80). What is asserted is the order of events, not how long they take.
+// All tabs live (docs/rules.md, R15): whatever of an account is open in a browser shows the same, and one client of it
+// asks the server. What is asserted is the order of events, not how long they take.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -9,10 +9,10 @@ import { nothingWrong, serversList, shownList, showing, wholeList } from "./supp
 
 const NO_REQUESTS = { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 };
 
-/** A second tab that waits must not hang the whole run. */
+/** A tab that is not live must not hang the whole run. */
 const PATIENCE = { timeout: 180_000 };
 
-describe("the second tab", () => {
+describe("tabs", () => {
   let server, browser, tools, at;
 
   before(async () => {
@@ -29,57 +29,66 @@ describe("the second tab", () => {
   });
 
   /**
-   * A first tab with the account, which has 90 of 120 messages stored.
+   * A first tab with the account, of whose conversation 90 of 120 messages are stored.
    * @param {any} from a browser
    * @returns {Promise<any>}
    */
   async function firstTab(from = browser) {
-    const [ann] = await at.users("ann");
-    const talk = await at.conversation([ann], 120);
+    const [ann, bob] = await at.users("ann", "bob");
+    const talk = await at.conversation([ann, bob], 120);
     const first = await device(from, server, ann, { prefetch: false });
     await showing(first, talk);
     await first.evaluate(async () => {
       await timeline.loadOlder();
       await timeline.loadOlder();
     });
-    return { ann, talk, first };
+    return { ann, bob, talk, first };
   }
 
-  /**
-   * Opens the account in another tab, as `client`, and the conversation, as `timeline`; what is to be seen of it at
-   * once.
-   */
-  async function secondTab(first, ann, talk) {
-    const second = await openPage(first.context(), server);
-    const seen = await second.evaluate(
-      async ({ ann, talk }) => {
-        globalThis.client = await e2e.open(ann, { prefetch: false });
-        const { connection } = client.status.getSnapshot();
+  /** The account once more, as `client`, and the conversation, as `timeline`. */
+  async function anotherTab(first, ann, talk, options = {}) {
+    const page = await openPage(first.context(), server);
+    page.sockets = 0;
+    page.on("websocket", () => {
+      page.sockets += 1;
+    });
+    await page.evaluate(
+      async ({ ann, talk, options }) => {
+        globalThis.client = await e2e.open(ann, { prefetch: false, ...options });
         globalThis.timeline = client.timeline(talk);
         e2e.watch(timeline);
-        const { items } = await e2e.until(
-          timeline,
-          (now) => now.items.filter((item) => item.kind === "message").length >= 30,
-        );
-        return {
-          connection,
-          last: e2e.textOf(items.findLast((item) => item.kind === "message")),
-          listed: client.conversations.getSnapshot().map(({ id }) => id),
-        };
+        await e2e.until(timeline, (now) => now.items.filter((item) => item.kind === "message").length >= 30);
       },
-      { ann, talk },
+      { ann, talk, options },
     );
-    assert.deepEqual(seen, { connection: "waiting", last: "message 120", listed: [talk] });
-    return second;
+    return page;
   }
 
-  /** Who has the account's lock, as any page sees it: the names of the clients are the browser's own. */
-  const holders = (page, ann) =>
-    page.evaluate(async (name) => {
-      const { held, pending } = await navigator.locks.query();
-      const of = (locks) => locks.filter((lock) => lock.name === name).map((lock) => lock.clientId);
-      return { held: of(held), pending: of(pending) };
-    }, `pullcord:${ann}`);
+  /** Waits until the list ends with this text, delivered. */
+  const endsWith = (page, text) =>
+    page.evaluate(
+      (text) =>
+        e2e.until(timeline, ({ items }) => items.at(-1)?.kind === "message" && e2e.textOf(items.at(-1)) === text),
+      text,
+    );
+
+  const writerOf = (page) => page.evaluate(() => client.status.getSnapshot().writer);
+
+  /** The one of these that writes. */
+  async function whoWrites(pages) {
+    for (let tries = 0; tries < 200; tries += 1) {
+      const writers = await Promise.all(pages.map(writerOf));
+      const here = pages.filter((_, n) => writers[n] === "here");
+      if (here.length === 1 && writers.every((writer) => writer !== null)) return here[0];
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error("it does not come out who writes");
+  }
+
+  /** As `nothingWrong`, of a tab whose context goes on. */
+  async function nothingWrongBut(...pages) {
+    for (const page of pages) assert.deepEqual(await page.evaluate(() => e2e.violations), []);
+  }
 
   /**
    * The script of the page stands still, in the middle of something, until the answer to a request comes.
@@ -97,149 +106,265 @@ describe("the second tab", () => {
         await route.fulfill({ body: "go on" });
       });
     });
-    const state = { over: false };
-    const over = page
-      .evaluate(() => {
-        const request = new XMLHttpRequest();
-        request.open("GET", "/gate", false);
-        request.send();
-        return request.responseText;
-      })
-      .then((text) => {
-        state.over = true;
-        return text;
-      });
+    const over = page.evaluate(() => {
+      const request = new XMLHttpRequest();
+      request.open("GET", "/gate", false);
+      request.send();
+      return request.responseText;
+    });
     await asked;
-    return {
-      isOver: () => state.over,
-      release: async () => {
-        answer();
-        assert.equal(await over, "go on");
-      },
+    return async () => {
+      answer();
+      assert.equal(await over, "go on");
     };
   }
 
   test(
-    "of an account whose first tab is blocked does not wait for it: it opens, and shows and pages through what is stored",
+    "five tabs show the same, live, whoever writes what where, and one of them asks the server",
     PATIENCE,
     async () => {
-      const { ann, talk, first } = await firstTab();
-      const stopped = await block(first);
-      const second = await secondTab(first, ann, talk);
-      const paged = await second.evaluate(async () =>
-        [await timeline.loadOlder(), await timeline.loadOlder()].map(({ added, source }) => [added, source]),
-      );
-      assert.deepEqual(paged, [
-        [30, "cache"],
-        [30, "cache"],
-      ]);
-      assert.deepEqual(await shownList(second), (await serversList(at, ann, talk)).slice(-90));
-      assert.deepEqual(await second.evaluate(async () => (await client.inspect()).requests), NO_REQUESTS);
-      // all that while the first had the account, and could do nothing for the second
-      const { held, pending } = await holders(second, ann);
-      assert.deepEqual([held.length, pending.length, held[0] !== pending[0]], [1, 1, true]);
-      assert.equal(stopped.isOver(), false);
-      // what is written meanwhile waits, and is delivered once the second works
-      await second.evaluate((talk) => {
-        globalThis.sent = client.send(talk, { text: "from the second" });
-      }, talk);
-      await stopped.release();
-      assert.deepEqual((await holders(second, ann)).held, held);
-      await nothingWrongBut(first);
-      await first.close();
-      await second.evaluate(async () => {
-        await e2e.caughtUp(client);
-        await sent;
-        await e2e.until(
-          timeline,
-          (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "from the second",
+      const { ann, bob, talk, first } = await firstTab();
+      const others = [];
+      for (let n = 0; n < 4; n += 1) others.push(await anotherTab(first, ann, talk));
+      const all = [first, ...others];
+      assert.equal(await whoWrites(all), first);
+      await at.send(bob, talk, "from elsewhere");
+      for (const page of all) await endsWith(page, "from elsewhere");
+      // each tab writes one, shown in all from the first moment
+      for (const [n, page] of all.entries()) {
+        const seen = Promise.all(
+          all.map((other) =>
+            other.evaluate(
+              (text) => e2e.until(timeline, ({ items }) => e2e.textOf(items.at(-1)) === text).then(() => true),
+              `from tab ${n}`,
+            ),
+          ),
         );
+        await page.evaluate((text) => timeline.send({ text }), `from tab ${n}`);
+        assert.deepEqual(await seen, Array(5).fill(true));
+        for (const other of all) await endsWith(other, `from tab ${n}`);
+      }
+      // an edit in a tab that does not write
+      await others[1].evaluate(async () => {
+        const { items } = timeline.getSnapshot();
+        await timeline.edit(items.at(-1).message.id, { text: "edited" });
       });
-      assert.deepEqual(await wholeList(second), await serversList(at, ann, talk));
-      await nothingWrong(second);
+      for (const page of all) await endsWith(page, "edited");
+      await others[2].evaluate((talk) => client.markRead(talk, timeline.getSnapshot().items.at(-1).message.seq), talk);
+      for (const page of all) {
+        await page.evaluate(
+          (talk) => e2e.until(client.conversations, (list) => list.find(({ id }) => id === talk)?.unread === 0),
+          talk,
+        );
+      }
+      for (const page of others) {
+        assert.deepEqual(await page.evaluate(async () => (await client.inspect()).requests), NO_REQUESTS);
+        assert.equal(page.sockets, 0);
+      }
+      const lists = await Promise.all(all.map(wholeList));
+      const truth = await serversList(at, ann, talk);
+      for (const list of lists) assert.deepEqual(list, truth);
+      await nothingWrongBut(...all);
+      await first.context().close();
     },
   );
 
+  test("a tab that follows pages and jumps, by what is stored and by what the writer asks for", PATIENCE, async () => {
+    const { ann, talk, first } = await firstTab();
+    const second = await anotherTab(first, ann, talk);
+    const sources = await second.evaluate(async () => {
+      const pages = [];
+      for (let page = 0; page < 3; page += 1) pages.push((await timeline.loadOlder()).source);
+      return pages;
+    });
+    assert.deepEqual(sources, ["cache", "cache", "network"]);
+    assert.deepEqual(await wholeList(second), await serversList(at, ann, talk));
+    assert.deepEqual(await second.evaluate(async () => (await client.inspect()).requests), NO_REQUESTS);
+    await second.evaluate(() => client.sync());
+    await nothingWrongBut(first, second);
+    await first.context().close();
+  });
+
+  for (const [how, leave] of Object.entries({
+    "is closed": (page) => page.close(),
+    crashes: async (page) => {
+      const crashed = new Promise((resolve) => page.once("crash", resolve));
+      const tools = await page.context().newCDPSession(page);
+      tools.send("Page.crash").catch(() => {});
+      await crashed;
+    },
+    "goes to another page": (page) => page.goto("about:blank"),
+  })) {
+    test(`the writer's tab ${how}: another goes on, and what was written is delivered once`, PATIENCE, async () => {
+      const { ann, bob, talk, first } = await firstTab();
+      const second = await anotherTab(first, ann, talk);
+      const third = await anotherTab(first, ann, talk);
+      await at.trouble({ delayMs: 3000 }, ann);
+      await first.evaluate(() => timeline.send({ text: "from the first" }));
+      await second.evaluate(() => timeline.send({ text: "from the second" }));
+      const before = await second.evaluate(() => {
+        globalThis.items = timeline.getSnapshot().items;
+        globalThis.statuses = [];
+        client.status.subscribe(() => statuses.push(client.status.getSnapshot().connection));
+        return timeline.getSnapshot().anchor.count;
+      });
+      await leave(first);
+      await at.trouble({}, ann);
+      const writer = await whoWrites([second, third]);
+      await writer.evaluate(() => e2e.caughtUp(client));
+      await at.send(bob, talk, "afterwards");
+      for (const page of [second, third]) {
+        await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0));
+        await page.evaluate(() =>
+          e2e.until(timeline, ({ items }) => items.some((item) => e2e.textOf(item) === "afterwards")),
+        );
+      }
+      assert.deepEqual(
+        await second.evaluate(
+          (count) => [
+            timeline.getSnapshot().anchor.count === count,
+            // the same elements, where they are still shown
+            items.slice(0, 20).every((item) => timeline.getSnapshot().items.includes(item)),
+          ],
+          before,
+        ),
+        [true, true],
+      );
+      const truth = await serversList(at, ann, talk);
+      assert.equal(truth.length, 123);
+      for (const page of [second, third]) assert.deepEqual(await wholeList(page), truth);
+      await nothingWrongBut(second, third);
+      await second.context().close();
+    });
+  }
+
+  test("the tab in front is reloaded, again and again: each time all are live", PATIENCE, async () => {
+    const { ann, bob, talk, first } = await firstTab();
+    const second = await anotherTab(first, ann, talk);
+    for (let n = 0; n < 3; n += 1) {
+      await first.close();
+      const again = await anotherTab(second, ann, talk);
+      await at.send(bob, talk, `message after reload ${n}`);
+      for (const page of [again, second]) await endsWith(page, `message after reload ${n}`);
+      await again.evaluate((n) => timeline.send({ text: `sent after reload ${n}` }), n);
+      for (const page of [again, second]) await endsWith(page, `sent after reload ${n}`);
+      await nothingWrongBut(again);
+      await again.close();
+    }
+    await nothingWrong(second);
+  });
+
+  test("the writer's tab stands still: the one that needs something takes its place", PATIENCE, async () => {
+    const { ann, talk, first } = await firstTab();
+    const second = await anotherTab(first, ann, talk);
+    const release = await block(first);
+    // what is stored is shown and paged through, and what is written is stored
+    const paged = await second.evaluate(async () => {
+      const pages = [await timeline.loadOlder(), await timeline.loadOlder()];
+      await timeline.send({ text: "from the second" });
+      return pages.map(({ source }) => source);
+    });
+    assert.deepEqual(paged, ["cache", "cache"]);
+    await endsWith(second, "from the second");
+    assert.equal(await writerOf(second), "here");
+    await release();
+    await first.evaluate(() => e2e.until(client.status, (status) => status.writer === "elsewhere"));
+    await endsWith(first, "from the second");
+    await first.evaluate(() => timeline.send({ text: "from the first" }));
+    await endsWith(second, "from the first");
+    await nothingWrongBut(first, second);
+    await first.context().close();
+  });
+
   test(
-    "of an account whose first tab is frozen, in the middle of its writing, has it at once; that one waits when it wakes up",
+    "the writer's tab is frozen, in the middle of its writing: another goes on, and that one follows when it wakes up",
     PATIENCE,
     async () => {
       const { ann, talk, first } = await firstTab(tools);
+      const second = await openPage(first.context(), server);
+      await second.evaluate(
+        async ({ ann, talk }) => {
+          globalThis.client = await e2e.open(ann, { prefetch: false });
+          globalThis.timeline = await e2e.show(client, talk);
+        },
+        { ann, talk },
+      );
       await first.evaluate(() => {
         for (let i = 0; i < 20; i += 1)
           timeline.send({ text: `from the first ${i}` }).catch((error) => e2e.violations.push(error.message));
       });
       await first.freeze();
-      const second = await openPage(first.context(), server);
-      await second.evaluate(
-        async ({ ann, talk }) => {
-          globalThis.client = await e2e.open(ann, { prefetch: false });
-          await e2e.caughtUp(client);
-          globalThis.timeline = await e2e.show(client, talk);
-          await timeline.send({ text: "from the second" });
-          await e2e.until(client.outbox, (items) => items.length === 0);
-          await e2e.until(
-            timeline,
-            (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "from the second",
-          );
-        },
-        { ann, talk },
-      );
-      await first.thaw();
-      await first.evaluate(() => e2e.until(client.status, (status) => status.connection === "waiting"));
-      assert.equal(await second.evaluate(() => client.status.getSnapshot().connection), "online");
-      // it has it again when the second has gone, with all that was written meanwhile
-      await second.evaluate(() => client.close());
-      await nothingWrongBut(second);
-      await second.close();
-      await first.evaluate(async () => {
-        await e2e.caughtUp(client);
+      await second.evaluate(async () => {
+        await timeline.send({ text: "from the second" });
         await e2e.until(client.outbox, (items) => items.length === 0);
+        await e2e.until(timeline, ({ items }) =>
+          items.some((item) => item.kind === "message" && e2e.textOf(item) === "from the second"),
+        );
       });
+      await first.thaw();
+      await first.evaluate(() => e2e.until(client.status, (status) => status.writer === "elsewhere"));
+      await first.evaluate(() => timeline.send({ text: "the last" }));
+      for (const page of [first, second]) {
+        await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0));
+        await page.evaluate(() =>
+          e2e.until(timeline, ({ items }) =>
+            items.some((item) => item.kind === "message" && e2e.textOf(item) === "the last"),
+          ),
+        );
+      }
       const all = await serversList(at, ann, talk);
       const once = Array.from(
         { length: 20 },
         (_, i) => all.filter((line) => line.endsWith(`| from the first ${i}`)).length,
       );
-      assert.deepEqual([all.length, once], [141, Array(20).fill(1)]);
-      assert.deepEqual(await wholeList(first), all);
+      assert.deepEqual([all.length, once], [142, Array(20).fill(1)]);
+      for (const page of [first, second]) assert.deepEqual(await wholeList(page), all);
+      await nothingWrongBut(second);
       await nothingWrong(first);
     },
   );
 
-  /** As `nothingWrong`, of a tab whose context goes on. */
-  async function nothingWrongBut(page) {
-    assert.deepEqual(await page.evaluate(() => e2e.violations), []);
-  }
+  test("two clients in one page, as React's StrictMode makes them: both are live", PATIENCE, async () => {
+    const { ann, bob, talk, first } = await firstTab();
+    const seen = await first.evaluate(
+      async ({ ann, talk }) => {
+        const other = await e2e.open(ann, { prefetch: false });
+        const list = await e2e.show(other, talk);
+        await list.send({ text: "from the other" });
+        const shows = (of) =>
+          e2e.until(
+            of,
+            ({ items }) => items.at(-1).kind === "message" && e2e.textOf(items.at(-1)) === "from the other",
+          );
+        await Promise.all([shows(timeline), shows(list)]);
+        await client.close();
+        await e2e.until(other.status, (status) => status.writer === "here");
+        globalThis.client = other;
+        globalThis.timeline = list;
+        return other.status.getSnapshot().connection;
+      },
+      { ann, talk },
+    );
+    assert.equal(seen, "online");
+    await at.send(bob, talk, "still live");
+    await endsWith(first, "still live");
+    await nothingWrong(first);
+  });
 
-  test("takes over from one that crashed, and delivers what that one had not, once", PATIENCE, async () => {
-    const { ann, talk, first } = await firstTab();
-    const refused = [];
-    await first.route(/\/v1\/conversations\/[^/]+\/messages$/, (route) => {
-      refused.push(route.request().method());
-      return route.abort();
-    });
-    await first.evaluate(() => timeline.send({ text: "from the crashed one" }));
-    const second = await secondTab(first, ann, talk);
-    const { held } = await holders(second, ann);
-    const crashed = new Promise((resolve) => first.once("crash", resolve));
-    const tools = await first.context().newCDPSession(first);
-    tools.send("Page.crash").catch(() => {});
-    await crashed;
-    await second.evaluate(async () => {
-      await e2e.caughtUp(client);
-      await e2e.until(client.outbox, (items) => items.length === 0);
-      await e2e.until(
-        timeline,
-        (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "from the crashed one",
-      );
-    });
-    assert.ok(refused.every((method) => method === "POST"));
-    assert.notDeepEqual((await holders(second, ann)).held, held);
-    const all = await serversList(at, ann, talk);
-    assert.equal(all.length, 121);
-    assert.deepEqual(await wholeList(second), all);
+  test("told to wait, a tab shows what is stored, says so, and works once the others have gone", PATIENCE, async () => {
+    const { ann, bob, talk, first } = await firstTab();
+    const second = await anotherTab(first, ann, talk, { ifOpen: "wait" });
+    const refused = await second.evaluate(async () => [
+      client.status.getSnapshot().connection,
+      (await e2e.refusal(timeline.send({ text: "no" })))?.code,
+      (await e2e.refusal(client.sync()))?.code,
+    ]);
+    assert.deepEqual(refused, ["waiting", "offline", "offline"]);
+    assert.equal((await shownList(second)).length, 30);
     await first.close();
+    await second.evaluate(() => e2e.caughtUp(client));
+    await at.send(bob, talk, "now");
+    await endsWith(second, "now");
     await nothingWrong(second);
   });
 

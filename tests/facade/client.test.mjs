@@ -270,7 +270,7 @@ test("a client resolves with the engine's first status, and works once it has th
   await (await opening).close();
 });
 
-test("a second client of the account waits, and works when the first has closed", async () => {
+test("a second client of the account follows, and writes when the first has closed", async () => {
   const { createClient, world } = fakePackage();
   const shared = options();
   const first = await createClient(shared);
@@ -284,7 +284,7 @@ test("a second client of the account waits, and works when the first has closed"
   await second.close();
 });
 
-test("a waiting client that closes leaves the queue", async () => {
+test("a following client that closes is passed by", async () => {
   const { createClient, world } = fakePackage();
   const shared = options();
   const first = await createClient(shared);
@@ -302,7 +302,7 @@ test("take-over closes the earlier client, which says so, and passes by a waitin
   const shared = options();
   const first = await createClient(shared);
   await until(() => world.hosts[0].isPromoted);
-  const waiting = await createClient(shared);
+  const waiting = await createClient({ ...shared, ifOpen: "wait" });
   const second = await createClient({ ...shared, ifOpen: "take-over" });
   await until(() => world.hosts[2].isPromoted);
   const { connection, error } = first.status.getSnapshot();
@@ -402,11 +402,12 @@ test("wipe closes every client of the account, and only those", async () => {
   const shared = options();
   const first = await createClient(shared);
   await until(() => world.hosts[0].isPromoted);
-  const waiting = await createClient(shared);
+  const second = await createClient(shared);
+  const waiting = await createClient({ ...shared, ifOpen: "wait" });
   const other = await createClient(options());
   await wipe(shared.account);
   assert.equal(first.status.getSnapshot().connection, "closed");
-  assert.equal(waiting.status.getSnapshot().connection, "closed");
+  for (const one of [second, waiting]) await until(() => one.status.getSnapshot().connection === "closed");
   assert.equal(other.status.getSnapshot().connection, "online");
   await other.close();
 });

@@ -12,7 +12,8 @@ export const STATUS = {
   pulling: false,
   lastSyncedAt: null,
   progress: null,
-  storage: "memory",
+  storage: "indexeddb",
+  writer: "here",
   error: null,
 };
 
@@ -52,6 +53,8 @@ export function messageItem(seq) {
 
 class FakeHost {
   commands = [];
+  /** what other clients' engines have said */
+  heardBytes = [];
   isFree = false;
   /** what the engine does with a command; a test replaces it */
   onCommand = (command) => {
@@ -68,6 +71,7 @@ class FakeHost {
     this.hooks = hooks;
     // the lock was free when it opened, or comes later
     this.isPromoted = config.promoted;
+    if (this.isPromoted) hooks.promoted();
   }
 
   /** @returns {any} the error of one that is wrong */
@@ -83,7 +87,20 @@ class FakeHost {
 
   promote() {
     this.isPromoted = true;
+    this.hooks.promoted();
   }
+
+  heard(bytes) {
+    this.heardBytes.push([...bytes]);
+  }
+
+  async rest_after_commit() {
+    await this.resting;
+    this.isPromoted = false;
+    this.commands.push({ op: "rest" });
+  }
+
+  resting = Promise.resolve();
 
   sleep() {
     this.commands.push({ op: "sleep" });
@@ -124,18 +141,22 @@ class FakeHost {
 
 /** A package with a fake wasm: `hosts` are those opened so far, `open` may be replaced. @returns {any} */
 export function fakePackage() {
+  /** @type {any} */
   const world = {
     hosts: [],
     instances: 0,
+    schema: 7,
     open: async (config, hooks) => {
       const host = new FakeHost(config, hooks);
       host.frame({ status: STATUS });
       return host;
     },
   };
-  const api = pullcord(() => {
+  /** @type {() => any} */
+  const instantiate = () => {
     world.instances += 1;
     return Object.assign(async () => {}, {
+      schema: () => world.schema,
       Host: {
         open: async (config, hooks) => {
           const host = await world.open(config, hooks);
@@ -144,8 +165,8 @@ export function fakePackage() {
         },
       },
     });
-  });
-  return { ...api, world };
+  };
+  return { ...pullcord(instantiate), instantiate, world };
 }
 
 let accounts = 0;

@@ -1,9 +1,10 @@
-// Who works: the lock, where it is none, where it does not answer, and while the page sleeps (docs/rules.md, R14 and
-// R15).
+// What a client does with the account (docs/rules.md, R14 and R15): where there are no locks, where they do not answer,
+// while the page sleeps, and what its engine hears of it. Who is to write is for claim.test.mjs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { codeOf, fakeClient, fakePackage, options, settled, until } from "./fake.mjs";
+import { STATUS, codeOf, fakeClient, fakePackage, options, settled, until } from "./fake.mjs";
+import { WebLocks } from "./tabs.mjs";
 
 /** A browser with these locks, for as long as `run` takes. */
 async function withLocks(locks, run) {
@@ -28,71 +29,6 @@ async function inPage(run) {
     delete globalThis.document;
     delete globalThis.addEventListener;
   }
-}
-
-/** The Web Locks of a browser, one queue a name; `takeAway` is what Safari does to a page that sleeps. */
-class WebLocks {
-  queues = new Map();
-
-  /**
-   * @param {string} name
-   * @param {{ ifAvailable?: boolean, steal?: boolean, signal?: AbortSignal }} options
-   * @param {(lock: any) => any} use
-   */
-  request(name, { ifAvailable, steal, signal }, use) {
-    const queue = this.queues.get(name) ?? [];
-    this.queues.set(name, queue);
-    return new Promise((resolve, reject) => {
-      const entry = {
-        reject,
-        give: () =>
-          Promise.resolve(use({ name }))
-            .then(resolve, reject)
-            .finally(() => this.leave(name, entry)),
-      };
-      if (ifAvailable && queue.length > 0) return resolve(use(null));
-      signal?.addEventListener("abort", () => {
-        if (queue[0] === entry) return;
-        this.leave(name, entry);
-        reject(new DOMException("aborted", "AbortError"));
-      });
-      if (steal) this.takeAway(name, false);
-      queue.push(entry);
-      if (queue[0] === entry) setImmediate(entry.give);
-      return undefined;
-    });
-  }
-
-  leave(name, entry) {
-    const queue = this.queues.get(name);
-    const at = queue.indexOf(entry);
-    if (at < 0) return;
-    queue.splice(at, 1);
-    if (at === 0) queue[0]?.give();
-  }
-
-  takeAway(name, goesOn = true) {
-    const queue = this.queues.get(name);
-    queue.shift()?.reject(new DOMException("taken", "AbortError"));
-    if (goesOn) queue[0]?.give();
-  }
-}
-
-/** Another tab, as far as it is heard. */
-function otherTab(account) {
-  const channel = new BroadcastChannel(`pullcord:${account}`);
-  const heard = [];
-  channel.onmessage = ({ data }) => {
-    heard.push(data.type);
-    tab.onMessage(data);
-  };
-  const tab = {
-    heard,
-    onMessage: (_message) => {},
-    tell: (type, more) => channel.postMessage({ type, by: "~other", ...more }),
-    close: () => channel.close(),
-  };
-  return tab;
 }
 
 test("Web Locks that throw, for a sandboxed page, leave the page's own", async () => {
@@ -121,14 +57,15 @@ test("Web Locks that throw, for a sandboxed page, leave the page's own", async (
   }
 });
 
-test("a page that sleeps lets go of the lock before the handler returns, and queues when it wakes", () =>
+test("a page that sleeps lets go of all before the handler returns, and awake it follows who has the account", () =>
   inPage(async ({ page, tab }) => {
     const locks = new WebLocks();
-    await withLocks(locks, async () => {
+    const mine = locks.of({ name: "mine", isDead: false });
+    await withLocks(mine, async () => {
       const { createClient, world } = fakePackage();
       const shared = options();
+      const account = `pullcord:${shared.account}`;
       const first = await createClient(shared);
-      const elsewhere = otherTab(shared.account);
       const [host] = world.hosts;
       assert.equal(host.isPromoted, true);
       for (const [sleep, wake] of [
@@ -141,16 +78,16 @@ test("a page that sleeps lets go of the lock before the handler returns, and que
         assert.deepEqual(host.ops(), ["sleep", "freeze"]);
         // another tab has it at once
         let letGo;
-        await until(() => locks.queues.get(`pullcord:${shared.account}`).length === 0);
-        locks.request(
-          `pullcord:${shared.account}`,
+        locks.of({ name: "other", isDead: false }).request(
+          account,
           {},
           () =>
             new Promise((resolve) => {
               letGo = resolve;
             }),
         );
-        await until(() => letGo);
+        await settled();
+        assert.ok(letGo);
         wake();
         assert.deepEqual(host.ops(), ["sleep", "freeze", "wake", "resume"]);
         await settled();
@@ -159,138 +96,197 @@ test("a page that sleeps lets go of the lock before the handler returns, and que
         letGo();
         await until(() => host.isPromoted, "it goes on when the other has gone");
       }
-      await until(() => elsewhere.heard.filter((type) => type === "gone").length === 2);
-      elsewhere.close();
       await first.close();
+      assert.deepEqual(locks.holders(account), []);
     });
   }));
 
-test("a client that another has taken over from while it slept ends when it wakes, whether it has heard of it or not", () =>
+test("a page that goes to sleep while its client opens leaves the account to others until it wakes", () =>
   inPage(async ({ tab }) => {
     const locks = new WebLocks();
-    await withLocks(locks, async () => {
-      for (const hears of [true, false]) {
-        const { createClient, world } = fakePackage();
-        const shared = options();
-        const name = `pullcord:${shared.account}`;
-        const first = await createClient(shared);
-        const elsewhere = otherTab(shared.account);
-        tab.dispatchEvent(new Event("pagehide"));
-        await until(() => locks.queues.get(name).length === 0);
-        locks.request(name, {}, () => new Promise(() => {}));
-        if (hears) elsewhere.tell("took", { closing: true });
-        await new Promise((resolve) => setTimeout(resolve, 50));
-        assert.notEqual(first.status.getSnapshot().connection, "closed", "it sleeps");
-        elsewhere.onMessage = ({ type }) => type === "who" && elsewhere.tell("here", { tookOverAt: Date.now() });
-        tab.dispatchEvent(new Event("pageshow"));
-        await until(() => first.status.getSnapshot().connection === "closed");
-        assert.match(first.status.getSnapshot().error.message, /taken over/);
-        assert.equal(world.hosts[0].isPromoted, false);
-        elsewhere.close();
-      }
+    await withLocks(locks.of({ isDead: false }), async () => {
+      const { createClient, world } = fakePackage();
+      const shared = options();
+      const { open } = world;
+      let go;
+      world.open = async (...given) => {
+        await new Promise((resolve) => {
+          go = resolve;
+        });
+        return open(...given);
+      };
+      const opening = createClient(shared);
+      await until(() => go);
+      tab.dispatchEvent(new Event("pagehide"));
+      assert.equal(locks.holders(`pullcord:${shared.account}`).length, 1);
+      await settled();
+      assert.deepEqual(locks.holders(`pullcord:${shared.account}`), []);
+      go();
+      const client = await opening;
+      const [host] = world.hosts;
+      assert.deepEqual([host.isPromoted, host.ops()], [false, ["sleep", "freeze"]]);
+      tab.dispatchEvent(new Event("pageshow"));
+      await until(() => host.isPromoted);
+      await client.close();
     });
   }));
 
-test("a client that is to take over says so, also where the lock is free: one that sleeps has let go of it", async () => {
-  const locks = new WebLocks();
-  await withLocks(locks, async () => {
-    const { createClient } = fakePackage();
-    for (const [ifOpen, closing] of [
-      ["take-over", true],
-      ["wait", false],
-    ]) {
-      const shared = options();
-      const elsewhere = otherTab(shared.account);
-      const took = [];
-      elsewhere.onMessage = (data) => data.type === "took" && took.push(data.closing);
-      const client = await createClient({ ...shared, ifOpen });
-      await until(() => took.length);
-      assert.deepEqual(took, [closing]);
-      await client.close();
-      elsewhere.close();
-    }
-  });
-});
-
-test("a lock that the browser takes away is asked for again", async () => {
-  const locks = new WebLocks();
-  await withLocks(locks, async () => {
-    const { client, host } = await fakeClient();
-    assert.equal(host.isPromoted, true);
-    locks.takeAway(`pullcord:${client.account}`);
-    await settled();
-    await until(() => host.isPromoted);
-    assert.notEqual(client.status.getSnapshot().connection, "closed");
-    await client.close();
-  });
-});
-
-test("a lock that is stolen by one that takes over ends the client, also where the theft is heard of first", async () => {
-  const locks = new WebLocks();
-  await withLocks(locks, async () => {
-    const { createClient, world } = fakePackage();
-    const shared = options();
-    const first = await createClient(shared);
-    const elsewhere = otherTab(shared.account);
-    locks.takeAway(`pullcord:${shared.account}`, false);
-    locks.request(`pullcord:${shared.account}`, {}, () => new Promise(() => {}));
-    await until(() => !world.hosts[0].isPromoted);
-    elsewhere.tell("took", { closing: true });
-    await until(() => first.status.getSnapshot().connection === "closed");
-    assert.match(first.status.getSnapshot().error.message, /taken over/);
-    elsewhere.close();
-  });
-});
-
-test("without Web Locks the last one opened works, and the earlier one again when it has gone", async () => {
-  const { client, host } = await fakeClient();
-  const elsewhere = otherTab(client.account);
-  elsewhere.tell("took");
-  await until(() => !host.isPromoted, "the later one has not come to its turn");
-  assert.notEqual(client.status.getSnapshot().connection, "closed");
-  elsewhere.tell("gone");
-  await until(() => host.isPromoted, "its turn has not come again");
-  await until(() => elsewhere.heard.includes("took"));
-  await client.close();
-  await until(() => elsewhere.heard.includes("gone"));
-  elsewhere.close();
-});
-
-test("one that was fenced is not dead: it works again when nothing is heard of the other, and not while it is", async () => {
-  const { client, host } = await fakeClient();
-  const elsewhere = otherTab(client.account);
-  let answers = 0;
-  elsewhere.onMessage = ({ type }) => {
-    if (type !== "who" || answers === 1) return;
-    answers += 1;
-    elsewhere.tell("here");
+test("the engines of two clients hear each other, also what was said while one was opening", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  const [writer] = world.hosts;
+  const { open } = world;
+  let go;
+  world.open = async (...given) => {
+    await new Promise((resolve) => {
+      go = resolve;
+    });
+    return open(...given);
   };
-  elsewhere.tell("took");
-  await until(() => !host.isPromoted);
-  host.hooks.fenced();
-  assert.notEqual(client.status.getSnapshot().connection, "closed");
-  await new Promise((resolve) => setTimeout(resolve, 8_000));
-  assert.deepEqual([answers, host.isPromoted], [1, false], "it has answered");
-  await new Promise((resolve) => setTimeout(resolve, 6_500));
-  assert.equal(host.isPromoted, true, "it was silent");
-  host.hooks.fenced();
-  assert.equal(host.isPromoted, false);
-  elsewhere.close();
-  await client.close();
+  const opening = createClient(shared);
+  await until(() => go);
+  writer.hooks.tell(new Uint8Array([1]));
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  go();
+  const second = await opening;
+  const follower = world.hosts[1];
+  assert.deepEqual(follower.heardBytes, [[1]]);
+  // a view of the wasm's memory, which goes on changing
+  const memory = new Uint8Array([8, 2, 3, 8]);
+  follower.hooks.tell(memory.subarray(1, 3));
+  memory.fill(0);
+  writer.hooks.tell(new Uint8Array([4]));
+  await until(() => writer.heardBytes.length && follower.heardBytes.length === 2);
+  assert.deepEqual([writer.heardBytes, follower.heardBytes], [[[2, 3]], [[1], [4]]]);
+  await first.close();
+  await second.close();
+  assert.equal(world.instances, 1, "one instance a page");
 });
 
-test("two that come to their turn in the same moment agree on one", async () => {
-  const { client, host } = await fakeClient();
-  const elsewhere = otherTab(client.account);
-  elsewhere.tell("took", { by: "" });
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  assert.equal(host.isPromoted, true, "of the two it has the greater name");
-  await until(() => elsewhere.heard.filter((type) => type === "took").length >= 1);
-  await client.close();
-  elsewhere.close();
+test("options say who shares: another scope, server or format is outdated, another account is not touched", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const others = [
+    { sync: { scope: "conversation" } },
+    { transport: { baseUrl: "https://other.example", token: () => "" } },
+    { transport: { pull: async () => {}, conversations: async () => {}, history: async () => {} } },
+    {},
+  ];
+  let before = await createClient(shared);
+  const elsewhere = await createClient(options());
+  for (const [at, more] of others.entries()) {
+    if (at === 3) world.schema = 8;
+    const next = await createClient({ ...shared, ...more });
+    await until(() => before.status.getSnapshot().connection === "closed");
+    assert.equal(before.status.getSnapshot().error.code, "outdated");
+    await until(() => world.hosts.at(-1).isPromoted);
+    assert.equal(next.status.getSnapshot().connection, "online");
+    before = next;
+  }
+  world.schema = 8;
+  const same = await createClient(shared);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.notEqual(before.status.getSnapshot().connection, "closed");
+  assert.notEqual(elsewhere.status.getSnapshot().connection, "closed");
+  for (const client of [same, before, elsewhere]) await client.close();
 });
 
-// Last of all: from here on this process believes its locks to be silent.
+test("ifOpen is the engine's to know", async () => {
+  for (const ifOpen of [undefined, "share", "wait", "take-over"]) {
+    const { client, host } = await fakeClient({ ifOpen });
+    assert.equal(host.config.ifOpen, ifOpen);
+    await client.close();
+  }
+});
+
+test("a client whose data is in memory shares with its like, whether that was asked for or happened", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const stored = await createClient(shared);
+  const { open } = world;
+  world.open = async (config, hooks) => {
+    const host = await open(config, hooks);
+    host.frame({ status: { ...STATUS, storage: "memory" } });
+    return host;
+  };
+  const first = await createClient({ ...shared, storage: { mode: "memory" } });
+  const refused = await createClient(shared);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(
+    world.hosts.map((host) => host.isPromoted),
+    [true, true, false],
+  );
+  world.hosts[1].hooks.tell(new Uint8Array([1]));
+  await until(() => world.hosts[2].heardBytes.length);
+  assert.deepEqual(world.hosts[0].heardBytes, []);
+  await first.close();
+  await until(() => world.hosts[2].isPromoted);
+  for (const client of [stored, refused]) await client.close();
+});
+
+test("a writer that is to stand back finishes its commit before another is told to write", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  const second = await createClient(shared);
+  const [writer, follower] = world.hosts;
+  let done;
+  writer.resting = new Promise((resolve) => {
+    done = resolve;
+  });
+  await settled();
+  // what it cannot do the other is offered
+  writer.hooks.refused();
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  assert.deepEqual([writer.isPromoted, follower.isPromoted], [true, false], "it is writing");
+  done();
+  await until(() => follower.isPromoted);
+  assert.deepEqual([writer.isPromoted, writer.ops()], [false, ["rest"]]);
+  await first.close();
+  await second.close();
+});
+
+test("a stuck writer is replaced, and one that does not confirm its promotion hands it on", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  const second = await createClient(shared);
+  const [one, two] = world.hosts;
+  await settled();
+  two.hooks.stuck();
+  await until(() => two.isPromoted && !one.isPromoted);
+  // back again: but now it cannot
+  one.promote = () => {
+    one.isPromoted = true;
+  };
+  one.hooks.stuck();
+  await until(() => one.isPromoted && !two.isPromoted);
+  const began = Date.now();
+  while (!two.isPromoted) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok(Date.now() - began > 4_000 && Date.now() - began < 7_000);
+  assert.equal(one.isPromoted, false);
+  await first.close();
+  await second.close();
+});
+
+test("StrictMode, hot reload, a createClient too many: all live, on one instance of the wasm", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const clients = await Promise.all([createClient(shared), createClient(shared), createClient(shared)]);
+  await settled();
+  assert.equal(world.instances, 1);
+  assert.equal(world.hosts.filter((host) => host.isPromoted).length, 1);
+  for (const client of clients) assert.equal(client.status.getSnapshot().connection, "online");
+  // each of them goes on when the others have gone
+  await clients[0].close();
+  await clients[2].close();
+  await until(() => world.hosts.filter((host) => !host.isFree).length === 1);
+  await until(() => world.hosts.some((host) => !host.isFree && host.isPromoted));
+  assert.equal(clients[1].status.getSnapshot().connection, "online");
+  await clients[1].close();
+});
+
 test("Web Locks that never answer are done without, and that is said", async () => {
   await withLocks({ request: () => new Promise(() => {}) }, async () => {
     const lines = [];
@@ -305,7 +301,7 @@ test("Web Locks that never answer are done without, and that is said", async () 
     await until(() => world.hosts[1].isPromoted);
     assert.equal(client.status.getSnapshot().connection, "closed");
     await wipe(shared.account);
-    assert.equal(second.status.getSnapshot().connection, "closed");
+    await until(() => second.status.getSnapshot().connection === "closed");
     const controller = new AbortController();
     const opening = createClient(options({ signal: controller.signal, wasm: new Promise(() => {}) }));
     controller.abort();

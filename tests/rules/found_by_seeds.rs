@@ -7,7 +7,7 @@ use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
 use super::harness::{Harness, after, message, new, state, version};
-use super::support::{is_history, is_pull};
+use super::support::{is_history, is_pull, jump};
 
 fn is_around(call: &Request) -> bool {
     matches!(
@@ -17,10 +17,6 @@ fn is_around(call: &Request) -> bool {
             ..
         }
     )
-}
-
-fn jump(b: &mut Harness, to: Value) -> u64 {
-    b.call(json!({"op": "jump", "timeline": 1, "to": to}))
 }
 
 fn around(seq: u64) -> Value {

@@ -27,6 +27,10 @@ pub struct Harness {
     pub aborted: Vec<u64>,
     /// how often it had to make way for another client
     pub fenced: u64,
+    /// what it has told the other clients of its account
+    pub told: VecDeque<Vec<u8>>,
+    /// how often the one that writes was stuck
+    pub stuck: u64,
     listen: Option<u64>,
     /// channels that were opened
     pub listened: u64,
@@ -122,6 +126,8 @@ impl Harness {
             asked: VecDeque::new(),
             aborted: Vec::new(),
             fenced: 0,
+            told: VecDeque::new(),
+            stuck: 0,
             listen: None,
             listened: 0,
             status: Value::Null,
@@ -209,6 +215,13 @@ impl Harness {
                     };
                     self.engine.handle(now, Input::Committed { op, result });
                 }
+                Effect::Wish { op, writes } => {
+                    let result = self.store.commit(&writes);
+                    self.engine.handle(now, Input::Wished { op, result });
+                }
+                Effect::Tell(bytes) => self.told.push_back(bytes),
+                Effect::Stuck => self.stuck += 1,
+                Effect::Promoted | Effect::Refused => {}
                 Effect::Request { request, call, .. } => self.asked.push_back((request, call)),
                 Effect::Abort { request } => {
                     self.asked.retain(|(asked, _)| *asked != request);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::harness::{Harness, after, message, state, version};
 use super::support::is_pull;
+use super::tabs::Tabs;
 
 fn of(conversation: &str, seq: u64, version: u64) -> Value {
     let state = if version == 1 { "normal" } else { "edited" };
@@ -196,17 +197,19 @@ fn a_conversation_that_came_back_while_another_client_wrote_is_shown_by_who_is_p
 
 #[test]
 fn a_message_written_while_waiting_takes_no_other_ones_place() {
-    let mut first = Harness::signed_in(9);
-    first.command(json!({"op": "network", "online": false}));
-    let mut waiting = second(&first);
-    waiting.send_to("c", "mine");
-    first.send_to("c", "its");
-    hand_over(&first, &mut waiting);
-    let names: Vec<&Value> = waiting.outbox.iter().map(|l| &l["clientId"]).collect();
+    let mut t = Tabs::of(Harness::signed_in(9), 2);
+    // The one that writes does not hear of it, and hands over before it has.
+    t.deaf = vec![true, true];
+    t.on(1, |b| b.send_to("c", "mine"));
+    t.on(0, |b| b.send_to("c", "its"));
+    t.on(0, |b| b.input(Input::Demoted));
+    t.deaf[1] = false;
+    t.promote(1);
+    let outbox = t.on(1, |b| b.outbox.clone());
+    let names: Vec<&Value> = outbox.iter().map(|l| &l["clientId"]).collect();
     assert_eq!(names, [&json!("its"), &json!("mine")]);
-    let mut again = waiting.restart();
-    again.open();
-    assert_eq!(again.outbox.len(), 2);
+    t.add(json!({"promoted": false}));
+    assert_eq!(t.on(2, |b| b.outbox.len()), 2);
 }
 
 #[test]

@@ -63,3 +63,14 @@ pub fn opened_with(options: Value) -> Harness {
     assert_eq!(b.shown(), "7 8 9");
     b
 }
+
+pub fn forbidden() -> Error {
+    let mut error = Error::new(ErrorCode::Forbidden, "not yours");
+    error.status = Some(403);
+    error
+}
+
+/// A jump of the first list.
+pub fn jump(b: &mut Harness, to: Value) -> u64 {
+    b.call(json!({"op": "jump", "timeline": 1, "to": to}))
+}

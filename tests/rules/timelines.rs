@@ -146,7 +146,7 @@ fn a_client_that_waits_shows_what_is_stored_and_asks_nothing() {
     let mut b = opened();
     b.sync(json!([after(9, 10)]), "2");
     let store = b.store.clone();
-    let mut waiting = Harness::with(json!({"promoted": false}));
+    let mut waiting = Harness::with(json!({"promoted": false, "ifOpen": "wait"}));
     waiting.store = store;
     // It opens again, on what the other has stored.
     let mut waiting = waiting.restart();

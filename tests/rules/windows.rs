@@ -6,7 +6,7 @@ use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
 use super::harness::{Harness, after, message, new, state, update, version};
-use super::support::{is_changes, is_history, is_pull, opened_with};
+use super::support::{is_changes, is_history, is_pull, jump, opened_with};
 
 /// With overflow `keep`: "c" open, its newest messages 7 8 9 shown.
 fn keeping() -> Harness {
@@ -342,10 +342,6 @@ fn what_was_shown_of_less_than_a_screen_becomes_one() {
 }
 
 // ---------------------------------------------------------------- jumps
-
-fn jump(b: &mut Harness, to: Value) -> u64 {
-    b.call(json!({"op": "jump", "timeline": 1, "to": to}))
-}
 
 fn anchored(b: &Harness) -> &Value {
     &b.view()["anchor"]["key"]

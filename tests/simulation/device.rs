@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use pullcord::core::net::Request;
+use pullcord::core::records::Stamp;
 use pullcord::core::storage::{Durability, Read, Write};
 use pullcord::core::{Config, Effect, Engine, Input, Now};
 use serde_json::Value;
@@ -20,6 +21,8 @@ pub enum Operation {
     Read(u64, Vec<Read>),
     /// under the epoch that the client had when it asked
     Commit(u64, u64, Vec<Write>, Durability),
+    /// what is wished for, whoever may write
+    Wish(u64, Vec<Write>),
 }
 
 /// A request that the engine waits for.
@@ -38,6 +41,8 @@ pub struct Own {
     pub body: Value,
     /// in the order written, over all lives of all clients
     pub order: usize,
+    /// its place in the outbox, since it is there
+    pub place: Option<u64>,
     /// `send` resolved: from here on it is delivered or visibly failed, whatever happens. The how
     /// manieth that was accepted here.
     pub accepted: Option<usize>,
@@ -154,8 +159,16 @@ pub struct Machine {
     pub spoilt: Spoilt,
     /// its disk is full
     pub full: Option<Full>,
+    /// how many there are
+    pub clients: usize,
     /// the client that has the account's lock
     pub holder: Option<usize>,
+    /// when somebody last asked for a sync, or for a message to be tried again
+    pub urged_at: u64,
+    /// when the account last got another writer, or lost its own
+    pub moved_at: u64,
+    /// what each commit told its writer's app, until all clients have it
+    pub events: BTreeMap<Stamp, Vec<String>>,
     /// pages that were loaded, hand-overs, and commits that were done and of which nothing was heard
     pub lives: u64,
     next_own: usize,
@@ -174,17 +187,21 @@ impl Machine {
             asked_commits: 0,
             spoilt: Spoilt::default(),
             full: None,
+            clients: 1,
             holder: None,
+            urged_at: 0,
+            moved_at: 0,
+            events: BTreeMap::new(),
             lives: 0,
             next_own: 0,
             next_accepted: 0,
         }
     }
 
-    /// What of its own is in the order written: what one client wrote, and what was stored, whoever
-    /// wrote it.
+    /// What of its own is in the order written: what one client wrote; and what was stored, whoever wrote it,
+    /// in the order in which the writers have taken it up.
     pub fn before(&self, one: &Own, other: &Own) -> bool {
-        match (one.accepted, other.accepted) {
+        match (one.place, other.place) {
             _ if one.life == other.life => one.order < other.order,
             (Some(one), Some(other)) => one < other,
             _ => true,
@@ -214,6 +231,8 @@ pub struct Device {
     pub machine: usize,
     /// what is stored, as far as it knows
     pub store: Rc<Stored>,
+    /// the commit that this is of; None: it has not read any yet
+    pub seen: Option<Stamp>,
     /// None: the tab is closed, or crashed
     pub engine: Option<Engine>,
     pub facade: Facade,
@@ -279,6 +298,7 @@ impl Device {
             name: format!("{name}{letter}"),
             machine,
             store: Rc::default(),
+            seen: None,
             engine: None,
             facade: Facade::default(),
             life: (tab as u32) << 24,
@@ -325,6 +345,7 @@ impl Device {
     pub fn stop(&mut self) {
         self.life += 1;
         self.engine = None;
+        self.seen = None;
         self.facade = Facade::default();
         self.operations.clear();
         self.silent = false;

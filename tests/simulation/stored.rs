@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use pullcord::core::Limits;
-use pullcord::core::records::{self, Held, Meta, MetaRecord, OutboxRecord, Stamp};
+use pullcord::core::records::{self, Held, Meta, MetaRecord, OutboxRecord, Stamp, Wish};
 use pullcord::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Write};
 use pullcord::core::types::MessageState;
 use pullcord::core::{block, types};
@@ -33,8 +33,8 @@ enum Record {
     Block(Block),
     Deliveries(Vec<String>),
     Stamp(Stamp),
-    /// an own message's name
-    Local(String),
+    /// an own message's name, and its place in the order
+    Local(String, u64),
     /// what the app is shown of it is checked there
     Other,
 }
@@ -67,10 +67,10 @@ impl Record {
                 Record::Deliveries(names.iter().map(text).collect())
             }
             Table::Outbox => match records::read_outbox(value).map_err(unread)? {
-                OutboxRecord::Local(local) => Record::Local(local.client_id.clone()),
+                OutboxRecord::Local(local) => Record::Local(local.client_id, local.order),
                 _ => Record::Other,
             },
-            Table::Blocks | Table::Conversations => Record::Other,
+            Table::Blocks | Table::Conversations | Table::Wishes => Record::Other,
         })
     }
 
@@ -129,6 +129,10 @@ pub struct Disk {
     /// since but the last. Kept where power cuts are to come only.
     unflushed: Vec<(Memory, Rc<Stored>)>,
     pub has_power_cuts: bool,
+    /// clients follow: what each commit left is kept, as bytes too
+    pub is_followed: bool,
+    /// what each commit left, from the oldest that a client still has
+    left: BTreeMap<Stamp, (Rc<Stored>, Option<Memory>)>,
 }
 
 impl Disk {
@@ -155,7 +159,7 @@ impl Disk {
             return "nothing".to_owned();
         };
         match &**record {
-            Record::Local(client_id) => _ = machine.own.insert(client_id.clone()),
+            Record::Local(client_id, _) => _ = machine.own.insert(client_id.clone()),
             Record::Other if table == Table::Outbox => machine.marks = true,
             _ => {}
         }
@@ -193,6 +197,13 @@ impl Disk {
         self.memory.fence()
     }
 
+    /// Whether the client of this epoch may write.
+    pub fn is_of(&self, epoch: u64) -> bool {
+        let answers = self.memory.read(&[Read::Epoch]).unwrap_or_default();
+        let mut values = answers.into_iter().flat_map(|answer| answer.values);
+        values.next() == Some(epoch.to_be_bytes().to_vec())
+    }
+
     /// Commits for the client of this epoch, and reads what was written.
     pub fn commit(
         &mut self,
@@ -215,7 +226,7 @@ impl Disk {
             let _ = self.stored.followed_at.set(self.stored.positions(server));
         }
         let stored = Rc::make_mut(&mut self.stored);
-        for write in writes {
+        for write in writes.iter().filter(|write| write.table() != Table::Wishes) {
             match write {
                 Write::Put { table, key, value } => {
                     let record = match table {
@@ -246,7 +257,63 @@ impl Disk {
             ));
         }
         stored.conclude(server);
-        stored.check(server).map(Ok)
+        stored.check(server)?;
+        self.remember();
+        Ok(Ok(()))
+    }
+
+    /// What the newest commit has left, for who knows of no newer one.
+    fn remember(&mut self) {
+        let memory = self.is_followed.then(|| self.memory.clone());
+        let stamp = self.stored.stamp();
+        self.left.insert(stamp, (self.stored.clone(), memory));
+    }
+
+    /// What was stored by this commit.
+    pub fn at(&self, stamp: Stamp) -> Option<&Rc<Stored>> {
+        let left = self.left.get(&stamp).map(|(stored, _)| stored);
+        left.or((stamp == self.stored.stamp()).then_some(&self.stored))
+    }
+
+    /// What a client that starts would read of this commit.
+    pub fn load_at(&self, stamp: Stamp) -> Option<Vec<Answer>> {
+        let left = self.left.get(&stamp).map(|(_, memory)| memory.as_ref());
+        let memory = match left {
+            None if stamp == self.stored.stamp() => Some(&self.memory),
+            left => left.flatten(),
+        };
+        memory?.read(&records::load()).ok()
+    }
+
+    /// No client has what an older commit left.
+    pub fn forget_before(&mut self, stamp: Stamp) {
+        self.left.retain(|at, _| *at >= stamp);
+    }
+
+    /// A client stores wishes, whoever may write. They are on the disk then.
+    pub fn wish(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.memory.commit(writes)?;
+        self.unflushed.clear();
+        Ok(())
+    }
+
+    /// What is wished for, and was not taken up.
+    pub fn wishes(&self) -> Result<Vec<Wish>, String> {
+        let table = Table::Wishes;
+        let answers = self.memory.read(&[Read::All { table }]);
+        let answer = answers.map_err(|error| format!("{error:?}"))?.pop();
+        let values = answer.unwrap_or_default().values;
+        let wishes = values.iter().map(|value| records::read_wish(value));
+        let wishes: Result<_, _> = wishes.collect();
+        wishes.map_err(|_| "a wish that cannot be read".to_owned())
+    }
+
+    /// The keys of what is wished for.
+    pub fn wished(&self) -> BTreeSet<Key> {
+        let table = Table::Wishes;
+        let answers = self.memory.read(&[Read::Keys { table }]);
+        let answer = answers.unwrap_or_default().pop().unwrap_or_default();
+        answer.values.into_iter().collect()
     }
 
     /// The power fails: of the commits since the last strict one, the newest are lost. Answers how
@@ -259,12 +326,16 @@ impl Disk {
             self.stored = stored;
         }
         self.unflushed.clear();
+        self.left.clear();
         lost
     }
 
     /// Reads everything from its bytes, as the next start would: it is what was written.
     pub fn reread(&self) -> Checked {
-        for table in Table::ALL {
+        for table in Table::ALL
+            .into_iter()
+            .filter(|table| *table != Table::Wishes)
+        {
             let mut answers = self
                 .memory
                 .read(&[Read::All { table }])
@@ -470,7 +541,7 @@ impl Stored {
     }
 
     /// Of the newest commit.
-    fn stamp(&self) -> Stamp {
+    pub fn stamp(&self) -> Stamp {
         match self.get(Table::Meta, records::stamp_key()) {
             Some(Record::Stamp(stamp)) => *stamp,
             _ => Stamp::default(),
@@ -480,10 +551,18 @@ impl Stored {
     /// The names of the own messages that are in the outbox.
     pub fn outbox(&self) -> BTreeSet<&str> {
         let locals = self.of(Table::Outbox).filter_map(|record| match record {
-            Record::Local(client_id) => Some(client_id.as_str()),
+            Record::Local(client_id, _) => Some(client_id.as_str()),
             _ => None,
         });
         locals.collect()
+    }
+
+    /// The same, each with its place.
+    pub fn places(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.of(Table::Outbox).filter_map(|record| match record {
+            Record::Local(client_id, place) => Some((client_id.as_str(), *place)),
+            _ => None,
+        })
     }
 
     /// Whether the conversation list is owed: since an overflow its states were not read again (R4).

@@ -9,13 +9,13 @@ mod network;
 mod promises;
 mod settle;
 mod store;
+mod talk;
 mod trouble;
 mod user;
 
 pub use trouble::Trouble;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 
 use pullcord::core::command::Command;
 use pullcord::core::net::{Error, Notice, Request};
@@ -122,6 +122,11 @@ enum Event {
     Resume {
         life: u32,
     },
+    /// another client of the machine has said something
+    Heard {
+        life: u32,
+        said: Vec<u8>,
+    },
 }
 
 /// Failed requests of one kind, one after the other, without anybody asking for them.
@@ -177,6 +182,12 @@ pub struct World {
     pub requests: Vec<BTreeMap<&'static str, u64>>,
     /// message ids that "messages" events have told, by device, in this life
     told: Vec<BTreeSet<String>>,
+    /// what this input has told the app by events
+    events: Vec<String>,
+    /// what each client has told the others, in all, and since when how much
+    said: Vec<(u64, u64, u64)>,
+    /// how often clients found the one that writes stuck
+    stuck: u64,
     /// timer calls without time passing
     spins: u64,
     /// when commits found the disk full, in the last minute
@@ -217,7 +228,12 @@ impl World {
             notices: percent(60),
             lies: percent(15),
             overflows: percent(12),
+            talk: 0,
         };
+        let mut drawn = Rng::new(history.seed ^ 0x7461_6c6b);
+        if !drawn.chance(30) {
+            trouble.talk = drawn.below(41);
+        }
         history.spared.iter().for_each(|kind| trouble.spare(*kind));
         let mut percent_more = |most: u64| {
             if mode == Mode::classic() {
@@ -235,6 +251,8 @@ impl World {
         let mut devices = Vec::new();
         for (n, machine) in machines.iter_mut().enumerate() {
             machine.disk.has_power_cuts = mode.power_cuts || history.commit.is_some();
+            machine.disk.is_followed = mode.clients > 1;
+            machine.clients = mode.clients;
             devices.extend((0..mode.clients).map(|tab| Device::new(n, machine.name, tab)));
         }
         let impatient = rng.chance(80);
@@ -261,6 +279,9 @@ impl World {
             not_before: BTreeMap::new(),
             requests: vec![BTreeMap::new(); devices.len()],
             told: vec![BTreeSet::new(); devices.len()],
+            events: Vec::new(),
+            said: vec![(0, 0, 0); devices.len()],
+            stuck: 0,
             machines,
             devices,
             spins: 0,
@@ -442,6 +463,7 @@ impl World {
                 self.promoted(device, epoch)
             }
             Event::Fenced { life } if life == alive => self.fenced(device),
+            Event::Heard { life, said } if life == alive => self.hears(device, said),
             Event::Start { lists } => self.start(device, lists),
             Event::Tell { life } if life == alive => {
                 let lies = self.mode.hints && self.rng.chance(30);
@@ -493,8 +515,11 @@ impl World {
         // And what a person asks for goes at once (R14).
         if let Some("sync" | "retry") = command["op"].as_str() {
             let person = |kind: &str| !kind.starts_with("mark");
+            // Also where another client writes: that one is asked.
+            let here = self.clients_of(self.devices[device].machine);
             self.not_before
-                .retain(|(of, kind), _| *of != device || !person(kind));
+                .retain(|(of, kind), _| !here.contains(of) || !person(kind));
+            self.machine_mut(device).urged_at = self.time;
         }
         self.repeated.retain(|(of, _), _| *of != device);
         self.devices[device].read_bytes = 0;
@@ -571,21 +596,22 @@ impl World {
     fn killed(&mut self, device: usize, applied: bool, power: bool) -> Checked {
         self.tell(device, || "crashes".to_owned());
         let target = &mut self.devices[device];
-        let machine = &mut self.machines[target.machine];
-        if let (Some(Operation::Commit(_, epoch, writes, durability)), true) =
-            (target.operations.pop_front(), applied)
-        {
-            target.store = Rc::default();
-            let _ = machine
-                .disk
-                .commit(epoch, &writes, durability, &self.server)?;
+        let home = target.machine;
+        match target.operations.pop_front() {
+            Some(Operation::Commit(_, epoch, writes, durability)) if applied => {
+                let _ = self.write(home, epoch, &writes, durability)?;
+            }
+            Some(Operation::Wish(_, writes)) if applied => {
+                let _ = self.machines[home].disk.wish(&writes);
+            }
+            _ => {}
         }
         if !power {
             self.closed(device);
             return Ok(());
         }
-        let lost = machine.disk.power_cut(&mut self.rng);
-        let machine = target.machine;
+        let machine = home;
+        let lost = self.machines[machine].disk.power_cut(&mut self.rng);
         self.tell(device, || format!("loses its power, and {lost} commits"));
         self.machines[machine]
             .disk
@@ -755,7 +781,8 @@ impl World {
                 let hidden = !self.devices[device].hidden;
                 self.devices[device].hidden = hidden;
                 self.devices[device].hidden_since = hidden.then_some(self.time);
-                return self.command(device, json!({ "op": "visibility", "hidden": hidden }));
+                self.command(device, json!({ "op": "visibility", "hidden": hidden }))?;
+                return self.hidden_hands_over(device);
             }
             DeviceAct::Crash if running => return self.crash(device),
             DeviceAct::Sleep { .. } | DeviceAct::Visibility | DeviceAct::Crash => {}

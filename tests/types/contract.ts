@@ -1,8 +1,9 @@
 // index.d.ts and the contract, assigned to each other both ways: what either lacks, the compiler names. What of the
-// contract is still to come (clients that share an account, whispers, workers) is named here.
+// contract is still to come (whispers) is named here.
 
 import type * as contract from "../../../shared/contract/pullcord.js";
 import type * as ours from "../../pkg-template/index.js";
+import type { serve } from "../../pkg-template/worker.js";
 
 interface Body {
   text: string;
@@ -46,9 +47,13 @@ same<ours.Store<Body>, contract.Store<Body>>(
   (a) => a,
   (b) => b,
 );
+same<Omit<ours.ClientOptions<Body>, "transport">, Omit<contract.ClientOptions<Body>, "transport">>(
+  (a) => a,
+  (b) => b,
+);
 same<
-  Omit<ours.ClientOptions<Body>, "ifOpen" | "transport">,
-  Omit<contract.ClientOptions<Body>, "ifOpen" | "transport" | "worker">
+  Omit<NonNullable<Parameters<typeof serve>[0]>, "transport">,
+  Omit<NonNullable<Parameters<typeof contract.serve>[0]>, "transport">
 >(
   (a) => a,
   (b) => b,
@@ -57,7 +62,7 @@ same<ours.HttpTransport, contract.HttpTransport>(
   (a) => a,
   (b) => b,
 );
-same<ours.ClientStatus, Omit<contract.ClientStatus, "writer">>(
+same<ours.ClientStatus, contract.ClientStatus>(
   (a) => a,
   (b) => b,
 );

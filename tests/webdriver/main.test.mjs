@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { findFirefox, findWebKit } from "../../tools/setup.mjs";
 import { databaseTests } from "../e2e/support/database.mjs";
 import {
   demo,
@@ -17,35 +16,9 @@ import {
   temporaryFolder,
 } from "../e2e/support/harness.mjs";
 import { SEQS, serversList, shownList, showing, waitsBehind, wholeList } from "../e2e/support/lists.mjs";
+import { RUN, browser, name } from "./browsers.mjs";
 import { startOrigin } from "./origin.mjs";
 import { launch } from "./session.mjs";
-
-const BROWSERS = {
-  firefox() {
-    const found = findFirefox();
-    return (
-      found && {
-        driver: found.driver,
-        capabilities: { "moz:firefoxOptions": { binary: found.firefox, args: ["-headless"] } },
-      }
-    );
-  },
-  webkit() {
-    const found = findWebKit();
-    return (
-      found && {
-        driver: found.driver,
-        screen: found.screen,
-        capabilities: { "webkitgtk:browserOptions": { binary: found.browser, args: ["--automation"] } },
-      }
-    );
-  },
-};
-
-const name = process.env.BROWSER ?? "webkit";
-const browser = BROWSERS[name]();
-/** How each test is run: what hangs must not hang the whole run. */
-const RUN = { skip: browser ? false : `there is no ${name} here`, timeout: 180_000 };
 
 /** Nothing but the socket can tell of what is new within these tests. */
 const BY_SOCKET = { prefetch: false, sync: { pollInterval: 600_000, fallbackPollInterval: 600_000 } };

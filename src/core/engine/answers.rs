@@ -34,6 +34,9 @@ impl Engine {
             Purpose::Change { call, conversation } => {
                 self.on_change_answer(call, &conversation, result)
             }
+            Purpose::Sync { .. } | Purpose::Grant => {
+                debug_assert!(false, "the client that writes is asked for these");
+            }
             Purpose::Mark { conversation, seq } => {
                 let (parts, mut cx) = self.split();
                 parts
@@ -47,6 +50,10 @@ impl Engine {
     /// Requests that nobody answers: the app's transport has no timeout of its own.
     pub(super) fn time_out(&mut self) {
         for request in self.out.requests.late(self.now.mono) {
+            if self.out.asks.contains(request) {
+                self.on_no_reply(request);
+                continue;
+            }
             self.out.effect(Effect::Abort { request });
             let error = silence(&self.config);
             self.on_answer(request, Err(error));
@@ -55,6 +62,10 @@ impl Engine {
 
     /// Why no request may be sent now.
     pub(super) fn why_not(&self) -> Option<Error> {
-        self.standing.why_not(self.known_offline())
+        match self.follow.leader() {
+            Some(stands) if self.standing.follows() => stands.why_not.clone(),
+            _ if self.standing.follows() => None,
+            _ => self.standing.why_not(self.known_offline()),
+        }
     }
 }

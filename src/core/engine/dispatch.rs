@@ -5,6 +5,7 @@ use crate::core::engine::Engine;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::jobs::Own;
 use crate::core::net::Request;
+use crate::core::purpose::Purpose;
 use crate::core::standing::Phase;
 use crate::core::timeline::Open;
 
@@ -28,6 +29,11 @@ impl Engine {
             }
             // All that follow are about what is stored.
             command if self.standing.phase == Phase::Loading => self.early.push(command),
+            command if self.waits_for_others().is_some() && command.changes_something() => {
+                if let (Some(call), Some(error)) = (command.call(), self.waits_for_others()) {
+                    self.out.reject(call, &error);
+                }
+            }
             Command::Open {
                 timeline,
                 conversation,
@@ -93,7 +99,7 @@ impl Engine {
                 call,
                 conversation,
                 client_id,
-            } => self.jobs.push_own(Own::Retry {
+            } => self.own_wish(Own::Retry {
                 conversation,
                 client_id,
                 call,
@@ -102,7 +108,7 @@ impl Engine {
                 call,
                 conversation,
                 client_id,
-            } => self.jobs.push_own(Own::Discard {
+            } => self.own_wish(Own::Discard {
                 conversation,
                 client_id,
                 call,
@@ -145,14 +151,18 @@ impl Engine {
     }
 
     /// Nobody waits for this call any more.
-    fn abort(&mut self, of: Call) {
+    pub(super) fn abort(&mut self, of: Call) {
         let aborted = Error::new(ErrorCode::Aborted, "aborted by its signal");
         let mut found = self.sync.drop_call(of);
         found |= self.timelines.drop_call(of);
         found |= self.outbox.changes.drop_call(of);
-        if let Some(request) = self.out.requests.of_change(of) {
-            self.out.abort_request(request);
-            return self.out.reject(of, &aborted.of_a_change());
+        if let Some(request) = self.out.requests.of_call(of) {
+            let asked = self.out.abort_request(request);
+            let error = match asked {
+                Some(Purpose::Sync { .. }) => aborted,
+                _ => aborted.of_a_change(),
+            };
+            return self.out.reject(of, &error);
         }
         if found {
             self.out.reject(of, &aborted);
@@ -161,6 +171,20 @@ impl Engine {
 }
 
 impl Command {
+    /// Whether it cannot be done by a client that waits until the others have gone.
+    fn changes_something(&self) -> bool {
+        matches!(
+            self,
+            Command::Send { .. }
+                | Command::Retry { .. }
+                | Command::Discard { .. }
+                | Command::Edit { .. }
+                | Command::Recall { .. }
+                | Command::MarkRead { .. }
+                | Command::Sync { .. }
+        )
+    }
+
     /// The call that waits for this command's result.
     pub(super) fn call(&self) -> Option<Call> {
         match self {

@@ -5,9 +5,17 @@ use serde::{Serialize, Serializer};
 use super::Engine;
 use crate::core::command::Call;
 use crate::core::records::LocalState;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::core::records::Stamp;
 use crate::core::requests::Counts;
 use crate::core::snapshot::locals;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::core::standing::Phase;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::core::storage::Answer;
 use crate::core::storage::SCHEMA;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::core::tx::Committed;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,5 +82,22 @@ impl Engine {
         // Nothing of it is a map of other keys than texts, or refuses to be written.
         let text = serde_json::to_string(&inspection).unwrap_or_else(|_| "null".into());
         self.out.resolve(call, &text);
+    }
+}
+
+/// What the simulation compares.
+#[cfg(not(target_arch = "wasm32"))]
+impl Engine {
+    /// The newest commit that is known here; none, while what is stored is read for the first time.
+    pub fn stamp(&self) -> Option<Stamp> {
+        (self.standing.phase != Phase::Loading).then(|| self.db.stamp())
+    }
+
+    /// What is known here and is not what a load of these tables gives: the names of those parts, and both
+    /// as they are. Wishes are not compared: their clients write and tell them by themselves.
+    pub fn differs_from(&self, tables: Vec<Answer>) -> Option<String> {
+        let (mut stored, lost) = Committed::load(tables);
+        stored.begin(self.config.scope.name(), &lost, self.now.wall);
+        self.db.differs_from(&stored)
     }
 }

@@ -2,11 +2,12 @@
 
 use super::Engine;
 use crate::core::error::{Error, ErrorCode};
+use crate::core::follow::Signal;
 use crate::core::io::Effect;
 use crate::core::jobs::{Job, Own};
 use crate::core::purpose::Purpose;
 use crate::core::reads::ReadOp;
-use crate::core::records;
+use crate::core::records::{self, Wish};
 use crate::core::standing::Phase;
 use crate::core::storage::Answer;
 use crate::core::tx::Committed;
@@ -31,6 +32,7 @@ impl Engine {
         self.outbox.on_loaded(&self.db);
         self.standing.promoted = self.fence.is_held();
         self.reads.want_nothing();
+        self.follow.on_loaded(self.db.stamp());
         self.out.told.everything();
         let first = self.standing.phase == Phase::Loading;
         self.standing.phase = Phase::Ready;
@@ -40,6 +42,18 @@ impl Engine {
             }
         } else {
             self.timelines.on_loaded(&self.db, same);
+        }
+        if self.standing.promoted {
+            self.out.effect(Effect::Promoted);
+            self.grant_wishes();
+            if !first {
+                self.follow.on_promoted(self.now.mono);
+                self.outbox.set_sending(&[]);
+                self.do_what_was_asked();
+            }
+        }
+        while let Some(delta) = self.follow.next_delta(self.db.stamp()) {
+            self.take_over(delta.commit);
         }
         self.tell_lost(&lost);
         match (self.standing.promoted, first) {
@@ -55,33 +69,41 @@ impl Engine {
     pub(super) fn promote(&mut self, epoch: u64) {
         self.demote();
         self.fence.take(epoch);
+        self.standing.holds = true;
         self.load();
     }
 
     pub(super) fn demote(&mut self) {
+        if self.standing.promoted {
+            let last = self.stands();
+            if self.standing.shares {
+                let epoch = self.fence.epoch();
+                self.out.tell(&Signal::Gone { epoch });
+            }
+            self.follow.let_go(self.now.mono, last);
+        }
         self.fence.let_go();
+        self.standing.holds = false;
         self.let_go();
+        self.hand_over();
     }
 
     /// What was on its way is void, and nothing is decided before what is stored was read.
     pub(super) fn let_go(&mut self) {
         self.standing.promoted = false;
         self.out.told.status = true;
-        // What was let go of by a commit under way is not found any more, and nobody could say why.
-        let committing = self.jobs.is_committing();
         // It may be done or not: who is promoted reads what came of it.
         self.jobs.forget_commit();
-        if committing && let Some(Job::Own(Own::Discard { call, .. })) = self.jobs.first() {
-            let call = *call;
-            self.jobs.pop();
-            self.out.reject(call, &gone_meanwhile().of_a_change());
-        }
         if self.standing.phase != Phase::Ready {
             return self.reads.forget_but_load();
         }
         self.reads.forget();
         self.unlink();
         for request in self.out.requests.all() {
+            // What the client that writes was asked for is asked again, or done by this one.
+            if self.out.asks.contains(request) {
+                continue;
+            }
             let asked = self.out.abort_request(request);
             if let Some(Purpose::Change { call, .. }) = asked {
                 self.out.reject(call, &gone_meanwhile().of_a_change());
@@ -127,11 +149,16 @@ impl Engine {
             self.out.reject(call, error);
         }
         for request in self.out.requests.all() {
-            if let Some(Purpose::Change { call, .. }) = self.out.abort_request(request) {
-                self.out.reject(call, &error.clone().of_a_change());
+            match self.out.abort_request(request) {
+                Some(Purpose::Change { call, .. }) => {
+                    self.out.reject(call, &error.clone().of_a_change());
+                }
+                Some(Purpose::Sync { call }) => self.out.reject(call, error),
+                _ => {}
             }
         }
-        for call in self.outbox.changes.take_calls() {
+        let wishers = self.outbox.wishes.take_calls();
+        for call in self.outbox.changes.take_calls().into_iter().chain(wishers) {
             self.out.reject(call, error);
         }
         for job in std::mem::take(&mut self.jobs).into_iter() {
@@ -171,6 +198,11 @@ impl Engine {
             "the local database was deleted: what it held is fetched again",
         );
         let empty = Committed::empty(self.config.scope.name());
+        for (key, wish) in self.db.wishes() {
+            // By whoever knows of it: the same record each time.
+            let wish = Wish::clone(wish);
+            self.outbox.wishes.restore(key.clone(), wish);
+        }
         let own = std::mem::replace(&mut self.db, empty).into_own();
         self.jobs.stop_reading();
         self.jobs.forget_commit();

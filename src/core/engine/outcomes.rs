@@ -26,6 +26,12 @@ impl Engine {
                 "old messages of conversations not opened lately were let go",
             );
         }
+        self.show_changes(changes);
+        self.out.tell_irregular(job.place(), &changes.irregular);
+    }
+
+    /// Shows what a commit has changed, whoever made it.
+    pub(super) fn show_changes(&mut self, changes: &CommitDelta) {
         for (key, message) in &changes.synced {
             if !Fault::KeyIsNotTaken.on() {
                 self.timelines.keep_key(key, message);
@@ -55,7 +61,6 @@ impl Engine {
         parts.doubts.on_commit(&cx, changes);
         let (parts, mut cx) = self.split();
         parts.timelines.on_commit(&mut cx, changes);
-        self.out.tell_irregular(job.place(), &changes.irregular);
         if self.listening.contains("messages") {
             // An own echo may come once more after an overflow.
             let others = changes.messages.iter().filter(|m| !self.is_echo(m));
@@ -78,7 +83,7 @@ impl Engine {
             json::message(&mut detail, m);
         }
         detail.push_str("],\"live\":");
-        json::flag(&mut detail, self.sync.is_caught_up());
+        json::flag(&mut detail, self.is_caught_up());
         detail.push('}');
         self.out.event(event, &detail);
     }
@@ -189,6 +194,8 @@ impl Engine {
                 self.on_fetch_done(fetch, Some(error));
             }
             Job::List { .. } => self.on_list_failed(error),
+            // They stay, and are taken up later.
+            Job::Own(Own::Grant { .. }) => self.reads.want_wishes_later(self.now.mono),
             Job::Own(own) => {
                 let (parts, mut cx) = self.split();
                 parts.outbox.on_failed(&mut cx, own, error);

@@ -33,10 +33,19 @@ impl Engine {
 
     /// An edit or a recall.
     pub(super) fn change_message(&mut self, call: Call, conversation: Rc<str>, request: Request) {
+        if self.standing.follows() {
+            return self.ask_to_change(call, conversation, request);
+        }
         let offline = self.known_offline();
         let (parts, mut cx) = self.split();
         let changes = &mut parts.outbox.changes;
         changes.add(&mut cx, offline, call, conversation, request);
+    }
+
+    /// What the user wants done with the outbox.
+    pub(super) fn own_wish(&mut self, own: Own) {
+        let (parts, mut cx) = self.split();
+        parts.outbox.own(&mut cx, own);
     }
 
     /// `markRead`: up to a position, or all that was on screen.
@@ -55,9 +64,17 @@ impl Engine {
             t.newest_on_screen()
                 .or_else(|| empty().then(known).flatten())
         });
+        // Nothing was on screen: nothing was read.
         let seq = seq.map(|seq| seq.0).or(on_screen);
-        let (parts, mut cx) = self.split();
-        parts.outbox.marks.read(&mut cx, call, conversation, seq);
+        let forward = |seq: &u64| self.outbox.marks.is_forward(&conversation, *seq);
+        let Some(seq) = seq.filter(forward) else {
+            return self.out.resolve(call, "null");
+        };
+        self.own_wish(Own::Mark {
+            conversation,
+            seq,
+            call,
+        });
     }
 
     // ------------------------------------------------------------ what the server says

@@ -36,26 +36,75 @@ impl Engine {
         }
     }
 
-    fn status(&self) -> Status<'_> {
-        let sync = &self.sync;
-        let connection = if self.standing.phase == Phase::Closed {
+    pub(super) fn status(&self) -> Status<'_> {
+        let (sync, listed) = (&self.sync, self.db.meta().listed);
+        let storage = &self.config.storage;
+        let led = self.follow.leader();
+        // While the work moves, what the writer before has said stays for a moment.
+        let moving = self.is_moving() && !sync.is_caught_up();
+        // Nor while the one that writes from here on reads what is stored.
+        let follows = self.standing.follows() || self.standing.begins();
+        if let Some(led) = led.filter(|_| follows || moving) {
+            return Status {
+                connection: &led.connection,
+                listed,
+                caught_up: led.caught_up,
+                // Its own it says at once.
+                pulling: match moving {
+                    true => sync.is_pulling(),
+                    false => led.pulling,
+                },
+                last_synced: led.last_synced,
+                applied: led.applied.filter(|_| !moving),
+                storage,
+                writer: self.writer(),
+                error: led.error.as_ref(),
+            };
+        }
+        Status {
+            connection: self.connection(),
+            listed,
+            caught_up: sync.is_caught_up() && !self.db.meta().owed && !self.undecided(),
+            pulling: sync.is_pulling(),
+            last_synced: sync.last_synced().max(self.follow.last_synced()),
+            applied: sync.applied().filter(|_| !sync.is_caught_up()),
+            storage,
+            writer: self.writer(),
+            error: sync.error(),
+        }
+    }
+
+    fn connection(&self) -> &'static str {
+        if self.standing.phase == Phase::Closed {
             "closed"
+        } else if self.standing.follows() || self.standing.begins() {
+            // Nobody has said yet that he writes.
+            "connecting"
         } else if !self.standing.promoted {
             "waiting"
         } else if self.standing.needs_auth {
             "needs-auth"
         } else {
             self.standing.network.name()
-        };
-        Status {
-            connection,
-            listed: self.db.meta().listed,
-            caught_up: sync.is_caught_up() && !self.db.meta().owed && !self.undecided(),
-            pulling: sync.is_pulling(),
-            last_synced: sync.last_synced(),
-            applied: sync.applied().filter(|_| !sync.is_caught_up()),
-            storage: &self.config.storage,
-            error: sync.error(),
+        }
+    }
+
+    /// Who asks the network and writes, as the app knows it.
+    fn writer(&self) -> Option<&'static str> {
+        if self.standing.promoted {
+            Some("here")
+        } else if self.follow.is_led() || !self.standing.shares {
+            Some("elsewhere")
+        } else {
+            None
+        }
+    }
+
+    /// Whether everything is here that the server had when it was asked last, by whoever asks.
+    pub(super) fn is_caught_up(&self) -> bool {
+        match self.follow.leader() {
+            Some(led) if self.standing.follows() => led.caught_up,
+            _ => self.sync.is_caught_up(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::core::run::{Context, run};
 use crate::core::standing::Phase;
 use crate::core::storage::{Answer, Durability, Read, StoreError, Table, Why, Write};
 use crate::core::timeline::Timeline;
-use crate::core::tx::{Stop, Tx};
+use crate::core::tx::{Stop, Tx, read_wishes};
 
 impl Engine {
     /// What is stored was read, or could not be. Only where nothing was read yet that ends the client.
@@ -53,6 +53,18 @@ impl Engine {
             }
             (ReadOp::Fence(_), Err(error)) => {
                 self.fence.on_failed(self.now.mono);
+                self.on_store_error(error);
+            }
+            (ReadOp::Wishes, Ok(answers)) => {
+                let mut answers = answers.into_iter();
+                let mut next = || answers.next().unwrap_or_default();
+                let (wishes, keys) = (next(), next());
+                // Those that cannot be read stay, and are told at the next start.
+                let (wishes, _) = read_wishes(wishes, keys.values);
+                self.on_wishes_read(wishes, &next());
+            }
+            (ReadOp::Wishes, Err(error)) => {
+                self.reads.want_wishes_later(self.now.mono);
                 self.on_store_error(error);
             }
             (ReadOp::Blocks(ids), Ok(answers)) => {
@@ -104,10 +116,18 @@ impl Engine {
             }
             return false;
         }
+        if !self.outbox.wishes.is_empty() {
+            self.store_wishes();
+            return false;
+        }
         // What is corrupt is dropped first: who wants its blocks would have them read again for ever.
         let corrupt = matches!(self.jobs.first(), Some(Job::Corrupt { .. }));
         if self.reads.has_wanted() && !corrupt {
             return self.read_wanted();
+        }
+        if self.wishes_at().is_some_and(|at| at <= now) {
+            self.read_wishes();
+            return false;
         }
         if !self.standing.promoted || now < self.restoring.ready_at() {
             return false;
@@ -122,7 +142,7 @@ impl Engine {
         }
     }
 
-    fn ask_store(&mut self, asked: ReadOp, reads: Vec<Read>) {
+    pub(super) fn ask_store(&mut self, asked: ReadOp, reads: Vec<Read>) {
         debug_assert!(!self.store_is_busy(), "one thing at a time");
         let op = self.out.number();
         self.reads.begin(op, asked);
@@ -162,13 +182,16 @@ impl Engine {
     fn transact(&mut self, job: &Job) -> Result<Outcome, Stop> {
         // Only an eviction asks what is shown.
         let shown = match job {
-            Job::Evict { .. } => self.timelines.needed_from(&self.db),
+            Job::Evict { .. } => self.needed_from(),
             _ => Map::new(),
         };
         let resting = self.doubts.resting(self.now.mono);
         let attended = match job {
             Job::Batch { parts, .. } if parts.iter().any(|p| p.batch.lacks()) => {
-                self.timelines.attended()
+                let mut attended = self.timelines.attended();
+                let needs = self.follow.audience.needs(self.now.mono);
+                attended.add_all(needs.map(|(id, _)| id.clone()));
+                attended
             }
             _ => Set::new(),
         };
@@ -197,7 +220,11 @@ impl Engine {
             tx.keep_newer(m);
         }
         let commit = tx.commit;
-        Ok(Outcome { commit, events })
+        Ok(Outcome {
+            commit,
+            events,
+            delta: None,
+        })
     }
 
     /// Has the store write it. Answers whether it is done: there is nothing to be written, or nobody can
@@ -215,6 +242,7 @@ impl Engine {
             self.job_failed(job, &error);
             return true;
         }
+        outcome.delta = self.delta_of(&outcome.commit, &writes);
         let durability = job.durability();
         let op = self.out.number();
         self.jobs.commits(job, op, Box::new(outcome));
@@ -291,6 +319,11 @@ impl Engine {
             Err(error @ StoreError::Uncertain(_)) if !restoring && !Fault::DoubtIsFailure.on() => {
                 self.disk.forget();
                 self.on_uncertain(&error);
+            }
+            // What somebody waits for is done by the one that writes now (R15).
+            Err(error @ StoreError::Fenced) => {
+                self.disk.give_up(now, &limits);
+                self.on_store_error(error);
             }
             Err(error) => self.fail_first(error),
         }
@@ -373,6 +406,9 @@ impl Engine {
 
     /// It is committed, or changes nothing: now it is shown (R9).
     fn on_commit(&mut self, job: Job, outcome: Outcome) {
+        if let Some(delta) = outcome.delta {
+            self.out.effect(Effect::Tell(delta));
+        }
         let changes = self.db.apply(outcome.commit);
         self.show(&job, &changes, &outcome.events);
         self.job_done(job, changes);

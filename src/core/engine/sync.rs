@@ -44,6 +44,9 @@ impl Engine {
 
     /// `Client.sync()`: its call settles once a pull has caught up and the owed list is paid.
     pub(super) fn sync(&mut self, call: Call) {
+        if self.standing.follows() {
+            return self.ask_to_sync(call);
+        }
         self.tell_sync(|sync, cx| sync.on_call(cx, call));
     }
 
@@ -182,6 +185,7 @@ impl Engine {
     }
 
     pub(super) fn visibility(&mut self, hidden: bool) {
+        self.look_again();
         self.tell_sync(|sync, cx| sync.on_visibility(cx, hidden));
     }
 
@@ -193,6 +197,7 @@ impl Engine {
     pub(super) fn resume(&mut self) {
         if std::mem::take(&mut self.standing.frozen) {
             self.doubt_fence();
+            self.look_again();
             self.reconnect();
         }
     }

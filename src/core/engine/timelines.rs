@@ -13,6 +13,9 @@ use crate::core::timeline::Outlook;
 impl Engine {
     /// How the sync stands for the timelines, now.
     pub(super) fn outlook(&self) -> Outlook {
+        if self.standing.follows() {
+            return self.outlook_of_the_writer();
+        }
         let behind = |id: &&Rc<str>| self.sync.is_behind(id);
         let conversations = self.timelines.iter().map(|t| t.conversation());
         let mut all = Set::new();
@@ -23,6 +26,22 @@ impl Engine {
             pull: self.sync.under_way(),
             behind: all,
             waits: self.sync.is_waiting(),
+        }
+    }
+
+    /// The same, as the client that writes has told it.
+    fn outlook_of_the_writer(&self) -> Outlook {
+        let Some(stands) = self.follow.leader() else {
+            return Outlook::default();
+        };
+        let mut behind = Set::new();
+        behind.add_all(stands.behind.iter().cloned());
+        Outlook {
+            why_not: stands.why_not.clone(),
+            list_comes: stands.list_comes,
+            pull: stands.pull,
+            behind,
+            waits: false,
         }
     }
 
@@ -45,7 +64,7 @@ impl Engine {
 
     /// When something of them is due.
     pub(super) fn timelines_due(&mut self, look: &Outlook) -> Option<u64> {
-        let asks = self.standing.may_request() && !self.is_evicting();
+        let asks = self.standing.may_ask() && !self.is_evicting();
         let (parts, cx) = self.split();
         let settle = parts.timelines.settle_due(&cx);
         let due = parts.timelines.due(&cx, look).filter(|_| asks);
@@ -87,8 +106,7 @@ impl Engine {
                 continue;
             };
             let locals = locals(&self.db, &self.outbox, Some(&conversation));
-            let mut fresh = self.outbox.fresh();
-            let writes = fresh.any(|l| l.conversation == conversation);
+            let writes = self.outbox.writes_to(&conversation);
             let held = self.db.held(&conversation);
             if let Some(t) = self.timelines.lay_out(id, &held, locals, writes) {
                 self.shown.timeline(id, &t.view(&held), false);

@@ -52,12 +52,7 @@ impl Changes {
     /// Those that may leave do, and those that never may are refused.
     pub(super) fn drive(&mut self, cx: &mut Cx, offline: bool) {
         for change in std::mem::take(&mut self.waiting) {
-            let refused = if cx.standing.promoted {
-                cx.standing.why_not(offline)
-            } else {
-                let what = "another tab's client has this account: edit there";
-                Some(Error::new(ErrorCode::Offline, what))
-            };
+            let refused = cx.standing.why_not(offline);
             let late = change.until <= cx.now.mono;
             let late = late.then(|| Error::new(ErrorCode::Timeout, "nothing was sent in time"));
             let may = cx.standing.may_request() || Fault::EditLeavesUnfenced.on();
@@ -82,6 +77,14 @@ impl Changes {
         let before = self.waiting.len();
         self.waiting.retain(|change| change.call != of);
         self.waiting.len() < before
+    }
+
+    /// Those that have not left, to be asked of another client.
+    pub fn take(&mut self) -> Vec<(Call, Rc<str>, Request)> {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        waiting
+            .map(|change| (change.call, change.conversation, change.request))
+            .collect()
     }
 
     /// Lets go of all of them. Answers the calls that wait for them.

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use super::places::Places;
 use crate::core::backoff::Backoff;
-use crate::core::command::Call;
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::jobs::Own;
@@ -29,19 +28,9 @@ pub(in crate::core) struct Marks {
 }
 
 impl Marks {
-    /// `markRead`: up to this position. `None`: nothing was on screen, so nothing was read.
-    pub fn read(&mut self, cx: &mut Cx, call: Call, conversation: Rc<str>, seq: Option<u64>) {
-        match seq {
-            // Only forward.
-            Some(seq) if self.taken.get(&conversation) < Some(&seq) => {
-                cx.jobs.push_own(Own::Mark {
-                    conversation,
-                    seq,
-                    call,
-                })
-            }
-            _ => cx.out.resolve(call, "null"),
-        }
+    /// Whether a mark at this position goes forward, as far as the server has been told.
+    pub fn is_forward(&self, conversation: &str, seq: u64) -> bool {
+        self.taken.get(conversation) < Some(&seq)
     }
 
     /// What the server says of what was read there, or that the account has left, is newer than what

@@ -16,15 +16,10 @@ pub(in crate::core) fn locals(
     outbox: &Outbox,
     conversation: Option<&str>,
 ) -> Vec<LocalItem> {
-    let sending = |l: &Rc<Local>| (l.clone(), outbox.lanes.is_sending(l));
-    let fresh = outbox.fresh();
-    match conversation {
-        Some(id) => {
-            let fresh = fresh.filter(|l| *l.conversation == *id);
-            db.own(id).chain(fresh).map(sending).collect()
-        }
-        None => db.outbox().values().chain(fresh).map(sending).collect(),
-    }
+    let own = outbox.view(db, conversation).into_iter();
+    // What the server has taken is "sent", whatever is still heard of it.
+    let sending = |l: &Local| l.state == LocalState::Queued && outbox.is_sending(l);
+    own.map(|l| (l.clone(), sending(&l))).collect()
 }
 
 pub(super) fn write_local(out: &mut String, local: &Local, sending: bool) {

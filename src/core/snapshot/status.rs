@@ -15,6 +15,8 @@ pub(in crate::core) struct Status<'a> {
     /// events applied, of a chain that has to catch up
     pub applied: Option<u64>,
     pub storage: &'a str,
+    /// who asks the network and writes (R15)
+    pub writer: Option<&'a str>,
     pub error: Option<&'a Error>,
 }
 
@@ -48,6 +50,11 @@ impl Status<'_> {
         }
         json::field(&mut out, "storage");
         json::string(&mut out, self.storage);
+        json::field(&mut out, "writer");
+        match self.writer {
+            Some(writer) => json::string(&mut out, writer),
+            None => out.push_str("null"),
+        }
         json::field(&mut out, "error");
         json::error(&mut out, self.error);
         out.push('}');

@@ -495,6 +495,7 @@ impl Pull {
         }
         cx.standing.needs_auth = true;
         cx.out.effect(Effect::ForgetToken);
+        cx.out.effect(Effect::Refused);
         for call in self.calls.take_all() {
             cx.out.reject(call, &error);
         }

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::fetches::Wants;
 use super::source::{reach, starts};
 use super::state::Timeline;
 use super::trouble::circle;
 use super::work::Work;
 use crate::core::net::Place;
+use crate::core::purpose::Wants;
 use crate::core::records::Held;
 use crate::core::segments::Segment;
 use crate::core::tx::Committed;

@@ -1,6 +1,5 @@
 //! Going on with what a timeline wishes for: a window (again), its newest end, a page.
 
-use super::fetches::Wants;
 use super::goal::Reload;
 use super::paging::Next;
 use super::plan::{Scene, Show, Step, plan};
@@ -14,6 +13,7 @@ use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::net::Place;
 use crate::core::out::Out;
+use crate::core::purpose::Wants;
 use crate::core::segments::Segment;
 use crate::core::tx::Committed;
 use crate::core::types::{Direction, Seq};
@@ -50,11 +50,38 @@ impl Timeline {
 
     /// `ahead`: the blocks that it comes to next.
     fn go_on(&mut self, w: &mut Work, ahead: &mut Vec<BlockId>) -> Needs<()> {
+        self.read_again(w.cx.db)?;
         self.drive_reload(w)?;
         self.extend(w.cx.db)?;
         self.join_runs(w.cx.db)?;
         self.drive_load(w, Direction::Older, ahead)?;
         self.drive_load(w, Direction::Newer, ahead)
+    }
+
+    /// What it shows, as another client has left it.
+    fn read_again(&mut self, db: &Committed) -> Needs<()> {
+        if !self.stale {
+            return Ok(());
+        }
+        let held = db.held(&self.conversation);
+        let mut runs = Vec::new();
+        for run in self.window.runs() {
+            let range = (run.lo(), run.hi());
+            let all = db.read_messages(&self.conversation, range, usize::MAX, Direction::Older)?;
+            runs.push(all);
+        }
+        let lies = self.window.lies_in(&held);
+        if !lies
+            || runs.iter().any(Vec::is_empty)
+            || runs.iter().map(Vec::len).sum::<usize>() > self.sizes.most
+        {
+            self.clear();
+            return Ok(());
+        }
+        self.stale = false;
+        self.window.read_again(runs);
+        self.dirty = true;
+        Ok(())
     }
 
     // ------------------------------------------------------------ a window
@@ -119,7 +146,7 @@ impl Timeline {
             now: w.cx.now.mono,
             page_size: self.sizes.page,
             asks: w.asks(),
-            promoted: w.cx.standing.promoted,
+            promoted: w.cx.standing.is_live(),
             blank: self.window.is_empty(),
             all_held: self.window.is_all_held(),
             newest: self.window.newest(),
@@ -161,7 +188,7 @@ impl Timeline {
     /// Whether nothing may be asked for now: then what was waited for has failed, or waits on.
     fn cannot_ask(&mut self, w: &mut Work) -> bool {
         let standing = &*w.cx.standing;
-        let (promoted, now) = (standing.promoted, w.cx.now.mono);
+        let (promoted, now) = (standing.is_live(), w.cx.now.mono);
         let why_not = w.look.why_not.clone().filter(|_| promoted);
         if let Some(error) = why_not {
             self.reload_waits(w.cx.out, error);
@@ -169,7 +196,7 @@ impl Timeline {
             self.trouble.end_wait(now);
             return true;
         }
-        if !standing.may_request() {
+        if !standing.may_ask() {
             // "waiting": what is stored is shown.
             self.dirty |= !self.opened;
             self.opened |= !promoted;
@@ -424,7 +451,7 @@ impl Timeline {
     /// Why a call cannot have a page now.
     fn why_no_page(&self, w: &Work) -> Option<Error> {
         let why_not = w.look.why_not.clone();
-        let why_not = why_not.filter(|_| w.cx.standing.promoted);
+        let why_not = why_not.filter(|_| w.cx.standing.is_live());
         why_not.or_else(|| self.trouble.why_not(w.cx.now.mono))
     }
 
@@ -463,7 +490,7 @@ impl Timeline {
         let Some(load) = load.filter(|load| load.fetch().is_none()) else {
             return;
         };
-        if !w.cx.standing.may_request() {
+        if !w.cx.standing.may_ask() {
             return;
         }
         match load.next(end, w.cx.config.limits.void_pages) {
@@ -482,7 +509,7 @@ impl Timeline {
 
     /// Offline the window goes past a gap, to what is held beyond it. Answers whether it did.
     fn cross_gap(&mut self, w: &Work, direction: Direction, left: usize) -> Needs<bool> {
-        if w.cx.standing.promoted && w.look.why_not.is_none() {
+        if w.cx.standing.is_live() && w.look.why_not.is_none() {
             return Ok(false);
         }
         let source = self.source(w.cx.db);

@@ -8,21 +8,13 @@ use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::events::Event;
 use crate::core::fault::Fault;
+use crate::core::follow::What;
 use crate::core::map::Map;
-use crate::core::net::{Place, Request};
-use crate::core::purpose::Purpose;
+use crate::core::net::Request;
+use crate::core::purpose::{Purpose, Wants};
 use crate::core::tx::Committed;
 use crate::core::types::{Message, Seq};
 use crate::core::wire::page::{self, ChangesPage, Page};
-
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::core) enum Wants {
-    /// a page (R5)
-    Page(Place),
-    /// what changed in a kept segment since its cursor (R12)
-    Changes { since: String, from: u64, to: u64 },
-}
 
 /// What came of it.
 #[derive(Debug)]
@@ -55,6 +47,8 @@ pub(in crate::core) struct Fetch {
     wish: u32,
     /// messages asked for: fewer, where that was too much (R14)
     limit: u32,
+    /// where the message is that was asked for by its time, once that is known
+    found: Option<Option<u64>>,
 }
 
 impl Fetch {
@@ -72,6 +66,11 @@ impl Fetch {
 
     pub fn is_discarded(&self) -> bool {
         self.discarded
+    }
+
+    /// Where the message is that was asked for by its time, once that is known.
+    pub fn found(&self) -> Option<Option<u64>> {
+        self.found
     }
 
     /// Messages asked for.
@@ -124,6 +123,7 @@ impl Fetches {
             request: 0,
             wish,
             limit: self.portion.limit(wish),
+            found: None,
         };
         self.all.insert(fetch, asked);
         self.request(cx, fetch);
@@ -135,6 +135,15 @@ impl Fetches {
         let Some(f) = self.all.get_mut(&fetch) else {
             return debug_assert!(false, "it is there");
         };
+        if cx.standing.follows() {
+            let what = What::Fetch {
+                conversation: f.conversation.clone(),
+                wants: f.wants.clone(),
+                limit: f.limit,
+            };
+            f.request = cx.ask(what, Purpose::History { fetch });
+            return;
+        }
         let feed = cx.config.scope.feed(&f.conversation);
         let conversation = f.conversation.to_string();
         let cursor = cx.db.cursor(&feed).map(str::to_owned);
@@ -178,6 +187,13 @@ impl Fetches {
             self.request(cx, fetch);
         }
         again
+    }
+
+    /// Where the message is that it was asked for by its time.
+    pub fn set_found(&mut self, fetch: u64, found: Option<u64>) {
+        if let Some(f) = self.all.get_mut(&fetch) {
+            f.found = Some(found);
+        }
     }
 
     /// It came with so many messages: perhaps as many as were asked for.
@@ -259,6 +275,7 @@ mod tests {
     use super::*;
     use crate::core::cx::Rest;
     use crate::core::events::Event;
+    use crate::core::net::Place;
     use crate::core::types::MessageState;
 
     fn update(id: &Rc<str>) -> Event {

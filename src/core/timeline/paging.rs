@@ -117,6 +117,8 @@ impl PageLoad {
     pub fn grew(&mut self, count: usize) {
         self.added += count;
         if count > 0 {
+            // By a page that is on its way, and that another client has committed.
+            self.net |= self.fetch.is_some();
             self.cache |= !self.net;
             self.void = 0;
         }

@@ -5,7 +5,6 @@
 
 use std::rc::Rc;
 
-use super::fetches::Wants;
 use super::goal::{Goal, Missed, Reload};
 use super::paging::{PageLoad, PerDirection, drop_call};
 use super::rows::Rows;
@@ -17,6 +16,7 @@ use crate::core::command::{Call, Start};
 use crate::core::error::Error;
 use crate::core::fault::Fault;
 use crate::core::map::Set;
+use crate::core::purpose::Wants;
 use crate::core::records::Held;
 use crate::core::snapshot::{Loading, Row, View};
 use crate::core::tx::Committed;
@@ -70,6 +70,8 @@ pub(in crate::core) struct Timeline {
     pub(super) sizes: Sizes,
     pub(super) life: Lifecycle,
     pub(super) window: Window,
+    /// The database was read anew: what it shows is held, and is read again.
+    pub(super) stale: bool,
     /// something is known
     pub(super) opened: bool,
     /// all that it showed is gone from the server
@@ -108,6 +110,7 @@ impl Timeline {
             sizes,
             life: Lifecycle::Open,
             window: Window::default(),
+            stale: false,
             opened: false,
             emptied: false,
             follow: true,
@@ -388,6 +391,7 @@ impl Timeline {
 
     /// Its segments went (R4): what it shows stays, until pages cover it again.
     pub(super) fn clear(&mut self) {
+        self.stale = false;
         self.let_segments_go();
         for load in self.loads.iter_mut().flatten() {
             load.forget_page();
@@ -426,14 +430,19 @@ impl Timeline {
 
     /// The database was read anew. `same`: nobody had written to it. `listed`: the account is in the
     /// conversation.
-    pub(super) fn resume(&mut self, same: bool, listed: bool) {
+    pub(super) fn resume(&mut self, same: bool, listed: bool, held: &Held) {
         self.dirty = true;
         self.wake = true;
         if listed {
             self.come_back();
         }
-        if !same && self.life == Lifecycle::Open {
-            self.clear();
+        if same || self.life != Lifecycle::Open {
+            return;
+        }
+        // Where another client has written on, it stays where it is.
+        match self.window.is_all_held() && self.window.lies_in(held) {
+            true => self.stale = true,
+            false => self.clear(),
         }
     }
 

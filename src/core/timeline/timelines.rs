@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::background::IDLE;
-use super::fetches::{Answer, Fetch, Fetches, Wants};
+use super::fetches::{Answer, Fetch, Fetches};
 use super::goal::{Found, Goal, Reload};
 use super::paging::PageLoad;
 use super::rows::OwnKeys;
@@ -16,8 +16,11 @@ use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::events::Event;
 use crate::core::fault::Fault;
+use crate::core::follow::Signal;
 use crate::core::jobs::Job;
 use crate::core::map::{Map, Set};
+use crate::core::net::Place;
+use crate::core::purpose::Wants;
 use crate::core::records::Held;
 use crate::core::snapshot::LocalItem;
 use crate::core::tx::Committed;
@@ -40,7 +43,12 @@ pub(in crate::core) struct Timelines {
     all: Map<TimelineId, Timeline>,
     fetches: Fetches,
     own_keys: OwnKeys,
+    /// fetches that are over, for who waits for them elsewhere (R15)
+    ended: Vec<Ended>,
 }
+
+/// A fetch that is over; where the message is that was asked for by its time.
+pub(in crate::core) type Ended = (u64, Result<Option<Option<u64>>, Error>);
 
 impl Timelines {
     pub fn get(&self, id: TimelineId) -> Option<&Timeline> {
@@ -58,6 +66,16 @@ impl Timelines {
     /// What is on its way for them.
     pub fn fetches(&self) -> &Fetches {
         &self.fetches
+    }
+
+    /// To ask for something that none of these lists wants (R15).
+    pub fn fetches_mut(&mut self) -> &mut Fetches {
+        &mut self.fetches
+    }
+
+    /// The fetches that are over since the last time.
+    pub fn take_ended(&mut self) -> Vec<Ended> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Those that are shown.
@@ -251,7 +269,8 @@ impl Timelines {
     pub fn on_loaded(&mut self, db: &Committed, same: bool) {
         for t in self.all.values_mut() {
             let listed = db.state(&t.conversation).is_some();
-            t.resume(same, listed);
+            let held = db.held(&t.conversation);
+            t.resume(same, listed, &held);
         }
     }
 
@@ -349,12 +368,22 @@ impl Timelines {
 
     /// A page that was asked for by a time is committed: whoever jumped there knows now where it is.
     pub fn on_found(&mut self, fetch: u64, page: &Page) {
-        let journal = self.fetches.get(fetch).map_or(&[][..], Fetch::journal);
+        let Some(f) = self.fetches.get(fetch) else {
+            return;
+        };
+        if let Wants::Page(Place::At(ms)) = f.wants() {
+            let found = find_time(*ms, page, f.journal());
+            self.on_found_at(fetch, found);
+        }
+    }
+
+    /// The same, as another client has found it. `None`: there is none at or after that time.
+    pub fn on_found_at(&mut self, fetch: u64, at: Option<u64>) {
+        self.fetches.set_found(fetch, at);
         for t in self.all.values_mut() {
             if let Some(reload) = t.reload.as_mut().filter(|r| r.fetch == Some(fetch))
-                && let Goal::AtTime { ms, found } = &mut reload.goal
+                && let Goal::AtTime { found, .. } = &mut reload.goal
             {
-                let at = find_time(*ms, page, journal);
                 *found = Some(at.map_or(Found::Nothing, Found::At));
             }
         }
@@ -373,6 +402,8 @@ impl Timelines {
         let Some(done) = self.fetches.remove(fetch) else {
             return;
         };
+        let outcome = error.map_or(Ok(done.found()), |error| Err(error.clone()));
+        self.ended.push((fetch, outcome));
         for t in self.all.values_mut() {
             if t.conversation == *done.conversation() {
                 on_page_settled(cx, t, fetch, &done, error);
@@ -482,6 +513,8 @@ fn opened(cx: &mut Cx, conversation: Rc<str>) {
     let at = cx.now.wall;
     if cx.standing.promoted {
         cx.jobs.push(Job::Opened { conversation, at });
+    } else if cx.standing.follows() {
+        cx.out.tell(&Signal::Opened { conversation, at });
     }
 }
 
@@ -604,7 +637,7 @@ fn is_answered(cx: &Cx, look: &Outlook, fetches: &Fetches, t: &Timeline) -> bool
 
 /// Nothing goes on with what somebody waits for here.
 fn settle_one(cx: &mut Cx, look: &Outlook, t: &mut Timeline) {
-    let silent = match (t.waiting, cx.standing.may_request()) {
+    let silent = match (t.waiting, cx.standing.may_ask()) {
         (true, _) => Error::new(ErrorCode::Storage, "the database does not answer"),
         (_, false) => Error::new(ErrorCode::Offline, "nothing may be asked for now"),
         _ => Error::new(ErrorCode::Timeout, "nothing has come of it"),

@@ -36,7 +36,7 @@ pub(super) struct Work<'a, 'b> {
 impl Work<'_, '_> {
     /// Whether something may be asked for now.
     pub fn asks(&self) -> bool {
-        self.cx.standing.may_request() && self.look.why_not.is_none()
+        self.cx.standing.may_ask() && self.look.why_not.is_none()
     }
 
     /// Nothing is on its way, but for what waits at the server.

@@ -6,6 +6,7 @@ use crate::core::block::{Block, BlockId};
 use crate::core::irregular::Irregular;
 use crate::core::map::{Map, Set};
 use crate::core::records::{self, Held, Left, Local, Stamp};
+use crate::core::storage::Key;
 use crate::core::types::{Conversation, Message, Overflow};
 
 /// What a commit did to one conversation, for the timelines that show it.
@@ -99,6 +100,8 @@ pub struct Commit {
     pub(super) remembered: (u64, Vec<u64>),
     /// the number of the record of those that leave the outbox, and the records that are forgotten for it (R8)
     pub(super) leaving: (u64, Vec<u64>),
+    /// wishes that it takes up (R15)
+    pub(super) granted: Set<Key>,
     /// the commit's name (R9, R15); as before, where nothing is written
     pub(super) stamp: Stamp,
     /// what it did, for everything that is shown

@@ -8,6 +8,7 @@
 mod cursors;
 mod messages;
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::cache::Cache;
@@ -15,9 +16,14 @@ use super::commit::{Commit, CommitDelta};
 use crate::core::block::{Block, BlockId};
 use crate::core::codec::Corrupt;
 use crate::core::map::{Map, Set};
-use crate::core::records::{self, Held, Left, Local, Meta, MetaRecord, Name, OutboxRecord, Stamp};
+use crate::core::records::{
+    self, Held, Left, Local, Meta, MetaRecord, Name, OutboxRecord, Stamp, Wish,
+};
 use crate::core::storage::{Answer, Key};
 use crate::core::types::{Conversation, Message};
+
+/// How many of the last wishes that were taken up are known by name.
+const GRANTED: usize = 1_000;
 
 /// What was stored and cannot be read, though its neighbours can (R14): the keys of the records.
 #[derive(Debug, Default)]
@@ -67,6 +73,24 @@ fn each(
     lost
 }
 
+/// Reads wishes, in their order; and the keys of those that cannot be read, which stay.
+pub fn read_wishes(answer: Answer, keys: Vec<Key>) -> (Map<Key, Rc<Wish>>, Vec<Key>) {
+    let mut wishes = Map::new();
+    let lost = answer.unreadable.clone();
+    let mut readable = keys
+        .into_iter()
+        .filter(|key| lost.binary_search(key).is_err());
+    let mut odd = answer.unreadable;
+    for bytes in answer.values {
+        let Some(key) = readable.next() else { break };
+        match records::read_wish(&bytes) {
+            Ok(wish) => _ = wishes.insert(key, Rc::new(wish)),
+            Err(Corrupt) => odd.push(key),
+        }
+    }
+    (wishes, odd)
+}
+
 /// The committed state. See the module for who may change it.
 #[derive(Default)]
 pub struct Committed {
@@ -87,6 +111,10 @@ pub struct Committed {
     left: Map<u64, Vec<Left>>,
     left_names: Map<Name, bool>,
     marks: Map<Rc<str>, u64>,
+    /// what clients want done, and the writer has not taken up (R15)
+    wishes: Map<Key, Rc<Wish>>,
+    /// wishes that were taken up lately: who says late that there is one is not believed
+    granted: VecDeque<Key>,
     /// Conversations of whose history more is stored than is known here: it could not be dropped, and
     /// goes with the next commit that touches it.
     strays: Set<Rc<str>>,
@@ -130,9 +158,9 @@ impl Committed {
         let mut tables = tables.into_iter();
         let mut table = || tables.next().unwrap_or_default();
         let (meta, states, segments) = (table(), table(), table());
-        let (outbox, deliveries) = (table(), table());
-        let keys = [table(), table(), table()].map(|answer| answer.values);
-        let [state_keys, segment_keys, outbox_keys] = keys;
+        let (outbox, deliveries, wishes) = (table(), table(), table());
+        let keys = [table(), table(), table(), table()].map(|answer| answer.values);
+        let [state_keys, segment_keys, outbox_keys, wish_keys] = keys;
         lost.others = meta.unreadable.len() + deliveries.unreadable.len();
         let cursors = meta.unreadable.iter();
         let cursors = cursors.filter_map(|key| records::cursor_of(key));
@@ -169,6 +197,9 @@ impl Committed {
             }
             Ok(())
         });
+        let (known, mut odd) = read_wishes(wishes, wish_keys);
+        db.wishes = known;
+        lost.own.append(&mut odd);
         for bytes in deliveries.values {
             match records::read_deliveries(&bytes) {
                 Ok((number, names)) => {
@@ -339,6 +370,25 @@ impl Committed {
         &self.left_names
     }
 
+    /// What clients want done, in the order of their wishes (R15).
+    pub fn wishes(&self) -> &Map<Key, Rc<Wish>> {
+        &self.wishes
+    }
+
+    /// A client has stored a wish. Answers whether that was not known.
+    pub fn add_wish(&mut self, key: Key, wish: Wish) -> bool {
+        let known = self.wishes.contains_key(&key) || self.granted.contains(&key);
+        if !known {
+            self.wishes.insert(key, Rc::new(wish));
+        }
+        !known
+    }
+
+    /// The wishes were read anew: as many as there are.
+    pub fn set_wishes(&mut self, wishes: Map<Key, Rc<Wish>>) {
+        self.wishes = wishes;
+    }
+
     /// What is this client's own.
     pub fn into_own(self) -> Own {
         Own {
@@ -388,6 +438,25 @@ impl Committed {
         self.cache.drop_all(conversation);
     }
 
+    /// The first part in which it is not as the other, and both as they are. Wishes are left out, and what is
+    /// known of no record.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn differs_from(&self, other: &Committed) -> Option<String> {
+        macro_rules! compare {
+            ($($part:ident),+) => {
+                $(if format!("{:?}", self.$part) != format!("{:?}", other.$part) {
+                    let name = stringify!($part);
+                    return Some(format!("{name} is {:?}, stored is {:?}", self.$part, other.$part));
+                })+
+            };
+        }
+        compare!(
+            stamp, meta, list, held, cursors, deliveries, delivered, opened
+        );
+        compare!(outbox, own, next_order, left, left_names, marks, messages);
+        None
+    }
+
     // ------------------------------------------------------------ what changes it
 
     /// A commit is written: from here on it is the committed state (R9). Answers what it did.
@@ -423,6 +492,13 @@ impl Committed {
         );
         put_all(&mut self.marks, commit.marks);
         self.remember(commit.deliveries, commit.remembered);
+        for key in commit.granted.into_keys() {
+            self.wishes.remove(&key);
+            self.granted.push_back(key);
+        }
+        while self.granted.len() > GRANTED {
+            self.granted.pop_front();
+        }
         if commit.cursors_cleared {
             self.cursors.clear();
         }

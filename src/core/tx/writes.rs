@@ -37,6 +37,9 @@ impl Commit {
         self.encode_own(db, limits, &mut writes);
         self.encode_cursors(db, &mut writes);
         self.encode_deliveries(db, limits, &mut writes);
+        for key in self.granted.keys() {
+            writes.set(Table::Wishes, key.clone(), None);
+        }
         // The cursor last, though all are one transaction: whoever reads this in order sees R9.
         self.encode_meta(db, &mut writes);
         if !writes.0.is_empty() {

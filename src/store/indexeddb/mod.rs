@@ -32,7 +32,7 @@ use wasm_bindgen_futures::spawn_local;
 use self::errors::AttemptError;
 use self::handle::{Handle, Shared, State};
 use self::life::Lives;
-use self::transaction::{Holder, commit_once, raise_epoch, read_once};
+use self::transaction::{Holder, commit_once, raise_epoch, read_once, wish_once};
 use super::{Backend, Event, OnEvent};
 use crate::core::storage::{Answer, Durability, Read, StoreError, Write};
 use crate::net::time::sleep;
@@ -125,6 +125,12 @@ impl Backend for IndexedDb {
                     _ => Err(AttemptError::Final(StoreError::Fenced)),
                 }
             })
+            .await
+    }
+
+    async fn wish(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.0
+            .attempt(async |database| wish_once(database, writes).await)
             .await
     }
 

@@ -17,7 +17,7 @@ const _: () = assert!(SCHEMA == crate::core::storage::SCHEMA);
 type Step = fn(&IdbDatabase) -> Result<(), JsValue>;
 
 /// `STEPS[n]` leads from version n to n + 1.
-const STEPS: [Step; 1] = [create];
+const STEPS: [Step; 2] = [create, add_wishes];
 
 /// Brings the database of `request`, whose upgrade transaction is running, from version `from` up to
 /// [`SCHEMA`]; 0 is one that did not exist.
@@ -31,8 +31,14 @@ pub(super) fn upgrade(from: u32, request: &IdbOpenDbRequest) -> Result<(), JsVal
 
 /// 0 → 1: the tables, with the keys beside the values, and the guard with the new database's identity.
 fn create(database: &IdbDatabase) -> Result<(), JsValue> {
-    for table in Table::ALL {
+    for table in Table::ALL.into_iter().filter(|t| *t != Table::Wishes) {
         database.create_object_store(table.name())?;
     }
     guard::create(database)
+}
+
+/// 1 → 2: what clients that do not write want done (R15).
+fn add_wishes(database: &IdbDatabase) -> Result<(), JsValue> {
+    database.create_object_store(Table::Wishes.name())?;
+    Ok(())
 }

@@ -22,7 +22,9 @@ pub(super) fn outbox(device: &Device, machine: &Machine, server: &Server) -> Che
         );
         let lacking = own.accepted.is_some() && !own.discarded && delivered == (0, 0);
         let spoilt = machine.spoilt.own.contains(client_id);
-        if lacking && !spoilt && device.loaded && device.is_current(machine) {
+        // What another client has wished for it may not have heard of yet.
+        let knows = own.life == device.life || device.store.outbox().contains(client_id.as_str());
+        if lacking && knows && !spoilt && device.loaded && device.is_current(machine) {
             let kept = device
                 .facade
                 .outbox

@@ -23,7 +23,11 @@ impl World {
     ) -> Checked {
         let clock = self.machine(device).clock;
         let wall = self.server.wall.saturating_add_signed(clock);
+        let read = matches!(input, Some(Input::Read { .. }));
         let effects = self.devices[device].handle(self.time, wall, input);
+        let before = self.devices[device].seen;
+        self.sees(device, read)?;
+        self.events.clear();
         let mut shown = committed;
         let life = self.devices[device].life;
         for effect in effects {
@@ -32,6 +36,9 @@ impl World {
             }
             shown |= matches!(effect, Effect::Frame(_));
             self.effect(device, effect)?;
+        }
+        if self.devices[device].life == life {
+            self.told_as_by_the_writer(device, before, read)?;
         }
         if shown { self.check(device) } else { Ok(()) }
     }
@@ -53,6 +60,9 @@ impl World {
                 }
                 if all && !target.first.1 {
                     target.first.0 = op;
+                }
+                if all {
+                    self.tell(device, || format!("reads what is stored, #{op}"));
                 }
                 self.operate(device, Operation::Read(op, reads));
             }
@@ -84,6 +94,12 @@ impl World {
             Effect::Unlisten => self.devices[device].channel = None,
             Effect::ForgetToken => {}
             Effect::Fenced => self.stands_back(device)?,
+            Effect::Wish { op, writes } => {
+                self.tell(device, || format!("wishes #{op} ({} writes)", writes.len()));
+                self.operate(device, Operation::Wish(op, writes));
+            }
+            Effect::Tell(said) => self.says(device, &said)?,
+            Effect::Stuck => self.finds_it_stuck(device)?,
             Effect::Frame(text) => return self.frame(device, &text),
             Effect::Stopped { .. } => {
                 self.tell(device, || "has stopped".to_owned());
@@ -135,6 +151,9 @@ impl World {
             // The account's record, or a conversation's cursor: from here on it is a first sign-in.
             if event.kind == "irregular" && event.detail["first"]["reason"] == "a stored record" {
                 self.told[device].clear();
+            }
+            if let "messages" | "updates" = event.kind.as_str() {
+                self.note_event(event);
             }
             if event.kind == "messages" {
                 let messages = event.detail["messages"].as_array();

@@ -21,6 +21,7 @@ impl World {
             notices: 0,
             lies: 0,
             overflows: 0,
+            talk: 0,
         };
         self.server.tell_everything();
         self.server.prompt = true;

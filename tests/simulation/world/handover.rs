@@ -3,6 +3,7 @@
 
 use pullcord::core::Input;
 use pullcord::core::net::Request;
+use pullcord::core::records::Wish;
 use pullcord::core::storage::StoreError;
 use serde_json::json;
 
@@ -38,9 +39,10 @@ impl World {
     }
 
     /// From here on no other client's commit is done; it is told some time later.
-    fn fence(&mut self, device: usize) -> Checked {
+    pub(super) fn fence(&mut self, device: usize) -> Checked {
         let machine = self.devices[device].machine;
         self.machines[machine].holder = Some(device);
+        self.machines[machine].moved_at = self.time;
         self.kept(machine)?;
         let epoch = self.machines[machine].disk.fence();
         let time = self.time;
@@ -75,11 +77,6 @@ impl World {
         target.told_epoch = Some(epoch);
         target.knows = false;
         target.reads = None;
-        // What it shows until its pages come, it has shown since before: another client may have stored
-        // newer.
-        for view in target.facade.timelines.values_mut() {
-            view.attached = true;
-        }
         self.reached.note_if(epoch > 1, "a hand-over");
         self.tell(device, || format!("has the account, epoch {epoch}"));
         self.input(device, Input::Promoted { epoch })
@@ -119,6 +116,7 @@ impl World {
             return;
         }
         self.machines[machine].holder = None;
+        self.machines[machine].moved_at = self.time;
         for other in self.clients_of(machine) {
             let target = &self.devices[other];
             if other != device && target.engine.is_some() && target.epoch.is_none() {
@@ -180,7 +178,12 @@ impl World {
     /// What was accepted is in the outbox, or on the server, whoever comes now.
     fn kept(&self, machine: usize) -> Checked {
         let machine = &self.machines[machine];
-        let outbox = machine.disk.stored.outbox();
+        let wishes = machine.disk.wishes()?;
+        let mut outbox = machine.disk.stored.outbox();
+        outbox.extend(wishes.iter().filter_map(|wish| match wish {
+            Wish::Send(local) => Some(local.client_id.as_str()),
+            _ => None,
+        }));
         for (client_id, own) in &machine.own {
             let accepted = own.accepted.is_some() && !own.discarded;
             if accepted

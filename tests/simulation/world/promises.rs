@@ -36,10 +36,16 @@ impl World {
     /// No promise of this client has outlived its bound.
     pub(super) fn promises(&self, device: usize) -> Checked {
         let target = &self.devices[device];
-        if !target.knows || target.deposed_at.is_some() || target.asleep_until > self.time {
+        if target.asleep_until > self.time {
             return Ok(());
         }
-        let awake = target.able_since.max(target.asleep_until);
+        let awake = match (target.epoch, target.knows && target.deposed_at.is_none()) {
+            (_, true) => target.able_since,
+            // What it asked the one that wrote before it asks the next.
+            (None, _) if target.seen.is_some() => self.machine(device).moved_at,
+            _ => return Ok(()),
+        };
+        let awake = awake.max(target.asleep_until);
         for (id, called) in &target.called {
             let Some(call) = target.calls.get(id) else {
                 continue;
@@ -47,7 +53,9 @@ impl World {
             let waits = self.time - awake.max(*called);
             // A slow line is no silence.
             let slow = if self.mode.rate.is_some() { 4 } else { 1 };
-            if waits > bound(call).saturating_mul(slow) {
+            // The writer begins what it is asked for within this time, or it is stuck.
+            let begins = if target.knows { 0 } else { SETTLES };
+            if waits > bound(call).saturating_mul(slow) + begins {
                 let name = &target.name;
                 return Err(format!(
                     "R14: {name} has waited for {call:?} for {} s",

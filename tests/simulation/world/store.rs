@@ -72,17 +72,38 @@ impl World {
                 target.pulled_before = target.pulled_at;
                 // It is done, or it is not: what is stored has to be read again.
                 target.knows = false;
-                let machine = &mut self.machines[target.machine];
+                let home = target.machine;
                 if self.rng.chance(50) {
-                    machine.lives += 1;
-                    let disk = &mut machine.disk;
-                    let _ = disk.commit(epoch, &writes, durability, &self.server)?;
+                    self.machines[home].lives += 1;
+                    let _ = self.write(home, epoch, &writes, durability)?;
                 }
                 let error = StoreError::Uncertain("no answer in time".into());
                 Input::Committed {
                     op,
                     result: Err(error),
                 }
+            }
+            Operation::Wish(op, writes) if silent => {
+                if self.rng.chance(50) {
+                    let _ = self.machine_mut(device).disk.wish(&writes);
+                }
+                let error = StoreError::Uncertain("no answer in time".into());
+                let result = Err(error);
+                Input::Wished { op, result }
+            }
+            Operation::Wish(op, _) if fails => {
+                let result = Err(match full {
+                    true => StoreError::Quota,
+                    false => StoreError::Failed("the simulation's".into()),
+                });
+                self.tell(device, || format!("wish #{op} fails: {result:?}"));
+                Input::Wished { op, result }
+            }
+            Operation::Wish(op, writes) => {
+                let result = self.machine_mut(device).disk.wish(&writes);
+                self.reached.note("a wish");
+                self.tell(device, || format!("wish #{op} is stored"));
+                Input::Wished { op, result }
             }
             Operation::Read(op, reads) => self.reads(device, op, &reads)?,
             Operation::Commit(op, ..) if fails => self.commit_fails(device, op, full),
@@ -99,7 +120,8 @@ impl World {
     /// Whether there is no room for what is to be committed; who is told so asks ever less often.
     fn finds_no_room(&mut self, device: usize, operation: &Operation) -> Result<bool, String> {
         let machine = &self.machines[self.devices[device].machine];
-        if let (Operation::Commit(_, _, writes, _), Some(how)) = (operation, machine.full)
+        if let (Operation::Commit(_, _, writes, _) | Operation::Wish(_, writes), Some(how)) =
+            (operation, machine.full)
             && !machine.disk.has_room(writes, how)
         {
             self.refused.push_back(self.time);
@@ -123,7 +145,6 @@ impl World {
         let all = reads.iter().any(|read| matches!(read, Read::All { .. }));
         // One that it did not want any more tells it nothing.
         if all && (target.reads == Some(op) || target.first == (op, false)) {
-            target.store = disk.stored.clone();
             target.first.1 = true;
             if target.reads == Some(op) {
                 target.knows = true;
@@ -172,14 +193,11 @@ impl World {
         op: u64,
         (epoch, writes, durability): (u64, &[Write], Durability),
     ) -> Result<Input, String> {
-        let target = &mut self.devices[device];
-        let disk = &mut self.machines[target.machine].disk;
-        let before = std::mem::take(&mut target.store);
-        let done = disk
-            .commit(epoch, writes, durability, &self.server)
+        let home = self.devices[device].machine;
+        let done = self
+            .write(home, epoch, writes, durability)
             .map_err(|error| format!("after commit #{op}: {error}"))?;
         if let Err(error) = done {
-            target.store = before;
             self.reached
                 .note("a commit that is refused: another has the account");
             self.tell(device, || format!("commit #{op} is refused: {error:?}"));
@@ -188,18 +206,36 @@ impl World {
                 result: Err(error),
             });
         }
-        // Who has let go of the account meanwhile hears nothing of it: what it shows is of
-        // before, until it reads what is stored again.
-        target.store = match target.epoch == Some(epoch) {
-            true => disk.stored.clone(),
-            false => before,
-        };
-        target.commits += 1;
-        target.read_bytes = 0;
-        let line = (op, target.positions(&self.server).least());
+        self.devices[device].commits += 1;
+        for other in self.clients_of(home) {
+            self.devices[other].read_bytes = 0;
+        }
+        let stored = &self.machines[home].disk.stored;
+        let line = (op, stored.positions(&self.server).least());
         self.tell(device, || {
             format!("commit #{} is done, cursor {}", line.0, line.1)
         });
         Ok(Input::Committed { op, result: Ok(()) })
+    }
+
+    /// Writes to a machine's disk for the client of this epoch.
+    pub(super) fn write(
+        &mut self,
+        home: usize,
+        epoch: u64,
+        writes: &[Write],
+        durability: Durability,
+    ) -> Result<Result<(), StoreError>, String> {
+        self.takes_up_what_is_there(home, epoch, writes)?;
+        let machine = &mut self.machines[home];
+        let done = machine
+            .disk
+            .commit(epoch, writes, durability, &self.server)?;
+        for (client_id, place) in machine.disk.stored.places() {
+            if let Some(own) = machine.own.get_mut(client_id) {
+                own.place.get_or_insert(place);
+            }
+        }
+        Ok(done)
     }
 }

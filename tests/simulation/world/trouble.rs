@@ -12,15 +12,18 @@ pub struct Trouble {
     pub(super) lies: u64,
     /// pulls that are answered with an overflow for no reason
     pub(super) overflows: u64,
+    /// what clients tell each other, lost, and as many doubled or late
+    pub(super) talk: u64,
 }
 
 impl Trouble {
-    pub const KINDS: [&str; 5] = [
+    pub const KINDS: [&str; 6] = [
         "failing requests",
         "failing commits",
         "bad notifications",
         "lies",
         "overflows for no reason",
+        "bad talk",
     ];
 
     pub(super) fn spare(&mut self, kind: usize) {
@@ -30,6 +33,7 @@ impl Trouble {
             &mut self.notices,
             &mut self.lies,
             &mut self.overflows,
+            &mut self.talk,
         ];
         if let Some(percent) = kinds.into_iter().nth(kind) {
             *percent = 0;

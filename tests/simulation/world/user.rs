@@ -216,6 +216,7 @@ impl World {
         let own = Own {
             body: json!({ "text": client_id }),
             order,
+            place: None,
             accepted: None,
             discarded: false,
             gone_perhaps: false,

@@ -1,0 +1,177 @@
+// The other clients of an account: what is told to them and heard of them, and whether they may live together.
+//
+// | message      |                                                                                           |
+// | ------------ | ----------------------------------------------------------------------------------------- |
+// | hello        | I am here: who writes? `fresh`: I have just been made                                     |
+// | took, here   | I write: since `at`; the lock `mark` bears my name. `hidden`: nobody has seen me for long |
+// | gone         | I do not write any more. `to`: that one is to                                             |
+// | want         | `to`: give me the work                                                                    |
+// | offer        | `to`: take the work. `round`: who has had it                                              |
+// | roll         | who is there?                                                                             |
+// | present      | `to`: I am                                                                                |
+// | engine       | `bytes`: of my engine for yours                                                           |
+// | wipe         | close, the account's data is being deleted                                                |
+//
+// Each says who it is of (`by`), when that one was made (`age`), the age of the last that has taken over (`era`), and
+// what those that share have in common (`as`).
+
+import { PullcordError } from "../errors.js";
+import { newId } from "../ids.js";
+import { Channel } from "./channel.js";
+import { ticks } from "./timers.js";
+
+/** ms within which two clients may be made at once */
+const AT_ONCE = 1000;
+/** ms that others have to say that they are there */
+const ROLL = 300;
+
+let lastBorn = 0;
+
+/** When a client was made, in the order of making: as text, that of a later one is greater. @param {string} id */
+function ageOf(id) {
+  lastBorn = Math.max(Date.now(), lastBorn + 1);
+  return `${String(lastBorn).padStart(16, "0")} ${id}`;
+}
+
+export class Peers {
+  id = newId();
+  #age = ageOf(this.id);
+  /** what is older is to close */
+  #era = "";
+  #as;
+  #name;
+  #on;
+  #timers;
+  #channel;
+  /** where a client that shares with its page alone hears that the account is wiped @type {Channel | null} */
+  #wide = null;
+  #greetedAt = -Infinity;
+  #isSilent = false;
+  /** @type {Promise<{ id: string, hidden: boolean }[]> | null} */
+  #rolling = null;
+  /** @type {Map<string, boolean>} those that have answered, and whether they are hidden */
+  #present = new Map();
+
+  /**
+   * @param {string} account
+   * @param {string} as what those that share have in common
+   * @param {import("./timers.js").Timers} timers
+   * @param {object} on
+   * @param {(message: any) => void} on.heard of one that shares
+   * @param {(error: PullcordError) => void} on.asked this client has to close
+   * @param {() => boolean} on.isSpectator it has nothing that could be taken over
+   */
+  constructor(account, as, timers, on) {
+    this.#as = as;
+    this.#timers = timers;
+    this.#on = on;
+    this.#name = `pullcord:${account}`;
+    this.#channel = new Channel(this.#name, false, (message) => this.#heard(message));
+  }
+
+  open() {
+    this.#channel.open();
+    this.#wide?.open();
+  }
+
+  close() {
+    this.#channel.close();
+    this.#wide?.close();
+    this.#rolling = null;
+  }
+
+  /**
+   * From here on it shares with its like in this page. To be called while it is closed.
+   * @param {boolean} isAlone and there is none like it
+   */
+  keepToPage(isAlone) {
+    this.#wide = new Channel(this.#name, false, (message) => message?.type === "wipe" && this.#heard(message));
+    const where = isAlone ? ` in memory of ${this.id}` : " in memory";
+    this.#channel = new Channel(this.#name + where, true, (message) => this.#heard(message));
+  }
+
+  // ------------------------------------------------------------ telling
+
+  /** @param {string} type @param {object} more */
+  tell(type, more = {}) {
+    if (this.#isSilent) return;
+    this.#channel.tell({ type, by: this.id, age: this.#age, era: this.#era, as: this.#as, ...more });
+  }
+
+  /** It has just been made. @param {boolean} takesOver all that are older are to close */
+  greet(takesOver) {
+    if (takesOver) this.#era = this.#age;
+    this.#greetedAt = ticks();
+    this.tell("hello", { fresh: true });
+  }
+
+  /** Has all others close, and says and hears nothing from here on: it neither shares nor stays. */
+  wipe() {
+    this.open();
+    for (const channel of [this.#channel, this.#wide]) channel?.tell({ type: "wipe", by: this.id });
+    this.#isSilent = true;
+  }
+
+  /** @returns {Promise<{ id: string, hidden: boolean }[]>} who else is there, and may write */
+  rollCall() {
+    this.#rolling ??= new Promise((resolve) => {
+      this.#present.clear();
+      this.tell("roll");
+      this.#timers.in("roll", ROLL, () => {
+        this.#rolling = null;
+        resolve([...this.#present].map(([id, hidden]) => ({ id, hidden })));
+      });
+    });
+    return this.#rolling;
+  }
+
+  // ------------------------------------------------------------ hearing
+
+  /** @param {any} message */
+  #heard(message) {
+    if (typeof message !== "object" || message === null) return;
+    if (message.type === "wipe") {
+      this.#on.asked(new PullcordError("closed", "the data of this account was deleted"));
+      return;
+    }
+    if (this.#isSilent || typeof message.by !== "string" || !this.#agrees(message)) return;
+    if (message.type !== "present") this.#on.heard(message);
+    else if (message.to === this.id) this.#present.set(message.by, message.hidden === true);
+  }
+
+  /**
+   * Whether the two may live together; if not, the older one ends. Where it is the other one, it is told.
+   * @param {any} message
+   */
+  #agrees({ as, age, era, fresh }) {
+    // One that is made now is newer, whatever the clocks say; but where this one has just been made itself.
+    const isNewer = (/** @type {string} */ than) => (fresh && ticks() - this.#greetedAt > AT_ONCE) || than > this.#age;
+    if (as !== this.#as) {
+      if (isNewer(age)) this.#on.asked(outdated());
+      else this.tell("hello");
+      return false;
+    }
+    if (era > this.#era || (fresh && era === age)) {
+      if (!this.#on.isSpectator() && isNewer(era)) {
+        this.#on.asked(takenOver());
+        return false;
+      }
+      if (era > this.#era) this.#era = era;
+    } else if (era < this.#era && age < this.#era) {
+      this.tell("hello");
+      return false;
+    }
+    return true;
+  }
+}
+
+function takenOver() {
+  return new PullcordError("closed", "another client of this account has taken over");
+}
+
+function outdated() {
+  return new PullcordError(
+    "outdated",
+    "a newer client has this account, of another version, scope or server: reload the page",
+  );
+}

@@ -1,0 +1,7 @@
+// The entry "pullcord/worker": for the script of a dedicated worker.
+
+import { server } from "./engine/serve.js";
+// made by `npm run build` from wasm-bindgen's output
+import instantiate from "./glue.js";
+
+export const serve = /* @__PURE__ */ server(instantiate);

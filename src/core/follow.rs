@@ -1,0 +1,248 @@
+//! All clients of an account show the same, live (R15): one, the writer, asks the network and writes; the
+//! others follow.
+//!
+//! ```text
+//!  follower ──Hello──▶ writer     it follows, and what it needs (R13)
+//!  follower ◀─Stands── writer     how the sync stands: shown as the follower's own standing
+//!  follower ◀─Delta─── writer     each commit, by its number; who lacks one reads the database
+//!  follower ──Ask────▶ writer     pages, changes, edits, recalls, sync: by a name
+//!  follower ◀─Begun─── writer     not begun within 2 s: the writer is stuck
+//!  follower ◀─Reply─── writer     as of a commit
+//!  anyone   ──Wish───▶ all        stored by its client; the writer takes it up with its next commit
+//! ```
+//!
+//! Whatever is lost, late or doubled here, what is stored tells.
+
+mod asks;
+mod audience;
+mod signal;
+
+use std::collections::VecDeque;
+
+use super::error::Error;
+use super::records::Stamp;
+use super::tx::Delta;
+pub(super) use asks::Asks;
+pub(super) use audience::{Asked, Asker, Audience, OTHERS};
+pub(super) use signal::{ClientName, Signal, Stands, What, delta};
+
+/// ms between two greetings.
+const HELLO: u64 = 30_000;
+/// ms within which the writer begins what it is asked for, or is stuck (R15).
+pub(super) const STUCK: u64 = 2_000;
+/// ms between two tries to take a stuck writer's place.
+const STUCK_AGAIN: u64 = 10_000;
+/// ms that what is shown of the sync stays as it was while the work moves.
+pub(super) const MOVES: u64 = 1_000;
+/// Deltas kept while the database is read.
+const KEPT: usize = 64;
+
+/// An answer of the writer, as of a commit.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub ask: u64,
+    pub stamp: Stamp,
+    pub result: Result<String, Error>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Follow {
+    /// of a writer: who follows
+    pub audience: Audience,
+    /// as a writer has told last where it stands
+    told: Option<Stands>,
+    /// as a follower: where the writer stands
+    leader: Option<Stands>,
+    /// when it went
+    gone_at: Option<u64>,
+    /// of the last pull that a writer has told of, ms since the epoch
+    last_synced: Option<u64>,
+    /// the newest commit heard of
+    newest: Stamp,
+    /// commits heard of while the database is read
+    deltas: VecDeque<Delta>,
+    /// answers that are of a commit which is not here yet
+    replies: Vec<Reply>,
+    hello_at: u64,
+    /// a stuck writer is not replaced before this
+    stuck_at: u64,
+}
+
+impl Follow {
+    // ------------------------------------------------------------ as a follower
+
+    /// Where the writer stands. It is kept for a moment when it has gone.
+    pub fn leader(&self) -> Option<&Stands> {
+        self.leader.as_ref()
+    }
+
+    /// Whether another client is known to write.
+    pub fn is_led(&self) -> bool {
+        self.leader.is_some() && self.gone_at.is_none()
+    }
+
+    /// The writer says where it stands. Answers whether it is another than before.
+    pub fn on_stands(&mut self, stands: Stands) -> bool {
+        let known = self.leader.as_ref().map(|leader| leader.epoch);
+        if known.is_some_and(|known| known > stands.epoch) {
+            return false;
+        }
+        let new = known != Some(stands.epoch) || self.gone_at.is_some();
+        self.hear_of(stands.stamp);
+        self.last_synced = self.last_synced.max(stands.last_synced);
+        self.leader = Some(stands);
+        self.gone_at = None;
+        new
+    }
+
+    /// When another writer's last pull was complete, ms since the epoch.
+    pub fn last_synced(&self) -> Option<u64> {
+        self.last_synced
+    }
+
+    /// The writer of this epoch writes no more.
+    pub fn on_gone(&mut self, now: u64, epoch: u64) -> bool {
+        let leads = |leader: &Stands| leader.epoch <= epoch;
+        let gone = self.gone_at.is_none() && self.leader.as_ref().is_some_and(leads);
+        if gone {
+            self.gone_at = Some(now);
+        }
+        gone
+    }
+
+    /// There is this commit.
+    pub fn hear_of(&mut self, stamp: Stamp) {
+        self.newest = self.newest.max(stamp);
+    }
+
+    /// Whether the state of this commit lacks another.
+    pub fn lacks(&self, stamp: Stamp) -> bool {
+        stamp < self.newest
+    }
+
+    /// What is stored was read, and is the state of this commit. Whatever was said of later ones and is not
+    /// there, an older database's.
+    pub fn on_loaded(&mut self, stamp: Stamp) {
+        if self.deltas.is_empty() {
+            self.newest = stamp;
+        }
+    }
+
+    /// A commit is told while the database is read.
+    pub fn keep(&mut self, delta: Delta) {
+        self.deltas.push_back(delta);
+        if self.deltas.len() > KEPT {
+            self.deltas.pop_front();
+        }
+    }
+
+    /// A commit that was kept and is of this state.
+    pub fn next_delta(&mut self, stamp: Stamp) -> Option<Delta> {
+        while let Some(delta) = self.deltas.pop_front() {
+            if delta.base == stamp {
+                return Some(delta);
+            }
+        }
+        None
+    }
+
+    /// What the writer has answered.
+    pub fn add_reply(&mut self, reply: Reply) {
+        self.hear_of(reply.stamp);
+        self.replies.push(reply);
+    }
+
+    /// Whether somebody waits for a commit that is not here.
+    pub fn waits_for_commit(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
+    /// An answer that is of what is here, or of before.
+    pub fn next_reply(&mut self, stamp: Stamp) -> Option<Reply> {
+        let at = self.replies.iter().position(|reply| reply.stamp <= stamp)?;
+        Some(self.replies.remove(at))
+    }
+
+    /// When it greets the writer.
+    pub fn hello_at(&self) -> u64 {
+        self.hello_at
+    }
+
+    /// It greets the writer at once.
+    pub fn hurry(&mut self) {
+        self.hello_at = 0;
+    }
+
+    /// It has greeted the writer.
+    pub fn greeted(&mut self, now: u64) {
+        self.hello_at = now.saturating_add(HELLO);
+    }
+
+    /// When the writer counts as stuck, of which something is asked since then.
+    pub fn stuck_at(&self, since: u64) -> u64 {
+        since.saturating_add(STUCK).max(self.stuck_at)
+    }
+
+    /// Its place is to be taken: once in 10 s.
+    pub fn on_stuck(&mut self, now: u64) {
+        self.stuck_at = now.saturating_add(STUCK_AGAIN);
+    }
+
+    /// Until when what was known of the sync is shown though the writer has gone.
+    pub fn moves_until(&self) -> Option<u64> {
+        self.gone_at.map(|at| at.saturating_add(MOVES))
+    }
+
+    /// What was known of the sync is shown no more, once that time is over. Answers whether it was.
+    pub fn end_move(&mut self, now: u64) -> bool {
+        let over = self.moves_until().is_some_and(|until| until <= now);
+        if over {
+            self.leader = None;
+            self.gone_at = None;
+        }
+        over
+    }
+
+    // ------------------------------------------------------------ as the writer
+
+    /// This client writes: what another said of the sync is shown for a moment.
+    pub fn on_promoted(&mut self, now: u64) {
+        self.gone_at = self.leader.as_ref().map(|_| now);
+        self.audience.assume(now.saturating_add(STUCK_AGAIN));
+        self.told = None;
+        self.deltas.clear();
+        self.replies.clear();
+    }
+
+    /// It is somebody else's turn. `last`: what is shown of the sync until one says more.
+    pub fn let_go(&mut self, now: u64, last: Stands) {
+        self.audience.let_go();
+        self.told = None;
+        self.last_synced = self.last_synced.max(last.last_synced);
+        self.leader = Some(last);
+        self.gone_at = Some(now);
+        self.hello_at = 0;
+    }
+
+    /// Where this writer stands, if that is to be told: it has changed, but for the commit.
+    pub fn tells(&mut self, stands: Stands) -> Option<Stands> {
+        let same = self.told.as_ref().is_some_and(|told| {
+            let told = Stands {
+                stamp: stands.stamp,
+                ..told.clone()
+            };
+            told == stands
+        });
+        if same {
+            return None;
+        }
+        self.told = Some(stands.clone());
+        Some(stands)
+    }
+
+    /// Somebody has asked where it stands.
+    pub fn tell_again(&mut self) {
+        self.told = None;
+    }
+}

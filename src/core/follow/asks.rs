@@ -1,0 +1,91 @@
+//! What a client that follows has asked the writer for, and has not heard of.
+
+use super::signal::What;
+use crate::core::map::Map;
+
+/// ms after which the writer is asked whether it is still at it: its answer may be lost.
+const STILL: u64 = 5_000;
+
+/// One of them.
+#[derive(Debug)]
+struct Ask {
+    what: What,
+    /// when it was asked last
+    at: u64,
+    /// the writer is at it
+    begun: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::core) struct Asks(Map<u64, Ask>);
+
+impl Asks {
+    pub fn begin(&mut self, ask: u64, what: What, now: u64) {
+        let begun = false;
+        self.0.insert(
+            ask,
+            Ask {
+                what,
+                at: now,
+                begun,
+            },
+        );
+    }
+
+    pub fn contains(&self, ask: u64) -> bool {
+        self.0.contains_key(&ask)
+    }
+
+    pub fn on_begun(&mut self, now: u64, ask: u64) {
+        if let Some(ask) = self.0.get_mut(&ask) {
+            ask.begun = true;
+            ask.at = now;
+        }
+    }
+
+    /// It is answered, or nobody waits for it any more.
+    pub fn end(&mut self, ask: u64) -> Option<What> {
+        self.0.remove(&ask).map(|ask| ask.what)
+    }
+
+    /// Those of which nothing was heard since the writer was at them: they are asked again, by their names.
+    pub fn still(&mut self, now: u64) -> Vec<(u64, What)> {
+        let mut still = Vec::new();
+        for (name, ask) in self.0.iter_mut() {
+            if ask.begun && ask.at.saturating_add(STILL) <= now {
+                ask.at = now;
+                ask.begun = false;
+                still.push((*name, ask.what.clone()));
+            }
+        }
+        still
+    }
+
+    /// When that is.
+    pub fn still_at(&self) -> Option<u64> {
+        let begun = self.0.values().filter(|ask| ask.begun);
+        begun.map(|ask| ask.at.saturating_add(STILL)).min()
+    }
+
+    /// Another client writes: all are asked again, by their names.
+    pub fn again(&mut self, now: u64) -> Vec<(u64, What)> {
+        for ask in self.0.values_mut() {
+            ask.at = now;
+            ask.begun = false;
+        }
+        let all = self.0.iter();
+        all.map(|(name, ask)| (*name, ask.what.clone())).collect()
+    }
+
+    /// This client's timers came late: nobody was asked in vain while it slept.
+    pub fn put_off(&mut self, now: u64) {
+        self.0.values_mut().for_each(|ask| ask.at = now);
+    }
+
+    /// Since when the writer is not at what it was asked for.
+    pub fn waits_since(&self) -> Option<u64> {
+        let waits = self.0.values().filter(|ask| !ask.begun);
+        waits.map(|ask| ask.at).min()
+    }
+}

@@ -1,0 +1,125 @@
+//! Wishes (R15): what a client that does not write wants done. It stores them itself, and then they are as
+//! good as done; the writer takes them up with its next commit, in order, each once.
+//!
+//! ```text
+//!  send, retry, discard, markRead ──▶ queue ──one transaction──▶ stored ──▶ told to the others
+//!                                                                  │
+//!                              the writer's commit has taken it up ▼ (a delta, or what is stored says so)
+//! ```
+
+use crate::core::command::Call;
+use crate::core::records::{self, Wish};
+use crate::core::storage::{Key, StoreError, Table, Write};
+
+/// One that is not stored.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub wish: Wish,
+    /// who waits for it
+    pub call: Option<Call>,
+    /// given with its first try: a second one writes the same record
+    pub key: Option<Key>,
+    /// what its call is answered with
+    pub answer: &'static str,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::core) struct Wishes {
+    queue: Vec<Pending>,
+    /// the first so many are on their way into the store, as this operation
+    storing: Option<(u64, usize)>,
+    /// that was not certain once
+    again: bool,
+    /// of the last key
+    last: (u64, u64),
+}
+
+impl Wishes {
+    /// Whether any is on its way into the store.
+    pub fn is_storing(&self) -> bool {
+        self.storing.is_some()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// What is on its way is void, or may be done: it is written again.
+    pub fn restart(&mut self) {
+        self.storing = None;
+    }
+
+    /// Those that are not stored, but for messages: these are shown in any case.
+    pub(super) fn unstored(&self) -> impl Iterator<Item = &Wish> {
+        let wishes = self.queue.iter().map(|pending| &pending.wish);
+        wishes.filter(|wish| !matches!(wish, Wish::Send(_)))
+    }
+
+    /// One more, for this call.
+    pub(super) fn add(&mut self, wish: Wish, call: Call, answer: &'static str) {
+        self.queue.push(Pending {
+            wish,
+            call: Some(call),
+            key: None,
+            answer,
+        });
+    }
+
+    /// What was stored is gone with its database: it is stored again.
+    pub fn restore(&mut self, key: Key, wish: Wish) {
+        self.queue.push(Pending {
+            wish,
+            call: None,
+            key: Some(key),
+            answer: "",
+        });
+    }
+
+    /// The writes of one transaction with all that wait. `me`: this client's name.
+    pub fn store(&mut self, op: u64, me: u64, now: u64) -> Vec<Write> {
+        self.storing = Some((op, self.queue.len()));
+        let last = &mut self.last;
+        let write = |pending: &mut Pending| {
+            let key = pending.key.get_or_insert_with(|| {
+                // The clock may go back: this client's stay in their order.
+                *last = (last.0.max(now), last.1 + 1);
+                records::wish_key(last.0, me, last.1)
+            });
+            Write::Put {
+                table: Table::Wishes,
+                key: key.clone(),
+                value: records::write_wish(&pending.wish),
+            }
+        };
+        self.queue.iter_mut().map(write).collect()
+    }
+
+    /// The store has answered. Those that this is about; none where they are written once more.
+    pub(super) fn on_stored(&mut self, op: u64, result: &Result<(), StoreError>) -> Vec<Pending> {
+        let Some((_, count)) = self.storing.take_if(|(at, _)| *at == op) else {
+            return Vec::new();
+        };
+        let again = match result {
+            // The same once more: the same records are written.
+            Err(StoreError::Uncertain(_)) => !std::mem::replace(&mut self.again, true),
+            // In the database that has taken its place.
+            Err(StoreError::Lost) => true,
+            _ => false,
+        };
+        if again {
+            return Vec::new();
+        }
+        self.again = false;
+        let count = count.min(self.queue.len());
+        self.queue.drain(..count).collect()
+    }
+
+    /// Nobody will store these: the client ends. Who waits for them.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        self.storing = None;
+        let queue = std::mem::take(&mut self.queue).into_iter();
+        queue.filter_map(|pending| pending.call).collect()
+    }
+}

@@ -1,0 +1,497 @@
+//! R15: all clients of an account in one browser show everything, live, and may do everything; one writes.
+
+use pullcord::core::net::{Place, Request};
+use pullcord::core::{Input, storage::StoreError};
+use pullcord::store::Memory;
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, after, message, new, state, update, version};
+use crate::support::*;
+
+/// Clients on one store, and what they tell each other.
+pub struct Tabs {
+    store: Memory,
+    tabs: Vec<Harness>,
+    /// nothing is told to this one
+    pub deaf: Vec<bool>,
+    writer: usize,
+}
+
+impl Tabs {
+    /// As many, the first of which writes; signed in, each with a list of "c" on messages 7, 8 and 9.
+    pub fn opened(count: usize) -> Tabs {
+        let mut first = Harness::signed_in(9);
+        first.open();
+        first.answer_page(&[7, 8, 9], true, false);
+        Tabs::of(first, count)
+    }
+
+    pub fn of(mut first: Harness, count: usize) -> Tabs {
+        let store = std::mem::take(&mut first.store);
+        first.told.clear();
+        let mut tabs = Tabs {
+            store,
+            tabs: vec![first],
+            deaf: vec![false; count],
+            writer: 0,
+        };
+        for _ in 1..count {
+            tabs.add(json!({"promoted": false}));
+        }
+        tabs
+    }
+
+    /// One more client.
+    pub fn add(&mut self, options: Value) {
+        let seed = 100 + self.tabs.len();
+        let mut options = options;
+        options["seed"] = json!(seed);
+        let now = self.tabs[0].now;
+        let mut tab = Harness::with(options);
+        tab.now = now;
+        tab.store = self.store.clone();
+        let mut tab = tab.restart();
+        tab.now = now;
+        tab.store = Memory::new();
+        self.tabs.push(tab);
+        if self.deaf.len() < self.tabs.len() {
+            self.deaf.push(false);
+        }
+        let last = self.tabs.len() - 1;
+        self.on(last, |tab| tab.open());
+    }
+
+    /// Something happens to one; what it tells is told to the others.
+    pub fn on<T>(&mut self, tab: usize, act: impl FnOnce(&mut Harness) -> T) -> T {
+        let done = self.alone(tab, act);
+        self.deliver();
+        done
+    }
+
+    /// The same, and nothing is told yet.
+    pub fn alone<T>(&mut self, tab: usize, act: impl FnOnce(&mut Harness) -> T) -> T {
+        std::mem::swap(&mut self.store, &mut self.tabs[tab].store);
+        let done = act(&mut self.tabs[tab]);
+        std::mem::swap(&mut self.store, &mut self.tabs[tab].store);
+        done
+    }
+
+    /// What is told is heard, until nobody says any more.
+    pub fn deliver(&mut self) {
+        for _ in 0..1_000 {
+            let next = (0..self.tabs.len()).find_map(|tab| {
+                let said = self.tabs[tab].told.pop_front()?;
+                Some((tab, said))
+            });
+            let Some((from, said)) = next else { return };
+            for tab in 0..self.tabs.len() {
+                if tab != from && !self.deaf[tab] {
+                    let said = said.clone();
+                    self.alone(tab, |tab| tab.input(Input::Heard(said)));
+                }
+            }
+        }
+        panic!("they do not stop talking");
+    }
+
+    /// Time passes for all.
+    pub fn wait(&mut self, ms: u64) {
+        let end = self.tabs[0].now + ms;
+        while self.tabs[0].now < end {
+            let step = (end - self.tabs[0].now).min(250);
+            for tab in 0..self.tabs.len() {
+                self.on(tab, |tab| tab.wait(step));
+            }
+        }
+    }
+
+    /// Another writes from here on.
+    pub fn promote(&mut self, tab: usize) {
+        self.writer = tab;
+        let epoch = self.store.fence();
+        self.on(tab, |tab| tab.input(Input::Promoted { epoch }));
+    }
+
+    /// What each shows.
+    pub fn shown(&self) -> Vec<String> {
+        self.tabs.iter().map(Harness::shown).collect()
+    }
+
+    /// All show this.
+    pub fn all_show(&self, what: &str) {
+        for (n, shown) in self.shown().iter().enumerate() {
+            assert_eq!(shown, what, "tab {n}");
+        }
+    }
+
+    fn events(&self, tab: usize, kind: &str) -> usize {
+        let all = self.tabs[tab].events.iter();
+        all.filter(|event| event["type"] == kind).count()
+    }
+}
+
+fn is_page_before(seq: u64) -> impl Fn(&Request) -> bool {
+    move |call| matches!(call, Request::History { place: Place::Before(at), .. } if at.0 == seq)
+}
+
+#[test]
+fn what_the_writer_commits_all_show() {
+    let mut t = Tabs::opened(3);
+    t.all_show("7 8 9");
+    t.on(0, |b| b.sync(json!([after(9, 10), state(2, 10)]), "2"));
+    t.all_show("7 8 9 10");
+    assert_eq!(t.tabs[2].conversations[0]["unread"], json!(2));
+    t.on(0, |b| b.sync(json!([update(10, 2)]), "3"));
+    t.all_show("7 8 9 10'");
+    assert!(t.tabs[1].asked.is_empty() && t.tabs[2].asked.is_empty());
+    // Nobody had to read the database for it.
+    assert_eq!((t.tabs[1].reads, t.tabs[1].commits), (t.tabs[2].reads, 0));
+}
+
+#[test]
+fn a_follower_stands_where_the_writer_stands() {
+    let mut t = Tabs::opened(2);
+    let (writer, follower) = (t.tabs[0].status.clone(), t.tabs[1].status.clone());
+    assert_eq!(writer["writer"], json!("here"));
+    assert_eq!(follower["writer"], json!("elsewhere"));
+    for field in [
+        "connection",
+        "caughtUp",
+        "lastSyncedAt",
+        "listed",
+        "pulling",
+    ] {
+        assert_eq!(writer[field], follower[field], "{field}");
+    }
+    t.on(0, |b| {
+        b.call(json!({"op": "sync"}));
+    });
+    assert_eq!(t.tabs[1].status["pulling"], json!(true));
+}
+
+#[test]
+fn a_message_written_in_a_follower_is_shown_by_all_and_sent_once() {
+    let mut t = Tabs::opened(3);
+    let call = t.on(1, |b| b.send("a"));
+    assert!(t.tabs[1].result(call).expect("it is stored").is_ok());
+    t.all_show("7 8 9 (a sending)");
+    assert_eq!(t.tabs[2].outbox.len(), 1);
+    t.on(0, |b| b.accept(10));
+    t.all_show("7 8 9 (a sent)");
+    t.on(0, |b| {
+        let mut own = after(9, 10);
+        own["message"]["clientId"] = json!("a");
+        b.sync(json!([own]), "2");
+    });
+    t.all_show("7 8 9 10");
+    assert!(t.tabs.iter().all(|b| b.keys().contains(&"c:a".to_owned())));
+    assert!(t.tabs.iter().all(|b| b.outbox.is_empty()));
+}
+
+#[test]
+fn without_a_writer_a_message_is_stored_and_shown_and_waits() {
+    let mut t = Tabs::opened(3);
+    t.deaf[0] = true;
+    let call = t.on(1, |b| b.send("a"));
+    assert!(t.tabs[1].result(call).expect("it is stored").is_ok());
+    assert_eq!(t.shown()[1..], ["7 8 9 (a queued)", "7 8 9 (a queued)"]);
+    // It is closed; the next one finds what it wished for.
+    t.tabs.truncate(1);
+    t.deaf[0] = false;
+    t.add(json!({"promoted": false}));
+    assert_eq!(t.shown()[1], "7 8 9 (a queued)");
+    t.promote(1);
+    t.on(1, |b| b.accept(10));
+    assert_eq!(t.shown()[1], "7 8 9 (a sent)");
+}
+
+#[test]
+fn discard_and_retry_and_marks_are_wishes_too() {
+    let mut t = Tabs::opened(3);
+    t.on(1, |b| b.send("a"));
+    let refuse = || forbidden();
+    t.on(0, |b| {
+        b.fail(refuse(), |c| matches!(c, Request::Send { .. }))
+    });
+    t.all_show("7 8 9 (a failed)");
+    let retry = t.on(2, |b| b.call(json!({"op": "retry", "clientId": "a"})));
+    assert!(t.tabs[2].result(retry).expect("stored").is_ok());
+    t.all_show("7 8 9 (a sending)");
+    t.on(0, |b| {
+        b.fail(refuse(), |c| matches!(c, Request::Send { .. }))
+    });
+    let gone = t.on(1, |b| b.call(json!({"op": "discard", "clientId": "a"})));
+    assert_eq!(t.tabs[1].result(gone), Some(Ok(json!(true))));
+    t.all_show("7 8 9");
+    let gone = t.on(1, |b| b.call(json!({"op": "discard", "clientId": "a"})));
+    assert_eq!(t.tabs[1].result(gone), Some(Ok(json!(false))));
+    t.on(1, |b| {
+        b.call(json!({"op": "mark-read", "conversation": "c", "seq": "9"}))
+    });
+    assert!(t.tabs[0].is_asked(|c| matches!(c, Request::MarkRead { seq, .. } if seq.0 == 9)));
+}
+
+#[test]
+fn a_page_that_a_follower_lacks_the_writer_asks_for() {
+    let mut t = Tabs::opened(2);
+    let call = t.on(1, |b| b.load("older"));
+    assert!(t.tabs[1].asked.is_empty());
+    assert!(t.tabs[0].is_asked(is_page_before(7)));
+    t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
+    assert!(t.tabs[1].result(call).expect("it has come").is_ok());
+    assert_eq!(t.shown(), ["7 8 9", "4 5 6 7 8 9"]);
+    // What is held it reads by itself.
+    let call = t.on(0, |b| b.load("older"));
+    assert!(t.tabs[0].result(call).expect("it is held").is_ok());
+    assert!(t.tabs[0].asked.is_empty());
+}
+
+#[test]
+fn a_page_that_cannot_be_had_says_so_in_the_follower() {
+    let mut t = Tabs::opened(2);
+    let call = t.on(1, |b| b.load("older"));
+    t.on(0, |b| {
+        b.fail(forbidden(), |c| matches!(c, Request::History { .. }))
+    });
+    assert_eq!(t.tabs[1].result(call), Some(Err("forbidden".into())));
+    assert_eq!(t.tabs[1].view()["error"]["code"], json!("forbidden"));
+}
+
+#[test]
+fn a_follower_jumps() {
+    let mut t = Tabs::opened(2);
+    let call = t.on(1, |b| jump(b, json!({"around": "3"})));
+    t.on(0, |b| b.answer_page(&[2, 3, 4], true, true));
+    assert_eq!(t.tabs[1].result(call), Some(Ok(Value::Null)));
+    assert_eq!(t.shown(), ["7 8 9", "2 3 4"]);
+    let call = t.on(1, |b| jump(b, json!({"at": 1})));
+    t.on(0, |b| b.answer_page(&[1, 2, 3], false, true));
+    assert_eq!(t.tabs[1].result(call), Some(Ok(Value::Null)));
+    assert!(t.shown()[1].starts_with("1 2 3"), "{:?}", t.shown());
+}
+
+#[test]
+fn edits_recalls_and_sync_go_through_the_writer() {
+    let mut t = Tabs::opened(2);
+    let edit = json!({"op": "edit", "conversation": "c", "messageId": "m9", "clientId": "e", "body": "{\"text\":\"x\"}"});
+    let call = t.on(1, |b| b.call(edit));
+    t.on(0, |b| {
+        let answer = json!({"message": version(9, 2)});
+        b.reply(|c| matches!(c, Request::Edit { .. }), answer);
+    });
+    let result = t.tabs[1].result(call).expect("done").expect("it is edited");
+    assert_eq!(result["version"], json!(2));
+    t.all_show("7 8 9'");
+    let call = t.on(1, |b| b.call(json!({"op": "sync"})));
+    assert_eq!(t.tabs[1].result(call), None);
+    t.on(0, |b| {
+        b.answer_pull(json!({"events": [], "cursor": "9", "hasMore": false}))
+    });
+    assert_eq!(t.tabs[1].result(call), Some(Ok(Value::Null)));
+    let recall = json!({"op": "recall", "conversation": "c", "messageId": "m8"});
+    let call = t.on(1, |b| b.call(recall));
+    t.on(0, |b| {
+        b.fail(forbidden(), |c| matches!(c, Request::Recall { .. }))
+    });
+    assert_eq!(t.tabs[1].result(call), Some(Err("forbidden".into())));
+}
+
+#[test]
+fn who_lacks_a_commit_reads_the_database() {
+    let mut t = Tabs::opened(2);
+    t.deaf[1] = true;
+    t.on(0, |b| b.sync(json!([after(9, 10)]), "2"));
+    assert_eq!(t.shown(), ["7 8 9 10", "7 8 9"]);
+    t.deaf[1] = false;
+    t.on(0, |b| b.sync(json!([after(10, 11)]), "3"));
+    t.all_show("7 8 9 10 11");
+    // Twice, or late: nothing changes.
+    t.alone(0, |b| b.sync(json!([after(11, 12)]), "4"));
+    let said: Vec<Vec<u8>> = t.tabs[0].told.iter().cloned().collect();
+    t.deliver();
+    for said in said.into_iter().rev() {
+        t.on(1, |b| b.input(Input::Heard(said)));
+    }
+    t.all_show("7 8 9 10 11 12");
+}
+
+#[test]
+fn what_cannot_be_read_of_what_is_told_means_that_what_is_stored_is_read() {
+    let mut t = Tabs::opened(2);
+    t.alone(0, |b| b.sync(json!([after(9, 10)]), "2"));
+    t.tabs[0].told.clear();
+    t.on(1, |b| b.input(Input::Heard(b"PCwhat".to_vec())));
+    t.all_show("7 8 9 10");
+}
+
+#[test]
+fn a_hidden_follower_only_notes_that_it_is_behind() {
+    let mut t = Tabs::opened(2);
+    t.on(1, |b| {
+        b.command(json!({"op": "visibility", "hidden": true}))
+    });
+    t.deaf[1] = true;
+    t.on(0, |b| b.sync(json!([after(9, 10)]), "2"));
+    t.deaf[1] = false;
+    let reads = t.tabs[1].reads;
+    t.on(0, |b| b.sync(json!([after(10, 11)]), "3"));
+    assert_eq!((t.shown()[1].as_str(), t.tabs[1].reads), ("7 8 9", reads));
+    t.on(1, |b| {
+        b.command(json!({"op": "visibility", "hidden": false}))
+    });
+    t.all_show("7 8 9 10 11");
+}
+
+#[test]
+fn events_come_once_a_commit_and_client() {
+    let mut t = Tabs::opened(3);
+    for tab in 0..3 {
+        t.on(tab, |b| {
+            b.command(json!({"op": "listening", "events": ["messages", "updates"]}))
+        });
+    }
+    t.on(0, |b| b.sync(json!([after(9, 10), update(9, 2)]), "2"));
+    for tab in 0..3 {
+        assert_eq!(
+            (t.events(tab, "messages"), t.events(tab, "updates")),
+            (1, 1),
+            "tab {tab}"
+        );
+    }
+}
+
+#[test]
+fn at_a_move_nothing_flickers_and_what_was_asked_is_done() {
+    let mut t = Tabs::opened(2);
+    let before = t.tabs[1].status.clone();
+    let (keys, anchor) = (t.tabs[1].keys(), t.tabs[1].view()["anchor"].clone());
+    let load = t.on(1, |b| b.load("older"));
+    let sync = t.on(1, |b| b.call(json!({"op": "sync"})));
+    let sent = t.on(1, |b| b.send("a"));
+    // The writer's tab is closed before it has done any of it.
+    t.tabs[1].drawings.clear();
+    t.on(0, |b| b.input(Input::Demoted));
+    t.deaf[0] = true;
+    t.promote(1);
+    let b = &t.tabs[1];
+    assert_eq!(b.status["writer"], json!("here"));
+    for field in ["connection", "caughtUp", "lastSyncedAt"] {
+        assert_eq!(b.status[field], before[field], "{field}");
+    }
+    assert_eq!((&b.keys()[..3], &b.view()["anchor"]), (&keys[..], &anchor));
+    assert!(
+        b.drawings.iter().all(|d| d.starts_with("7 8 9")),
+        "{:?}",
+        b.drawings
+    );
+    assert!(b.result(sent).expect("stored").is_ok());
+    assert!(b.is_asked(is_page_before(7)) && b.is_asked(is_pull));
+    t.on(1, |b| {
+        b.answer_pull(json!({"events": [], "cursor": "2", "hasMore": false}))
+    });
+    t.on(1, |b| b.answer_page(&[4, 5, 6], true, true));
+    t.on(1, |b| b.accept(10));
+    let b = &t.tabs[1];
+    assert!(b.result(load).expect("its page").is_ok());
+    assert_eq!(b.result(sync), Some(Ok(Value::Null)));
+    assert_eq!(b.shown(), "4 5 6 7 8 9 (a sent)");
+}
+
+#[test]
+fn who_was_fenced_follows_and_what_it_was_to_do_is_done() {
+    let mut t = Tabs::opened(2);
+    t.deaf[0] = true;
+    t.promote(1);
+    t.deaf[0] = false;
+    // It finds out at its next commit.
+    let call = t.alone(0, |b| {
+        b.failing.push_back(StoreError::Fenced);
+        b.send("a")
+    });
+    t.deliver();
+    assert_eq!(t.tabs[0].status["writer"], json!("elsewhere"));
+    assert!(t.tabs[0].result(call).expect("it is wished for").is_ok());
+    t.on(1, |b| b.accept(10));
+    t.all_show("7 8 9 (a sent)");
+    // Also where it hears of the other first.
+    t.promote(0);
+    assert_eq!(t.tabs[1].status["writer"], json!("elsewhere"));
+    t.on(0, |b| b.sync(json!([after(9, 11)]), "4"));
+    assert!(t.shown()[1].contains("11"), "{:?}", t.shown());
+}
+
+#[test]
+fn a_writer_that_does_not_begin_what_it_is_asked_for_is_stuck() {
+    let mut t = Tabs::opened(3);
+    t.on(2, |b| {
+        b.command(json!({"op": "visibility", "hidden": true}))
+    });
+    t.deaf[0] = true;
+    t.on(1, |b| b.load("older"));
+    t.on(2, |b| b.load("older"));
+    t.wait(1_900);
+    assert_eq!(t.tabs[1].stuck, 0);
+    t.wait(200);
+    assert_eq!((t.tabs[1].stuck, t.tabs[2].stuck), (1, 0), "a visible one");
+    t.on(1, |b| b.call(json!({"op": "sync"})));
+    t.wait(7_000);
+    assert_eq!(t.tabs[1].stuck, 1, "once in 10 s");
+    t.on(1, |b| b.call(json!({"op": "sync"})));
+    t.wait(4_000);
+    assert_eq!(t.tabs[1].stuck, 2);
+}
+
+#[test]
+fn a_writer_that_is_slow_and_at_it_is_not_stuck() {
+    let mut t = Tabs::opened(2);
+    let call = t.on(1, |b| b.load("older"));
+    t.wait(9_000);
+    assert_eq!((t.tabs[1].stuck, t.tabs[1].result(call)), (0, None));
+    t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
+    assert!(t.tabs[1].result(call).expect("it has come").is_ok());
+}
+
+#[test]
+fn what_another_client_shows_is_not_evicted() {
+    let mut first = Harness::with(json!({"maxMessages": 6}));
+    first.limit(|limits| limits.block_messages = 1);
+    let mut first = first.restart();
+    first.sign_in(9);
+    first.open();
+    first.answer_page(&[7, 8, 9], true, false);
+    let mut t = Tabs::of(first, 2);
+    t.on(1, |b| b.load("older"));
+    t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
+    assert_eq!(t.shown()[1], "4 5 6 7 8 9");
+    t.wait(31_000);
+    t.on(0, |b| b.sync(json!([after(9, 10), after(10, 11)]), "2"));
+    assert!(t.shown()[1].contains("8 9 10 11"), "{:?}", t.shown());
+    assert!(!t.shown()[1].contains('~'), "{:?}", t.shown());
+}
+
+#[test]
+fn a_client_that_waits_does_nothing_and_says_so() {
+    let mut t = Tabs::opened(1);
+    t.add(json!({"promoted": false, "ifOpen": "wait"}));
+    assert_eq!(t.tabs[1].status["connection"], json!("waiting"));
+    let call = t.on(1, |b| b.send("a"));
+    assert_eq!(t.tabs[1].result(call), Some(Err("offline".into())));
+    let call = t.on(1, |b| b.call(json!({"op": "sync"})));
+    assert_eq!(t.tabs[1].result(call), Some(Err("offline".into())));
+    assert_eq!(t.shown()[1], "7 8 9");
+    t.on(0, |b| b.sync(json!([new(10)]), "2"));
+    assert_eq!(t.shown()[1], "7 8 9", "it does not follow");
+}
+
+#[test]
+fn a_lost_database_does_not_lose_what_was_wished_for() {
+    let mut t = Tabs::opened(2);
+    t.deaf[0] = true;
+    t.on(1, |b| b.send("a"));
+    t.deaf[0] = false;
+    t.store = Memory::new();
+    t.on(1, |b| b.input(Input::Store(StoreError::Lost)));
+    t.promote(1);
+    assert_eq!(t.tabs[1].outbox.len(), 1, "{:?}", t.tabs[1].outbox);
+    let _ = message(1);
+}

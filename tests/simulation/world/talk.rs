@@ -1,0 +1,217 @@
+//! What the clients of a machine tell each other (R15): lost, doubled, late, out of order; and what each of
+//! them knows of what is stored.
+
+use std::collections::BTreeSet;
+
+use pullcord::core::Input;
+use pullcord::core::records::Stamp;
+use pullcord::core::storage::{Key, Table, Write};
+
+use super::{Event, World};
+use crate::simulation::check::Checked;
+use crate::simulation::facade;
+use crate::simulation::mode::Wide;
+
+/// What one client may say in a minute, beside what it has to say of its commits.
+const TALK: u64 = 600;
+/// ms
+const MINUTE: u64 = 60_000;
+
+impl World {
+    /// What a client says to the others of its machine.
+    pub(super) fn says(&mut self, device: usize, said: &[u8]) -> Checked {
+        let (time, commits) = (self.time, self.machine_commits(device));
+        let said_by = &mut self.said[device];
+        said_by.0 += 1;
+        if time - said_by.1 > MINUTE {
+            (said_by.1, said_by.2) = (time, said_by.0 + 4 * commits);
+        }
+        if said_by.0 > said_by.2 + 4 * commits + TALK && said_by.2 > 0 {
+            let name = &self.devices[device].name;
+            return Err(format!(
+                "a storm: {name} says more than {TALK} things in a minute"
+            ));
+        }
+        for other in self.clients_of(self.devices[device].machine) {
+            let target = &self.devices[other];
+            if other == device || target.engine.is_none() {
+                continue;
+            }
+            let asleep = target.asleep_until > self.time;
+            let life = target.life;
+            let lost = self.rng.chance(self.trouble.talk);
+            if lost || asleep && self.rng.chance(50) {
+                self.reached.note("talk that is lost");
+                continue;
+            }
+            let times = if self.rng.chance(self.trouble.talk / 2) {
+                2
+            } else {
+                1
+            };
+            for _ in 0..times {
+                let late = self.rng.chance(self.trouble.talk);
+                let delay = if late { self.rng.delay(300) } else { 1 };
+                let said = said.to_vec();
+                self.schedule(delay, other, Event::Heard { life, said });
+            }
+        }
+        Ok(())
+    }
+
+    /// How many commits the clients of its machine have made.
+    fn machine_commits(&self, device: usize) -> u64 {
+        self.machine(device).disk.stored.stamp().number
+    }
+
+    pub(super) fn hears(&mut self, device: usize, said: Vec<u8>) -> Checked {
+        self.input(device, Input::Heard(said))
+    }
+
+    /// The one that writes does not begin what this one asks for: it takes the lock by force.
+    pub(super) fn finds_it_stuck(&mut self, device: usize) -> Checked {
+        self.stuck += 1;
+        self.tell(device, || "finds the one that writes stuck".to_owned());
+        let machine = self.devices[device].machine;
+        if self.devices[device].epoch.is_some() {
+            return Err("R15: one that has the account finds itself stuck".to_owned());
+        }
+        if self.devices[device].hidden {
+            return Err("R15: a hidden client takes the account by force".to_owned());
+        }
+        let holder = self.machines[machine].holder;
+        self.reached
+            .note_if(holder.is_some(), "a writer that is stuck");
+        self.fence(device)
+    }
+
+    /// Hidden, the one that writes lets a visible one have the account.
+    pub(super) fn hidden_hands_over(&mut self, device: usize) -> Checked {
+        let target = &self.devices[device];
+        let (machine, life) = (target.machine, target.life);
+        let writes = target.hidden && self.machines[machine].holder == Some(device);
+        if !writes || self.mode.clients == 1 || self.rng.chance(50) {
+            return Ok(());
+        }
+        self.hands_over(device)?;
+        let pause = self.rng.between(1_000, 20_000);
+        self.schedule(pause, device, Event::Promote { life });
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ what each knows
+
+    /// What it knows is what some commit left. `read`: it may have skipped some.
+    pub(super) fn sees(&mut self, device: usize, read: bool) -> Checked {
+        let target = &mut self.devices[device];
+        let machine = &mut self.machines[target.machine];
+        let Some(stamp) = target.engine.as_ref().and_then(|engine| engine.stamp()) else {
+            return Ok(());
+        };
+        if target.seen == Some(stamp) {
+            return Ok(());
+        }
+        let Some(stored) = machine.disk.at(stamp) else {
+            return Err(format!(
+                "R9: {} has the state of {stamp:?}, which was never committed",
+                target.name
+            ));
+        };
+        target.store = stored.clone();
+        let before = target.seen.replace(stamp);
+        if before.is_some() && read {
+            // What it shows until its pages come, it has shown since before.
+            for view in target.facade.timelines.values_mut() {
+                view.attached = true;
+            }
+        }
+        if self.mode.clients > 1 && !self.mode.spoilt && self.mode.world == Wide::Small {
+            let tables = machine.disk.load_at(stamp).unwrap_or_default();
+            let engine = target.engine.as_ref();
+            if let Some(differs) = engine.and_then(|engine| engine.differs_from(tables)) {
+                return Err(format!(
+                    "R15: as of {stamp:?} {} does not know what is stored: {differs}",
+                    target.name
+                ));
+            }
+        }
+        self.forget_what_nobody_has(self.devices[device].machine);
+        Ok(())
+    }
+
+    fn forget_what_nobody_has(&mut self, home: usize) {
+        let here = self.devices.iter().filter(|device| device.machine == home);
+        let oldest = here.filter_map(|device| device.seen).min();
+        let machine = &mut self.machines[home];
+        if let Some(oldest) = oldest {
+            machine.disk.forget_before(oldest);
+            machine.events.retain(|stamp, _| *stamp >= oldest);
+        }
+    }
+
+    pub(super) fn note_event(&mut self, event: &facade::Event) {
+        let messages = event.detail["messages"].as_array();
+        for message in messages.into_iter().flatten() {
+            let line = format!("{} {} v{}", event.kind, message["id"], message["version"]);
+            self.events.push(line);
+        }
+    }
+
+    /// A commit is told to each app by the same events, whoever made it.
+    pub(super) fn told_as_by_the_writer(
+        &mut self,
+        device: usize,
+        before: Option<Stamp>,
+        read: bool,
+    ) -> Checked {
+        let events = std::mem::take(&mut self.events);
+        let target = &self.devices[device];
+        let (Some(before), Some(after)) = (before, target.seen) else {
+            return Ok(());
+        };
+        if after.number != before.number + 1 || read {
+            return Ok(());
+        }
+        let writes = target.epoch == Some(after.epoch);
+        let machine = &mut self.machines[target.machine];
+        match machine.events.get(&after) {
+            None if writes => _ = machine.events.insert(after, events),
+            Some(told) if *told != events => {
+                return Err(format!(
+                    "R15: of {after:?} {} tells {events:?}, the writer told {told:?}",
+                    target.name
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What a commit takes up is there, and was not taken up before.
+    pub(super) fn takes_up_what_is_there(
+        &mut self,
+        home: usize,
+        epoch: u64,
+        writes: &[Write],
+    ) -> Checked {
+        let taken = writes.iter().filter_map(|write| match write {
+            Write::Delete {
+                table: Table::Wishes,
+                key,
+            } => Some(key),
+            _ => None,
+        });
+        let taken: Vec<&Key> = taken.collect();
+        let disk = &self.machines[home].disk;
+        if taken.is_empty() || !disk.is_of(epoch) {
+            return Ok(());
+        }
+        let there: BTreeSet<Key> = disk.wished();
+        match taken.iter().find(|key| !there.contains(**key)) {
+            Some(key) => Err(format!(
+                "R15: a wish is taken up that is not there: {key:?}"
+            )),
+            None => Ok(()),
+        }
+    }
+}
