@@ -92,7 +92,7 @@ impl World {
             }
             Effect::Listen { listen } => self.listen(device, listen),
             Effect::Unlisten => self.devices[device].channel = None,
-            Effect::ForgetToken => {}
+            Effect::ForgetToken | Effect::Promoted | Effect::Refused => {}
             Effect::Fenced => self.stands_back(device)?,
             Effect::Wish { op, writes } => {
                 self.tell(device, || format!("wishes #{op} ({} writes)", writes.len()));
