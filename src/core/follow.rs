@@ -52,6 +52,8 @@ pub(super) struct Follow {
     pub audience: Audience,
     /// as a writer has told last where it stands
     told: Option<Stands>,
+    /// how often it has said so
+    said: u64,
     /// as a follower: where the writer stands
     leader: Option<Stands>,
     /// when it went
@@ -85,7 +87,9 @@ impl Follow {
     /// The writer says where it stands. Answers whether it is another than before.
     pub fn on_stands(&mut self, stands: Stands) -> bool {
         let known = self.leader.as_ref().map(|leader| leader.epoch);
-        if known.is_some_and(|known| known > stands.epoch) {
+        let older =
+            |leader: &Stands| (leader.epoch, leader.number) >= (stands.epoch, stands.number);
+        if self.leader.as_ref().is_some_and(older) {
             return false;
         }
         let new = known != Some(stands.epoch) || self.gone_at.is_some();
@@ -230,6 +234,7 @@ impl Follow {
         let same = self.told.as_ref().is_some_and(|told| {
             let told = Stands {
                 stamp: stands.stamp,
+                number: stands.number,
                 ..told.clone()
             };
             told == stands
@@ -237,8 +242,15 @@ impl Follow {
         if same {
             return None;
         }
+        Some(self.says(stands))
+    }
+
+    /// It says where it stands.
+    pub fn says(&mut self, mut stands: Stands) -> Stands {
+        self.said += 1;
+        stands.number = self.said;
         self.told = Some(stands.clone());
-        Some(stands)
+        stands
     }
 
     /// Somebody has asked where it stands.

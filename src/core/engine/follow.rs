@@ -15,7 +15,8 @@ use crate::core::records::{self, MetaRecord, Name, Stamp, Wish};
 use crate::core::standing::Phase;
 use crate::core::storage::{Answer, Key, Read, StoreError, Table, Write};
 use crate::core::timeline::Ended;
-use crate::core::tx::{Commit, Delta};
+use crate::core::tx::{Commit, CommitDelta, ConversationDelta, Delta};
+use crate::core::wire;
 use std::rc::Rc;
 
 /// ms of silence, beyond those of a request, after which the writer does not answer any more (R14).
@@ -71,9 +72,13 @@ impl Engine {
             Signal::Reply {
                 to,
                 ask,
-                stamp,
+                stands,
                 result,
-            } if to == me => self.follow.add_reply(Reply { ask, stamp, result }),
+            } if to == me && !self.is_outdone_by(stands.epoch) => {
+                let stamp = stands.stamp;
+                self.on_stands(*stands);
+                self.follow.add_reply(Reply { ask, stamp, result });
+            }
             Signal::Wish { stamp, key, value } => self.on_wish_told(stamp, key, &value),
             Signal::Opened { conversation, at } if self.standing.promoted => {
                 self.jobs.push(Job::Opened { conversation, at });
@@ -226,8 +231,11 @@ impl Engine {
                 Ok(_) => self.out.resolve(call, "null"),
                 Err(error) => self.out.reject(call, &error),
             },
-            Purpose::Change { call, .. } => match reply.result {
-                Ok(text) => self.out.resolve(call, &text),
+            Purpose::Change { call, conversation } => match reply.result {
+                Ok(text) => {
+                    self.show_changed(&conversation, &text);
+                    self.out.resolve(call, &text);
+                }
                 Err(error) => self.out.reject(call, &error),
             },
             Purpose::History { fetch } => match reply.result {
@@ -241,6 +249,24 @@ impl Engine {
             },
             _ => {}
         }
+    }
+
+    /// A message as an edit or a recall has left it. Where the writer does not hold it, no commit says so; a
+    /// list may show it all the same (R3).
+    fn show_changed(&mut self, conversation: &Rc<str>, text: &str) {
+        let answer = wire::answer::answer(&format!("{{\"message\":{text}}}"), conversation);
+        let Some(message) = answer.ok().and_then(|answer| answer.message) else {
+            return debug_assert!(false, "the writer tells it as the app is told");
+        };
+        self.timelines.journal_update(&message);
+        let mut changes = CommitDelta::default();
+        let change = ConversationDelta {
+            updated: vec![message],
+            ..ConversationDelta::default()
+        };
+        changes.conversations.insert(conversation.clone(), change);
+        let (parts, mut cx) = self.split();
+        parts.timelines.on_commit(&mut cx, &changes);
     }
 
     /// The writer has not answered in time.
@@ -330,11 +356,11 @@ impl Engine {
     }
 
     fn tell_reply(&mut self, (to, ask): Asker, result: Result<String, Error>) {
-        let stamp = self.db.stamp();
+        let stands = Box::new(self.follow.says(self.stands()));
         self.out.tell(&Signal::Reply {
             to,
             ask,
-            stamp,
+            stands,
             result,
         });
     }
@@ -440,6 +466,7 @@ impl Engine {
         Stands {
             stamp: self.db.stamp(),
             epoch: self.fence.epoch(),
+            number: 0,
             connection: status.connection.to_owned(),
             caught_up: status.caught_up,
             pulling: status.pulling,
@@ -542,6 +569,8 @@ impl Engine {
         };
         if self.standing.promoted {
             self.db.set_wishes(wishes);
+            self.out.told.outbox = true;
+            self.out.told.all_own = true;
             return self.grant_wishes();
         }
         // Those that are lacking a later commit has taken up: that is to be read.
@@ -621,9 +650,10 @@ impl Engine {
         for job in self.jobs.take(|_| true) {
             self.job_void(job);
         }
-        if !self.standing.follows() {
+        if !self.standing.shares {
             return;
         }
+        // Also where it is about to sleep: they are asked again when it wakes.
         for call in self.sync.take_calls() {
             self.ask_to_sync(call);
         }

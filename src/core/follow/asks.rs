@@ -6,14 +6,29 @@ use crate::core::map::Map;
 /// ms after which the writer is asked whether it is still at it: its answer may be lost.
 const STILL: u64 = 5_000;
 
+/// ms after which one is asked again that the writer has not begun: it may be lost.
+const AGAIN: u64 = 1_000;
+
 /// One of them.
 #[derive(Debug)]
 struct Ask {
     what: What,
-    /// when it was asked last
+    /// since when the writer is not at it; or when it last said that it is
     at: u64,
+    /// when it was asked last
+    asked: u64,
     /// the writer is at it
     begun: bool,
+}
+
+impl Ask {
+    /// When it is asked again.
+    fn due(&self) -> u64 {
+        match self.begun {
+            true => self.at.saturating_add(STILL),
+            false => self.asked.saturating_add(AGAIN),
+        }
+    }
 }
 
 /// See the module.
@@ -28,6 +43,7 @@ impl Asks {
             Ask {
                 what,
                 at: now,
+                asked: now,
                 begun,
             },
         );
@@ -49,29 +65,33 @@ impl Asks {
         self.0.remove(&ask).map(|ask| ask.what)
     }
 
-    /// Those of which nothing was heard since the writer was at them: they are asked again, by their names.
+    /// Those of which nothing was heard for a while: they are asked again, by their names.
     pub fn still(&mut self, now: u64) -> Vec<(u64, What)> {
         let mut still = Vec::new();
         for (name, ask) in self.0.iter_mut() {
-            if ask.begun && ask.at.saturating_add(STILL) <= now {
+            if ask.due() > now {
+                continue;
+            }
+            if ask.begun {
                 ask.at = now;
                 ask.begun = false;
-                still.push((*name, ask.what.clone()));
             }
+            ask.asked = now;
+            still.push((*name, ask.what.clone()));
         }
         still
     }
 
     /// When that is.
     pub fn still_at(&self) -> Option<u64> {
-        let begun = self.0.values().filter(|ask| ask.begun);
-        begun.map(|ask| ask.at.saturating_add(STILL)).min()
+        self.0.values().map(Ask::due).min()
     }
 
     /// Another client writes: all are asked again, by their names.
     pub fn again(&mut self, now: u64) -> Vec<(u64, What)> {
         for ask in self.0.values_mut() {
             ask.at = now;
+            ask.asked = now;
             ask.begun = false;
         }
         let all = self.0.iter();
@@ -80,7 +100,10 @@ impl Asks {
 
     /// This client's timers came late: nobody was asked in vain while it slept.
     pub fn put_off(&mut self, now: u64) {
-        self.0.values_mut().for_each(|ask| ask.at = now);
+        for ask in self.0.values_mut() {
+            ask.at = now;
+            ask.asked = 0;
+        }
     }
 
     /// Since when the writer is not at what it was asked for.

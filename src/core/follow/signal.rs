@@ -52,6 +52,8 @@ pub(in crate::core) struct Stands {
     pub stamp: Stamp,
     /// under which it writes
     pub epoch: u64,
+    /// rises: what comes late says nothing
+    pub number: u64,
     /// as `ClientStatus` names it
     pub connection: String,
     pub caught_up: bool,
@@ -96,11 +98,11 @@ pub(in crate::core) enum Signal {
     Drop { from: ClientName, ask: u64 },
     /// The writer is at it.
     Begun { to: ClientName, ask: u64 },
-    /// What came of it, as of this commit: the JSON text of the result.
+    /// What came of it, the JSON text of the result; and where the writer stands then.
     Reply {
         to: ClientName,
         ask: u64,
-        stamp: Stamp,
+        stands: Box<Stands>,
         result: Result<String, Error>,
     },
     /// A client that knows this commit has stored this wish.
@@ -157,13 +159,13 @@ impl Signal {
             Signal::Reply {
                 to,
                 ask,
-                stamp,
+                stands,
                 result,
             } => {
                 w.number(5);
                 w.number(*to);
                 w.number(*ask);
-                write_stamp(&mut w, *stamp);
+                stands.write(&mut w);
                 w.flag(result.is_ok());
                 match result {
                     Ok(text) => w.text(text),
@@ -222,7 +224,7 @@ impl Signal {
             5 => Signal::Reply {
                 to: r.number()?,
                 ask: r.number()?,
-                stamp: read_stamp(&mut r)?,
+                stands: Box::new(Stands::read(&mut r)?),
                 result: match r.flag()? {
                     true => Ok(r.text()?.to_owned()),
                     false => Err(read_error(r.text()?)?),
@@ -285,6 +287,7 @@ impl Stands {
     fn write(&self, w: &mut Writer) {
         write_stamp(w, self.stamp);
         w.number(self.epoch);
+        w.number(self.number);
         w.text(&self.connection);
         w.flag(self.caught_up);
         w.flag(self.pulling);
@@ -307,6 +310,7 @@ impl Stands {
         Ok(Stands {
             stamp: read_stamp(r)?,
             epoch: r.number()?,
+            number: r.number()?,
             connection: r.text()?.to_owned(),
             caught_up: r.flag()?,
             pulling: r.flag()?,
