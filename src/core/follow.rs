@@ -18,8 +18,10 @@ mod audience;
 mod signal;
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::error::Error;
+use super::map::Map;
 use super::records::Stamp;
 use super::tx::Delta;
 pub(super) use asks::Asks;
@@ -28,6 +30,8 @@ pub(super) use signal::{ClientName, Signal, Stands, What, delta};
 
 /// ms between two greetings.
 const HELLO: u64 = 30_000;
+/// The same, where what it needs has changed.
+const HELLO_AGAIN: u64 = 250;
 /// ms within which the writer begins what it is asked for, or is stuck (R15).
 pub(super) const STUCK: u64 = 2_000;
 /// ms between two tries to take a stuck writer's place.
@@ -67,6 +71,10 @@ pub(super) struct Follow {
     /// answers that are of a commit which is not here yet
     replies: Vec<Reply>,
     hello_at: u64,
+    /// when it last greeted the writer, and what it needed then
+    greeted: (u64, Map<Rc<str>, u64>),
+    /// the commit as of which blocks were missing
+    missing_at: Option<Stamp>,
     /// a stuck writer is not replaced before this
     stuck_at: u64,
 }
@@ -178,9 +186,24 @@ impl Follow {
         self.hello_at = 0;
     }
 
-    /// It has greeted the writer.
-    pub fn greeted(&mut self, now: u64) {
+    /// Whether it greets the writer now, needing this.
+    pub fn greets(&mut self, now: u64, needs: &Map<Rc<str>, u64>) -> bool {
+        if *needs != self.greeted.1 {
+            let soon = self.greeted.0.saturating_add(HELLO_AGAIN);
+            self.hello_at = self.hello_at.min(soon);
+        }
+        if self.hello_at > now {
+            return false;
+        }
+        self.greeted = (now, needs.clone());
         self.hello_at = now.saturating_add(HELLO);
+        true
+    }
+
+    /// Blocks of what this commit has left are not there, or others are. Answers whether that is news: a later
+    /// commit may have changed them.
+    pub fn lacks_blocks(&mut self, stamp: Stamp) -> bool {
+        self.missing_at.replace(stamp) != Some(stamp)
     }
 
     /// When the writer counts as stuck, of which something is asked since then.

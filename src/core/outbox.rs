@@ -244,6 +244,12 @@ impl Outbox {
     ) -> Vec<(Key, Wish)> {
         let mut stored = Vec::new();
         for pending in self.wishes.on_stored(op, result) {
+            // Of a first try nothing was heard: whatever this one says, that may be done.
+            let doubt = pending.doubt.map(Err);
+            let result = match result {
+                Err(_) => doubt.as_ref().unwrap_or(result),
+                done => done,
+            };
             if let Wish::Send(local) = &pending.wish {
                 self.drop_fresh(cx, local);
             }
@@ -267,7 +273,6 @@ impl Outbox {
     /// This client lets go of the account, or reads it anew: what was on its way is void, and what is stored says
     /// what is to be sent.
     pub fn restart(&mut self) {
-        self.wishes.restart();
         self.lanes.restart();
         self.marks.restart();
     }

@@ -16,6 +16,7 @@ use crate::core::standing::Phase;
 use crate::core::storage::{Answer, Key, Read, StoreError, Table, Write};
 use crate::core::timeline::Ended;
 use crate::core::tx::{Commit, CommitDelta, ConversationDelta, Delta};
+use crate::core::types::Message;
 use crate::core::wire;
 use std::rc::Rc;
 
@@ -233,7 +234,13 @@ impl Engine {
             },
             Purpose::Change { call, conversation } => match reply.result {
                 Ok(text) => {
-                    self.show_changed(&conversation, &text);
+                    let answer = format!("{{\"message\":{text}}}");
+                    let answer = wire::answer::answer(&answer, &conversation);
+                    let message = answer.ok().and_then(|answer| answer.message);
+                    debug_assert!(message.is_some(), "the writer tells it as the app is told");
+                    if let Some(message) = message {
+                        self.show_changed(message);
+                    }
                     self.out.resolve(call, &text);
                 }
                 Err(error) => self.out.reject(call, &error),
@@ -251,20 +258,17 @@ impl Engine {
         }
     }
 
-    /// A message as an edit or a recall has left it. Where the writer does not hold it, no commit says so; a
-    /// list may show it all the same (R3).
-    fn show_changed(&mut self, conversation: &Rc<str>, text: &str) {
-        let answer = wire::answer::answer(&format!("{{\"message\":{text}}}"), conversation);
-        let Some(message) = answer.ok().and_then(|answer| answer.message) else {
-            return debug_assert!(false, "the writer tells it as the app is told");
-        };
+    /// A message as an edit or a recall has left it. Where no commit says so, because nobody holds it or this
+    /// client writes no more, a list may show it all the same (R3).
+    pub(super) fn show_changed(&mut self, message: Rc<Message>) {
+        let conversation = message.conversation.clone();
         self.timelines.journal_update(&message);
         let mut changes = CommitDelta::default();
         let change = ConversationDelta {
             updated: vec![message],
             ..ConversationDelta::default()
         };
-        changes.conversations.insert(conversation.clone(), change);
+        changes.conversations.insert(conversation, change);
         let (parts, mut cx) = self.split();
         parts.timelines.on_commit(&mut cx, &changes);
     }
@@ -287,11 +291,14 @@ impl Engine {
 
     /// Says that it follows, and what it needs.
     fn greet(&mut self) {
-        if self.follow.hello_at() > self.now.mono {
+        let mut needs = self.timelines.needed_from(&self.db);
+        // What it asks for comes, wherever it lies.
+        for conversation in self.out.asks.conversations() {
+            needs.insert(conversation.clone(), 0);
+        }
+        if !self.follow.greets(self.now.mono, &needs) {
             return;
         }
-        self.follow.greeted(self.now.mono);
-        let needs = self.timelines.needed_from(&self.db);
         let from = self.out.me;
         self.out.tell(&Signal::Hello { from, needs });
     }
@@ -428,6 +435,11 @@ impl Engine {
     }
 
     fn fetch_for(&mut self, asker: Asker, conversation: &Rc<str>, wants: Wants, limit: u32) {
+        // It is not to be let go before that client has said from where on it needs it (R13).
+        let now = self.now.mono;
+        self.follow
+            .audience
+            .needs_all_of(now, asker.0, conversation);
         let (parts, mut cx) = self.split();
         let fetches = parts.timelines.fetches_mut();
         let fetch = fetches.ask(&mut cx, conversation, wants, limit as usize);

@@ -90,7 +90,15 @@ impl Engine {
 impl Engine {
     /// The newest commit that is known here; none, while what is stored is read for the first time.
     pub fn stamp(&self) -> Option<Stamp> {
-        (self.standing.phase != Phase::Loading).then(|| self.db.stamp())
+        (self.standing.phase == Phase::Ready).then(|| self.db.stamp())
+    }
+
+    /// How its parts stand.
+    pub fn parts(&self) -> String {
+        format!(
+            "{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
+            self.standing, self.outbox, self.follow, self.out.asks, self.jobs
+        )
     }
 
     /// What is known here and is not what a load of these tables gives: the names of those parts, and both

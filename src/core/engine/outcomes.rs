@@ -172,6 +172,10 @@ impl Engine {
             Job::List { .. } => {}
             Job::Evict { .. } => self.on_eviction_failed(),
             Job::Own(own) => {
+                // It was done: a list shows it, whoever stores it.
+                if let Own::Update { message, .. } = &own {
+                    self.show_changed(message.clone());
+                }
                 let (parts, mut cx) = self.split();
                 parts.outbox.on_void(&mut cx, own);
             }

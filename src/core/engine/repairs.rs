@@ -67,7 +67,11 @@ impl Engine {
             return;
         };
         if !self.standing.promoted {
-            // The one that works has changed it meanwhile, or will mend it; here it is just not shown.
+            // The one that writes has changed it meanwhile: what is stored is read.
+            if self.standing.follows() && self.follow.lacks_blocks(self.db.stamp()) {
+                return self.load();
+            }
+            // Or will mend it; here it is just not shown.
             for (conversation, _) in blocks {
                 self.forget_held(&conversation);
             }

@@ -1,5 +1,7 @@
 //! What a client that follows has asked the writer for, and has not heard of.
 
+use std::rc::Rc;
+
 use super::signal::What;
 use crate::core::map::Map;
 
@@ -85,6 +87,14 @@ impl Asks {
     /// When that is.
     pub fn still_at(&self) -> Option<u64> {
         self.0.values().map(Ask::due).min()
+    }
+
+    /// The conversations of which something is asked for.
+    pub fn conversations(&self) -> impl Iterator<Item = &Rc<str>> {
+        self.0.values().filter_map(|ask| match &ask.what {
+            What::Fetch { conversation, .. } => Some(conversation),
+            _ => None,
+        })
     }
 
     /// Another client writes: all are asked again, by their names.

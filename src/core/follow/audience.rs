@@ -55,6 +55,16 @@ impl Audience {
         self.followers.insert(from, follower);
     }
 
+    /// This one needs all of this conversation, until it says more.
+    pub fn needs_all_of(&mut self, now: u64, from: ClientName, conversation: &Rc<str>) {
+        let follower = self.followers.or_insert_with(from, || Follower {
+            heard: now,
+            needs: Map::new(),
+        });
+        follower.heard = now;
+        follower.needs.insert(conversation.clone(), 0);
+    }
+
     /// Whether anybody may follow.
     pub fn is_there(&self, now: u64) -> bool {
         let heard = |f: &Follower| f.heard.saturating_add(FOLLOWS) > now;

@@ -21,6 +21,8 @@ pub(super) struct Pending {
     pub key: Option<Key>,
     /// what its call is answered with
     pub answer: &'static str,
+    /// nothing was heard of its first try
+    pub doubt: Option<StoreError>,
 }
 
 /// See the module.
@@ -46,11 +48,6 @@ impl Wishes {
         self.queue.is_empty()
     }
 
-    /// What is on its way is void, or may be done: it is written again.
-    pub fn restart(&mut self) {
-        self.storing = None;
-    }
-
     /// Those that are not stored, but for messages: these are shown in any case.
     pub(super) fn unstored(&self) -> impl Iterator<Item = &Wish> {
         let wishes = self.queue.iter().map(|pending| &pending.wish);
@@ -64,6 +61,7 @@ impl Wishes {
             call: Some(call),
             key: None,
             answer,
+            doubt: None,
         });
     }
 
@@ -74,6 +72,7 @@ impl Wishes {
             call: None,
             key: Some(key),
             answer: "",
+            doubt: None,
         });
     }
 
@@ -108,11 +107,15 @@ impl Wishes {
             Err(StoreError::Lost) => true,
             _ => false,
         };
+        let count = count.min(self.queue.len());
         if again {
+            if let Err(error @ StoreError::Uncertain(_)) = result {
+                let tried = self.queue.iter_mut().take(count);
+                tried.for_each(|pending| pending.doubt = Some(error.clone()));
+            }
             return Vec::new();
         }
         self.again = false;
-        let count = count.min(self.queue.len());
         self.queue.drain(..count).collect()
     }
 

@@ -494,6 +494,11 @@ impl World {
                 let drawn = check::draw(view);
                 text += &format!("  list {id} of {}: {drawn}\n", view.conversation);
             }
+            if std::env::var_os("PULLCORD_PARTS").is_some()
+                && let Some(engine) = &device.engine
+            {
+                text += &format!("{}\n", engine.parts());
+            }
             let least = device.positions(&self.server).least();
             text += &format!(
                 "{} holds, cursor {least}\n{}",

@@ -1,6 +1,7 @@
 //! What becomes of the calls of an app.
 
 use pullcord::core::net::Request;
+use pullcord::core::records::Wish;
 use serde_json::Value;
 
 use super::World;
@@ -92,7 +93,10 @@ impl World {
                 *mark = seq.max(*mark);
                 Ok(())
             }
-            (Call::Sync, Ok(_)) if !self.devices[device].facade.caught_up() => {
+            // What another client says that it has done, it has done a while ago.
+            (Call::Sync, Ok(_))
+                if self.devices[device].knows && !self.devices[device].facade.caught_up() =>
+            {
                 Err("sync() resolved, not caught up".to_owned())
             }
             (Call::Inspect { conversation }, Ok(value)) => {
@@ -201,7 +205,12 @@ impl World {
             let conversation = &self.server.conversations[&own.conversation];
             conversation.membership.len() > 1
         });
-        if sending && !left {
+        // Stored as a wish, it is as good as done: whoever writes lets go of it when it takes that up.
+        let wishes = self.machine(device).disk.wishes()?;
+        let wished = wishes
+            .iter()
+            .any(|wish| matches!(wish, Wish::Discard(named) if named.client_id == client_id));
+        if sending && !left && !wished {
             return Err(format!(
                 "{client_id} was discarded while a request for it is under way"
             ));

@@ -73,13 +73,17 @@ impl World {
         self.stuck += 1;
         self.tell(device, || "finds the one that writes stuck".to_owned());
         let machine = self.devices[device].machine;
-        if self.devices[device].epoch.is_some() {
+        if self.devices[device].knows {
             return Err("R15: one that has the account finds itself stuck".to_owned());
         }
         if self.devices[device].hidden {
             return Err("R15: a hidden client takes the account by force".to_owned());
         }
         let holder = self.machines[machine].holder;
+        if holder == Some(device) {
+            // It has it, and was not told yet.
+            return Ok(());
+        }
         self.reached
             .note_if(holder.is_some(), "a writer that is stuck");
         self.fence(device)
