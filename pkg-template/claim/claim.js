@@ -7,7 +7,7 @@
 //
 // | state      | it has                | it waits for                                                              |
 // | ---------- | --------------------- | ------------------------------------------------------------------------- |
-// | new        | nothing               | `start`                                                                   |
+// | new        | nothing               | `start`, and then `greet`: till then it says nothing                      |
 // | seeking    | nothing               | the account's lock: at once, hidden later, with ifOpen "wait" last of all |
 // | following  | nothing               | the lock that bears the writer's name; for want of it, the writer's word  |
 // | writing    | account's, own        |                                                                           |
@@ -91,8 +91,8 @@ export class Claim {
   #peers;
   /** @type {"new" | "seeking" | "following" | "writing" | "giving" | "asleep" | "over"} */
   #state = "new";
-  /** it has greeted the others: they know it */
-  #hasBegun = false;
+  #isOpen = false;
+  #hasGreeted = false;
 
   /** The account's lock, asked for or held. @type {import("./locks.js").Grip | null} */
   #grip = null;
@@ -252,21 +252,34 @@ export class Claim {
 
   // ------------------------------------------------------------ begin
 
-  /** Begins. Resolves soon, and once it is known whether the account was free; `isHeld` tells. */
+  /**
+   * Begins. Resolves soon, and once it is known whether the account was free; `isHeld` tells. Nobody hears of it before
+   * `greet`: one whose opening fails has ended no other.
+   */
   async start() {
-    if (this.#hasBegun) {
+    if (this.#state === "asleep") {
       this.wake();
       // where it is free it comes at once
       await within(this.#grip?.answered, ASK, () => {});
-      return;
+    } else if (this.#state === "new") {
+      this.#state = "seeking";
+      this.#peers.open();
+      await this.#ask({ ifAvailable: true }).answered;
     }
-    if (this.#state !== "new" && this.#state !== "asleep") return;
-    this.#hasBegun = true;
-    this.#state = "seeking";
+  }
+
+  /** It is open: from here on the others know it. */
+  greet() {
+    this.#isOpen = true;
+    if (this.#isActive) this.#sayGreeting();
+  }
+
+  #sayGreeting() {
+    if (this.#hasGreeted) return;
+    this.#hasGreeted = true;
     const takesOver = this.#ifOpen === "take-over";
-    this.#peers.open();
     this.#peers.greet(takesOver);
-    if (await this.#ask({ ifAvailable: true }).answered) return;
+    if (this.isHeld) this.#sayTook();
     if (this.#state !== "seeking") return;
     this.#seek(takesOver ? 0 : undefined);
     if (takesOver) this.#timers.in("steal", PATIENCE, () => this.#steal());
@@ -633,9 +646,10 @@ export class Claim {
     this.#locks = this.#newLocks();
     this.#writer = null;
     if (sleeps) return;
-    this.#hasBegun = false;
+    this.#hasGreeted = false;
     this.#state = "new";
     await this.start();
+    if (this.#isOpen) this.greet();
   }
 
   /**
@@ -674,13 +688,19 @@ export class Claim {
   /** It is awake again, and knows nothing: who has gone or come meanwhile it hears in answer. */
   wake() {
     if (this.#state !== "asleep") return;
-    if (!this.#hasBegun) {
+    if (!this.#isOpen) {
+      this.#state = "new";
       this.start();
       return;
     }
+    this.#state = "seeking";
     this.#peers.open();
-    this.#peers.tell("hello");
-    this.#seek();
+    if (this.#hasGreeted) {
+      this.#peers.tell("hello");
+      this.#seek();
+    } else {
+      this.#sayGreeting();
+    }
   }
 
   /** The client has closed. Safe to call twice. */

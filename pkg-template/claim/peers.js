@@ -2,7 +2,7 @@
 //
 // | message      |                                                                                           |
 // | ------------ | ----------------------------------------------------------------------------------------- |
-// | hello        | I am here: who writes? `fresh`: I have just been made                                     |
+// | hello        | I am here: who writes? `fresh`: I have just opened                                        |
 // | took, here   | I write: since `at`; the lock `mark` bears my name. `hidden`: nobody has seen me for long |
 // | gone         | I do not write any more. `to`: that one is to                                             |
 // | want         | `to`: give me the work                                                                    |
@@ -20,7 +20,7 @@ import { newId } from "../ids.js";
 import { Channel } from "./channel.js";
 import { ticks } from "./timers.js";
 
-/** ms within which two clients may be made at once */
+/** ms within which two clients may open at once */
 const AT_ONCE = 1000;
 /** ms that others have to say that they are there */
 const ROLL = 300;
@@ -45,8 +45,10 @@ export class Peers {
   #channel;
   /** where a client that shares with its page alone hears that the account is wiped @type {Channel | null} */
   #wide = null;
-  #greetedAt = -Infinity;
-  #isSilent = false;
+  #greetedAt = Infinity;
+  /** nobody knows it before it greets, and nobody hears of it once it wipes */
+  #isSilent = true;
+  #isDeaf = false;
   /** @type {Promise<{ id: string, hidden: boolean }[]> | null} */
   #rolling = null;
   /** @type {Map<string, boolean>} those that have answered, and whether they are hidden */
@@ -98,10 +100,11 @@ export class Peers {
     this.#channel.tell({ type, by: this.id, age: this.#age, era: this.#era, as: this.#as, ...more });
   }
 
-  /** It has just been made. @param {boolean} takesOver all that are older are to close */
+  /** It is open. @param {boolean} takesOver all that are older are to close */
   greet(takesOver) {
     if (takesOver) this.#era = this.#age;
     this.#greetedAt = ticks();
+    this.#isSilent = false;
     this.tell("hello", { fresh: true });
   }
 
@@ -110,6 +113,7 @@ export class Peers {
     this.open();
     for (const channel of [this.#channel, this.#wide]) channel?.tell({ type: "wipe", by: this.id });
     this.#isSilent = true;
+    this.#isDeaf = true;
   }
 
   /** @returns {Promise<{ id: string, hidden: boolean }[]>} who else is there, and may write */
@@ -134,7 +138,7 @@ export class Peers {
       this.#on.asked(new PullcordError("closed", "the data of this account was deleted"));
       return;
     }
-    if (this.#isSilent || typeof message.by !== "string" || !this.#agrees(message)) return;
+    if (this.#isDeaf || typeof message.by !== "string" || !this.#agrees(message)) return;
     if (message.type !== "present") this.#on.heard(message);
     else if (message.to === this.id) this.#present.set(message.by, message.hidden === true);
   }
@@ -144,7 +148,7 @@ export class Peers {
    * @param {any} message
    */
   #agrees({ as, age, era, fresh }) {
-    // One that is made now is newer, whatever the clocks say; but where this one has just been made itself.
+    // One that opens now is newer, whatever the clocks say; but where this one has just opened itself.
     const isNewer = (/** @type {string} */ than) => (fresh && ticks() - this.#greetedAt > AT_ONCE) || than > this.#age;
     if (as !== this.#as) {
       if (isNewer(age)) this.#on.asked(outdated());

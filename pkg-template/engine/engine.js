@@ -6,7 +6,7 @@ import { PullcordError, revive, textOf, within } from "../errors.js";
 import { surroundings, watchLifecycle } from "../lifecycle.js";
 import { given } from "../options.js";
 import { PageCore } from "./page.js";
-import { WorkerCore } from "./worker.js";
+import { RemoteCore } from "./worker.js";
 
 /** ms that a lock may take to be let go of, for one whose opening was cancelled */
 const UNTIED_PATIENCE = 1000;
@@ -44,6 +44,8 @@ export class Engine {
   #watch = null;
   /** @type {Uint8Array[]} what was heard of others while it is opening */
   #early = [];
+  /** @type {Uint8Array[]} what it has said meanwhile, for nobody knows it yet */
+  #unsaid = [];
   #isAsleep = false;
   /** resolves once it is awake */
   #awake = Promise.resolve();
@@ -134,6 +136,8 @@ export class Engine {
       await core.open({ ...full, ...told, promoted }, this.#coreEvents(core, claim, on));
       if (hasEnded()) return null;
       this.#isOpen = true;
+      claim.greet();
+      for (const bytes of this.#unsaid.splice(0)) claim.tell(bytes);
       // what has become of the account meanwhile
       if (promoted && !claim.isHeld) core.demote();
       else if (!promoted && claim.isHeld) core.promote();
@@ -151,7 +155,7 @@ export class Engine {
   async #load(account) {
     const { transport, wasm, worker } = this.#options;
     if (worker && !this.#isWorkerless) {
-      const core = new WorkerCore(worker, transport, wasm);
+      const core = new RemoteCore(worker, transport, wasm);
       this.#core = core;
       try {
         return { core, ...(await core.load(account)) };
@@ -203,7 +207,12 @@ export class Engine {
       frame: (text) => this.#core === core && this.#frame(text, on),
       log: on.log,
       stopped: on.stopped,
-      tell: (bytes) => this.#core === core && claim.tell(bytes),
+      tell: (bytes) => {
+        if (this.#core !== core) return;
+        if (this.#isOpen) claim.tell(bytes);
+        // the wasm's memory goes on changing
+        else this.#unsaid.push(bytes.slice());
+      },
       fenced: ofCore(() => claim.fenced()),
       stuck: ofCore(() => claim.stuck()),
       promoted: ofCore(() => claim.promoted()),

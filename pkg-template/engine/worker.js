@@ -23,7 +23,7 @@ const PAGE_SIZE = 30;
 /** @typedef {import("./messages.js").ToPage} ToPage */
 
 /** @implements {Core} */
-export class WorkerCore {
+export class RemoteCore {
   isElsewhere = true;
   #make;
   #transport;

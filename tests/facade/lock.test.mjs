@@ -192,6 +192,50 @@ test("options say who shares: another scope, server or format is outdated, anoth
   for (const client of [same, before, elsewhere]) await client.close();
 });
 
+test("a client that does not open has ended no other, whatever it asked for", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  const { open } = world;
+  world.open = async () => {
+    throw { code: "invalid", message: "sync.pollInterval: not that" };
+  };
+  for (const more of [{ ifOpen: "take-over" }, { sync: { scope: "mailbox" } }, {}])
+    assert.equal(await codeOf(createClient({ ...shared, ...more })), "invalid");
+  // nor one that is cancelled
+  const controller = new AbortController();
+  world.open = (...given) =>
+    new Promise((resolve) => {
+      controller.abort();
+      resolve(open(...given));
+    });
+  assert.equal(await codeOf(createClient({ ...shared, ifOpen: "take-over", signal: controller.signal })), "aborted");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(first.status.getSnapshot().connection, "online");
+  assert.equal(world.hosts[0].isPromoted, true);
+  await first.close();
+});
+
+test("what an engine says while it opens the others hear once it is open", async () => {
+  const { createClient, world } = fakePackage();
+  const shared = options();
+  const first = await createClient(shared);
+  const { open } = world;
+  const memory = new Uint8Array([1, 2]);
+  world.open = async (config, hooks) => {
+    hooks.tell(memory);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual(world.hosts[0].heardBytes, []);
+    memory.fill(9);
+    return open(config, hooks);
+  };
+  const second = await createClient(shared);
+  await until(() => world.hosts[0].heardBytes.length);
+  assert.deepEqual(world.hosts[0].heardBytes, [[1, 2]]);
+  await first.close();
+  await second.close();
+});
+
 test("ifOpen is the engine's to know", async () => {
   for (const ifOpen of [undefined, "share", "wait", "take-over"]) {
     const { client, host } = await fakeClient({ ifOpen });

@@ -269,7 +269,7 @@ export class World {
     };
     this.as(tab, () => {
       tab.claim = new Claim("ann", options, handlers);
-      tab.starting = tab.claim.start();
+      tab.starting = tab.claim.start().then(() => tab.claim.greet());
     });
     return tab;
   }

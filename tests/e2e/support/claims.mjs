@@ -73,6 +73,7 @@ export const beginClaim = (tab, account) =>
       claim.wake();
     });
     await claim.start();
+    claim.greet();
   }, account);
 
 export const isHeld = (tab) => tab.evaluate(() => claim.isHeld);
