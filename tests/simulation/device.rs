@@ -252,6 +252,8 @@ pub struct Device {
     pub called: BTreeMap<u64, u64>,
     /// bytes that were read from the store since anything but reading has happened
     pub read_bytes: usize,
+    /// how often it has read all that is stored
+    pub loads: u64,
     /// blocks that it has asked for, in this life
     pub blocks_read: BTreeSet<String>,
     /// world time since which it is awake, and has the account, and knows what is stored
@@ -311,6 +313,7 @@ impl Device {
             calls: BTreeMap::new(),
             called: BTreeMap::new(),
             read_bytes: 0,
+            loads: 0,
             blocks_read: BTreeSet::new(),
             able_since: 0,
             checked_at: Positions::default(),

@@ -7,6 +7,7 @@ use crate::core::error::{Error, ErrorCode};
 use crate::core::follow::{self, Asker, Reply, Signal, Stands, What};
 use crate::core::io::Effect;
 use crate::core::jobs::{Job, Own};
+use crate::core::json;
 use crate::core::map::Map;
 use crate::core::net::Request;
 use crate::core::purpose::{Purpose, Wants};
@@ -22,6 +23,14 @@ use std::rc::Rc;
 
 /// ms of silence, beyond those of a request, after which the writer does not answer any more (R14).
 const ANSWERS: u64 = 10_000;
+
+/// A message as an app is told it.
+fn read_told(text: &str, conversation: &Rc<str>) -> Option<Rc<Message>> {
+    let answer = wire::answer::answer(&format!("{{\"message\":{text}}}"), conversation);
+    let message = answer.ok().and_then(|answer| answer.message);
+    debug_assert!(message.is_some(), "{text}");
+    message
+}
 
 impl Engine {
     // ------------------------------------------------------------ what is heard
@@ -234,11 +243,7 @@ impl Engine {
             },
             Purpose::Change { call, conversation } => match reply.result {
                 Ok(text) => {
-                    let answer = format!("{{\"message\":{text}}}");
-                    let answer = wire::answer::answer(&answer, &conversation);
-                    let message = answer.ok().and_then(|answer| answer.message);
-                    debug_assert!(message.is_some(), "the writer tells it as the app is told");
-                    if let Some(message) = message {
+                    if let Some(message) = read_told(&text, &conversation) {
                         self.show_changed(message);
                     }
                     self.out.resolve(call, &text);
@@ -260,7 +265,7 @@ impl Engine {
 
     /// A message as an edit or a recall has left it. Where no commit says so, because nobody holds it or this
     /// client writes no more, a list may show it all the same (R3).
-    pub(super) fn show_changed(&mut self, message: Rc<Message>) {
+    fn show_changed(&mut self, message: Rc<Message>) {
         let conversation = message.conversation.clone();
         self.timelines.journal_update(&message);
         let mut changes = CommitDelta::default();
@@ -417,6 +422,16 @@ impl Engine {
                     let call = self.follow.audience.call(asker);
                     self.change_message(call, conversation.into(), request);
                 }
+                What::Update {
+                    conversation,
+                    message,
+                } => match read_told(&message, &conversation.into()) {
+                    Some(message) => {
+                        let call = self.follow.audience.call(asker);
+                        self.jobs.push_own(Own::Update { call, message });
+                    }
+                    None => self.reply(asker, Ok(message)),
+                },
                 What::Fetch { .. } if let Some(error) = &why_not => {
                     self.reply(asker, Err(error.clone()));
                 }
@@ -647,6 +662,13 @@ impl Engine {
                     };
                     self.change_message(call, conversation.into(), request);
                 }
+                What::Update {
+                    conversation,
+                    message,
+                } => match read_told(&message, &conversation.into()) {
+                    Some(message) => self.jobs.push_own(Own::Update { call, message }),
+                    None => self.out.resolve(call, &message),
+                },
                 What::Fetch { .. } | What::Grant => {}
             }
         }
@@ -660,7 +682,12 @@ impl Engine {
         let (parts, mut cx) = self.split();
         parts.outbox.wish_for_jobs(&mut cx);
         for job in self.jobs.take(|_| true) {
-            self.job_void(job);
+            match job {
+                Job::Own(Own::Update { call, message }) if call < follow::OTHERS => {
+                    self.ask_to_update(call, &message);
+                }
+                job => self.job_void(job),
+            }
         }
         if !self.standing.shares {
             return;
@@ -707,6 +734,22 @@ impl Engine {
                 message,
             },
             _ => return debug_assert!(false, "an edit or a recall"),
+        };
+        let (_, mut cx) = self.split();
+        cx.ask(what, Purpose::Change { call, conversation });
+    }
+
+    /// An edit or a recall that the server has done is stored by the next writer, and shown then (R9).
+    fn ask_to_update(&mut self, call: Call, message: &Message) {
+        let mut text = String::new();
+        json::message(&mut text, message);
+        if !self.standing.shares {
+            return self.out.resolve(call, &text);
+        }
+        let conversation = message.conversation.clone();
+        let what = What::Update {
+            conversation: conversation.to_string(),
+            message: text,
         };
         let (_, mut cx) = self.split();
         cx.ask(what, Purpose::Change { call, conversation });

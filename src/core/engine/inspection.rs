@@ -90,7 +90,12 @@ impl Engine {
 impl Engine {
     /// The newest commit that is known here; none, while what is stored is read for the first time.
     pub fn stamp(&self) -> Option<Stamp> {
-        (self.standing.phase == Phase::Ready).then(|| self.db.stamp())
+        let stamp = self.db.stamp();
+        match self.standing.phase {
+            Phase::Ready => Some(stamp),
+            Phase::Loading => None,
+            Phase::Closed => Some(stamp).filter(|stamp| *stamp != Stamp::default()),
+        }
     }
 
     /// How its parts stand.

@@ -148,7 +148,12 @@ impl Engine {
             Job::Restore { .. } => self.restoring.succeed(),
             Job::Own(own) => {
                 let (parts, mut cx) = self.split();
+                let granted = matches!(own, Own::Grant { .. });
                 parts.outbox.on_done(&mut cx, own, changes.outbox);
+                if granted {
+                    // Others were stored since it began.
+                    self.grant_wishes();
+                }
             }
             Job::Doubt { conversation } => self.on_doubt_tried(&conversation),
             Job::Evict { .. } | Job::Corrupt { .. } | Job::End { .. } => {}
@@ -172,10 +177,6 @@ impl Engine {
             Job::List { .. } => {}
             Job::Evict { .. } => self.on_eviction_failed(),
             Job::Own(own) => {
-                // It was done: a list shows it, whoever stores it.
-                if let Own::Update { message, .. } = &own {
-                    self.show_changed(message.clone());
-                }
                 let (parts, mut cx) = self.split();
                 parts.outbox.on_void(&mut cx, own);
             }

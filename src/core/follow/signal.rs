@@ -43,6 +43,12 @@ pub(in crate::core) enum What {
     },
     /// what is wished for is stored: it is to be taken up
     Grant,
+    /// the server has done this edit or recall, for a client that writes no more: the message, as an app is
+    /// told it
+    Update {
+        conversation: String,
+        message: String,
+    },
 }
 
 /// Where the writer stands: what a client that follows shows as its own standing.
@@ -360,6 +366,14 @@ impl What {
                 write_wants(w, wants);
             }
             What::Grant => w.number(4),
+            What::Update {
+                conversation,
+                message,
+            } => {
+                w.number(5);
+                w.text(conversation);
+                w.text(message);
+            }
         }
     }
 
@@ -382,6 +396,10 @@ impl What {
                 wants: read_wants(r)?,
             },
             4 => What::Grant,
+            5 => What::Update {
+                conversation: r.text()?.to_owned(),
+                message: r.text()?.to_owned(),
+            },
             _ => return Err(Corrupt),
         })
     }

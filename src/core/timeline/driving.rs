@@ -50,38 +50,11 @@ impl Timeline {
 
     /// `ahead`: the blocks that it comes to next.
     fn go_on(&mut self, w: &mut Work, ahead: &mut Vec<BlockId>) -> Needs<()> {
-        self.read_again(w.cx.db)?;
         self.drive_reload(w)?;
         self.extend(w.cx.db)?;
         self.join_runs(w.cx.db)?;
         self.drive_load(w, Direction::Older, ahead)?;
         self.drive_load(w, Direction::Newer, ahead)
-    }
-
-    /// What it shows, as another client has left it.
-    fn read_again(&mut self, db: &Committed) -> Needs<()> {
-        if !self.stale {
-            return Ok(());
-        }
-        let held = db.held(&self.conversation);
-        let mut runs = Vec::new();
-        for run in self.window.runs() {
-            let range = (run.lo(), run.hi());
-            let all = db.read_messages(&self.conversation, range, usize::MAX, Direction::Older)?;
-            runs.push(all);
-        }
-        let lies = self.window.lies_in(&held);
-        if !lies
-            || runs.iter().any(Vec::is_empty)
-            || runs.iter().map(Vec::len).sum::<usize>() > self.sizes.most
-        {
-            self.clear();
-            return Ok(());
-        }
-        self.stale = false;
-        self.window.read_again(runs);
-        self.dirty = true;
-        Ok(())
     }
 
     // ------------------------------------------------------------ a window

@@ -70,8 +70,6 @@ pub(in crate::core) struct Timeline {
     pub(super) sizes: Sizes,
     pub(super) life: Lifecycle,
     pub(super) window: Window,
-    /// The database was read anew: what it shows is held, and is read again.
-    pub(super) stale: bool,
     /// something is known
     pub(super) opened: bool,
     /// all that it showed is gone from the server
@@ -110,7 +108,6 @@ impl Timeline {
             sizes,
             life: Lifecycle::Open,
             window: Window::default(),
-            stale: false,
             opened: false,
             emptied: false,
             follow: true,
@@ -391,7 +388,6 @@ impl Timeline {
 
     /// Its segments went (R4): what it shows stays, until pages cover it again.
     pub(super) fn clear(&mut self) {
-        self.stale = false;
         self.let_segments_go();
         for load in self.loads.iter_mut().flatten() {
             load.forget_page();
@@ -430,19 +426,14 @@ impl Timeline {
 
     /// The database was read anew. `same`: nobody had written to it. `listed`: the account is in the
     /// conversation.
-    pub(super) fn resume(&mut self, same: bool, listed: bool, held: &Held) {
+    pub(super) fn resume(&mut self, same: bool, listed: bool) {
         self.dirty = true;
         self.wake = true;
         if listed {
             self.come_back();
         }
-        if same || self.life != Lifecycle::Open {
-            return;
-        }
-        // Where another client has written on, it stays where it is.
-        match self.window.is_all_held() && self.window.lies_in(held) {
-            true => self.stale = true,
-            false => self.clear(),
+        if !same && self.life == Lifecycle::Open {
+            self.clear();
         }
     }
 

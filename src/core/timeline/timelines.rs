@@ -269,8 +269,7 @@ impl Timelines {
     pub fn on_loaded(&mut self, db: &Committed, same: bool) {
         for t in self.all.values_mut() {
             let listed = db.state(&t.conversation).is_some();
-            let held = db.held(&t.conversation);
-            t.resume(same, listed, &held);
+            t.resume(same, listed);
         }
     }
 

@@ -202,15 +202,6 @@ impl Window {
         !self.runs.is_empty() && self.runs.iter().all(|run| run.held)
     }
 
-    /// Whether each of its runs lies in one segment of this.
-    pub fn lies_in(&self, held: &Held) -> bool {
-        let lies = |run: &Run| {
-            let segment = held.segments.containing(run.lo);
-            segment.is_some_and(|s| s.hi >= run.hi)
-        };
-        self.runs.iter().all(lies)
-    }
-
     /// The older run's number of the gap that is nearest to what is on screen.
     pub fn nearest_gap(&self, visible: Option<(u64, u64)>) -> Option<usize> {
         let distance = |at: &usize| {
@@ -238,16 +229,6 @@ impl Window {
     /// This run in place of all.
     pub fn replace(&mut self, run: Run) {
         self.runs = vec![run];
-        self.check();
-    }
-
-    /// The messages of its runs, read again. A copy that is shown is not replaced by an older one (R3).
-    pub fn read_again(&mut self, all: Vec<Vec<Rc<Message>>>) {
-        debug_assert_eq!(all.len(), self.runs.len(), "those of each run");
-        for (run, mut messages) in self.runs.iter_mut().zip(all) {
-            messages.iter_mut().for_each(|m| run.keep_newer(m));
-            run.messages = messages;
-        }
         self.check();
     }
 

@@ -62,6 +62,7 @@ impl World {
                     target.first.0 = op;
                 }
                 if all {
+                    self.devices[device].loads += u64::from(reads.len() > 3);
                     self.tell(device, || format!("reads what is stored, #{op}"));
                 }
                 self.operate(device, Operation::Read(op, reads));

@@ -41,17 +41,19 @@ impl World {
         ms = self.slow_lines_catch_up(ms)?;
         self.no_storm(&before, ms)?;
         self.somebody_writes()?;
-        for device in self.writers() {
-            self.converged(device).map_err(|error| {
-                format!("{} has not come right: {error}", self.devices[device].name)
-            })?;
-        }
+        self.all_converged("has not come right")?;
+        self.all_is_taken_up()?;
         self.last_handover()?;
         for device in self.writers() {
             self.burst(device)?;
         }
         self.quiet()?;
-        for device in self.writers() {
+        let small = self.mode.world == Wide::Small;
+        for device in if small {
+            self.running()
+        } else {
+            self.writers()
+        } {
             self.read_back(device)?;
         }
         self.machines.iter_mut().try_for_each(|machine| {
@@ -121,8 +123,37 @@ impl World {
     /// Nothing happens any more but the slow timer.
     fn quiet(&mut self) -> Checked {
         let before = self.requests.clone();
+        let (said, stuck) = (self.said.clone(), self.stuck);
+        let loads: Vec<u64> = self.devices.iter().map(|device| device.loads).collect();
         let quiet = 600_000;
         self.pass(quiet)?;
+        for (device, target) in self.devices.iter().enumerate() {
+            let name = &target.name;
+            // Whether a pull is under way, and now and then that one is there.
+            let pulls: u64 = self
+                .requests
+                .iter()
+                .zip(&before)
+                .map(|(now, before)| {
+                    now.get("pull").unwrap_or(&0) - before.get("pull").unwrap_or(&0)
+                })
+                .sum();
+            let made = self.said[device].0 - said[device].0;
+            if made > 4 * pulls + 5 * quiet / 30_000 + 20 {
+                return Err(format!(
+                    "a storm: {name} says {made} things in {quiet} quiet ms"
+                ));
+            }
+            let made = target.loads - loads[device];
+            if made > 2 {
+                return Err(format!(
+                    "a storm: {name} reads all {made} times in {quiet} quiet ms"
+                ));
+            }
+        }
+        if self.stuck > stuck {
+            return Err("R15: the one that writes is well, and another finds it stuck".to_owned());
+        }
         let interval = if self.mode.long_poll {
             // What ended early is learned, and kept for as long as nobody comes back to the page.
             self.least_wait.unwrap_or(5_000).clamp(2_000, 5_000)
@@ -317,10 +348,40 @@ impl World {
         self.server_moved()?;
         self.pass(LONGEST_BACKOFF)?;
         self.slow_lines_catch_up(LONGEST_BACKOFF)?;
-        for device in self.writers() {
-            self.converged(device).map_err(|error| {
-                format!("{}, after a burst: {error}", self.devices[device].name)
-            })?;
+        self.all_converged("after a burst")
+    }
+
+    /// All clients that are open: the others show what the one that writes does.
+    pub(super) fn running(&self) -> Vec<usize> {
+        let devices = self.devices.iter().enumerate();
+        let open = devices.filter(|(_, device)| device.engine.is_some());
+        open.map(|(n, _)| n).collect()
+    }
+
+    /// Each of them shows what the server has.
+    pub(super) fn all_converged(&self, when: &str) -> Checked {
+        for device in self.running() {
+            let target = &self.devices[device];
+            self.converged(device)
+                .map_err(|error| format!("{} {when}: {error}", target.name))?;
+            if !target.is_current(self.machine(device)) {
+                let newest = self.machine(device).disk.stored.stamp();
+                let seen = target.seen;
+                let name = &target.name;
+                return Err(format!(
+                    "R15: {name} {when}: it knows {seen:?} of {newest:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// No wish waits.
+    fn all_is_taken_up(&self) -> Checked {
+        for machine in &self.machines {
+            if let Some(wish) = machine.disk.wishes()?.first() {
+                return Err(format!("R15: nobody has taken up {wish:?}"));
+            }
         }
         Ok(())
     }

@@ -241,12 +241,6 @@ impl World {
             self.asks_for_a_token(device)?;
         }
         self.pass(LONGEST_BACKOFF)?;
-        for device in self.writers() {
-            self.converged(device).map_err(|error| {
-                let name = &self.devices[device].name;
-                format!("{name} has not come right after a hand-over: {error}")
-            })?;
-        }
-        Ok(())
+        self.all_converged("has not come right after a hand-over")
     }
 }
