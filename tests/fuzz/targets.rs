@@ -418,11 +418,20 @@ impl Harness {
                     };
                     self.engine.handle(now, Input::Committed { op, result });
                 }
+                Effect::Wish { op, writes } => {
+                    let result = self.store.commit(&writes);
+                    self.engine.handle(now, Input::Wished { op, result });
+                }
                 Effect::Request { request, .. } => self.asked.push_back(request),
                 Effect::Abort { request } => self.asked.retain(|asked| *asked != request),
                 Effect::Listen { listen } => self.listen = Some(listen),
                 Effect::Unlisten => self.listen = None,
-                Effect::ForgetToken | Effect::Fenced => {}
+                Effect::ForgetToken
+                | Effect::Fenced
+                | Effect::Tell(_)
+                | Effect::Stuck
+                | Effect::Promoted
+                | Effect::Refused => {}
                 Effect::Frame(frame) => {
                     serde_json::from_str::<&RawValue>(&frame).expect("a frame is JSON");
                 }
