@@ -1,4 +1,4 @@
-// The types of the npm package `pullcord`: its contract, and beside it `ClientOptions.prefetch`. `B` is the
+// The types of the npm package `pullcord`: its contract, and beside it `ClientOptions.prefetch` and `Inspection.commit`. `B` is the
 // application's own message body.
 
 // ---------------------------------------------------------------- values
@@ -417,6 +417,8 @@ export interface Inspection {
   readonly cursor: string | null;
   /** version of the database */
   readonly schema: number;
+  /** the newest commit that this client knows, and the epoch of the client that made it */
+  readonly commit?: { readonly epoch: number; readonly number: number };
   /** of all conversations */
   readonly cachedMessages: number;
   /** what they take, about */

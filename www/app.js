@@ -17,7 +17,6 @@ import {
   debug,
   forgetUser,
   rememberUser,
-  takeOver,
 } from "./session.js";
 import { showSignIn } from "./sign-in.js";
 import { askDemo } from "./trouble.js";
@@ -79,7 +78,6 @@ async function enter(user, choice, canPush, place) {
     showFatal(errorText(error));
     return;
   }
-  takeOver.set(false);
   if (debug) Object.assign(window, { pullcordDemo: { client } });
   const again = (/** @type {Choice} */ next, /** @type {Place} */ at) => enter(user, next, canPush, at);
   const chat = new Chat({ client, me: user, choice, canPush, place, enter: again });

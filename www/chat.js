@@ -9,7 +9,7 @@ import { errorText, number, readBody, title } from "./format.js";
 import { Banner, chatSection, leave, nothingOpen, sidebar } from "./frame.js";
 import { jumpMenu } from "./jump.js";
 import { reliabilityPanel } from "./panel.js";
-import { choiceToAddress, device, embedded, forgetUser, maxItems, takeOver } from "./session.js";
+import { choiceToAddress, currentUser, device, embedded, forgetUser, maxItems, rememberUser } from "./session.js";
 import { describe, statusLine } from "./status.js";
 import { TimelineView } from "./timeline.js";
 
@@ -54,6 +54,9 @@ export class Chat {
   /** @type {() => void} */
   #unwatch = () => {};
   #lastConnection = "";
+  #isSigningOut = false;
+  /** @type {"here" | "elsewhere" | null | undefined} */
+  #toldWriter;
 
   /** @param {Given} given */
   constructor(given) {
@@ -119,8 +122,12 @@ export class Chat {
   begin() {
     const { client, place } = this.#given;
     const { signal } = this.#life;
-    client.status.subscribe(() => this.#drawConnection());
-    this.#drawConnection();
+    const drawStatus = () => {
+      this.#drawConnection();
+      this.#tellWriter();
+    };
+    client.status.subscribe(drawStatus);
+    drawStatus();
     client.conversations.subscribe(() => this.#drawTitle());
     this.#drawTitle();
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
@@ -252,21 +259,25 @@ export class Chat {
       confirm: "Sign out",
     });
     if (!sure) return;
+    this.#isSigningOut = true;
+    // Before the other tabs are told: they say what has happened.
+    forgetUser();
     try {
       await this.#given.client.wipe();
     } catch (error) {
+      this.#isSigningOut = false;
+      rememberUser(this.#given.me);
       this.#banner.show(`Not signed out. ${errorText(error)}`, null);
       return;
     }
-    forgetUser();
     location.reload();
   }
 
   // ---------------------------------------------------------------- how the client is
 
   #drawConnection() {
-    // One that was closed to choose another is not "closed" to who looks at it.
-    if (this.#life.signal.aborted) return;
+    // One that was closed to choose another, or to sign out, is not "closed" to who looks at it.
+    if (this.#life.signal.aborted || this.#isSigningOut) return;
     const status = this.#given.client.status.getSnapshot();
     const { connection } = status;
     if (connection === this.#lastConnection) return;
@@ -275,32 +286,41 @@ export class Chat {
     this.element.dataset.connection = connection;
     const { tone, text } = describe(status);
     setText(this.#chat.offline, tone === "bad" ? text : "");
-    const said = this.#bannerOf(connection);
+    const said = this.#bannerOf(status);
     if (said) this.#banner.show(said.text, said);
-    else if (this.#bannerOf(before)) this.#banner.hide();
+    else if (before === "needs-auth") this.#banner.hide();
   }
 
   /**
-   * What is to be said of a connection, and done about it.
-   * @param {string} connection
+   * What is to be said of how the client stands, and done about it.
+   * @param {import("/pkg/index.js").ClientStatus} status
    * @returns {{ text: string, label: string, run: () => void } | null}
    */
-  #bannerOf(connection) {
-    const here = { label: "Use it here", run: useHere };
-    const signIn = () => void this.#given.client.sync().catch(() => {});
-    switch (connection) {
-      case "waiting":
-        return {
-          text: "This device is open in another tab. What is stored is shown; the rest happens there.",
-          ...here,
-        };
-      case "closed":
-        return { text: "This device was closed, or opened in another tab.", ...here };
-      case "needs-auth":
-        return { text: "The server wants you to sign in again.", label: "Sign in", run: signIn };
-      default:
-        return null;
+  #bannerOf({ connection, error }) {
+    const reload = () => location.reload();
+    if (connection === "needs-auth") {
+      const signIn = () => void this.#given.client.sync().catch(() => {});
+      return { text: "The server wants you to sign in again.", label: "Sign in", run: signIn };
     }
+    if (connection !== "closed") return null;
+    if (error?.code === "outdated") {
+      return {
+        text: "Another tab syncs this device in another way, or with a newer version of this page. This one has stopped.",
+        label: "Use it here",
+        run: reload,
+      };
+    }
+    if (currentUser() === null) return { text: "You signed out in another tab.", label: "Sign in", run: reload };
+    return { text: error ? errorText(error) : "This tab has stopped.", label: "Open it again", run: reload };
+  }
+
+  /** Tells the page around this one which of its panes writes. */
+  #tellWriter() {
+    const { writer, connection } = this.#given.client.status.getSnapshot();
+    const said = connection === "closed" ? null : writer;
+    if (!embedded || said === this.#toldWriter || this.#life.signal.aborted) return;
+    this.#toldWriter = said;
+    window.parent.postMessage({ pullcordWriter: said }, location.origin);
   }
 
   #drawTitle() {
@@ -309,11 +329,6 @@ export class Chat {
     const unread = client.conversations.getSnapshot().filter((conversation) => conversation.unread > 0).length;
     document.title = unread ? `(${unread}) ${name}` : name;
   }
-}
-
-function useHere() {
-  takeOver.set(true);
-  location.reload();
 }
 
 function idFromHash() {

@@ -159,7 +159,8 @@ const EXPLANATIONS = {
   quota: "The browser's storage is full",
   "storage-newer": "A newer version of this app has stored data here: reload the page",
   aborted: "It was called off",
-  closed: "This device was closed",
+  closed: "This tab was closed",
+  outdated: "Another tab has this device now",
   invalid: "This is not possible",
   internal: "Something went wrong inside",
 };

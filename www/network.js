@@ -5,9 +5,12 @@
 // open ones too, sockets close, `navigator.onLine` says so. Only /v1/ and sign-in are concerned:
 // the page itself, and the server's trouble switches, stay in reach. What passes is counted.
 
-import { flag } from "./session.js";
+import { device, flag } from "./session.js";
 
-const pulled = flag("offline");
+const stored = flag("offline");
+let isPulled = stored.get();
+/** All tabs of a device are on one cable. Each page of the tour has its own. */
+const tabs = device === "tour" ? null : new BroadcastChannel(`pullcord-demo:${device}:cable`);
 const realFetch = window.fetch.bind(window);
 /** For what others do elsewhere, whose network this device's cable is not. */
 export const fetchElsewhere = realFetch;
@@ -64,7 +67,7 @@ const failed = () => new TypeError("Failed to fetch");
 window.fetch = async (input, init) => {
   const request = new Request(input, init);
   if (!concerned(request.url)) return realFetch(request);
-  if (pulled.get()) throw failed();
+  if (isPulled) throw failed();
   const gone = cable.signal;
   count(request);
   const response = await realFetch(request, { signal: AbortSignal.any([request.signal, gone]) }).catch((error) => {
@@ -116,7 +119,7 @@ window.WebSocket = /** @type {any} */ (
   new Proxy(RealWebSocket, {
     construct(target, parameters) {
       const [url, protocols] = /** @type {[string | URL, (string | string[])?]} */ (parameters);
-      if (pulled.get() && concerned(String(url).replace(/^ws/, "http"))) return new DeadSocket(url);
+      if (isPulled && concerned(String(url).replace(/^ws/, "http"))) return new DeadSocket(url);
       const socket = new target(url, protocols);
       sockets.add(socket);
       socket.addEventListener("close", () => sockets.delete(socket));
@@ -136,25 +139,42 @@ window.WebSocket = /** @type {any} */ (
 Object.defineProperty(navigator, "onLine", {
   configurable: true,
   get: () =>
-    !pulled.get() &&
+    !isPulled &&
     /** @type {boolean} */ (Object.getOwnPropertyDescriptor(Navigator.prototype, "onLine")?.get?.call(navigator)),
 });
 
+/** @param {boolean} on */
+function plug(on) {
+  isPulled = !on;
+  stored.set(isPulled);
+  if (on) {
+    cable = new AbortController();
+  } else {
+    cable.abort(failed());
+    for (const socket of sockets) socket.close();
+  }
+  window.dispatchEvent(new Event(on ? "online" : "offline"));
+  for (const listener of listeners) listener();
+}
+
+tabs?.addEventListener("message", ({ data }) => {
+  // A tab that has just been opened asks how it is; who has pulled the cable answers.
+  if (data.asks) {
+    if (isPulled) tabs.postMessage({ on: false });
+  } else if (data.on === isPulled) {
+    plug(data.on);
+  }
+});
+tabs?.postMessage({ asks: true });
+
 /** Whether the cable is plugged in. */
 export const connected = {
-  get: () => !pulled.get(),
+  get: () => !isPulled,
   /** @param {boolean} on */
   set(on) {
-    if (on === !pulled.get()) return;
-    pulled.set(!on);
-    if (on) {
-      cable = new AbortController();
-    } else {
-      cable.abort(failed());
-      for (const socket of sockets) socket.close();
-    }
-    window.dispatchEvent(new Event(on ? "online" : "offline"));
-    for (const listener of listeners) listener();
+    if (on === !isPulled) return;
+    plug(on);
+    tabs?.postMessage({ on });
   },
   /**
    * @param {() => void} listener

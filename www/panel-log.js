@@ -3,7 +3,7 @@
 
 import { h, setText } from "./dom.js";
 import { errorText, timeWithSeconds } from "./format.js";
-import { describe } from "./status.js";
+import { describe, describeWriter } from "./status.js";
 
 /** @typedef {"" | "bad" | "good" | "quiet"} Tone */
 /** @typedef {(text: string, tone?: Tone) => void} Log */
@@ -90,13 +90,38 @@ export function logEvents(client, choice, log) {
  * @returns {() => void} to be called when its status may have changed
  */
 export function logStatus(client, log) {
+  const logMove = logWriter(client, log);
   let last = "";
   return () => {
+    logMove();
     const status = client.status.getSnapshot();
     const state = `${status.connection} ${status.caughtUp}`;
     if (state === last) return;
     last = state;
     const { tone, text } = describe(status);
     log(text, tone === "busy" ? "quiet" : tone);
+  };
+}
+
+/** What is said when the work has moved. */
+const MOVES = {
+  here: "This tab writes now",
+  elsewhere: "Another tab writes now",
+  null: "The tab that wrote is gone",
+};
+
+/**
+ * Writes down which tab writes, each time that this has become another.
+ * @param {Client} client
+ * @param {Log} log
+ */
+function logWriter(client, log) {
+  let { writer: last } = client.status.getSnapshot();
+  if (last !== null) log(describeWriter(client.status.getSnapshot()).text, "quiet");
+  return () => {
+    const { writer, connection } = client.status.getSnapshot();
+    if (writer === last || connection === "closed") return;
+    last = writer;
+    log(MOVES[writer ?? "null"], writer === "here" ? "good" : "quiet");
   };
 }

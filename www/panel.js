@@ -9,6 +9,7 @@ import { eventLog, logEvents, logStatus } from "./panel-log.js";
 import { deviceFacts, requestTable } from "./panel-tables.js";
 import { segmentPicture } from "./segments.js";
 import { troubleSwitches } from "./trouble.js";
+import { writerLine } from "./writer.js";
 
 /** @typedef {import("/pkg/index.js").Inspection} Inspection */
 /** @typedef {import("./panel-log.js").Client} Client */
@@ -48,6 +49,7 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
   const { element: lines, log } = eventLog();
   const picture = segmentPicture();
   const facts = deviceFacts();
+  const writer = writerLine(client);
   const requests = requestTable();
   const trouble = troubleSwitches(log, () => view.of);
   const choices = syncChoice({
@@ -58,12 +60,7 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
     log,
     life,
   });
-  const pull = button("Pull now", () =>
-    client.sync().then(
-      () => log("Pulled: up to date"),
-      (error) => log(`Pull: ${errorText(error)}`, "bad"),
-    ),
-  );
+  const pull = pullButton(client, log);
   const reset = button("Reset the count", () => {
     requests.reset(latest?.requests);
     draw();
@@ -71,6 +68,7 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
   const scroll = h(
     "div",
     { class: "panel-scroll" },
+    writer.element,
     section("Segments", true, picture.element),
     section("Trouble", true, trouble.element),
     section("What happened", true, lines),
@@ -83,6 +81,7 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
   function draw() {
     facts.draw(client.status.getSnapshot(), latest);
     if (!latest) return;
+    writer.commit(latest.commit);
     requests.draw(latest.requests);
     choices.count(latest.requests);
     const happened = picture.draw({ ...view, ...whatIs(client, view.of), segments: latest.segments });
@@ -156,6 +155,15 @@ function whatIs(client, of) {
  * @param {() => void} click
  */
 const button = (label, click) => h("button", { type: "button", class: "button small", on: { click } }, label);
+
+/** @param {Client} client @param {import("./panel-log.js").Log} log */
+const pullButton = (client, log) =>
+  button("Pull now", () =>
+    client.sync().then(
+      () => log("Pulled: up to date"),
+      (error) => log(`Pull: ${errorText(error)}`, "bad"),
+    ),
+  );
 
 /**
  * The panel around its sections, not shown yet.

@@ -1,8 +1,9 @@
 // @ts-check
-// The six scenes of the guided tour. Each says what it does and what to look at, does it with real
+// The scenes of the guided tour. Each says what it does and what to look at, does it with real
 // clients and the real server, and ends with a comparison of the two.
 
 import { number } from "./format.js";
+import { tabs } from "./scene-tabs.js";
 import { Broken, FRIEND } from "./stage.js";
 
 /** @typedef {import("./stage.js").Stage} Stage */
@@ -435,4 +436,4 @@ const jump = {
   },
 };
 
-export const SCENES = [lost, week, devices, recall, send, jump];
+export const SCENES = [lost, week, devices, recall, send, jump, tabs];

@@ -56,9 +56,6 @@ export const flag = (name) => ({
   set: (on) => (on ? sessionStorage.setItem(key(name), "1") : sessionStorage.removeItem(key(name))),
 });
 
-/** Set before a reload that is to close the tab which has this account. */
-export const takeOver = flag("take-over");
-
 /**
  * What the demo server says of itself: who can sign in, and whether it makes trouble when asked to.
  * A server that says nothing has the usual users; of the trouble one then has to ask.
@@ -202,7 +199,6 @@ export function clientOptions(user, { scope, notify, overflow }) {
         return stored ?? signIn(user);
       },
     },
-    ifOpen: takeOver.get() ? /** @type {const} */ ("take-over") : undefined,
     sync: given({
       scope,
       notify,

@@ -69,7 +69,11 @@ export async function sweep() {
  * @param {AbortSignal} until
  */
 function holdLock(account, until) {
-  const held = () => new Promise((resolve) => until.addEventListener("abort", resolve, { once: true }));
+  const held = () =>
+    new Promise((resolve) => {
+      if (until.aborted) resolve(undefined);
+      else until.addEventListener("abort", resolve, { once: true });
+    });
   if (!("locks" in navigator)) return;
   // Nobody else asks for it in this way; should the page go, the lock goes with it.
   navigator.locks.request(lockOf(account), held).catch(() => {});
@@ -169,12 +173,30 @@ export class Stage {
    * @param {SyncOptions} [options]
    */
   async device(label, note, options = {}) {
-    const device = new Device(this, label, note);
-    this.devices.push(device);
-    this.element.append(device.element);
+    const account = `${this.visitor}@${this.devices.length + 1}`;
+    return this.put(new Device(this, label, note), account, options);
+  }
+
+  /**
+   * Puts one on the stage, at the end or in the place of another, and opens its client.
+   * @template {Device} T
+   * @param {T} device
+   * @param {string} account
+   * @param {SyncOptions} [options]
+   * @param {Device} [instead]
+   * @returns {Promise<T>}
+   */
+  async put(device, account, options = {}, instead) {
+    if (instead) {
+      this.devices.splice(this.devices.indexOf(instead), 1, device);
+      instead.element.replaceWith(device.element);
+      instead.leave();
+    } else {
+      this.devices.push(device);
+      this.element.append(device.element);
+    }
     this.element.dataset.devices = String(this.devices.length);
-    const account = `${this.visitor}@${this.devices.length}`;
-    leaveBehind([...leftBehind(), account]);
+    leaveBehind([...new Set([...leftBehind(), account])]);
     await device.open(account, this.#token, options);
     this.signal.throwIfAborted();
     return device;
@@ -291,10 +313,11 @@ export class Device {
     this.status = h("span", { class: "status-text" });
     this.line = h("span", { class: "status" }, h("span", { class: "dot", "aria-hidden": "true" }), this.status);
     this.screen = h("div", { class: "device-screen" });
+    this.note = h("span", { class: "device-note" }, note);
     this.element = h(
       "section",
       { class: "device", "aria-label": label },
-      h("header", {}, h("h3", {}, label), h("span", { class: "device-note" }, note), this.line),
+      h("header", {}, h("h3", {}, label), this.note, this.line),
       this.picture.element,
       h(
         "p",
@@ -307,6 +330,14 @@ export class Device {
   }
 
   /**
+   * @param {import("/pkg/index.js").ClientOptions<Body>} options
+   * @returns {Promise<Client>}
+   */
+  make(options) {
+    return createClient(options);
+  }
+
+  /**
    * @param {string} account
    * @param {string} token
    * @param {SyncOptions} options
@@ -314,18 +345,18 @@ export class Device {
   async open(account, token, options) {
     this.account = account;
     holdLock(account, this.#life.signal);
-    this.#client = /** @type {Client} */ (
-      await createClient({
-        ...options,
-        account,
-        transport: { baseUrl: location.origin, token: () => token },
-        pageSize: PAGE,
-        // Only what the scene asks for is to be seen.
-        prefetch: false,
-        logLevel: "error",
-      })
-    );
+    const client = await this.make({
+      ...options,
+      account,
+      transport: { baseUrl: location.origin, token: () => token },
+      pageSize: PAGE,
+      // Only what the scene asks for is to be seen.
+      prefetch: false,
+      logLevel: "error",
+    });
+    this.#client = client;
     if (this.#life.signal.aborted) return;
+    client.status.subscribe(() => this.drawStatus(client.status.getSnapshot()));
     await this.#stage.until(`${this.label} is up to date`, () => this.caughtUp);
     const view = new TimelineView({
       client: this.#client,
@@ -370,10 +401,7 @@ export class Device {
       return;
     }
     const status = client.status.getSnapshot();
-    const { tone, text } = describe(status);
-    this.line.dataset.tone = tone;
-    this.element.dataset.connection = status.connection;
-    setText(this.status, text);
+    this.drawStatus(status);
     const { cachedMessages, requests, segments } = this.latest;
     const { total } = this.#stage;
     setText(
@@ -390,6 +418,14 @@ export class Device {
       online: status.connection === "online",
       empty: "Nothing of this conversation is stored here.",
     });
+  }
+
+  /** @param {import("/pkg/index.js").ClientStatus} status */
+  drawStatus(status) {
+    const { tone, text } = describe(status);
+    this.line.dataset.tone = tone;
+    this.element.dataset.connection = status.connection;
+    setText(this.status, text);
   }
 
   get client() {

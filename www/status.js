@@ -25,13 +25,22 @@ export function describe(status) {
       };
     case "offline":
       return { tone: "bad", text: "Offline" };
-    case "waiting":
-      return { tone: "bad", text: "Open in another tab" };
     case "needs-auth":
       return { tone: "bad", text: "Sign in again" };
     default:
       return { tone: "bad", text: "Closed" };
   }
+}
+
+/**
+ * Which tab writes: which asks the server and stores what comes.
+ * @param {ClientStatus} status
+ * @returns {{ text: string, tag: string }}
+ */
+export function describeWriter({ writer }) {
+  if (writer === "here") return { text: "This tab writes", tag: "writes" };
+  if (writer === "elsewhere") return { text: "Another tab writes", tag: "follows" };
+  return { text: "No tab writes", tag: "no writer" };
 }
 
 /**
@@ -58,6 +67,7 @@ export function statusLine(client, life) {
     line.dataset.connection = status.connection;
     line.title = [
       status.lastSyncedAt === null ? "Never synced yet" : `Last synced at ${timeWithSeconds(status.lastSyncedAt)}`,
+      status.connection === "closed" ? "" : describeWriter(status).text,
       status.error ? errorText(status.error) : "",
     ]
       .filter(Boolean)

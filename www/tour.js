@@ -1,5 +1,5 @@
 // @ts-check
-// The guided tour: six scenes, played step by step or by themselves, replayed and left at any time.
+// The guided tour: its scenes, played step by step or by themselves, replayed and left at any time.
 
 import "./network.js";
 import { h, setText } from "./dom.js";

@@ -38,6 +38,14 @@ describe("demo", () => {
   const choose = (page, title) => page.getByRole("option", { name: title }).first().click();
   const message = (page, text) => page.locator(".row.message", { hasText: text });
 
+  /** Which pane of two tabs writes. */
+  const writer = async (page) => {
+    const panes = page.locator(".pane");
+    const writes = panes.filter({ has: page.locator('.writer-tag[data-writer="here"]') });
+    await writes.waitFor();
+    return (await writes.getAttribute("aria-label")) === "Tab 1" ? 0 : 1;
+  };
+
   async function write(page, text) {
     const field = page.getByRole("textbox", { name: "Message" });
     await field.fill(text);
@@ -74,6 +82,100 @@ describe("demo", () => {
     await picture(page, "two");
     assert.deepEqual(page.problems, []);
     await page.context().close();
+  });
+
+  test("two tabs of one device side by side: one writes, both show the same, and the other goes on", async () => {
+    const page = await enter({ viewport: { width: 1600, height: 900 } }, "/two.html?left=ada#/kitchen");
+    await page.getByRole("link", { name: "Two tabs" }).click();
+    const panes = [0, 1].map((n) => page.frameLocator(`iframe >> nth=${n}`));
+    const tag = (n, said) => page.locator(".pane").nth(n).locator(".writer-tag", { hasText: said }).waitFor();
+    for (const pane of panes) await pane.locator(".row.message").first().waitFor();
+    const writes = await writer(page);
+    await tag(writes, "writes");
+    await tag(1 - writes, "follows");
+    await write(panes[1 - writes], "Seen in both tabs");
+    for (const pane of panes)
+      await pane.locator('.message.own[data-delivery="synced"]', { hasText: "Seen in both tabs" }).waitFor();
+    await picture(page, "two-tabs");
+    // One cable for both.
+    await panes[1 - writes].locator("#cable").click();
+    for (const pane of panes) await pane.locator('.status[data-connection="offline"]').waitFor();
+    await panes[writes].locator("#cable").click();
+    for (const pane of panes) await pane.locator('.status[data-connection="online"]').waitFor();
+    await page.locator(".pane").nth(writes).getByRole("button", { name: "Close this tab" }).click();
+    await tag(1 - writes, "writes");
+    await at.send("grace", "kitchen", "To the one that is left");
+    await message(panes[1 - writes], "To the one that is left").waitFor();
+    await page.locator(".pane").nth(writes).getByRole("button", { name: "Open it again" }).click();
+    await tag(writes, "follows");
+    await message(panes[writes], "To the one that is left").waitFor();
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test("a second tab just works: it says who writes, takes over when the first is closed, and the log shows it", async () => {
+    const first = await enter({}, "/?user=linus#/design");
+    await first.locator(".row.message").first().waitFor();
+    const second = await openPage(first.context(), server, "/?user=linus#/design");
+    second.setDefaultTimeout(30_000);
+    await second.locator(".row.message").first().waitFor();
+    const line = (page) => page.locator(".writer-line strong");
+    await second.locator(".writer-line", { hasText: "Another tab writes" }).waitFor();
+    assert.equal(await line(first).textContent(), "This tab writes");
+    for (const page of [first, second]) assert.equal(await page.locator(".banner").isVisible(), false);
+    await write(second, "Written in the second tab");
+    for (const page of [first, second])
+      await page.locator('.message.own[data-delivery="synced"]', { hasText: "Written in the second tab" }).waitFor();
+    // both know the same commit
+    const commits = () => Promise.all([first, second].map((page) => page.locator(".writer-commit").textContent()));
+    let [one, other] = await commits();
+    for (let tries = 0; one !== other && tries < 50; tries += 1) {
+      await second.waitForTimeout(200);
+      [one, other] = await commits();
+    }
+    assert.match(one, /^Commit \d/);
+    assert.equal(other, one);
+    const all = (page) => page.locator(".request-table tbody td:last-child").allTextContents();
+    assert.deepEqual(await all(second), Array(6).fill("0"));
+    assert.notDeepEqual(await all(first), Array(6).fill("0"));
+    await picture(second, "second-tab");
+    await first.close();
+    await second.locator(".writer-line", { hasText: "This tab writes" }).waitFor();
+    await second.locator(".log-lines li.good", { hasText: "This tab writes now" }).waitFor();
+    await at.send("grace", "design", "After the move");
+    await message(second, "After the move").waitFor();
+    assert.deepEqual([...first.problems, ...second.problems], []);
+    await second.context().close();
+  });
+
+  test("a tab that has stopped says why, and what to do", async () => {
+    const first = await enter({}, "/?user=margaret#/design");
+    await first.locator(".row.message").first().waitFor();
+    // another way to sync does not go with this one's
+    const second = await openPage(first.context(), server, "/?user=margaret&scope=conversation#/design");
+    second.setDefaultTimeout(30_000);
+    await second.locator(".row.message").first().waitFor();
+    await first.locator(".banner", { hasText: "in another way, or with a newer version" }).waitFor();
+    await first.getByRole("button", { name: "Use it here" }).click();
+    await first.locator(".writer-line", { hasText: "This tab writes" }).waitFor();
+    await second.locator(".banner", { hasText: "This one has stopped" }).waitFor();
+    await second.close();
+
+    // signed out in another tab
+    const third = await openPage(first.context(), server, "/?user=margaret");
+    third.setDefaultTimeout(30_000);
+    await third.getByRole("option").first().waitFor();
+    const fourth = await openPage(first.context(), server, "/");
+    fourth.setDefaultTimeout(30_000);
+    await fourth.getByRole("option").first().waitFor();
+    await third.getByRole("button", { name: "Sign out" }).click();
+    await third.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
+    await fourth.locator(".banner", { hasText: "You signed out in another tab" }).waitFor();
+    await picture(fourth, "signed-out");
+    await fourth.locator(".banner").getByRole("button", { name: "Sign in" }).click();
+    await fourth.getByRole("button", { name: "margaret" }).waitFor();
+    assert.deepEqual([...first.problems, ...second.problems, ...third.problems, ...fourth.problems], []);
+    await first.context().close();
   });
 
   test("a message with markup is shown as its text", async () => {

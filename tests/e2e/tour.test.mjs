@@ -229,6 +229,45 @@ describe("tour", () => {
     await page.context().close();
   });
 
+  test("three tabs, of which one is killed: another goes on, and nothing is lost or sent twice", async () => {
+    const page = await enter("tabs");
+    const requests = async () => {
+      const all = [await device(page, 0), await device(page, 1), await device(page, 2)];
+      return all.map(({ requests }) => requests.pull + requests.history + requests.send > 0);
+    };
+    await step(page, 1);
+    assert.equal((await requests()).filter(Boolean).length, 1);
+    await step(page, 2);
+    assert.equal((await requests()).filter(Boolean).length, 1);
+    const before = await page.evaluate(() => globalThis.pullcordTour.stage.devices.map(({ writer }) => writer));
+    const killed = before.indexOf("here");
+    await step(page, 3);
+    await page.locator(".device").nth(killed).locator(".device-note", { hasText: "killed" }).waitFor();
+    const others = [0, 1, 2].filter((n) => n !== killed);
+    const writers = await page.evaluate(() => globalThis.pullcordTour.stage.devices.map(({ writer }) => writer));
+    assert.deepEqual(others.map((n) => writers[n]).toSorted(), ["elsewhere", "here"]);
+    await page.screenshot({ path: join(PICTURES, "tour-tabs-killed.png") });
+    await step(page, 4);
+    assert.match(await found(page, "tabs"), /26 messages, yours each once\. Another tab wrote \d+ ms/);
+    const lists = [await device(page, 0), await device(page, 1), await device(page, 2)].map(({ items }) => items);
+    assert.deepEqual(lists[1], lists[0]);
+    assert.deepEqual(lists[2], lists[0]);
+    assert.deepEqual(
+      lists[0].slice(-2).map(({ kind, text }) => [kind, text]),
+      [
+        ["message", "Written just before"],
+        ["message", "Written by the next"],
+      ],
+    );
+    await page.getByRole("link", { name: "Leave the tour" }).click();
+    await page.getByRole("button", { name: "ada" }).waitFor();
+    const left = await page.evaluate(async () =>
+      (await indexedDB.databases()).map(({ name }) => name).filter((name) => name?.includes("visitor")),
+    );
+    assert.deepEqual(left, []);
+    await page.context().close();
+  });
+
   test("a scene plays by itself, is replayed, and left in the middle leaves nothing behind", async () => {
     const page = await enter("devices", { viewport: { width: 390, height: 844 } });
     await inState(page, "ready");

@@ -22,11 +22,19 @@ use crate::core::tx::Committed;
 struct Inspection<'a> {
     cursor: Option<&'a str>,
     schema: u32,
+    commit: Commit,
     cached_messages: u64,
     stored_bytes: u64,
     outbox: usize,
     segments: Vec<Segment>,
     requests: Counts,
+}
+
+/// The newest commit that is known here, with its writer's epoch (R9, R15).
+#[derive(Serialize)]
+struct Commit {
+    epoch: u64,
+    number: u64,
 }
 
 /// A segment of the conversation that was asked for.
@@ -70,9 +78,14 @@ impl Engine {
             };
             held.segments.iter().map(segment).collect()
         });
+        let stamp = self.db.stamp();
         let inspection = Inspection {
             cursor: self.db.meta().cursor.as_deref(),
             schema: SCHEMA,
+            commit: Commit {
+                epoch: stamp.epoch,
+                number: stamp.number,
+            },
             cached_messages: self.db.messages(),
             stored_bytes,
             outbox: unsent.count(),
