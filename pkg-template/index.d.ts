@@ -1,5 +1,5 @@
-// The types of the npm package `pullcord`: its contract, and beside it `ClientOptions.prefetch` and `Inspection.commit`. `B` is the
-// application's own message body.
+// The types of the npm package `pullcord`: its contract, and beside it `ClientOptions.prefetch` and
+// `Inspection.commit`. `B` is the application's own message body.
 
 // ---------------------------------------------------------------- values
 

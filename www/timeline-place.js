@@ -26,7 +26,7 @@ export class Place {
   #noted = { key: "", offset: 0 };
   /** The reader is at the newest end: it is followed. */
   atEnd = true;
-  /** Where the list was scrolled to when it was last looked at (px): what it was moved by since then is the reader's. */
+  /** Where the list was scrolled to when it was last looked at (px): what it was moved by since is the reader's. */
   #seen = 0;
 
   /**
