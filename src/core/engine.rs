@@ -81,6 +81,8 @@ pub struct Engine {
     uncertain: Uncertain,
     /// What was kept over a lost database could not be written: no other job runs before it is
     restoring: Backoff,
+    /// Wishes could not be read, or taken up.
+    granting: Backoff,
     due: Option<u64>,
 }
 
@@ -106,6 +108,7 @@ impl Engine {
             disk: Disk::default(),
             uncertain: Uncertain::default(),
             restoring: Backoff::default(),
+            granting: Backoff::default(),
             due: None,
             config,
         };

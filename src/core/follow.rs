@@ -38,6 +38,8 @@ pub(super) const STUCK: u64 = 2_000;
 const STUCK_AGAIN: u64 = 10_000;
 /// ms that what is shown of the sync stays as it was while the work moves.
 pub(super) const MOVES: u64 = 1_000;
+/// ms after which the writer is reminded of wishes that wait.
+const REMINDS: u64 = 10_000;
 /// Deltas kept while the database is read.
 const KEPT: usize = 64;
 
@@ -73,6 +75,8 @@ pub(super) struct Follow {
     hello_at: u64,
     /// when it last greeted the writer, and what it needed then
     greeted: (u64, Map<Rc<str>, u64>),
+    /// when the writer is reminded of wishes
+    reminds_at: Option<u64>,
     /// the commit as of which blocks were missing
     missing_at: Option<Stamp>,
     /// a stuck writer is not replaced before this
@@ -198,6 +202,24 @@ impl Follow {
         self.greeted = (now, needs.clone());
         self.hello_at = now.saturating_add(HELLO);
         true
+    }
+
+    /// Whether the writer is reminded of wishes now, if some wait: what was told of them may be lost.
+    pub fn reminds(&mut self, now: u64, wait: bool) -> bool {
+        if !wait {
+            self.reminds_at = None;
+            return false;
+        }
+        let at = *self.reminds_at.get_or_insert(now.saturating_add(REMINDS));
+        if at <= now {
+            self.reminds_at = Some(now.saturating_add(HELLO));
+        }
+        at <= now
+    }
+
+    /// When it is.
+    pub fn reminds_at(&self) -> Option<u64> {
+        self.reminds_at
     }
 
     /// Blocks of what this commit has left are not there, or others are. Answers whether that is news: a later

@@ -45,9 +45,9 @@ impl Reads {
         self.wishes = Some(0);
     }
 
-    /// They could not be taken up: later, once more.
-    pub fn want_wishes_later(&mut self, now: u64) {
-        self.wishes = Some(now.saturating_add(ASK_AGAIN));
+    /// They could not be read, or taken up: then, once more.
+    pub fn want_wishes_at(&mut self, at: u64) {
+        self.wishes = Some(at);
     }
 
     /// When wishes are to be read; `None`: they need not be.

@@ -229,6 +229,8 @@ pub struct Device {
     pub name: String,
     /// where it runs
     pub machine: usize,
+    /// its machine has others
+    pub shares: bool,
     /// what is stored, as far as it knows
     pub store: Rc<Stored>,
     /// the commit that this is of; None: it has not read any yet
@@ -299,6 +301,7 @@ impl Device {
         Device {
             name: format!("{name}{letter}"),
             machine,
+            shares: false,
             store: Rc::default(),
             seen: None,
             engine: None,
@@ -376,6 +379,10 @@ impl Device {
         self.deposed_at = None;
         self.reads = None;
         self.knows = false;
+        if self.shares {
+            self.pulled_at = 0;
+            self.pulled_before = 0;
+        }
     }
 
     /// What it shows is what is stored: nobody else has written since it last read or wrote.

@@ -255,6 +255,9 @@ impl World {
             machine.clients = mode.clients;
             devices.extend((0..mode.clients).map(|tab| Device::new(n, machine.name, tab)));
         }
+        devices
+            .iter_mut()
+            .for_each(|device| device.shares = mode.clients > 1);
         let impatient = rng.chance(80);
         let mut drawn = Rng::new(history.seed ^ 0x6869_6e74);
         let proxy = drawn.between(2_000, 24_000);

@@ -204,6 +204,7 @@ impl Engine {
             self.tell_where_it_stands();
         } else if self.standing.follows() {
             self.greet();
+            self.remind();
             let still = self.out.asks.still(self.now.mono);
             self.ask_these(still);
             self.look_for_a_writer();
@@ -308,6 +309,16 @@ impl Engine {
         self.out.tell(&Signal::Hello { from, needs });
     }
 
+    /// Wishes that wait for long are asked for once more, and whether they still do is looked up.
+    fn remind(&mut self) {
+        let wait = !self.db.wishes().is_empty();
+        if self.follow.reminds(self.now.mono, wait) {
+            self.reads.want_wishes();
+            let (_, mut cx) = self.split();
+            cx.ask(What::Grant, Purpose::Grant);
+        }
+    }
+
     /// A writer that does not begin what it is asked for is stuck: a visible client takes its place.
     fn look_for_a_writer(&mut self) {
         if self.stuck_at().is_some_and(|at| at <= self.now.mono) {
@@ -330,7 +341,8 @@ impl Engine {
         }
         let hello = self.follow.hello_at();
         let still = self.out.asks.still_at();
-        [Some(hello), self.stuck_at(), still, moves]
+        let reminds = self.follow.reminds_at();
+        [Some(hello), self.stuck_at(), still, reminds, moves]
             .into_iter()
             .flatten()
             .min()

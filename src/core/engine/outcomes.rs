@@ -151,6 +151,7 @@ impl Engine {
                 let granted = matches!(own, Own::Grant { .. });
                 parts.outbox.on_done(&mut cx, own, changes.outbox);
                 if granted {
+                    self.granting.succeed();
                     // Others were stored since it began.
                     self.grant_wishes();
                 }
@@ -200,7 +201,7 @@ impl Engine {
             }
             Job::List { .. } => self.on_list_failed(error),
             // They stay, and are taken up later.
-            Job::Own(Own::Grant { .. }) => self.reads.want_wishes_later(self.now.mono),
+            Job::Own(Own::Grant { .. }) => self.on_not_granted(error),
             Job::Own(own) => {
                 let (parts, mut cx) = self.split();
                 parts.outbox.on_failed(&mut cx, own, error);
@@ -219,6 +220,14 @@ impl Engine {
             }
             Job::Doubt { conversation } => self.on_doubt_tried(&conversation),
         }
+    }
+
+    /// A disk that fails is not asked in a loop.
+    pub(super) fn on_not_granted(&mut self, error: &Error) {
+        let random = self.out.random(u64::MAX);
+        self.granting
+            .fail_unchanged(self.now.mono, error, random, false);
+        self.reads.want_wishes_at(self.granting.ready_at());
     }
 
     /// What was kept over a lost database could not be written. Nothing may be written before it, and a

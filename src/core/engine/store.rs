@@ -64,7 +64,7 @@ impl Engine {
                 self.on_wishes_read(wishes, &next());
             }
             (ReadOp::Wishes, Err(error)) => {
-                self.reads.want_wishes_later(self.now.mono);
+                self.on_not_granted(&error.shown());
                 self.on_store_error(error);
             }
             (ReadOp::Blocks(ids), Ok(answers)) => {

@@ -56,6 +56,14 @@ pub(super) fn conversations(device: &Device, server: &Server, positions: &Positi
         for conversation in decided {
             // Of a conversation without a cursor, the last pull of all says what it says.
             let position = match server.mode.scope {
+                // It has not pulled itself since it has the account.
+                Scope::Conversation
+                    if !cursors.contains_key(conversation.id.as_str())
+                        && device.pulled_at == 0
+                        && device.shares =>
+                {
+                    continue;
+                }
                 Scope::Conversation if !cursors.contains_key(conversation.id.as_str()) => {
                     device.pulled_at
                 }

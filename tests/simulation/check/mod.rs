@@ -100,7 +100,9 @@ fn list(
     let conversation = server.conversations.get(&view.conversation);
     // Another client's commits may have brought it a newer one.
     let emptied = conversation.is_some_and(|conversation| is_emptied(view, conversation, position));
-    if view.status == "ready" && device.is_current(machine) && !emptied {
+    // What another client shows may be newer than what the one that writes has stored.
+    let leads = device.knows || !device.shares;
+    if view.status == "ready" && leads && device.is_current(machine) && !emptied {
         let versions = device.store.versions(&view.conversation);
         for (_, message, _) in view.messages().filter(|(_, _, fresh)| *fresh) {
             let version = versions.of(message.seq);
