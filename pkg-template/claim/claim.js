@@ -53,6 +53,7 @@ const SEEK = 6000;
 const PATIENCE = 2000;
 /** ms between two questions whether a writer is still there, whose lock cannot be waited for */
 const LOOK = 5000;
+const LOOK_HIDDEN = 20_000;
 /** ms that it has to answer */
 const ANSWER = 2000;
 const LOOK_MOST = 60_000;
@@ -291,6 +292,10 @@ export class Claim {
     const grip = this.#locks.ask(this.#lockName(""), options, {
       got: () => this.#work(),
       lost: () => this.#robbed(),
+      broken: () => {
+        this.#grip = null;
+        if (this.#state === "seeking") this.#timers.in("seek", ASK, () => this.#queue());
+      },
     });
     this.#grip = grip;
     this.#lastGrip = grip;
@@ -381,7 +386,8 @@ export class Claim {
     this.#letGo();
     const { mark } = writer;
     if (mark && this.#locks.areShared && mark.pageOnly === this.#pageOnly) {
-      this.#watch = this.#locks.ask(mark.name, { mode: "shared" }, { got: () => this.#writerGone() });
+      const gone = () => this.#writerGone();
+      this.#watch = this.#locks.ask(mark.name, { mode: "shared" }, { got: gone, broken: gone });
     } else {
       this.#heardWriter = true;
       this.#lookAfter();
@@ -390,12 +396,7 @@ export class Claim {
 
   /** Asks from time to time whether a writer is there whose end no lock would tell of. */
   #lookAfter() {
-    this.#timers.in("look", LOOK, () => {
-      // one that nobody sees needs none
-      if (this.#isHidden) {
-        this.#lookAfter();
-        return;
-      }
+    this.#timers.in("look", this.#isHidden ? LOOK_HIDDEN : LOOK, () => {
       this.#heardWriter = false;
       this.#peers.tell("hello");
       this.#timers.in("look", ANSWER, () => (this.#heardWriter ? this.#lookAfter() : this.#seek()));

@@ -145,6 +145,7 @@ export class Locks {
  * @typedef {object} On
  * @property {(grip: Grip) => void} got it is held from here on
  * @property {() => void} [lost] it was taken away
+ * @property {() => void} [broken] it does not come any more, though it was queued for
  */
 
 /** One lock that was asked for. Once it is let go of, nothing of it is heard any more. */
@@ -215,9 +216,9 @@ export class Grip {
         useless.add(api);
         return this.#request(pageLocks);
       }
-      const wasHeld = this.isHeld;
+      const end = this.isHeld ? this.#on.lost : this.#on.broken;
       this.letGo();
-      if (wasHeld) this.#on.lost?.();
+      end?.();
       return undefined;
     };
     return new Promise((resolve) => {

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Locks } from "../../pkg-template/claim/locks.js";
 import { World } from "./tabs.mjs";
 
 test("the first writes, the others follow it and queue for nothing", async (t) => {
@@ -575,69 +576,86 @@ function random(seed) {
   };
 }
 
-test("whatever befalls tabs, in any order: in the end one writes, one that is looked at, and nobody waits for nothing", async (t) => {
-  for (let seed = 1; seed <= 60; seed += 1) {
-    await t.test(`seed ${seed}`, async (t) => {
-      const pick = random(seed);
-      const world = new World(t);
-      const any = (which) => {
-        const those = world.tabs.filter(which);
-        return those[pick(those.length)];
-      };
-      const awake = (tab) => tab.isAwake;
-      const commits = () => {
-        for (const tab of world.tabs) if (tab.isAwake && !tab.isBlocked) tab.commit();
-      };
-      /** What a core does: it commits, and asks the writer for something. */
-      const cores = () => {
-        if (Date.now() % 1000 !== 0) return;
-        commits();
-        for (const tab of world.tabs) {
-          if (!tab.isAwake || tab.isBlocked) continue;
-          const served = world.writers.some((writer) => !writer.isBlocked);
-          if (!tab.isHidden && !tab.isWriter && !served && Date.now() % 2000 === 0) tab.claim.stuck();
-        }
-      };
-      const steps = [
-        () => world.tabs.length < 8 && world.open({ hidden: pick(2) === 0, ifOpen: pick(6) ? "share" : "wait" }),
-        () => any(awake)?.close(),
-        () => any(awake)?.crash(),
-        () => any((tab) => awake(tab) && !tab.isBlocked)?.sleep(),
-        () => any((tab) => tab.isAsleep && !tab.isOver)?.wake(),
-        () => any(awake)?.hide(pick(2) === 0),
-        () => any((tab) => awake(tab) && !tab.isBlocked)?.block(),
-        () => any((tab) => tab.isBlocked)?.unblock(),
-        () => world.locks.takeAway(any(awake)),
-        () => any((tab) => tab.isWriter)?.claim.refused(),
-      ];
-      for (let i = 0; i < 40; i += 1) {
-        steps[pick(steps.length)]();
-        await world.run([0, 10, 50, 300, 3000, 12_000][pick(6)], cores);
-        assert.ok(world.holders.length <= 1);
-      }
-      for (const tab of world.tabs) if (tab.isBlocked) tab.unblock();
-      // time enough for one that gave it up; nobody takes it by force
-      await world.run(62_000, () => commits());
-      const last = world.open();
-      await world.run(12_000, () => commits());
-      assert.equal(world.writers.length, 1, "one writes");
-      world.writers[0].crash();
-      await world.run(1000);
-      assert.equal(world.writers.length, world.tabs.some(awake) ? 1 : 0, "and then another");
-      if (last.isOver) world.open();
-      await world.run(80_000, cores);
-      const [writer] = world.writers;
-      assert.equal(writer.isHidden, false, "it is looked at");
-      assert.deepEqual(world.holders, [writer]);
-      assert.deepEqual(world.locks.waiting("pullcord:ann"), []);
-      assert.deepEqual(
-        world.tabs.filter((tab) => tab.endings.length > 0),
-        [],
-      );
-      for (const tab of world.tabs) if (!tab.isOver) tab.close();
-      await world.run(10);
-      const open = [...world.channels].filter(({ tab }) => !tab.isDead);
-      assert.deepEqual([world.holders.length, open.length], [0, 0]);
-    });
+/**
+ * Tabs to which anything happens, in any order; then all is well, and it has to be well.
+ * @param {any} t
+ * @param {number} seed
+ * @param {{ apart: number, heals: number }} terms `apart`: of so many tabs one is in a page without Web Locks; `heals`:
+ *   ms until there is another writer, where nobody takes the work by force
+ */
+async function anything(t, seed, { apart, heals }) {
+  const pick = random(seed);
+  const world = new World(t);
+  const any = (which) => {
+    const those = world.tabs.filter(which);
+    return those[pick(those.length)];
+  };
+  const awake = (tab) => tab.isAwake;
+  const open = (options = {}) => world.open({ ...options, apart: apart > 0 && pick(apart) === 0 });
+  const commits = () => {
+    for (const tab of world.tabs) if (tab.isAwake && !tab.isBlocked) tab.commit();
+  };
+  /** What a core does: it commits, and asks the writer for something. */
+  const cores = () => {
+    if (Date.now() % 1000 !== 0) return;
+    commits();
+    for (const tab of world.tabs) {
+      if (!tab.isAwake || tab.isBlocked) continue;
+      const served = world.writers.some((writer) => !writer.isBlocked);
+      if (!tab.isHidden && !tab.isWriter && !served && Date.now() % 2000 === 0) tab.claim.stuck();
+    }
+  };
+  const steps = [
+    () => world.tabs.length < 8 && open({ hidden: pick(2) === 0, ifOpen: pick(6) ? "share" : "wait" }),
+    () => any(awake)?.close(),
+    () => any(awake)?.crash(),
+    () => any((tab) => awake(tab) && !tab.isBlocked)?.sleep(),
+    () => any((tab) => tab.isAsleep && !tab.isOver)?.wake(),
+    () => any(awake)?.hide(pick(2) === 0),
+    () => any((tab) => awake(tab) && !tab.isBlocked)?.block(),
+    () => any((tab) => tab.isBlocked)?.unblock(),
+    () => world.locks.takeAway(any(awake)),
+    () => any((tab) => tab.isWriter)?.claim.refused(),
+  ];
+  for (let i = 0; i < 40; i += 1) {
+    steps[pick(steps.length)]();
+    await world.run([0, 10, 50, 300, 3000, 12_000][pick(6)], cores);
+    assert.ok(world.holders.length <= 1);
   }
+  for (const tab of world.tabs) if (tab.isBlocked) tab.unblock();
+  // time enough for one that gave it up; nobody takes it by force
+  await world.run(62_000, commits);
+  const last = open();
+  await world.run(12_000 + heals, commits);
+  assert.equal(world.writers.length, 1, "one writes");
+  world.writers[0].crash();
+  await world.run(heals, commits);
+  assert.equal(world.writers.length, world.tabs.some(awake) ? 1 : 0, "and then another");
+  if (last.isOver) open();
+  await world.run(80_000, cores);
+  assert.equal(world.writers.length, 1, "one writes");
+  const [writer] = world.writers;
+  assert.equal(writer.isHidden, false, "it is looked at");
+  if (apart === 0) assert.deepEqual(world.holders, [writer]);
+  assert.deepEqual(world.locks.waiting("pullcord:ann"), []);
+  assert.deepEqual(
+    world.tabs.filter((tab) => tab.endings.length > 0),
+    [],
+  );
+  for (const tab of world.tabs) if (!tab.isOver) tab.close();
+  await world.run(10);
+  const channels = [...world.channels].filter(({ tab }) => !tab.isDead);
+  const left = new Locks(true, () => {}).ask("pullcord:ann", { ifAvailable: true }, { got: () => {} });
+  assert.deepEqual([world.holders.length, channels.length, await left.answered], [0, 0, true]);
+  left.letGo();
+}
+
+test("whatever befalls tabs, in any order: in the end one writes, one that is looked at, and nobody waits for nothing", async (t) => {
+  for (let seed = 1; seed <= 40; seed += 1)
+    await t.test(`seed ${seed}`, (t) => anything(t, seed, { apart: 0, heals: 1000 }));
+});
+
+test("likewise where some of them are in a page without Web Locks", async (t) => {
+  for (let seed = 1; seed <= 40; seed += 1)
+    await t.test(`seed ${seed}`, (t) => anything(t, seed, { apart: 2, heals: 45_000 }));
 });

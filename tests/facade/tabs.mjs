@@ -155,6 +155,8 @@ export class Tab {
     this.isDead = true;
     this.world.locks.forget(this, names);
     if (names) this.world.locks.forget(this);
+    // its page's own locks go as well; nobody hears of it
+    this.claim.release();
   }
 
   block() {
@@ -189,6 +191,10 @@ export class World {
     t.mock.method(performance, "now", () => Date.now());
     this.#mock = t.mock.timers;
     this.hasLocks = locks;
+    // a page's own locks outlive the test
+    t.after(() => {
+      for (const tab of this.tabs) tab.claim.release();
+    });
   }
 
   /** Runs at once what a tab does by itself: its browser is there meanwhile. */
@@ -240,7 +246,10 @@ export class World {
   open(options = {}) {
     const tab = new Tab(this, `tab ${this.tabs.length}`);
     this.tabs.push(tab);
-    Object.assign(tab, { locks: this.hasLocks ? this.locks.of(tab) : undefined, isHidden: options.hidden === true });
+    Object.assign(tab, {
+      locks: this.hasLocks && !options.apart ? this.locks.of(tab) : undefined,
+      isHidden: options.hidden === true,
+    });
     const handlers = {
       held: () => {
         const attempt = Symbol();

@@ -1,5 +1,5 @@
-// Who writes for an account, with the locks, channels and page caches of browsers that Playwright does not drive as they
-// are (docs/rules.md, R15): the claim alone, without an engine.
+// Who writes for an account, with the locks, channels and page caches of browsers that Playwright does not drive as
+// they are (docs/rules.md, R15): the claim alone, without an engine.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
