@@ -19,7 +19,7 @@ export interface Host {
   demote(): void;
   /**
    * Finishes the commit that is running, writes nothing more, and stands back, as after `demote`; resolves then. It
-   * never rejects; who waits gives it 5 s.
+   * never rejects; who waits gives it 5 s. The host may be freed meanwhile: the promise borrows nothing of it.
    */
   rest_after_commit(): Promise<void>;
   sleep(): void;
