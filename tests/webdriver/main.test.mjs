@@ -262,6 +262,41 @@ describe(name, () => {
     assert.deepEqual(await findings(page), []);
   });
 
+  test("the core in a worker, which ends with the page that goes into the page cache", RUN, async () => {
+    const [ann] = await at.users("ann");
+    const talk = await at.conversation([ann], 120);
+    const page = await pageIn(await session.newWindow());
+    await page.evaluate(async (ann) => {
+      globalThis.workers = [];
+      const worker = () => {
+        const made = new Worker("/blank/chat.worker.js", { type: "module" });
+        workers.push(made);
+        return made;
+      };
+      globalThis.client = await e2e.open(ann, { worker, prefetch: false });
+      await e2e.caughtUp(client);
+    }, ann);
+    await showing(page, talk);
+    await page.evaluate(() => timeline.loadOlder().then(() => {}));
+    const all = await serversList(at, ann, talk);
+    assert.deepEqual(await shownList(page), all.slice(-60));
+    const isLoaded = () => performance.getEntriesByType("resource").some(({ name }) => name.endsWith(".wasm"));
+    assert.deepEqual([await page.evaluate(isLoaded), await page.evaluate(() => workers.length)], [false, 1]);
+    await page.goto(`${origin.url}/blank/?elsewhere`);
+    await at.bulk(talk, 1, "meanwhile");
+    await page.evaluate(() => void setTimeout(() => history.back()));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const isCached = await page.evaluate(() => typeof workers !== "undefined");
+    console.log(isCached ? "it came from the page cache" : "it was loaded anew");
+    if (isCached) {
+      await sawLast(page, "meanwhile 1");
+      assert.equal(await page.evaluate(() => workers.length), 2);
+      assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+      await nothingWrong(page);
+    }
+    await page.close();
+  });
+
   describe("a database that goes wrong", () => {
     const tabs = [];
 
