@@ -335,10 +335,12 @@ impl Outbox {
             }
             Own::Mark { call, .. } => cx.out.resolve(call, "null"),
             Own::Grant { wishes } => {
-                for (_, wish) in &wishes {
-                    if let Wish::Retry(named) = &**wish {
-                        self.urge(cx, named.conversation.as_deref(), &named.client_id);
-                    }
+                let retries = wishes.iter().filter_map(|(_, wish)| match &**wish {
+                    Wish::Retry(named) => Some(named),
+                    _ => None,
+                });
+                for named in retries {
+                    self.urge(cx, named.conversation.as_deref(), &named.client_id);
                 }
                 cx.out.told.all_own = true;
             }

@@ -205,6 +205,10 @@ pub struct World {
 }
 
 impl World {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "what a history draws, in the order in which it is drawn"
+    )]
     pub fn new(history: &History, story: usize) -> Self {
         let mut mode = history.mode.clone();
         if mode.world != Wide::Small {
