@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { device, findings, openPage, reload, signIn } from "./support/harness.mjs";
-import { waitsBehind } from "./support/lists.mjs";
+import { followsBehind, goesOn } from "./support/lists.mjs";
 import { withServer } from "./support/stand.mjs";
 
 describe("storage", () => {
@@ -46,30 +46,24 @@ describe("storage", () => {
     await context.close();
   }
 
-  describe("one client works at a time", () => {
-    test("a second tab waits, shows what is stored, and takes over when the first has gone", async () => {
+  describe("one client writes", () => {
+    test("a second tab shows the same, live, and goes on when the first has gone", async () => {
       const [ann] = await at.users("ann");
       const talk = await at.conversation([ann], 60);
       const first = await device(browser, server, ann);
       const context = first.context();
       await showing(first, talk);
       const second = await openPage(context, server);
-      await waitsBehind(second, ann, talk);
+      await followsBehind(second, ann, talk);
       await first.evaluate(
         (talk) => e2e.call("POST", "/demo/bulk", { conversation: talk, sender: "Mara", count: 2, text: "meanwhile" }),
         talk,
       );
-      await first.evaluate(() => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "meanwhile 2"));
+      for (const tab of [first, second])
+        await tab.evaluate(() => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === "meanwhile 2"));
       assert.deepEqual(await findings(first), []);
       await first.close();
-      await second.evaluate(async () => {
-        await e2e.caughtUp(client);
-        await sent;
-        await e2e.until(
-          timeline,
-          (now) => now.items.at(-1).kind === "message" && e2e.textOf(now.items.at(-1)) === "from the second",
-        );
-      });
+      await goesOn(second, talk);
       assert.deepEqual(await wholeList(second), await textsOf(ann, talk));
       await nothingWrong(context);
     });
@@ -140,19 +134,35 @@ describe("storage", () => {
       await nothingWrong(context);
     });
 
-    test("an earlier client of the same page is waited for in the same way", async () => {
+    test("a later client of the same page shows the same, live, and goes on when the earlier one is closed", async () => {
       const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann], 10);
       const page = await device(browser, server, ann);
-      const seen = await page.evaluate(async (ann) => {
-        const earlier = client;
-        const later = await e2e.open(ann);
-        const { connection } = later.status.getSnapshot();
-        await earlier.close();
-        await earlier.close();
-        await e2e.caughtUp(later);
-        return { connection, earlier: earlier.status.getSnapshot().connection };
-      }, ann);
-      assert.deepEqual(seen, { connection: "waiting", earlier: "closed" });
+      const seen = await page.evaluate(
+        async ({ ann, talk }) => {
+          const earlier = client;
+          const later = await e2e.open(ann);
+          await e2e.caughtUp(later);
+          const lists = [earlier, later].map((one) => one.timeline(talk));
+          const shows = (text) =>
+            Promise.all(lists.map((list) => e2e.until(list, () => e2e.texts(list).at(-1) === text)));
+          await shows("message 10");
+          await later.send(talk, { text: "by the later" });
+          await shows("by the later");
+          const writers = [earlier, later].map((one) => one.status.getSnapshot().writer);
+          lists.shift();
+          await earlier.close();
+          await earlier.close();
+          await e2e.until(later.status, ({ writer, connection }) => writer === "here" && connection === "online");
+          await later.send(talk, { text: "by itself" });
+          await shows("by itself");
+          await e2e.until(later.outbox, (outbox) => outbox.length === 0);
+          return { writers, earlier: earlier.status.getSnapshot().connection };
+        },
+        { ann, talk },
+      );
+      assert.deepEqual(seen, { writers: ["here", "elsewhere"], earlier: "closed" });
+      assert.equal((await textsOf(ann, talk)).length, 12);
       await nothingWrong(page.context());
     });
 

@@ -15,7 +15,7 @@ import {
   startServer,
   temporaryFolder,
 } from "../e2e/support/harness.mjs";
-import { SEQS, serversList, shownList, showing, waitsBehind, wholeList } from "../e2e/support/lists.mjs";
+import { SEQS, followsBehind, goesOn, serversList, shownList, showing, wholeList } from "../e2e/support/lists.mjs";
 import { RUN, browser, name } from "./browsers.mjs";
 import { startOrigin } from "./origin.mjs";
 import { launch } from "./session.mjs";
@@ -221,21 +221,20 @@ describe(name, () => {
     },
   );
 
-  test("a second tab waits, shows what is stored, and takes over when the first has gone", RUN, async () => {
+  test("a second tab shows the same, live, and goes on when the first has gone", RUN, async () => {
     const [ann] = await at.users("ann");
     const talk = await at.conversation([ann], 60);
     const first = await pageIn(await session.newWindow());
     await signIn(first, ann);
     await showing(first, talk);
     const second = await pageIn(session.window);
-    await waitsBehind(second, ann, talk);
+    await followsBehind(second, ann, talk);
+    await sawLast(first, "from the second");
+    await at.bulk(talk, 1, "meanwhile");
+    for (const tab of [first, second]) await sawLast(tab, "meanwhile 1");
     assert.deepEqual(await findings(first), []);
     await first.close();
-    await second.evaluate(async () => {
-      await e2e.caughtUp(client);
-      await sent;
-    });
-    await sawLast(second, "from the second");
+    await goesOn(second, talk);
     assert.deepEqual(await wholeList(second), await serversList(at, ann, talk));
     await nothingWrong(second);
   });

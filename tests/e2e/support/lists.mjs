@@ -126,21 +126,23 @@ export function requestsFromNow(page) {
 }
 
 /**
- * Opens the client of an account that another tab has. It waits, shows all that is stored of a conversation of 60
- * messages, and asks nobody; what it is given to send stands in `globalThis.sent`.
- * @param {import("playwright-core").Page} page
+ * Opens the client of an account that another tab has. It shows all that is stored of a conversation of 60 messages, is
+ * caught up as the other is, and what it is given to send is delivered; it asks nobody for any of that.
+ * @param {any} page
  */
-export async function waitsBehind(page, user, talk) {
+export async function followsBehind(page, user, talk) {
   const seen = await page.evaluate(
     async ({ user, talk }) => {
       globalThis.client = await e2e.open(user);
-      const { connection } = client.status.getSnapshot();
       globalThis.timeline = client.timeline(talk);
       e2e.watch(timeline);
       const { items } = await e2e.until(timeline, (now) => now.items.length >= 30);
-      globalThis.sent = client.send(talk, { text: "from the second" });
+      await e2e.caughtUp(client);
+      await client.send(talk, { text: "from the second" });
+      await e2e.until(client.outbox, (outbox) => outbox.length === 0);
+      await e2e.until(timeline, (now) => now.items.at(-1)?.message?.body?.text === "from the second");
       return {
-        connection,
+        writer: client.status.getSnapshot().writer,
         last: e2e.textOf(items.findLast((item) => item.kind === "message")),
         listed: client.conversations.getSnapshot().length,
         requests: (await client.inspect()).requests,
@@ -149,5 +151,15 @@ export async function waitsBehind(page, user, talk) {
     { user, talk },
   );
   const requests = { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 };
-  assert.deepEqual(seen, { connection: "waiting", last: "message 60", listed: 1, requests });
+  assert.deepEqual(seen, { writer: "elsewhere", last: "message 60", listed: 1, requests });
+}
+
+/** It goes on by itself, once the tab that it has followed has gone. @param {any} page */
+export async function goesOn(page, talk) {
+  await page.evaluate(async (talk) => {
+    await e2e.until(client.status, ({ writer, connection }) => writer === "here" && connection === "online");
+    await client.send(talk, { text: "by itself" });
+    await e2e.until(client.outbox, (outbox) => outbox.length === 0);
+    await e2e.until(timeline, (now) => now.items.at(-1)?.message?.body?.text === "by itself");
+  }, talk);
 }
