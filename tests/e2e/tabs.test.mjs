@@ -47,6 +47,7 @@ describe("tabs", () => {
 
   /** The account once more, as `client`, and the conversation, as `timeline`. */
   async function anotherTab(first, ann, talk, options = {}) {
+    /** @type {any} */
     const page = await openPage(first.context(), server);
     page.sockets = 0;
     page.on("websocket", () => {
