@@ -151,6 +151,34 @@ faults! {
     LeftIsForgotten,
     /// R9: an edit leaves before the fence is known
     EditLeavesUnfenced,
+    /// R15: a follower takes a commit over, whatever it is of
+    DeltaOfAnyBase,
+    /// R15: a wish that was taken up is taken up again
+    WishIsTakenUpTwice,
+    /// R15: a wish stays stored when it is taken up
+    WishStaysStored,
+    /// R15: a follower that lacks a commit does not read what is stored
+    GapIsNotReadAgain,
+    /// R15: a writer that does not answer is not asked again, nor is the next one
+    AskIsNotRepeated,
+    /// R15: an answer of the writer counts before its commit is here
+    ReplyBeforeItsCommit,
+    /// R15: what a follower's user wants done is a job, and no wish
+    FollowerQueuesAJob,
+    /// R13: what others show is evicted
+    NeedsOfOthersAreIgnored,
+    /// R15: the writer takes up what it is told of, and not what is stored
+    GrantFromTheSignal,
+    /// R15: a client that is promoted forgets what it has asked the writer before it
+    PromotedForgetsItsAsks,
+    /// R15: what a writer was to do goes when it is fenced
+    FencedOwnIsDropped,
+    /// R15: nobody looks for wishes of which nobody was told
+    NobodyRemindsOfWishes,
+    /// R3: an edit that the writer has done is not shown by who has asked for it
+    AnswerIsNotShown,
+    /// R15: a block that a later commit has changed counts as lost
+    ChangedBlockIsLost,
 }
 
 #[cfg(not(feature = "faults"))]

@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::error::Error;
+use super::fault::Fault;
 use super::map::Map;
 use super::records::Stamp;
 use super::tx::Delta;
@@ -176,7 +177,10 @@ impl Follow {
 
     /// An answer that is of what is here, or of before.
     pub fn next_reply(&mut self, stamp: Stamp) -> Option<Reply> {
-        let at = self.replies.iter().position(|reply| reply.stamp <= stamp)?;
+        let at = self
+            .replies
+            .iter()
+            .position(|reply| reply.stamp <= stamp || Fault::ReplyBeforeItsCommit.on())?;
         Some(self.replies.remove(at))
     }
 

@@ -4,6 +4,7 @@ use super::Engine;
 use crate::core::command::Call;
 use crate::core::cx::BEGINS;
 use crate::core::error::{Error, ErrorCode};
+use crate::core::fault::Fault;
 use crate::core::follow::{self, Asker, Reply, Signal, Stands, What};
 use crate::core::io::Effect;
 use crate::core::jobs::{Job, Own};
@@ -116,10 +117,11 @@ impl Engine {
     /// A commit, which is taken over as by the one that has made it.
     fn on_delta(&mut self, delta: Delta) {
         self.follow.hear_of(delta.stamp());
+        self.out.told.status = true;
         if self.standing.phase != Phase::Ready || self.reads.is_loading() {
             return self.follow.keep(delta);
         }
-        if delta.base == self.db.stamp() {
+        if delta.base == self.db.stamp() || Fault::DeltaOfAnyBase.on() {
             self.take_over(delta.commit);
         }
         // Else it is known, or one before it is lacking: what is stored is read.
@@ -162,6 +164,9 @@ impl Engine {
     /// Another client writes now: what was asked is asked again, by its name.
     fn ask_again(&mut self) {
         let until = self.now.mono.saturating_add(BEGINS);
+        if Fault::AskIsNotRepeated.on() {
+            return;
+        }
         let again = self.out.asks.again(self.now.mono);
         again
             .iter()
@@ -206,10 +211,12 @@ impl Engine {
             self.greet();
             self.remind();
             let still = self.out.asks.still(self.now.mono);
-            self.ask_these(still);
+            if !Fault::AskIsNotRepeated.on() {
+                self.ask_these(still);
+            }
             self.look_for_a_writer();
             let lacks = self.follow.lacks(self.db.stamp());
-            if lacks && self.may_catch_up() {
+            if lacks && self.may_catch_up() && !Fault::GapIsNotReadAgain.on() {
                 self.load_again();
             }
         }
@@ -244,7 +251,9 @@ impl Engine {
             },
             Purpose::Change { call, conversation } => match reply.result {
                 Ok(text) => {
-                    if let Some(message) = read_told(&text, &conversation) {
+                    if let Some(message) = read_told(&text, &conversation)
+                        && !Fault::AnswerIsNotShown.on()
+                    {
                         self.show_changed(message);
                     }
                     self.out.resolve(call, &text);
@@ -312,7 +321,7 @@ impl Engine {
     /// Wishes that wait for long are asked for once more, and whether they still do is looked up.
     fn remind(&mut self) {
         let wait = !self.db.wishes().is_empty();
-        if self.follow.reminds(self.now.mono, wait) {
+        if self.follow.reminds(self.now.mono, wait) && !Fault::NobodyRemindsOfWishes.on() {
             self.reads.want_wishes();
             let (_, mut cx) = self.split();
             cx.ask(What::Grant, Purpose::Grant);
@@ -566,6 +575,13 @@ impl Engine {
     /// than that one reads whether they have taken it up; who reads what is stored may have begun before.
     fn on_wish_told(&mut self, stamp: Stamp, key: Key, value: &[u8]) {
         let late = stamp < self.db.stamp() && !self.db.wishes().contains_key(&key);
+        if Fault::GrantFromTheSignal.on()
+            && self.standing.promoted
+            && let Ok(wish) = records::read_wish(value)
+        {
+            self.db.add_wish(key, wish);
+            return self.grant_wishes();
+        }
         if self.standing.promoted || late || self.reads.is_loading() {
             return self.reads.want_wishes();
         }
@@ -638,6 +654,9 @@ impl Engine {
     /// This client writes from here on: what it has asked the one before it does itself.
     pub(super) fn do_what_was_asked(&mut self) {
         for (ask, what) in self.out.asks.again(self.now.mono) {
+            if Fault::PromotedForgetsItsAsks.on() {
+                continue;
+            }
             let asked = self.out.requests.remove(ask);
             self.out.asks.end(ask);
             let call = match asked {
@@ -692,7 +711,9 @@ impl Engine {
             return;
         }
         let (parts, mut cx) = self.split();
-        parts.outbox.wish_for_jobs(&mut cx);
+        if !Fault::FencedOwnIsDropped.on() {
+            parts.outbox.wish_for_jobs(&mut cx);
+        }
         for job in self.jobs.take(|_| true) {
             match job {
                 Job::Own(Own::Update { call, message }) if call < follow::OTHERS => {
@@ -770,6 +791,9 @@ impl Engine {
     /// What each client needs, this one's lists and those of all that follow (R13).
     pub(super) fn needed_from(&self) -> Map<Rc<str>, u64> {
         let mut needed = self.timelines.needed_from(&self.db);
+        if Fault::NeedsOfOthersAreIgnored.on() {
+            return needed;
+        }
         for (id, lo) in self.follow.audience.needs(self.now.mono) {
             let at = needed.or_insert_with(id.clone(), || lo);
             *at = lo.min(*at);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use crate::core::block::BlockId;
+use crate::core::fault::Fault;
 use crate::core::irregular::{Done, Irregular};
 use crate::core::jobs::Job;
 use crate::core::records;
@@ -68,7 +69,8 @@ impl Engine {
         };
         if !self.standing.promoted {
             // The one that writes has changed it meanwhile: what is stored is read.
-            if self.standing.follows() && self.follow.lacks_blocks(self.db.stamp()) {
+            let news = !Fault::ChangedBlockIsLost.on();
+            if news && self.standing.follows() && self.follow.lacks_blocks(self.db.stamp()) {
                 return self.load();
             }
             // Or will mend it; here it is just not shown.

@@ -48,7 +48,7 @@ impl Engine {
             return Status {
                 connection: &led.connection,
                 listed,
-                caught_up: led.caught_up,
+                caught_up: led.caught_up && !self.follow.lacks(self.db.stamp()),
                 // Its own it says at once.
                 pulling: match moving {
                     true => sync.is_pulling(),
@@ -103,7 +103,9 @@ impl Engine {
     /// Whether everything is here that the server had when it was asked last, by whoever asks.
     pub(super) fn is_caught_up(&self) -> bool {
         match self.follow.leader() {
-            Some(led) if self.standing.follows() => led.caught_up,
+            Some(led) if self.standing.follows() => {
+                led.caught_up && !self.follow.lacks(self.db.stamp())
+            }
             _ => self.sync.is_caught_up(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::commit::Commit;
 use super::committed::Committed;
+use crate::core::fault::Fault;
 use crate::core::limits::Limits;
 use crate::core::map::Map;
 use crate::core::records::{Held, Stamp};
@@ -37,7 +38,8 @@ impl Commit {
         self.encode_own(db, limits, &mut writes);
         self.encode_cursors(db, &mut writes);
         self.encode_deliveries(db, limits, &mut writes);
-        for key in self.granted.keys() {
+        let granted = self.granted.keys();
+        for key in granted.filter(|_| !Fault::WishStaysStored.on()) {
             writes.set(Table::Wishes, key.clone(), None);
         }
         // The cursor last, though all are one transaction: whoever reads this in order sees R9.

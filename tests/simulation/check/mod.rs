@@ -100,14 +100,13 @@ fn list(
     let conversation = server.conversations.get(&view.conversation);
     // Another client's commits may have brought it a newer one.
     let emptied = conversation.is_some_and(|conversation| is_emptied(view, conversation, position));
-    // What another client shows may be newer than what the one that writes has stored.
-    let leads = device.knows || !device.shares;
-    if view.status == "ready" && leads && device.is_current(machine) && !emptied {
+    if view.status == "ready" && device.is_current(machine) && !emptied {
         let versions = device.store.versions(&view.conversation);
         for (_, message, _) in view.messages().filter(|(_, _, fresh)| *fresh) {
             let version = versions.of(message.seq);
             must!(
-                version.is_some_and(|version| version >= message.version),
+                // What one client shows may be newer than what another one has stored of it.
+                version.is_some_and(|version| device.shares || version >= message.version),
                 "R9: timeline {id} shows {} v{}, and {version:?} is committed\n    shows {}",
                 message.seq,
                 message.version,
