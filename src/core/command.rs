@@ -718,7 +718,7 @@ fn position<'de, D: Deserializer<'de>>(from: D) -> Result<Seq, D::Error> {
     seq.map_err(|_| D::Error::custom("a whole number's digits are expected"))
 }
 
-/// A name that may be sent: at most [`MAX_NAME`] bytes. What is not taken from the server is not sent either: its echo would be refused, again and again, and
+/// A name that may be sent: at most [`MAX_NAME`](super::wire::limits::MAX_NAME) bytes. What is not taken from the server is not sent either: its echo would be refused, again and again, and
 /// with it all that comes after it.
 fn fit<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let body = String::deserialize(from)?;
