@@ -164,6 +164,10 @@ impl<'a> Tx<'a> {
 
     /// What could not be read of a conversation's state goes, and the list is owed.
     pub fn lose_state(&mut self, id: &Rc<str>) {
+        // Another client could not read it; here it is known, and written anew.
+        if let Some(state) = self.state(id) {
+            return self.set_state(id, Some(Conversation::clone(&state)));
+        }
         self.set_state(id, None);
         let begun = self.db.meta().begun;
         self.meta().owed = begun;

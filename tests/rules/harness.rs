@@ -58,6 +58,8 @@ pub struct Harness {
     unread: VecDeque<(u64, Vec<Read>)>,
     /// commits that fail, in turn
     pub failing: VecDeque<StoreError>,
+    /// wishes that fail, in turn; and whether they are stored all the same
+    pub failing_wishes: VecDeque<(StoreError, bool)>,
     /// the disk is full for records of more bytes than this, whatever is deleted
     pub largest: Option<usize>,
 }
@@ -148,6 +150,7 @@ impl Harness {
             reads_are_slow: false,
             unread: VecDeque::new(),
             failing: failing.into_iter().collect(),
+            failing_wishes: VecDeque::new(),
             largest: None,
         };
         harness.input(Input::Timer);
@@ -216,7 +219,13 @@ impl Harness {
                     self.engine.handle(now, Input::Committed { op, result });
                 }
                 Effect::Wish { op, writes } => {
-                    let result = self.store.commit(&writes);
+                    let failing = self.failing_wishes.pop_front();
+                    let applied = failing.as_ref().is_none_or(|(_, applied)| *applied);
+                    let done = match applied {
+                        true => self.store.commit(&writes),
+                        false => Ok(()),
+                    };
+                    let result = failing.map_or(done, |(error, _)| Err(error));
                     self.engine.handle(now, Input::Wished { op, result });
                 }
                 Effect::Tell(bytes) => self.told.push_back(bytes),

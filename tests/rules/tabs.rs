@@ -463,7 +463,7 @@ fn what_another_client_shows_is_not_evicted() {
     t.on(1, |b| b.load("older"));
     t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
     assert_eq!(t.shown()[1], "4 5 6 7 8 9");
-    t.wait(31_000);
+    t.wait(500);
     t.on(0, |b| b.sync(json!([after(9, 10), after(10, 11)]), "2"));
     assert!(t.shown()[1].contains("8 9 10 11"), "{:?}", t.shown());
     assert!(!t.shown()[1].contains('~'), "{:?}", t.shown());
@@ -494,4 +494,167 @@ fn a_lost_database_does_not_lose_what_was_wished_for() {
     t.promote(1);
     assert_eq!(t.tabs[1].outbox.len(), 1, "{:?}", t.tabs[1].outbox);
     let _ = message(1);
+}
+
+// ---------------------------------------------------------------- what the simulation found
+
+#[test]
+fn a_writer_that_has_not_committed_yet_makes_nobody_read() {
+    let mut t = Tabs::opened(3);
+    t.promote(1);
+    t.on(1, |b| {
+        b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}))
+    });
+    let before: Vec<usize> = t.tabs.iter().map(|b| b.reads).collect();
+    t.wait(120_000);
+    let after: Vec<usize> = t.tabs.iter().map(|b| b.reads).collect();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_wish_that_could_not_be_taken_up_is_taken_up_later() {
+    let mut t = Tabs::opened(2);
+    t.on(0, |b| {
+        let error = || StoreError::Failed("for some time".into());
+        b.failing.extend([error(), error(), error()]);
+    });
+    t.on(1, |b| b.send("a"));
+    assert_eq!(t.shown()[0], "7 8 9 (a queued)");
+    t.wait(60_000);
+    t.all_show("7 8 9 (a sending)");
+}
+
+#[test]
+fn what_is_written_behind_a_wish_goes_behind_it() {
+    let mut t = Tabs::opened(2);
+    t.on(0, |b| {
+        b.failing.push_back(StoreError::Failed("for once".into()));
+    });
+    t.on(1, |b| b.send("a"));
+    t.on(0, |b| b.send("b"));
+    assert_eq!(t.shown()[0], "7 8 9 (a sending) (b queued)");
+    t.wait(10_000);
+    t.all_show("7 8 9 (a sending) (b queued)");
+}
+
+#[test]
+fn a_wish_that_is_stored_while_others_are_taken_up_is_taken_up_too() {
+    let mut t = Tabs::opened(2);
+    t.alone(0, |b| b.store_is_slow = true);
+    t.on(1, |b| b.send("a"));
+    t.on(1, |b| b.send_to("d", "b"));
+    t.on(0, |b| {
+        b.store_is_slow = false;
+        b.finish_commits()
+    });
+    let sent = |to: &'static str| move |call: &Request| matches!(call, Request::Send { conversation, .. } if conversation == to);
+    assert!(t.tabs[0].is_asked(sent("c")) && t.tabs[0].is_asked(sent("d")));
+}
+
+#[test]
+fn a_wish_of_which_nobody_was_told_is_looked_for() {
+    let mut t = Tabs::opened(3);
+    t.deaf = vec![true; 3];
+    t.on(1, |b| b.send("a"));
+    // Its client dies before it says so; another one has read it.
+    t.tabs.remove(1);
+    t.add(json!({"promoted": false}));
+    t.deaf = vec![false; 4];
+    assert_eq!(t.shown()[2], "7 8 9 (a queued)");
+    t.wait(15_000);
+    t.all_show("7 8 9 (a sending)");
+}
+
+#[test]
+fn a_wish_of_which_nothing_was_heard_may_be_done() {
+    let mut t = Tabs::opened(2);
+    t.deaf[0] = true;
+    t.alone(1, |b| {
+        let silence = StoreError::Uncertain("nothing was heard of it".into());
+        b.failing_wishes.push_back((silence, true));
+        b.failing_wishes.push_back((StoreError::Quota, false));
+    });
+    let call = t.on(1, |b| b.send("a"));
+    assert!(t.tabs[1].uncertain(call), "{:?}", t.tabs[1].rejection(call));
+}
+
+#[test]
+fn an_answer_or_a_question_that_is_lost_is_asked_for_again() {
+    let mut t = Tabs::opened(2);
+    let call = t.on(1, |b| b.load("older"));
+    t.deaf[1] = true;
+    t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
+    t.deaf[1] = false;
+    t.wait(6_000);
+    assert!(t.tabs[1].result(call).expect("it is said again").is_ok());
+    assert_eq!(t.shown()[1], "4 5 6 7 8 9");
+    t.deaf[0] = true;
+    t.on(1, |b| b.load("older"));
+    t.deaf[0] = false;
+    t.wait(1_500);
+    assert_eq!(t.tabs[1].stuck, 0);
+    assert!(t.tabs[0].is_asked(is_page_before(4)));
+}
+
+#[test]
+fn where_the_writer_stood_before_is_not_believed() {
+    let mut t = Tabs::opened(2);
+    t.alone(0, |b| b.call(json!({"op": "sync"})));
+    let pulling = std::mem::take(&mut t.tabs[0].told);
+    t.on(0, |b| {
+        b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}))
+    });
+    for late in pulling {
+        t.on(1, |b| b.input(Input::Heard(late)));
+    }
+    assert_eq!(t.tabs[1].status["pulling"], json!(false));
+}
+
+#[test]
+fn who_is_promoted_does_not_flicker_and_says_that_it_pulls() {
+    let mut t = Tabs::opened(2);
+    t.alone(1, |b| b.reads_are_slow = true);
+    t.promote(1);
+    assert_eq!(t.tabs[1].status["connection"], json!("online"));
+    t.on(1, |b| b.finish_reads());
+    assert_eq!(t.tabs[1].status["connection"], json!("online"));
+    assert_eq!(t.tabs[1].status["caughtUp"], json!(true));
+    assert_eq!(t.tabs[1].status["pulling"], json!(true));
+}
+
+#[test]
+fn what_a_client_that_goes_to_sleep_has_called_is_asked_when_it_wakes() {
+    let mut t = Tabs::opened(2);
+    let call = t.on(0, |b| b.call(json!({"op": "sync"})));
+    t.on(0, |b| {
+        b.command(json!({"op": "freeze"}));
+        b.input(Input::Demoted);
+    });
+    t.promote(1);
+    t.on(0, |b| b.command(json!({"op": "resume"})));
+    for _ in 0..2 {
+        t.wait(1_500);
+        t.on(1, |b| {
+            b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}))
+        });
+    }
+    assert_eq!(t.tabs[0].result(call), Some(Ok(Value::Null)));
+}
+
+#[test]
+fn an_edit_that_was_done_the_next_writer_stores() {
+    let mut t = Tabs::opened(2);
+    t.alone(0, |b| b.store_is_slow = true);
+    let edit = json!({"op": "edit", "conversation": "c", "messageId": "c/9", "body": "{}", "clientId": "e"});
+    let call = t.on(0, |b| b.call(edit));
+    t.on(0, |b| {
+        let is = |call: &Request| matches!(call, Request::Edit { .. });
+        b.reply(is, json!({"message": version(9, 2)}))
+    });
+    t.on(0, |b| b.input(Input::Store(StoreError::Fenced)));
+    assert_eq!(t.tabs[0].result(call), None, "nobody has stored it");
+    t.promote(1);
+    t.wait(1_500);
+    assert!(t.tabs[0].result(call).expect("it is stored").is_ok());
+    assert_eq!(t.shown(), ["7 8 9'", "7 8 9'"]);
 }

@@ -129,6 +129,8 @@ impl Engine {
 
     pub(super) fn take_over(&mut self, commit: Commit) {
         let changes = self.db.apply(commit);
+        // What is wished for stands behind what is stored.
+        self.out.told.all_own |= changes.outbox;
         self.show_changes(&changes);
     }
 
@@ -461,6 +463,19 @@ impl Engine {
                     wants,
                     limit,
                 } => self.fetch_for(asker, &conversation, wants, limit),
+                What::Corrupt {
+                    mut blocks,
+                    indexes,
+                    states,
+                } => {
+                    blocks.retain(|(id, lo)| self.db.held(id).block(*lo).is_some());
+                    self.jobs.push(Job::Corrupt {
+                        blocks,
+                        indexes,
+                        states,
+                    });
+                    self.reply(asker, Ok(String::new()));
+                }
                 What::Grant => {
                     self.reads.want_wishes();
                     self.reply(asker, Ok(String::new()));
@@ -700,7 +715,7 @@ impl Engine {
                     Some(message) => self.jobs.push_own(Own::Update { call, message }),
                     None => self.out.resolve(call, &message),
                 },
-                What::Fetch { .. } | What::Grant => {}
+                What::Fetch { .. } | What::Corrupt { .. } | What::Grant => {}
             }
         }
     }

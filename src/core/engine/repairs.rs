@@ -6,8 +6,10 @@ use std::rc::Rc;
 use super::Engine;
 use crate::core::block::BlockId;
 use crate::core::fault::Fault;
+use crate::core::follow::What;
 use crate::core::irregular::{Done, Irregular};
 use crate::core::jobs::Job;
+use crate::core::purpose::Purpose;
 use crate::core::records;
 use crate::core::storage::Key;
 use crate::core::tx::Lost;
@@ -45,12 +47,31 @@ impl Engine {
             irregular.add(None, None, "a stored record", Done::Dropped);
         }
         self.out.tell_irregular("stored", &irregular);
-        if self.standing.promoted && !(indexes.is_empty() && states.is_empty()) {
+        if indexes.is_empty() && states.is_empty() {
+            return;
+        }
+        let blocks = Vec::new();
+        if self.standing.promoted {
             self.jobs.push_first(Job::Corrupt {
-                blocks: Vec::new(),
+                blocks,
                 indexes,
                 states,
             });
+        } else {
+            self.ask_to_mend(blocks, indexes, states);
+        }
+    }
+
+    /// The client that writes may have it in memory, and not know.
+    fn ask_to_mend(&mut self, blocks: Vec<BlockId>, indexes: Vec<Rc<str>>, states: Vec<Rc<str>>) {
+        if self.standing.follows() {
+            let what = What::Corrupt {
+                blocks,
+                indexes,
+                states,
+            };
+            let (_, mut cx) = self.split();
+            cx.ask(what, Purpose::Grant);
         }
     }
 
@@ -73,11 +94,11 @@ impl Engine {
             if news && self.standing.follows() && self.follow.lacks_blocks(self.db.stamp()) {
                 return self.load();
             }
-            // Or will mend it; here it is just not shown.
-            for (conversation, _) in blocks {
-                self.forget_held(&conversation);
+            // Or is to mend it; here it is just not shown.
+            for (conversation, _) in &blocks {
+                self.forget_held(conversation);
             }
-            return;
+            return self.ask_to_mend(blocks, Vec::new(), Vec::new());
         }
         let detail = format!("a block of {first} did not check: what was in it is fetched again");
         self.out.storage_event("corrupt", &detail);

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use crate::core::block::BlockId;
 use crate::core::codec::{Corrupt, Reader, Writer};
 use crate::core::error::Error;
 use crate::core::map::Map;
@@ -43,6 +44,12 @@ pub(in crate::core) enum What {
     },
     /// what is wished for is stored: it is to be taken up
     Grant,
+    /// these cannot be read where the client that asks reads them: blocks, indexes, conversations' states
+    Corrupt {
+        blocks: Vec<BlockId>,
+        indexes: Vec<Rc<str>>,
+        states: Vec<Rc<str>>,
+    },
     /// the server has done this edit or recall, for a client that writes no more: the message, as an app is
     /// told it
     Update {
@@ -374,6 +381,22 @@ impl What {
                 w.text(conversation);
                 w.text(message);
             }
+            What::Corrupt {
+                blocks,
+                indexes,
+                states,
+            } => {
+                w.number(6);
+                w.number(blocks.len() as u64);
+                for (id, lo) in blocks {
+                    w.text(id);
+                    w.number(*lo);
+                }
+                for ids in [indexes, states] {
+                    w.number(ids.len() as u64);
+                    ids.iter().for_each(|id| w.text(id));
+                }
+            }
         }
     }
 
@@ -399,6 +422,11 @@ impl What {
             5 => What::Update {
                 conversation: r.text()?.to_owned(),
                 message: r.text()?.to_owned(),
+            },
+            6 => What::Corrupt {
+                blocks: read_list(r, |r| Ok((r.text()?.into(), r.number()?)))?,
+                indexes: read_list(r, |r| Ok(r.text()?.into()))?,
+                states: read_list(r, |r| Ok(r.text()?.into()))?,
             },
             _ => return Err(Corrupt),
         })

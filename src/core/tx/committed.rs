@@ -15,6 +15,7 @@ use super::cache::Cache;
 use super::commit::{Commit, CommitDelta};
 use crate::core::block::{Block, BlockId};
 use crate::core::codec::Corrupt;
+use crate::core::fault::Fault;
 use crate::core::map::{Map, Set};
 use crate::core::records::{
     self, Held, Left, Local, Meta, MetaRecord, Name, OutboxRecord, Stamp, Wish,
@@ -493,7 +494,9 @@ impl Committed {
         put_all(&mut self.marks, commit.marks);
         self.remember(commit.deliveries, commit.remembered);
         for key in commit.granted.into_keys() {
-            self.wishes.remove(&key);
+            if !Fault::WishIsTakenUpTwice.on() {
+                self.wishes.remove(&key);
+            }
             self.granted.push_back(key);
         }
         while self.granted.len() > GRANTED {
