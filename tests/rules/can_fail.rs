@@ -3,7 +3,7 @@
 
 use pullcord::core::fault::Fault;
 
-use super::{one_bad_item, progress_outbox, progress_sync, shipped, store};
+use super::{one_bad_item, progress_outbox, progress_sync, shipped, store, tabs};
 
 /// Each fault, and its test.
 const FOUND_BY: &[(Fault, fn())] = &[
@@ -50,6 +50,22 @@ const FOUND_BY: &[(Fault, fn())] = &[
     (
         Fault::KeyIsNotTaken,
         progress_outbox::an_own_message_keeps_its_key_also_where_the_server_gives_no_client_id,
+    ),
+    (
+        Fault::AskIsNotRepeated,
+        tabs::an_answer_or_a_question_that_is_lost_is_asked_for_again,
+    ),
+    (
+        Fault::PromotedForgetsItsAsks,
+        tabs::at_a_move_nothing_flickers_and_what_was_asked_is_done,
+    ),
+    (
+        Fault::NobodyRemindsOfWishes,
+        tabs::a_wish_of_which_nobody_was_told_is_looked_for,
+    ),
+    (
+        Fault::ChangedBlockIsLost,
+        tabs::a_block_that_a_later_commit_has_changed_is_not_lost,
     ),
 ];
 

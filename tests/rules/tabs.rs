@@ -361,7 +361,7 @@ fn events_come_once_a_commit_and_client() {
 }
 
 #[test]
-fn at_a_move_nothing_flickers_and_what_was_asked_is_done() {
+pub fn at_a_move_nothing_flickers_and_what_was_asked_is_done() {
     let mut t = Tabs::opened(2);
     let before = t.tabs[1].status.clone();
     let (keys, anchor) = (t.tabs[1].keys(), t.tabs[1].view()["anchor"].clone());
@@ -552,7 +552,7 @@ fn a_wish_that_is_stored_while_others_are_taken_up_is_taken_up_too() {
 }
 
 #[test]
-fn a_wish_of_which_nobody_was_told_is_looked_for() {
+pub fn a_wish_of_which_nobody_was_told_is_looked_for() {
     let mut t = Tabs::opened(3);
     t.deaf = vec![true; 3];
     t.on(1, |b| b.send("a"));
@@ -579,7 +579,7 @@ fn a_wish_of_which_nothing_was_heard_may_be_done() {
 }
 
 #[test]
-fn an_answer_or_a_question_that_is_lost_is_asked_for_again() {
+pub fn an_answer_or_a_question_that_is_lost_is_asked_for_again() {
     let mut t = Tabs::opened(2);
     let call = t.on(1, |b| b.load("older"));
     t.deaf[1] = true;
@@ -657,4 +657,44 @@ fn an_edit_that_was_done_the_next_writer_stores() {
     t.wait(1_500);
     assert!(t.tabs[0].result(call).expect("it is stored").is_ok());
     assert_eq!(t.shown(), ["7 8 9'", "7 8 9'"]);
+}
+
+#[test]
+pub fn a_block_that_a_later_commit_has_changed_is_not_lost() {
+    let mut t = Tabs::opened(1);
+    let of_d = |mut event: Value| {
+        event["message"]["conversation"] = json!("d");
+        event["message"]["id"] = json!(format!("d/{}", event["message"]["seq"]));
+        event
+    };
+    t.on(0, |b| b.sync(json!([of_d(new(1)), of_d(after(1, 2))]), "2"));
+    t.add(json!({"promoted": false}));
+    // It is told nothing of what comes, and then it looks.
+    t.deaf[1] = true;
+    t.on(0, |b| b.sync(json!([of_d(after(2, 3))]), "3"));
+    let open =
+        json!({"op": "open", "timeline": 2, "conversation": "d", "pageSize": 3, "maxItems": 10});
+    t.on(1, |b| b.command(open));
+    let shown = t.tabs[1].drawn(2);
+    assert!(shown.starts_with("1 2 3"), "{shown}");
+}
+
+#[test]
+fn who_has_just_become_the_writer_lets_nothing_go_that_others_may_show() {
+    let mut first = Harness::with(json!({"maxMessages": 6}));
+    first.limit(|limits| limits.block_messages = 1);
+    let mut first = first.restart();
+    first.sign_in(9);
+    first.open();
+    first.answer_page(&[7, 8, 9], true, false);
+    let mut t = Tabs::of(first, 1);
+    t.on(0, |b| b.load("older"));
+    t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
+    t.add(json!({"promoted": false, "maxMessages": 6}));
+    t.deaf[0] = true;
+    t.promote(1);
+    t.deaf[0] = false;
+    t.on(1, |b| b.sync(json!([after(9, 10), after(10, 11)]), "2"));
+    t.wait(1_000);
+    assert_eq!(t.shown()[0], "4 5 6 7 8 9 10 11");
 }

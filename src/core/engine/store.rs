@@ -413,7 +413,8 @@ impl Engine {
         self.show(&job, &changes, &outcome.events);
         self.job_done(job, changes);
         let (messages, most) = (self.db.messages(), self.config.max_messages);
-        let evicting = self.jobs.iter().any(|job| matches!(job, Job::Evict { .. }));
+        let evicting = self.jobs.iter().any(|job| matches!(job, Job::Evict { .. }))
+            || self.follow.audience.is_assumed(self.now.mono);
         if let Some(count) = self.disk.excess(messages, most, evicting) {
             self.jobs.push(Job::Evict { count });
         }

@@ -65,6 +65,11 @@ impl Audience {
         follower.needs.insert(conversation.clone(), 0);
     }
 
+    /// Whether there may be some that have not said yet what they need (R13).
+    pub fn is_assumed(&self, now: u64) -> bool {
+        now < self.assumed_until
+    }
+
     /// Whether anybody may follow.
     pub fn is_there(&self, now: u64) -> bool {
         let heard = |f: &Follower| f.heard.saturating_add(FOLLOWS) > now;

@@ -553,6 +553,10 @@ impl Timeline {
         } else if change.kept {
             self.mark_not_fresh();
         }
+        if change.evicted && self.reload.is_none() && self.lacks_shown(db) {
+            // By a writer that did not know, or no more, what is shown here (R13).
+            self.clear();
+        }
         self.take_messages(change);
         if let Some(before) = change.trimmed {
             self.trim(before, &db.held(&self.conversation));
@@ -565,6 +569,13 @@ impl Timeline {
         let came = change.inserted.iter().map(|m| m.seq.0);
         let came: Vec<u64> = came.filter(|seq| !self.window.shows(*seq)).collect();
         self.note(came);
+    }
+
+    /// Whether something of what is shown is not held.
+    fn lacks_shown(&self, db: &Committed) -> bool {
+        let held = db.held(&self.conversation);
+        let mut shown = self.messages();
+        shown.any(|m| held.segments.containing(m.seq.0).is_none())
     }
 
     /// New messages and newer versions, where this window has a place for them.

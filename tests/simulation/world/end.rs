@@ -461,7 +461,9 @@ impl World {
             return Err(format!("calls that never settle: {:?}", device.calls));
         }
         for local in &device.facade.outbox {
-            if local.state != "failed" {
+            // One that only this client could read is tried at the next start.
+            let spoilt = device.shares && machine.spoilt.own.contains(&local.client_id);
+            if local.state != "failed" && !spoilt {
                 return Err(format!("{} is still {}", local.client_id, local.state));
             }
         }
