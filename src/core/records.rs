@@ -327,6 +327,12 @@ pub fn wish_key(at: u64, client: u64, number: u64) -> Key {
     [at, client, number].map(u64::to_be_bytes).concat()
 }
 
+/// When a wish was stored, by its key.
+pub fn wish_time(key: &[u8]) -> Option<u64> {
+    let (at, _) = key.split_first_chunk()?;
+    Some(u64::from_be_bytes(*at))
+}
+
 /// The conversation and the position of a block's first message, by its key.
 pub fn block_of(key: &[u8]) -> Option<(Rc<str>, u64)> {
     let (_, rest) = key.split_at_checked(4)?;

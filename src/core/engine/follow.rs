@@ -556,7 +556,9 @@ impl Engine {
     pub(super) fn store_wishes(&mut self) {
         let op = self.out.number();
         let me = self.out.me;
-        let writes = self.outbox.wishes.store(op, me, self.now.wall);
+        // The clock may have gone back since another client's: it stands behind that all the same.
+        let last = self.db.last_wish().map_or(0, |at| at.saturating_add(1));
+        let writes = self.outbox.wishes.store(op, me, self.now.wall.max(last));
         self.out.effect(Effect::Wish { op, writes });
     }
 

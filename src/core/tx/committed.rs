@@ -376,6 +376,12 @@ impl Committed {
         &self.wishes
     }
 
+    /// When the last of the wishes that are known was stored, by its key.
+    pub fn last_wish(&self) -> Option<u64> {
+        let keys = self.wishes.keys().chain(&self.granted);
+        keys.filter_map(|key| records::wish_time(key)).max()
+    }
+
     /// A client has stored a wish. Answers whether that was not known.
     pub fn add_wish(&mut self, key: Key, wish: Wish) -> bool {
         let known = self.wishes.contains_key(&key) || self.granted.contains(&key);
