@@ -75,6 +75,8 @@ pub(super) enum Job {
         indexes: Vec<Rc<str>>,
         /// conversations whose state could not be read
         states: Vec<Rc<str>>,
+        /// the account's record is written anew
+        meta: bool,
     },
     /// the doubt that is stored of this conversation is taken up (R14)
     Doubt {

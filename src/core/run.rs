@@ -115,7 +115,11 @@ fn run_other(job: &Job, tx: &mut Tx, context: &Context) -> Result<(), Stop> {
             blocks,
             indexes,
             states,
+            meta,
         } => {
+            if *meta {
+                tx.write_meta();
+            }
             tx.cut_out(blocks);
             indexes.iter().for_each(|id| tx.clear(id));
             states.iter().for_each(|id| tx.lose_state(id));

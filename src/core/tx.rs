@@ -162,6 +162,11 @@ impl<'a> Tx<'a> {
         commit.opened.insert(id.clone(), None);
     }
 
+    /// The account's record is written, changed or not: another client could not read it.
+    pub fn write_meta(&mut self) {
+        self.commit.meta_anew = true;
+    }
+
     /// What could not be read of a conversation's state goes, and the list is owed.
     pub fn lose_state(&mut self, id: &Rc<str>) {
         // Another client could not read it; here it is known, and written anew.

@@ -698,3 +698,26 @@ fn who_has_just_become_the_writer_lets_nothing_go_that_others_may_show() {
     t.wait(1_000);
     assert_eq!(t.shown()[0], "4 5 6 7 8 9 10 11");
 }
+
+#[test]
+fn what_a_writer_lets_go_of_that_reads_what_is_stored_is_asked_again() {
+    let mut t = Tabs::opened(2);
+    let call = t.on(1, |b| b.load("older"));
+    t.on(0, |b| {
+        b.store_is_slow = true;
+        b.send("a")
+    });
+    t.on(0, |b| {
+        b.store_is_slow = false;
+        b.doubt_commit(false);
+    });
+    t.wait(1_500);
+    let (asked, result) = (&t.tabs[0].asked, t.tabs[1].result(call));
+    assert!(
+        t.tabs[0].is_asked(is_page_before(7)),
+        "{asked:?} {result:?} {:?}",
+        t.tabs[0].status
+    );
+    t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
+    assert!(t.tabs[1].result(call).expect("it has come").is_ok());
+}

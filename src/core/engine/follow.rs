@@ -25,6 +25,9 @@ use std::rc::Rc;
 /// ms of silence, beyond those of a request, after which the writer does not answer any more (R14).
 const ANSWERS: u64 = 10_000;
 
+/// What a fetch is answered with that the writer had to let go of.
+const VOID: &str = "void";
+
 /// A message as an app is told it.
 fn read_told(text: &str, conversation: &Rc<str>) -> Option<Rc<Message>> {
     let answer = wire::answer::answer(&format!("{{\"message\":{text}}}"), conversation);
@@ -205,8 +208,9 @@ impl Engine {
         }
         self.out.told.status |= self.follow.end_move(self.now.mono);
         let mut any = self.take_replies();
+        // Also where it reads what is stored, because nothing was heard of a commit.
+        self.answer_fetches(ended);
         if self.standing.promoted {
-            self.answer_fetches(ended);
             any |= self.serve();
             self.tell_where_it_stands();
         } else if self.standing.follows() {
@@ -263,6 +267,10 @@ impl Engine {
                 Err(error) => self.out.reject(call, &error),
             },
             Purpose::History { fetch } => match reply.result {
+                Ok(found) if found == VOID => {
+                    let (parts, mut cx) = self.split();
+                    parts.timelines.on_fetch_void(&mut cx, fetch);
+                }
                 Ok(found) => {
                     if !found.is_empty() {
                         self.timelines.on_found_at(fetch, found.parse().ok());
@@ -467,12 +475,14 @@ impl Engine {
                     mut blocks,
                     indexes,
                     states,
+                    meta,
                 } => {
                     blocks.retain(|(id, lo)| self.db.held(id).block(*lo).is_some());
                     self.jobs.push(Job::Corrupt {
                         blocks,
                         indexes,
                         states,
+                        meta,
                     });
                     self.reply(asker, Ok(String::new()));
                 }
@@ -499,10 +509,11 @@ impl Engine {
 
     /// Pages that others have asked for are committed, or could not be had.
     fn answer_fetches(&mut self, ended: Vec<Ended>) {
-        for (fetch, outcome) in ended {
+        for (fetch, outcome, void) in ended {
             for asker in self.follow.audience.on_fetch_done(fetch) {
                 let result = match &outcome {
                     Err(error) => Err(error.clone()),
+                    Ok(_) if void => Ok(VOID.to_owned()),
                     Ok(None) => Ok(String::new()),
                     Ok(Some(found)) => Ok(found.map_or("none".to_owned(), |seq| seq.to_string())),
                 };

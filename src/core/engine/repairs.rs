@@ -47,28 +47,38 @@ impl Engine {
             irregular.add(None, None, "a stored record", Done::Dropped);
         }
         self.out.tell_irregular("stored", &irregular);
-        if indexes.is_empty() && states.is_empty() {
-            return;
-        }
+        let none = indexes.is_empty() && states.is_empty();
         let blocks = Vec::new();
-        if self.standing.promoted {
+        if !self.standing.promoted {
+            let meta = lost.others > 0;
+            self.ask_to_mend(blocks, indexes, states, meta);
+        } else if !none {
             self.jobs.push_first(Job::Corrupt {
                 blocks,
                 indexes,
                 states,
+                meta: false,
             });
-        } else {
-            self.ask_to_mend(blocks, indexes, states);
         }
     }
 
     /// The client that writes may have it in memory, and not know.
-    fn ask_to_mend(&mut self, blocks: Vec<BlockId>, indexes: Vec<Rc<str>>, states: Vec<Rc<str>>) {
+    fn ask_to_mend(
+        &mut self,
+        blocks: Vec<BlockId>,
+        indexes: Vec<Rc<str>>,
+        states: Vec<Rc<str>>,
+        meta: bool,
+    ) {
+        if blocks.is_empty() && indexes.is_empty() && states.is_empty() && !meta {
+            return;
+        }
         if self.standing.follows() {
             let what = What::Corrupt {
                 blocks,
                 indexes,
                 states,
+                meta,
             };
             let (_, mut cx) = self.split();
             cx.ask(what, Purpose::Grant);
@@ -98,7 +108,7 @@ impl Engine {
             for (conversation, _) in &blocks {
                 self.forget_held(conversation);
             }
-            return self.ask_to_mend(blocks, Vec::new(), Vec::new());
+            return self.ask_to_mend(blocks, Vec::new(), Vec::new(), false);
         }
         let detail = format!("a block of {first} did not check: what was in it is fetched again");
         self.out.storage_event("corrupt", &detail);
@@ -111,6 +121,7 @@ impl Engine {
             blocks,
             indexes: Vec::new(),
             states: Vec::new(),
+            meta: false,
         });
     }
 

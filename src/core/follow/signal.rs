@@ -44,11 +44,13 @@ pub(in crate::core) enum What {
     },
     /// what is wished for is stored: it is to be taken up
     Grant,
-    /// these cannot be read where the client that asks reads them: blocks, indexes, conversations' states
+    /// these cannot be read where the client that asks reads them: blocks, indexes, conversations' states; the
+    /// account's record, perhaps
     Corrupt {
         blocks: Vec<BlockId>,
         indexes: Vec<Rc<str>>,
         states: Vec<Rc<str>>,
+        meta: bool,
     },
     /// the server has done this edit or recall, for a client that writes no more: the message, as an app is
     /// told it
@@ -385,8 +387,10 @@ impl What {
                 blocks,
                 indexes,
                 states,
+                meta,
             } => {
                 w.number(6);
+                w.flag(*meta);
                 w.number(blocks.len() as u64);
                 for (id, lo) in blocks {
                     w.text(id);
@@ -424,6 +428,7 @@ impl What {
                 message: r.text()?.to_owned(),
             },
             6 => What::Corrupt {
+                meta: r.flag()?,
                 blocks: read_list(r, |r| Ok((r.text()?.into(), r.number()?)))?,
                 indexes: read_list(r, |r| Ok(r.text()?.into()))?,
                 states: read_list(r, |r| Ok(r.text()?.into()))?,

@@ -196,6 +196,13 @@ impl Fetches {
         }
     }
 
+    /// It is void: something has come between.
+    pub fn set_void(&mut self, fetch: u64) {
+        if let Some(f) = self.all.get_mut(&fetch) {
+            f.discarded = true;
+        }
+    }
+
     /// It came with so many messages: perhaps as many as were asked for.
     pub fn came(&mut self, fetch: u64, count: usize) {
         if let Some(f) = self.all.get(&fetch)

@@ -47,8 +47,8 @@ pub(in crate::core) struct Timelines {
     ended: Vec<Ended>,
 }
 
-/// A fetch that is over; where the message is that was asked for by its time.
-pub(in crate::core) type Ended = (u64, Result<Option<Option<u64>>, Error>);
+/// A fetch that is over; where the message is that was asked for by its time; whether it is void.
+pub(in crate::core) type Ended = (u64, Result<Option<Option<u64>>, Error>, bool);
 
 impl Timelines {
     pub fn get(&self, id: TimelineId) -> Option<&Timeline> {
@@ -396,13 +396,19 @@ impl Timelines {
         }
     }
 
+    /// The client that writes had to let go of what it was asked for: whoever wanted it decides anew.
+    pub fn on_fetch_void(&mut self, cx: &mut Cx, fetch: u64) {
+        self.fetches.set_void(fetch);
+        self.on_fetch_done(cx, fetch, None);
+    }
+
     /// A page is committed, void, or could not be had.
     pub fn on_fetch_done(&mut self, cx: &mut Cx, fetch: u64, error: Option<&Error>) {
         let Some(done) = self.fetches.remove(fetch) else {
             return;
         };
         let outcome = error.map_or(Ok(done.found()), |error| Err(error.clone()));
-        self.ended.push((fetch, outcome));
+        self.ended.push((fetch, outcome, done.is_discarded()));
         for t in self.all.values_mut() {
             if t.conversation == *done.conversation() {
                 on_page_settled(cx, t, fetch, &done, error);
