@@ -145,15 +145,22 @@ impl Outbox {
             Some(id) => db.own(id).cloned().collect(),
             None => db.outbox().values().cloned().collect(),
         };
+        // A job is queued only while no wish is known: it goes before those that came later.
+        let add = |view: &mut Vec<Rc<Local>>, fresh: &Rc<Local>| {
+            if !view.iter().any(|l| l.is(&fresh.name())) {
+                view.push(fresh.clone());
+            }
+        };
+        let wished = |l: &&Rc<Local>| self.wishes.sends(&l.name());
+        for fresh in self.fresh.iter().filter(here).filter(|l| !wished(l)) {
+            add(&mut view, fresh);
+        }
         let unstored = self.wishes.unstored();
         for wish in db.wishes().values().map(|wish| &**wish).chain(unstored) {
             grant(&mut view, wish, db);
         }
-        let shown = view.len();
-        for fresh in self.fresh.iter().filter(here) {
-            if !view[..shown].iter().any(|l| l.is(&fresh.name())) {
-                view.push(fresh.clone());
-            }
+        for fresh in self.fresh.iter().filter(here).filter(wished) {
+            add(&mut view, fresh);
         }
         view.retain(|l| here(&l));
         view
