@@ -236,11 +236,14 @@ impl Outbox {
                 )
             )
         };
+        // A job is queued only while nothing is wished for: it goes before all that was since.
+        let since = self.wishes.begin_before();
         for job in cx.jobs.take(wished) {
             if let Job::Own(own) = job {
                 self.wish(cx, own);
             }
         }
+        self.wishes.end_before(since);
     }
 
     /// The store has answered. What is stored now.

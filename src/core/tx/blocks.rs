@@ -5,6 +5,8 @@ use crate::core::block;
 use crate::core::block::{Block, BlockId, BlockRef};
 use crate::core::fault::Fault;
 use crate::core::map::{Map, order};
+use crate::core::records::{Left, Wish};
+use crate::core::storage::Key;
 use crate::core::types::Message;
 use std::rc::Rc;
 
@@ -257,6 +259,31 @@ impl Tx<'_> {
             let synced = both.map(|message| (local.key(), message));
             self.commit.changes.synced.extend(synced);
             self.drop_local(&local, true);
+        }
+        self.grant_matching_wishes(m);
+    }
+
+    /// One that is only wished for, and was delivered before: the database that knew it was lost (R15).
+    fn grant_matching_wishes(&mut self, m: &Rc<Message>) {
+        let Some(client_id) = m.client_id.as_ref() else {
+            return;
+        };
+        let name = (m.conversation.clone(), client_id.to_string());
+        let named = |wish: &Wish| matches!(wish, Wish::Send(local) if local.is(&name));
+        let wishes = self.db.wishes().iter().filter(|(_, wish)| named(wish));
+        let keys = wishes.map(|(key, _)| key.clone());
+        let keys: Vec<Key> = keys.filter(|key| self.is_wished(key)).collect();
+        for key in &keys {
+            self.change(&m.conversation);
+            self.commit
+                .changes
+                .synced
+                .push((format!("c:{client_id}"), m.clone()));
+            self.commit.left.push(Left {
+                name: name.clone(),
+                delivered: true,
+            });
+            self.grant(key);
         }
     }
 
