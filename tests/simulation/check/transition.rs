@@ -30,7 +30,12 @@ pub fn transition(before: &View, after: &View, device: &Device, server: &Server)
         return Ok(()); // left and entered again: another list
     }
     keys_stay(before, after)?;
-    copies_stay(before, after, conversation)?;
+    // What one client shows may be newer than what another one has stored of it: read from there, it is as
+    // that one has it.
+    if !(device.shares && replaced) {
+        copies_stay(before, after, conversation)?;
+    }
+    something_stays(before, after, conversation)?;
     numbers_stay(before, after)
 }
 
@@ -107,7 +112,11 @@ fn copies_stay(before: &View, after: &View, conversation: Option<&Conversation>)
             message.id
         );
     }
-    // What is shown stays until something takes its place.
+    Ok(())
+}
+
+/// What is shown stays until something takes its place.
+fn something_stays(before: &View, after: &View, conversation: Option<&Conversation>) -> Checked {
     let living = |seq: &u64| {
         let post = conversation.and_then(|conversation| conversation.posts.get(seq));
         post.is_some_and(|post| post.trimmed.is_none())
