@@ -28,7 +28,7 @@ use super::error::{Error, ErrorCode};
 use super::fault::Fault;
 use super::jobs::{Job, Own};
 use super::json;
-use super::records::{Local, LocalState, Name, Named, Wish};
+use super::records::{self, Local, LocalState, Name, Named, Wish};
 use super::storage::{Key, StoreError};
 use super::tx::Committed;
 use super::types::Message;
@@ -237,13 +237,21 @@ impl Outbox {
             )
         };
         // A job is queued only while nothing is wished for: it goes before all that was since.
+        let jobs = cx.jobs.take(wished);
+        if jobs.is_empty() {
+            return;
+        }
         let since = self.wishes.begin_before();
-        for job in cx.jobs.take(wished) {
+        for job in jobs {
             if let Job::Own(own) = job {
                 self.wish(cx, own);
             }
         }
-        self.wishes.end_before(since);
+        let me = cx.out.me;
+        let mine = |key: &&Key| records::wish_client(key) == Some(me);
+        let stored = cx.db.wishes().keys().filter(mine);
+        let first = stored.filter_map(|key| records::wish_time(key)).min();
+        self.wishes.end_before(since, first, me);
     }
 
     /// The store has answered. What is stored now.

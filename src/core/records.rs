@@ -327,6 +327,12 @@ pub fn wish_key(at: u64, client: u64, number: u64) -> Key {
     [at, client, number].map(u64::to_be_bytes).concat()
 }
 
+/// Whose wish it is, by its key.
+pub fn wish_client(key: &[u8]) -> Option<u64> {
+    let (client, _) = key.get(8..)?.split_first_chunk()?;
+    Some(u64::from_be_bytes(*client))
+}
+
 /// When a wish was stored, by its key.
 pub fn wish_time(key: &[u8]) -> Option<u64> {
     let (at, _) = key.split_first_chunk()?;

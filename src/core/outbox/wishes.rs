@@ -33,8 +33,6 @@ pub(in crate::core) struct Wishes {
     storing: Option<(u64, usize)>,
     /// that was not certain once
     again: bool,
-    /// this client's name, once anything was stored
-    me: u64,
     /// of the last key
     last: (u64, u64),
 }
@@ -62,20 +60,23 @@ impl Wishes {
         self.queue.iter().any(named)
     }
 
-    /// What is added from here on goes before what is there. See [`Wishes::end_before`].
+    /// What is added from here on goes before what is there, but for what is on its way. See
+    /// [`Wishes::end_before`].
     pub(super) fn begin_before(&mut self) -> Vec<Pending> {
-        debug_assert!(!self.is_storing(), "what is on its way is void");
-        std::mem::take(&mut self.queue)
+        let storing = self.storing.map_or(0, |(_, count)| count);
+        self.queue.split_off(storing.min(self.queue.len()))
     }
 
-    /// These go behind what was added. One that may be stored has its key, and so its place: those before
-    /// it get theirs before that.
-    pub(super) fn end_before(&mut self, since: Vec<Pending>) {
-        let first = since.iter().filter_map(|p| p.key.as_deref()).min();
-        if let Some(at) = first.and_then(records::wish_time) {
+    /// These go behind what was added, and what this client has stored since `first` (by its key) as well.
+    pub(super) fn end_before(&mut self, since: Vec<Pending>, first: Option<u64>, me: u64) {
+        // One that may be stored has its key, and so its place.
+        let all = self.queue.iter().chain(&since);
+        let keyed = all.filter_map(|p| p.key.as_deref());
+        let first = keyed.filter_map(records::wish_time).chain(first).min();
+        if let Some(at) = first {
             for pending in &mut self.queue {
                 self.last.1 += 1;
-                let key = records::wish_key(at.saturating_sub(1), self.me, self.last.1);
+                let key = records::wish_key(at.saturating_sub(1), me, self.last.1);
                 pending.key.get_or_insert(key);
             }
         }
@@ -107,7 +108,6 @@ impl Wishes {
     /// The writes of one transaction with all that wait. `me`: this client's name.
     pub fn store(&mut self, op: u64, me: u64, now: u64) -> Vec<Write> {
         self.storing = Some((op, self.queue.len()));
-        self.me = me;
         let last = &mut self.last;
         let write = |pending: &mut Pending| {
             let key = pending.key.get_or_insert_with(|| {
