@@ -38,11 +38,22 @@ use lanes::Lanes;
 use marks::Marks;
 use wishes::Wishes;
 
+/// An own message that is on its way into the database.
+#[derive(Debug)]
+struct Fresh {
+    local: Rc<Local>,
+    /// the wish that it stands behind: those that are stored later come after it
+    behind: Option<Key>,
+}
+
+/// Behind every wish that is stored.
+const LAST: [u8; 24] = [0xff; 24];
+
 /// What is to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// shown, and on their way into the database: their place is given there
-    fresh: Vec<Rc<Local>>,
+    fresh: Vec<Fresh>,
     pub lanes: Lanes,
     pub marks: Marks,
     pub changes: Changes,
@@ -78,7 +89,7 @@ impl Outbox {
         if known {
             return accept(cx, call, &name.1);
         }
-        let twice = self.fresh.iter().any(|fresh| fresh.is(&name));
+        let twice = self.fresh.iter().any(|fresh| fresh.local.is(&name));
         let (conversation, client_id) = name;
         let local = Rc::new(Local {
             // Given when it is stored.
@@ -98,8 +109,13 @@ impl Outbox {
             error: None,
         });
         if !twice {
-            self.fresh.push(local.clone());
+            let behind = match self.writes(cx) {
+                true => cx.db.wishes().keys().next_back().cloned(),
+                false => Some(LAST.to_vec()),
+            };
             cx.out.told.own_of(&local.conversation);
+            let local = local.clone();
+            self.fresh.push(Fresh { local, behind });
         }
         if Fault::SendResolvesAtOnce.on() {
             accept(cx, call, &local.client_id);
@@ -110,31 +126,42 @@ impl Outbox {
     /// What the user wants done with the outbox: by a job of the client that writes, or as a wish. What was
     /// wished for before goes first.
     pub fn own(&mut self, cx: &mut Cx, own: Own) {
-        let none = self.wishes.is_empty() && cx.db.wishes().is_empty();
-        let job = cx.standing.promoted && none || Fault::FollowerQueuesAJob.on();
-        match job {
-            true => cx.jobs.push_own(own),
-            false => self.wish(cx, own),
+        if !self.writes(cx) && !Fault::FollowerQueuesAJob.on() {
+            return self.wish(cx, own);
         }
+        let wishes = cx.db.wishes();
+        let all = |job: &Job| matches!(job, Job::Own(Own::Grant { wishes: some }) if some.len() == wishes.len());
+        if !wishes.is_empty() && !cx.jobs.iter().any(all) {
+            let wishes = wishes.iter().map(|(key, wish)| (key.clone(), wish.clone()));
+            let wishes = wishes.collect();
+            cx.jobs.push_own(Own::Grant { wishes });
+        }
+        cx.jobs.push_own(own);
+    }
+
+    /// Whether what the user wants done is this client's to do; what it has wished for goes first.
+    fn writes(&self, cx: &Cx) -> bool {
+        cx.standing.promoted && self.wishes.is_empty()
     }
 
     fn drop_fresh(&mut self, cx: &mut Cx, local: &Local) {
         let name = local.name();
-        self.fresh.retain(|fresh| !fresh.is(&name));
+        self.fresh.retain(|fresh| !fresh.local.is(&name));
         cx.out.told.own_of(&local.conversation);
     }
 
     /// What is stored was read anew: what a commit in doubt has stored after all is shown once.
     pub fn on_loaded(&mut self, db: &Committed) {
         self.fresh
-            .retain(|fresh| db.own_named(&fresh.name()).is_none());
+            .retain(|fresh| db.own_named(&fresh.local.name()).is_none());
     }
 
     // ------------------------------------------------------------ what is shown
 
     /// Whether one of this conversation is on its way into the database.
     pub fn writes_to(&self, conversation: &str) -> bool {
-        self.fresh.iter().any(|l| *l.conversation == *conversation)
+        let here = |fresh: &Fresh| *fresh.local.conversation == *conversation;
+        self.fresh.iter().any(here)
     }
 
     /// The own messages of one conversation, or all, in the order written: those that are stored, as the
@@ -145,22 +172,23 @@ impl Outbox {
             Some(id) => db.own(id).cloned().collect(),
             None => db.outbox().values().cloned().collect(),
         };
-        // A job is queued only while no wish is known: it goes before those that came later.
-        let add = |view: &mut Vec<Rc<Local>>, fresh: &Rc<Local>| {
-            if !view.iter().any(|l| l.is(&fresh.name())) {
-                view.push(fresh.clone());
+        let mut fresh = self.fresh.iter().peekable();
+        let add = |view: &mut Vec<Rc<Local>>, fresh: &Fresh| {
+            if !view.iter().any(|l| l.is(&fresh.local.name())) {
+                view.push(fresh.local.clone());
             }
         };
-        let wished = |l: &&Rc<Local>| self.wishes.sends(&l.name());
-        for fresh in self.fresh.iter().filter(here).filter(|l| !wished(l)) {
-            add(&mut view, fresh);
-        }
-        let unstored = self.wishes.unstored();
-        for wish in db.wishes().values().map(|wish| &**wish).chain(unstored) {
+        for (key, wish) in db.wishes() {
+            while let Some(before) = fresh.next_if(|f| f.behind.as_ref() < Some(key)) {
+                add(&mut view, before);
+            }
             grant(&mut view, wish, db);
         }
-        for fresh in self.fresh.iter().filter(here).filter(wished) {
+        for fresh in fresh {
             add(&mut view, fresh);
+        }
+        for wish in self.wishes.unstored() {
+            grant(&mut view, wish, db);
         }
         view.retain(|l| here(&l));
         view

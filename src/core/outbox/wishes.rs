@@ -8,7 +8,7 @@
 //! ```
 
 use crate::core::command::Call;
-use crate::core::records::{self, Name, Wish};
+use crate::core::records::{self, Wish};
 use crate::core::storage::{Key, StoreError, Table, Write};
 
 /// One that is not stored.
@@ -52,12 +52,6 @@ impl Wishes {
     pub(super) fn unstored(&self) -> impl Iterator<Item = &Wish> {
         let wishes = self.queue.iter().map(|pending| &pending.wish);
         wishes.filter(|wish| !matches!(wish, Wish::Send(_)))
-    }
-
-    /// Whether a message of this name is among those that are not stored.
-    pub(super) fn sends(&self, name: &Name) -> bool {
-        let named = |p: &Pending| matches!(&p.wish, Wish::Send(local) if local.is(name));
-        self.queue.iter().any(named)
     }
 
     /// What is added from here on goes before what is there, but for what is on its way. See
