@@ -49,7 +49,7 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
     (Fault::StartAtEveryPage, 10),
     (Fault::PageReachesItsNeighbour, 30),
     (Fault::KeptStaysInsideThePage, 50),
-    (Fault::LiveWithoutReplay, 500),
+    (Fault::LiveWithoutReplay, 800),
     (Fault::NoJournal, 200),
     (Fault::PageOutlivesTheOverflow, 30),
     (Fault::TrimClipsNoPage, 500),
