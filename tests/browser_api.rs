@@ -62,6 +62,11 @@ impl Facade {
                 log() {{}},
                 stopped(...how) {{ this.ended.push(how); }},
                 panicked() {{}},
+                tell() {{}},
+                fenced() {{}},
+                stuck() {{}},
+                promoted() {{}},
+                refused() {{}},
                 token() {{ return "{token}"; }},
             }})"#
         )))
@@ -206,8 +211,8 @@ async fn a_client_signs_in_sends_and_is_wiped() {
         let facade = Facade::new(&format!("demo-{name}"));
         let host = open(&name, &facade, mode).await;
         facade
-            .wait("waiting", |frame| {
-                (frame["status"]["connection"] == "waiting").then_some(())
+            .wait("connecting, for nobody writes", |frame| {
+                (frame["status"]["connection"] == "connecting").then_some(())
             })
             .await;
         host.promote();
