@@ -16,15 +16,18 @@
 mod answers;
 mod dispatch;
 mod follow;
+mod handover;
 mod inspection;
 mod life;
 mod outcomes;
 mod repairs;
 mod sending;
+mod serve;
 mod showing;
 mod store;
 mod sync;
 mod timelines;
+mod wishes;
 
 use super::backoff::Backoff;
 use super::command::{Command, Config};

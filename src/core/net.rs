@@ -5,6 +5,7 @@ pub use super::error::{Error, ErrorCode, RETRY_AFTER_MAX, shorten, wait_of};
 use super::json;
 use super::node::{Node, Shape};
 use super::types::Seq;
+use std::rc::Rc;
 
 /// Where a page of history is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +129,57 @@ pub enum Request {
         /// newest message read
         seq: Seq,
     },
+}
+
+/// What its author does to a message that was delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// [`Request::Edit`]
+    Edit {
+        conversation: Rc<str>,
+        message: String,
+        client_id: String,
+        body: String,
+    },
+    /// [`Request::Recall`]
+    Recall {
+        conversation: Rc<str>,
+        message: String,
+    },
+}
+
+impl Change {
+    /// Where the message is.
+    pub fn conversation(&self) -> &Rc<str> {
+        match self {
+            Change::Edit { conversation, .. } | Change::Recall { conversation, .. } => conversation,
+        }
+    }
+}
+
+impl From<Change> for Request {
+    fn from(change: Change) -> Request {
+        match change {
+            Change::Edit {
+                conversation,
+                message,
+                client_id,
+                body,
+            } => Request::Edit {
+                conversation: conversation.to_string(),
+                message,
+                client_id,
+                body,
+            },
+            Change::Recall {
+                conversation,
+                message,
+            } => Request::Recall {
+                conversation: conversation.to_string(),
+                message,
+            },
+        }
+    }
 }
 
 impl Request {

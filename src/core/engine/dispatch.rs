@@ -4,7 +4,7 @@ use crate::core::command::{Call, Command};
 use crate::core::engine::Engine;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::jobs::Own;
-use crate::core::net::Request;
+use crate::core::net::Change;
 use crate::core::purpose::Purpose;
 use crate::core::standing::Phase;
 use crate::core::timeline::Open;
@@ -120,24 +120,24 @@ impl Engine {
                 body,
                 client_id,
             } => {
-                let request = Request::Edit {
-                    conversation: conversation.clone(),
+                let change = Change::Edit {
+                    conversation: conversation.into(),
                     message: message_id,
                     client_id,
                     body,
                 };
-                self.change_message(call, conversation.into(), request);
+                self.change_message(call, change);
             }
             Command::Recall {
                 call,
                 conversation,
                 message_id,
             } => {
-                let request = Request::Recall {
-                    conversation: conversation.clone(),
+                let change = Change::Recall {
+                    conversation: conversation.into(),
                     message: message_id,
                 };
-                self.change_message(call, conversation.into(), request);
+                self.change_message(call, change);
             }
             Command::MarkRead {
                 call,

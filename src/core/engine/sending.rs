@@ -6,7 +6,7 @@ use super::Engine;
 use crate::core::command::{Call, TimelineId};
 use crate::core::error::{Error, ErrorCode};
 use crate::core::jobs::Own;
-use crate::core::net::Request;
+use crate::core::net::Change;
 use crate::core::outbox::newest_known;
 use crate::core::records::Name;
 use crate::core::types::{Message, Seq};
@@ -32,14 +32,14 @@ impl Engine {
     }
 
     /// An edit or a recall.
-    pub(super) fn change_message(&mut self, call: Call, conversation: Rc<str>, request: Request) {
+    pub(super) fn change_message(&mut self, call: Call, change: Change) {
         if self.standing.follows() {
-            return self.ask_to_change(call, conversation, request);
+            return self.ask_to_change(call, change);
         }
         let offline = self.known_offline();
         let (parts, mut cx) = self.split();
         let changes = &mut parts.outbox.changes;
-        changes.add(&mut cx, offline, call, conversation, request);
+        changes.add(&mut cx, offline, call, change);
     }
 
     /// What the user wants done with the outbox.

@@ -7,7 +7,7 @@ use crate::core::block::BlockId;
 use crate::core::codec::{Corrupt, Reader, Writer};
 use crate::core::error::Error;
 use crate::core::map::Map;
-use crate::core::net::Place;
+use crate::core::net::{Change, Place};
 use crate::core::node::Node;
 use crate::core::purpose::Wants;
 use crate::core::records::{Name, Stamp};
@@ -26,16 +26,8 @@ pub(in crate::core) type ClientName = u64;
 pub(in crate::core) enum What {
     /// `sync()`
     Sync,
-    Edit {
-        conversation: String,
-        message: String,
-        client_id: String,
-        body: String,
-    },
-    Recall {
-        conversation: String,
-        message: String,
-    },
+    /// an edit or a recall
+    Change(Change),
     /// a page, or what changed in a kept segment: done when it is committed
     Fetch {
         conversation: Rc<str>,
@@ -345,21 +337,22 @@ impl What {
     fn write(&self, w: &mut Writer) {
         match self {
             What::Sync => w.number(0),
-            What::Edit {
+            What::Change(Change::Edit {
                 conversation,
                 message,
                 client_id,
                 body,
-            } => {
+            }) => {
                 w.number(1);
-                for text in [conversation, message, client_id, body] {
+                w.text(conversation);
+                for text in [message, client_id, body] {
                     w.text(text);
                 }
             }
-            What::Recall {
+            What::Change(Change::Recall {
                 conversation,
                 message,
-            } => {
+            }) => {
                 w.number(2);
                 w.text(conversation);
                 w.text(message);
@@ -407,16 +400,16 @@ impl What {
     fn read(r: &mut Reader) -> Result<What, Corrupt> {
         Ok(match r.number()? {
             0 => What::Sync,
-            1 => What::Edit {
-                conversation: r.text()?.to_owned(),
+            1 => What::Change(Change::Edit {
+                conversation: r.text()?.into(),
                 message: r.text()?.to_owned(),
                 client_id: r.text()?.to_owned(),
                 body: r.text()?.to_owned(),
-            },
-            2 => What::Recall {
-                conversation: r.text()?.to_owned(),
+            }),
+            2 => What::Change(Change::Recall {
+                conversation: r.text()?.into(),
                 message: r.text()?.to_owned(),
-            },
+            }),
             3 => What::Fetch {
                 conversation: r.text()?.into(),
                 limit: u32::try_from(r.number()?).map_err(|_| Corrupt)?,

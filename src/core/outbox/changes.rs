@@ -1,13 +1,11 @@
 //! Edits and recalls: neither optimistic nor stored. They leave once it is known that this client may
 //! change something (R9), or never.
 
-use std::rc::Rc;
-
 use crate::core::command::Call;
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::fault::Fault;
-use crate::core::net::Request;
+use crate::core::net::Change;
 use crate::core::purpose::Purpose;
 
 /// ms in which a call settles that nothing can be done for (R14).
@@ -15,10 +13,9 @@ const SETTLED: u64 = 10_000;
 
 /// An edit or a recall that has not left.
 #[derive(Debug)]
-struct Change {
+struct Waiting {
     call: Call,
-    conversation: Rc<str>,
-    request: Request,
+    change: Change,
     /// when it is given up (monotonic ms)
     until: u64,
 }
@@ -26,24 +23,16 @@ struct Change {
 /// The edits and recalls that have not left.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Changes {
-    waiting: Vec<Change>,
+    waiting: Vec<Waiting>,
 }
 
 impl Changes {
     /// One more edit or recall, for this call.
-    pub fn add(
-        &mut self,
-        cx: &mut Cx,
-        offline: bool,
-        call: Call,
-        conversation: Rc<str>,
-        request: Request,
-    ) {
+    pub fn add(&mut self, cx: &mut Cx, offline: bool, call: Call, change: Change) {
         let until = cx.now.mono.saturating_add(SETTLED);
-        self.waiting.push(Change {
+        self.waiting.push(Waiting {
             call,
-            conversation,
-            request,
+            change,
             until,
         });
         self.drive(cx, offline);
@@ -51,46 +40,47 @@ impl Changes {
 
     /// Those that may leave do, and those that never may are refused.
     pub(super) fn drive(&mut self, cx: &mut Cx, offline: bool) {
-        for change in std::mem::take(&mut self.waiting) {
+        for waiting in std::mem::take(&mut self.waiting) {
             let refused = cx.standing.why_not(offline);
-            let late = change.until <= cx.now.mono;
+            let late = waiting.until <= cx.now.mono;
             let late = late.then(|| Error::new(ErrorCode::Timeout, "nothing was sent in time"));
             let may = cx.standing.may_request() || Fault::EditLeavesUnfenced.on();
             if let Some(error) = refused.or(late.filter(|_| !may)) {
-                cx.out.reject(change.call, &error);
+                cx.out.reject(waiting.call, &error);
             } else if may {
-                let (call, conversation) = (change.call, change.conversation);
-                cx.request(change.request, Purpose::Change { call, conversation });
+                let (call, change) = (waiting.call, waiting.change);
+                let conversation = change.conversation().clone();
+                cx.request(change.into(), Purpose::Change { call, conversation });
             } else {
-                self.waiting.push(change);
+                self.waiting.push(waiting);
             }
         }
     }
 
     /// When the next one is given up.
     pub(super) fn due(&self) -> Option<u64> {
-        self.waiting.iter().map(|change| change.until).min()
+        self.waiting.iter().map(|waiting| waiting.until).min()
     }
 
     /// Nobody waits for this one any more. Answers whether it was here.
     pub fn drop_call(&mut self, of: Call) -> bool {
         let before = self.waiting.len();
-        self.waiting.retain(|change| change.call != of);
+        self.waiting.retain(|waiting| waiting.call != of);
         self.waiting.len() < before
     }
 
     /// Those that have not left, to be asked of another client.
-    pub fn take(&mut self) -> Vec<(Call, Rc<str>, Request)> {
+    pub fn take(&mut self) -> Vec<(Call, Change)> {
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         waiting
-            .map(|change| (change.call, change.conversation, change.request))
+            .map(|waiting| (waiting.call, waiting.change))
             .collect()
     }
 
     /// Lets go of all of them. Answers the calls that wait for them.
     pub fn take_calls(&mut self) -> Vec<Call> {
         let waiting = std::mem::take(&mut self.waiting);
-        waiting.into_iter().map(|change| change.call).collect()
+        waiting.into_iter().map(|waiting| waiting.call).collect()
     }
 }
 
@@ -100,11 +90,11 @@ mod tests {
     use crate::core::cx::Rest;
 
     fn recall(changes: &mut Changes, rest: &mut Rest, offline: bool, call: Call) {
-        let request = Request::Recall {
+        let change = Change::Recall {
             conversation: "c".into(),
             message: "m".into(),
         };
-        changes.add(&mut rest.cx(), offline, call, "c".into(), request);
+        changes.add(&mut rest.cx(), offline, call, change);
     }
 
     #[test]
