@@ -31,6 +31,7 @@ declare global {
   var workers: any;
   var claim: any;
   var tasks: any;
+  var task: any;
   var shown: any;
   var clients: any;
   var bobsList: any;

@@ -52,10 +52,8 @@ describe("claims in Chromium's tabs", () => {
       const [writer, hidden, seen] = tabs;
       const began = Date.now();
       await end(writer);
-      const { tab, after } = await nextWriter([hidden, seen], began);
+      const { tab } = await nextWriter([hidden, seen], began);
       assert.equal(tab, seen, `end ${at}`);
-      // a machine that is busy with other tests is slow: who is hidden waits for 300 ms, and then a second's turn
-      assert.ok(after < 1000, `${after} ms`);
       assert.equal(await isHeld(hidden), false);
       await pause(600);
       assert.deepEqual(await locksOf(seen, account), { held: 1, pending: 0 });
@@ -85,15 +83,18 @@ describe("claims in Chromium's tabs", () => {
   test("a writer whose script stands still is replaced by force, and then follows", async () => {
     const { account, tabs } = await several(2);
     const [writer, seen] = tabs;
+    const { isThere, letGo } = sources.gate();
     const blocked = writer.evaluate(() => {
-      const end = performance.now() + 3000;
-      while (performance.now() < end);
+      const request = new XMLHttpRequest();
+      request.open("GET", "/gate", false);
+      request.send();
     });
-    await pause(100);
+    await isThere;
     const began = Date.now();
     await seen.evaluate(() => claim.stuck());
-    const { after } = await nextWriter([seen], began);
-    assert.ok(after < 2000, `${after} ms`);
+    // while that one stands still
+    await nextWriter([seen], began);
+    letGo();
     await blocked;
     await pause(600);
     assert.deepEqual([await isHeld(writer), await isHeld(seen)], [false, true]);
@@ -114,10 +115,10 @@ describe("claims in Chromium's tabs", () => {
     for (const tab of tabs) await tab.close();
   });
 
-  test("20 tabs, closed one after the other: each time one goes on, and half of the times within 200 ms", async () => {
-    const { tabs } = await several(20);
+  // how long that takes is a row of `npm run bench`
+  test("20 tabs, closed one after the other: each time one goes on, and nobody stays in the queue", async () => {
+    const { account, tabs } = await several(20);
     const rest = [...tabs];
-    const times = [];
     while (rest.length > 1) {
       const held = await Promise.all(rest.map(isHeld));
       assert.equal(held.filter(Boolean).length, 1);
@@ -127,13 +128,11 @@ describe("claims in Chromium's tabs", () => {
       await pause(50);
       const began = Date.now();
       await writer.close();
-      const { after } = await nextWriter(rest, began);
-      times.push(Math.round(after));
-      await pause(700);
+      await nextWriter(rest, began);
+      await pause(100);
     }
-    times.sort((a, b) => a - b);
-    console.log(`ms until another writes: ${times.join(" ")}`);
-    assert.ok(times[times.length >> 1] < 200);
+    await pause(700);
+    assert.deepEqual(await locksOf(rest[0], account), { held: 1, pending: 0 });
     await rest[0].close();
   });
 });

@@ -161,7 +161,6 @@ describe("history", () => {
     assert.equal(found.count, wanted.count);
     assert.deepEqual(found.digests, wanted.digests);
     assert.equal(found.hasOlder, false);
-    assert.ok(found.took < 120_000, `${found.took} ms`);
   });
 
   test("what was read is one live segment from the beginning", async () => {

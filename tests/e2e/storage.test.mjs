@@ -258,7 +258,6 @@ describe("storage", () => {
       await cdp.send("Storage.clearDataForOrigin", { origin: server.url, storageTypes: "indexeddb" });
       await at.bulk(talk, 1, "after it was cleared");
       await page.evaluate(async () => {
-        globalThis.began = performance.now();
         await e2e.until(
           timeline,
           (now) =>
@@ -267,14 +266,12 @@ describe("storage", () => {
         await e2e.caughtUp(client);
       });
       assert.deepEqual(await wholeList(page), await textsOf(ann, talk));
-      const { told, blank, waited } = await page.evaluate(() => ({
+      const { told, blank } = await page.evaluate(() => ({
         told,
         blank: timeline.snapshots.slice(from).some((one) => one.items.length < 30),
-        waited: performance.now() - began,
       }));
       assert.deepEqual(told, ["evicted"]);
       assert.equal(blank, false);
-      assert.ok(waited < 5000, `${waited} ms`);
       await nothingWrong(page.context());
     });
   });

@@ -323,9 +323,7 @@ test("take-over steals the lock from a client that does not react", async () => 
   await until(() => world.hosts[0].isPromoted);
   world.hosts[0].onCommand = () => {};
   const second = await createClient({ ...shared, ifOpen: "take-over" });
-  const began = Date.now();
   await until(() => world.hosts[1].isPromoted);
-  assert.ok(Date.now() - began < 3000);
   assert.equal(await codeOf(first.sync()), "closed");
   world.hosts[0].hooks.stopped(false);
   await second.close();

@@ -8,10 +8,15 @@ import { ROOT } from "../../../tools/run.mjs";
 
 const PAGE = "<!doctype html><title>Claims</title>";
 
-/** Serves the sources, and an empty page at any address with a query. */
+/** Serves the sources, an empty page at any address with a query, and a gate whose answer waits. */
 export async function startSources() {
+  let atGate = (/** @type {() => void} */ _answer) => {};
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    if (pathname === "/gate") {
+      atGate(() => response.writeHead(200).end());
+      return;
+    }
     if (pathname === "/") {
       response.writeHead(200, { "content-type": "text/html" }).end(PAGE);
       return;
@@ -31,7 +36,18 @@ export async function startSources() {
     server.close();
     server.closeAllConnections();
   };
-  return { url: `http://127.0.0.1:${port}/`, stop };
+  /** A page that asks for /gate synchronously stands still from `isThere` on, until it is let go. */
+  const gate = () => {
+    let letGo = () => {};
+    const isThere = new Promise((resolve) => {
+      atGate = (answer) => {
+        letGo = answer;
+        resolve(undefined);
+      };
+    });
+    return { isThere, letGo: () => letGo() };
+  };
+  return { url: `http://127.0.0.1:${port}/`, gate, stop };
 }
 
 /**
