@@ -45,6 +45,7 @@ declare global {
   var leaving: any;
   var holding: any;
   var began: any;
+  var testing: any;
   var aborted: any;
   // biome-ignore-end lint/suspicious/noExplicitAny: as above
 }

@@ -144,9 +144,13 @@ async function wrapGlue(names) {
   return wrapped;
 }
 
-/** The package's entries, each whole in a file of its own: a page loads one of them, its worker the other. */
-const ENTRIES = ["index", "worker"];
+/** The entries that load the wasm, each whole in a file of its own: a page loads one of them, its worker the other. */
+const WITH_WASM = ["index", "worker"];
+/** What apps add to the main entry. */
+const BESIDE = ["testing"];
+const ENTRIES = [...WITH_WASM, ...BESIDE];
 
+/** @param {string} glue */
 async function bundle(glue) {
   const { build } = await import("esbuild");
   await build({
@@ -164,9 +168,10 @@ async function bundle(glue) {
   });
   for (const name of ENTRIES) {
     const text = await readFile(join(PKG, `${name}.js`), "utf8");
+    const isFound = /new URL\("\.\/pullcord\.wasm",\s*import\.meta\.url\)/.test(text);
     // bundlers look for exactly this
-    if (!/new URL\("\.\/pullcord\.wasm",\s*import\.meta\.url\)/.test(text))
-      throw new Problem("the bundle has lost where the wasm is");
+    if (WITH_WASM.includes(name) && !isFound) throw new Problem(`${name}.js has lost where the wasm is`);
+    if (BESIDE.includes(name) && isFound) throw new Problem(`${name}.js has a main entry of its own in it`);
   }
 }
 
@@ -217,7 +222,8 @@ export async function buildPackage({ quiet = false } = {}) {
     await bundle(glue);
     await cp(wasm, join(PKG, "pullcord.wasm"));
     await writePackageJson();
-    for (const name of ["index.d.ts", "worker.d.ts", "README.md"]) await cp(join(TEMPLATE, name), join(PKG, name));
+    for (const name of [...ENTRIES.map((entry) => `${entry}.d.ts`), "README.md"])
+      await cp(join(TEMPLATE, name), join(PKG, name));
     for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) await cp(join(ROOT, name), join(PKG, name));
     await writeFile(STAMP, now);
   }

@@ -3,6 +3,7 @@
 
 import type * as contract from "../../../shared/contract/pullcord.js";
 import type * as ours from "../../pkg-template/index.js";
+import type { MemoryBackend } from "../../pkg-template/testing.js";
 import type { serve } from "../../pkg-template/worker.js";
 
 interface Body {
@@ -138,3 +139,6 @@ same<ours.NotifySink<Body>, Omit<contract.NotifySink<Body>, "whisper">>(
   (a) => a,
   (b) => b,
 );
+
+/** What its checks are to drive. */
+export const driven = (backend: MemoryBackend<Body>): contract.Backend<Body> => backend;

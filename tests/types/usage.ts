@@ -2,6 +2,7 @@
 
 import { PullcordError, compareSeq, createClient, wipe } from "../../pkg-template/index.js";
 import type { Client, MessageItem, Timeline, Transport } from "../../pkg-template/index.js";
+import { memoryBackend } from "../../pkg-template/testing.js";
 
 interface Body {
   text: string;
@@ -80,4 +81,17 @@ export async function use(): Promise<number> {
   await client.close();
   await wipe("a");
   return added + compareSeq(1, "2") + texts.length + error.message.length;
+}
+
+/** A backend in memory, of a body of the app's own and of the standard one. */
+export async function useTesting(): Promise<Client<{ title: string }>> {
+  const simple = memoryBackend({ conversations: ["c1"], messages: [{ conversation: "c1", sender: "bob", text: "a" }] });
+  const text: string | undefined = (await simple.post("c1", "b")).body?.text;
+  const own = memoryBackend<{ title: string }>({
+    conversations: [{ id: "c1", members: ["ada"], meta: { topic: text } }],
+    messages: [{ conversation: "c1", sender: "bob", body: { title: "a" } }],
+    latency: [10, 50],
+  });
+  own.trouble({ error: (method) => (method === "send" ? "rejected" : null) }, "ada");
+  return createClient({ account: "e", transport: own.transport("ada"), storage: { mode: "memory" } });
 }
