@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { crashTest } from "./support/crash.mjs";
 
 const SEED = Number(process.env.PULLCORD_CRASH ?? 1 + Math.floor(Math.random() * 1e9));
-const KILLS = Number(process.env.PULLCORD_KILLS ?? 5);
+const KILLS = Number(process.env.PULLCORD_KILLS ?? 4);
 
 test("a browser killed in the middle of its work has lost nothing, and delivers once what it had accepted", {
   timeout: 600_000,

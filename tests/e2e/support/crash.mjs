@@ -4,7 +4,8 @@
 // A life is one profile on the disk and one account, with a scope and an overflow policy. Its browser catches up with
 // thousands of messages in small batches, pages through a history, writes messages, or all of that at once, while
 // others write, edit, recall, and force overflows; at a moment drawn from the seed every one of its processes gets
-// SIGKILL. Then it is started again on the same profile:
+// SIGKILL. Three tabs share the account and the work. Up to two times before that the process of the one that writes
+// for all gets SIGKILL, and another tab takes its place. Then the browser is started again on the same profile:
 //
 // 1. With no server in reach, what it has must be true (`checkWreck`). The truth is the server's: a second account, a
 //    member of the same conversations whose log never overflows, is asked what was committed after the cursor that the
@@ -94,6 +95,7 @@ class Killable {
   context;
   #child;
   #browser;
+  #tools;
   #seen = new Set();
 
   /** @param {string} profile a folder */
@@ -121,8 +123,28 @@ class Killable {
       );
     });
     self.#browser = await chromium.connectOverCDP(address, { timeout: 2 * PATIENCE });
+    self.#tools = await self.#browser.newBrowserCDPSession();
     self.context = self.#browser.contexts()[0];
     return self;
+  }
+
+  async #renderers() {
+    const { processInfo } = await this.#tools.send("SystemInfo.getProcessInfo");
+    return processInfo.filter(({ type }) => type === "renderer");
+  }
+
+  /**
+   * The process that runs a page: the one that is busy while the page is.
+   * @param {import("playwright-core").Page} page
+   * @returns {Promise<number>} its pid
+   */
+  async processOf(page) {
+    const before = new Map((await this.#renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
+    await page.evaluate(() => {
+      for (const end = performance.now() + 150; performance.now() < end; );
+    });
+    const used = (await this.#renderers()).map(({ id, cpuTime }) => ({ id, used: cpuTime - (before.get(id) ?? 0) }));
+    return used.reduce((most, one) => (one.used > most.used ? one : most)).id;
   }
 
   /** Looks which processes it has, so that `kill` need not. */
@@ -263,9 +285,10 @@ class Life {
   wrong = [];
   /** where the client looked for a server in vain */
   nowhere = "";
+  tabs = 1;
 
-  constructor({ server, at, next, name, scope, overflow }) {
-    Object.assign(this, { server, at, next, name, scope, overflow });
+  constructor({ server, at, next, name, scope, overflow, tabs }) {
+    Object.assign(this, { server, at, next, name, scope, overflow, tabs });
     this.profile = temporaryFolder();
   }
 
@@ -378,7 +401,7 @@ class Life {
 
   /** Prepares something to be interrupted, and interrupts it. @returns what is known of it */
   async run(phase, seed) {
-    const { next, page } = this;
+    const { next } = this;
     const told = { applied: 0, page: 0, accepted: 0 };
     const all = phase === "everything";
     const wanted = { "catch-up": ["caught-up"], paging: ["read"], sending: ["written"] }[phase] ?? [
@@ -388,13 +411,17 @@ class Life {
     ];
     const ended = new Set();
     let look = () => {};
-    this.heard = (what, detail) => {
+    this.heard = (page, what, detail) => {
       if (what === "writing") this.sent.find((one) => one.text === detail).called = true;
-      if (what === "accepted") this.accepted.add(detail);
+      if (what === "accepted" && !this.accepted.has(detail)) {
+        this.accepted.add(detail);
+        told.accepted += 1;
+      }
       if (what === "wrong") this.wrong.push(detail);
-      if (what === "applied") told.applied = detail;
-      else if (what in told) told[what] += 1;
-      if (wanted.includes(what)) ended.add(what);
+      if (what === "applied") told.applied = Math.max(told.applied, detail);
+      if (what === "page") told.page += 1;
+      if (what === "written") busy.delete(page);
+      if (wanted.includes(what) && (what !== "written" || !busy.size)) ended.add(what);
       look();
     };
     const paged = phase === "paging" || all ? await this.#talk(1500 + next(1500)) : null;
@@ -416,57 +443,107 @@ class Life {
     const seqs = paged ? await this.#places(paged, 12) : [];
 
     // the moment: how far one of them has come, and then perhaps some more
-    const share = (1 + next(999)) / 1000;
+    const whole = (1 + next(999)) / 1000;
     const delay = next(2) ? 0 : next(80);
     const work = all ? PHASES[next(3)] : phase;
     const due = {
-      "catch-up": () => told.applied >= share * missed,
-      paging: () => told.page >= share * PAGES,
-      sending: () => told.accepted >= share * writing.length,
+      "catch-up": (share) => told.applied >= share * missed,
+      paging: (share) => told.page >= share * PAGES,
+      sending: (share) => told.accepted >= share * writing.length,
     }[work];
+    const limit = 20 + next(60);
 
-    this.browser.look();
     const stopOthers = this.#others(seed, next(3) === 0);
-    /** @type {Promise<void>} */
-    const moment = new Promise((resolve) => {
-      look = () => {
-        if (due() || ended.size === wanted.length) resolve();
-      };
-      setTimeout(resolve, PATIENCE).unref();
-    });
-    await page.evaluate(
-      async ({ user, options, paged, seqs, limit, writing, catchUp }) => {
-        await crash.start(user, options);
-        if (catchUp) crash.watchCatchUp();
-        if (paged) crash.page(paged, seqs, limit);
-        if (writing.length) crash.write(writing);
-      },
-      {
-        user: this.user,
-        options: this.options,
-        paged,
-        seqs,
-        limit: 20 + next(60),
-        writing,
-        catchUp: phase === "catch-up" || all,
-      },
-    );
-    await moment;
+    /** @returns {Promise<void>} once so much has been done */
+    const moment = (share) =>
+      new Promise((resolve) => {
+        look = () => {
+          if (due(share) || ended.size === wanted.length) resolve();
+        };
+        look();
+        setTimeout(resolve, PATIENCE).unref();
+      });
+    // each tab writes its own part; the first one pages
+    const tabs = [this.page];
+    while (tabs.length < this.tabs) tabs.push(await this.#openTab());
+    /** those that are writing */
+    const busy = new Set();
+    const begin = async (number) => {
+      const parts = this.sent.filter(({ text, tab, called }) => tab === number && !called && writing.includes(text));
+      if (parts.length) busy.add(tabs[number]);
+      await tabs[number].evaluate(
+        async ({ user, options, paged, seqs, limit, parts, catchUp }) => {
+          await crash.start(user, options);
+          if (catchUp) crash.watchCatchUp();
+          if (paged) crash.page(paged, seqs, limit);
+          if (parts.length) crash.write(parts);
+        },
+        {
+          user: this.user,
+          options: this.options,
+          paged: number === 0 ? paged : null,
+          seqs,
+          limit,
+          parts,
+          catchUp: phase === "catch-up" || all,
+        },
+      );
+    };
+    for (const number of tabs.keys()) await begin(number);
+    let replaced = 0;
+    for (const share of this.#momentsBefore(whole)) {
+      await moment(share);
+      if (ended.size === wanted.length) break;
+      replaced += await this.#killWriter(tabs, begin, busy);
+    }
+    await moment(whole);
     await pause(delay);
     const complete = ended.size === wanted.length;
+    this.browser.look();
     const killed = await this.browser.kill();
     // What the page told last may have died with it.
-    for (const { text } of writing) {
-      const one = this.sent.find((sent) => sent.text === text);
-      one.called ||= "perhaps";
-    }
+    for (const one of this.sent) if (writing.includes(one.text)) one.called ||= "perhaps";
     await stopOthers();
     await this.at.trouble({}, this.user);
-    return { phase, told, missed, complete, killed, paged };
+    return { phase, told, missed, complete, killed, replaced, paged };
+  }
+
+  /** When the writer's process is killed before the whole browser is. */
+  #momentsBefore(share) {
+    const many = this.tabs > 1 ? this.next(3) : 0;
+    return Array.from({ length: many }, () => (share * this.next(1000)) / 1000).sort((a, b) => a - b);
+  }
+
+  /**
+   * SIGKILL to the process of the tab that writes for all; a new tab takes over what that one had not begun to do.
+   * @param {import("playwright-core").Page[]} tabs
+   * @param {(number: number) => Promise<void>} begin
+   * @param {Set<import("playwright-core").Page>} busy
+   * @returns {Promise<number>} how many tabs were in it
+   */
+  async #killWriter(tabs, begin, busy) {
+    const writers = await Promise.all(tabs.map((tab) => tab.evaluate(() => crash.writes())));
+    const writer = tabs[Math.max(0, writers.indexOf(true))];
+    const pid = await this.browser.processOf(writer);
+    const crashed = new Set();
+    for (const tab of tabs) tab.once("crash", () => crashed.add(tab));
+    kill(pid);
+    for (const end = Date.now() + PATIENCE; !crashed.size; await pause(20))
+      assert.ok(Date.now() < end, `the process ${pid} was killed, and no tab has crashed`);
+    // they are told of it one after the other
+    await pause(100);
+    for (const [number, tab] of tabs.entries()) {
+      if (!crashed.has(tab)) continue;
+      busy.delete(tab);
+      tabs[number] = await this.#openTab();
+      await begin(number);
+    }
+    return crashed.size;
   }
 
   #written = 0;
 
+  /** @returns {string[]} the texts of what is in `sent` now, and not written */
   #toWrite(count) {
     const talks = [this.aTalk(), this.aTalk()];
     const messages = Array.from({ length: count }, () => {
@@ -475,10 +552,12 @@ class Life {
         talk: talks[this.next(2)],
         text: `${this.user} writes ${this.#written}`,
         wait: this.next(2) ? 0 : this.next(40),
+        tab: this.next(this.tabs),
+        called: false,
       };
     });
-    this.sent.push(...messages.map(({ talk, text }) => ({ talk, text, called: false })));
-    return messages;
+    this.sent.push(...messages);
+    return messages.map(({ text }) => text);
   }
 
   async #places(talk, count) {
@@ -490,15 +569,20 @@ class Life {
 
   async launch() {
     this.browser = await Killable.launch(this.profile);
-    await this.browser.context.exposeBinding("report", (_source, what, detail) => this.heard(what, detail));
-    this.page = await openPage(this.browser.context, this.server);
-    await this.page.evaluate(async () => {
+    await this.browser.context.exposeBinding("report", ({ page }, what, detail) => this.heard(page, what, detail));
+    this.page = await this.#openTab();
+  }
+
+  async #openTab() {
+    const page = await openPage(this.browser.context, this.server);
+    await page.evaluate(async () => {
       // @ts-ignore: the address is the page's
       globalThis.crash = await import("/blank/crash.js");
     });
+    return page;
   }
 
-  /** @type {(what: any, detail: any) => void} */
+  /** @type {(page: any, what: any, detail: any) => void} */
   heard = () => {};
 
   /**
@@ -635,14 +719,16 @@ class Life {
     const waiting = seen.outbox.map(({ text }) => text);
     assert.equal(new Set(waiting).size, waiting.length, "something is in the outbox twice");
     const texts = new Set([...truth.byId.values()].map((message) => message.body?.text));
-    // It writes one after the other: what it wrote without being heard comes right after what it was heard to write.
+    // A tab writes one after the other: what it wrote without being heard comes right after what it was heard to write.
     const unheard = this.sent.filter(({ called }) => called === "perhaps");
     for (const one of unheard) one.called = waiting.includes(one.text) || texts.has(one.text);
-    const hole = unheard.findIndex(({ called }) => !called);
-    assert.ok(
-      hole < 0 || unheard.slice(hole).every(({ called }) => !called),
-      "of what was written without being heard something is missing",
-    );
+    for (const of of this.#each(unheard)) {
+      const hole = of.findIndex(({ called }) => !called);
+      assert.ok(
+        hole < 0 || of.slice(hole).every(({ called }) => !called),
+        "of what was written without being heard something is missing",
+      );
+    }
     for (const { text, talk, called } of this.sent) {
       const waits = waiting.includes(text);
       if (this.accepted.has(text))
@@ -658,8 +744,20 @@ class Life {
       waiting.every((text) => this.sent.some((one) => one.text === text)),
       "something is in the outbox that nobody wrote",
     );
-    const order = this.sent.map(({ text }) => text).filter((text) => waiting.includes(text));
-    assert.deepEqual(waiting, order, "the outbox is in the order written");
+    for (const of of this.#each(this.sent)) {
+      const order = of.map(({ text }) => text).filter((text) => waiting.includes(text));
+      const own = new Set(order);
+      assert.deepEqual(
+        waiting.filter((text) => own.has(text)),
+        order,
+        "the outbox is in the order in which a tab has written",
+      );
+    }
+  }
+
+  /** What each tab has written, of these. @param {any[]} sent */
+  #each(sent) {
+    return Array.from({ length: this.tabs }, (_, number) => sent.filter(({ tab }) => tab === number));
   }
 
   /** Online again: everything is the server's, and what was written is there. @returns figures */
@@ -709,9 +807,9 @@ class Life {
       [...arrived.keys()].every((text) => this.sent.some((one) => one.text === text)),
       "something arrived that nobody wrote",
     );
-    const order = new Map(this.sent.map(({ text }, at) => [text, at]));
-    for (const texts of own) {
-      const places = texts.map((text) => order.get(text));
+    const order = new Map(this.sent.map(({ text, tab }, at) => [text, { tab, at }]));
+    for (const texts of own.flatMap((texts) => this.#each(texts.map((text) => order.get(text))))) {
+      const places = texts.map(({ at }) => at);
       assert.deepEqual(
         places,
         [...places].sort((a, b) => a - b),
@@ -772,11 +870,12 @@ function checkMessages(where, messages, truth, version) {
  * @param {number} options.kills
  * @param {number} options.seed
  * @param {number} [options.perLife] kills of one profile
+ * @param {number} [options.tabs] of each browser
  * @param {string[]} [options.phases]
  * @param {(line: string) => void} [options.say]
  * @returns {Promise<string[]>} figures
  */
-export async function crashTest({ kills, seed, perLife = 4, phases = PHASES, say = () => {} }) {
+export async function crashTest({ kills, seed, perLife = 4, tabs = 3, phases = PHASES, say = () => {} }) {
   const next = random(seed);
   const file = join(temporaryFolder(), "chat.sqlite");
   const server = await startServer({
@@ -784,7 +883,7 @@ export async function crashTest({ kills, seed, perLife = 4, phases = PHASES, say
   });
   const at = demo(server);
   const sum = {
-    ...{ kills: 0, lives: 0, processes: 0, again: 0, phases: {}, ways: {} },
+    ...{ kills: 0, replaced: 0, lives: 0, processes: 0, again: 0, phases: {}, ways: {} },
     ...{ middle: 0, cursor: 0, history: 0, outbox: 0 },
     ...{ held: 0, shown: 0, compared: 0 },
     ...{ accepted: 0, undecided: 0, unresolvedArrived: 0, answersLost: 0 },
@@ -794,7 +893,7 @@ export async function crashTest({ kills, seed, perLife = 4, phases = PHASES, say
     for (let number = 0; sum.kills < kills; number++) {
       const scope = SCOPES[(number + offset) % SCOPES.length];
       const overflow = POLICIES[Math.floor((number + offset) / SCOPES.length) % POLICIES.length];
-      const life = new Life({ server, at, next, name: `life${number}`, scope, overflow });
+      const life = new Life({ server, at, next, name: `life${number}`, scope, overflow, tabs });
       sum.lives += 1;
       let run = null;
       try {
@@ -809,6 +908,7 @@ export async function crashTest({ kills, seed, perLife = 4, phases = PHASES, say
           run = await life.run(phase, next(2 ** 31));
           sum.kills += 1;
           sum.processes += run.killed;
+          sum.replaced += run.replaced;
           sum.phases[phase] = (sum.phases[phase] ?? 0) + 1;
           sum.ways[`${scope}, ${overflow}`] = (sum.ways[`${scope}, ${overflow}`] ?? 0) + 1;
           await life.launch();
@@ -825,7 +925,7 @@ export async function crashTest({ kills, seed, perLife = 4, phases = PHASES, say
           if (i === many) sum.unresolvedArrived += recovery.unresolvedArrived;
           const then = again ? "killed again before it recovered" : JSON.stringify(recovery);
           say(
-            `kill ${sum.kills} of ${kills}: ${scope}, ${overflow}, ${phase}: ${JSON.stringify(run.told)}, ${run.killed} processes; ${JSON.stringify(wreck)}; ${then}`,
+            `kill ${sum.kills} of ${kills}: ${scope}, ${overflow}, ${phase}: ${JSON.stringify(run.told)}, ${run.killed} processes, ${run.replaced} tabs before that; ${JSON.stringify(wreck)}; ${then}`,
           );
         }
         sum.accepted += life.accepted.size;
@@ -852,7 +952,7 @@ export async function crashTest({ kills, seed, perLife = 4, phases = PHASES, say
       .map(([what, count]) => `${what} ${count}`)
       .join("; ");
   return [
-    `${sum.kills} kills (${each(sum.phases)}) of ${sum.processes} processes, on ${sum.lives} profiles (${each(sum.ways)})`,
+    `${sum.kills} kills (${each(sum.phases)}) of ${sum.processes} processes, on ${sum.lives} profiles (${each(sum.ways)}); ${sum.replaced} tabs were killed before that, as the one that wrote`,
     `${sum.middle} hit in the middle of something: ${sum.cursor} with the cursor partly through a catch-up, ${sum.history} with a history partly read, ` +
       `${sum.outbox} with messages written and not delivered; ${sum.again} were killed again before they had recovered`,
     `offline after the kill, ${sum.held} messages in segments and ${sum.shown} items in lists were checked; online, ${sum.compared} messages were compared`,

@@ -17,6 +17,9 @@ export async function close() {
   await client.close();
 }
 
+/** This client writes for all of the account. */
+export const writes = () => client.status.getSnapshot().writer === "here";
+
 /** What may become of a load while others overflow the log and the network fails. */
 const EXPECTED = new Set(["offline", "network", "timeout", "aborted", "protocol"]);
 
