@@ -247,6 +247,20 @@ fn a_page_that_a_follower_lacks_the_writer_asks_for() {
 }
 
 #[test]
+fn a_follower_that_is_behind_asks_for_what_is_stored_and_nothing_is_requested_again() {
+    let mut t = Tabs::opened(3);
+    t.deaf[2] = true;
+    let call = t.on(1, |b| b.load("older"));
+    t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
+    assert!(t.tabs[1].result(call).expect("it has come").is_ok());
+    t.deaf[2] = false;
+    let call = t.on(2, |b| b.load("older"));
+    assert!(t.tabs[0].asked.is_empty());
+    assert!(t.tabs[2].result(call).expect("it is stored").is_ok());
+    assert_eq!(t.shown()[2], "4 5 6 7 8 9");
+}
+
+#[test]
 fn a_page_that_cannot_be_had_says_so_in_the_follower() {
     let mut t = Tabs::opened(2);
     let call = t.on(1, |b| b.load("older"));

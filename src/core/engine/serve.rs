@@ -7,11 +7,13 @@ use crate::core::fault::Fault;
 use crate::core::follow::{self, Asker, Signal, Stands, What};
 use crate::core::jobs::{Job, Own};
 use crate::core::map::Map;
+use crate::core::net::Place;
 use crate::core::purpose::Wants;
 use crate::core::records::Name;
 use crate::core::storage::Write;
 use crate::core::timeline::Ended;
 use crate::core::tx::Commit;
+use crate::core::types::Seq;
 use crate::core::wire;
 use std::rc::Rc;
 
@@ -116,10 +118,25 @@ impl Engine {
         self.follow
             .audience
             .needs_all_of(now, asker.0, conversation);
+        if self.is_stored(conversation, &wants) {
+            return self.reply(asker, Ok(String::new()));
+        }
         let (parts, mut cx) = self.split();
         let fetches = parts.timelines.fetches_mut();
         let fetch = fetches.ask(&mut cx, conversation, wants, limit as usize);
         self.follow.audience.fetch(fetch, asker);
+    }
+
+    /// Whether what lies beyond this place is stored. A client that is behind asks for what has been fetched
+    /// meanwhile: no request is made again because there are more clients.
+    fn is_stored(&self, conversation: &str, wants: &Wants) -> bool {
+        let held = self.db.held(conversation);
+        let fresh = |seq: Seq| held.segments.containing(seq.0).filter(|s| s.fresh());
+        match *wants {
+            Wants::Page(Place::Before(seq)) => fresh(seq).is_some_and(|s| s.lo < seq.0),
+            Wants::Page(Place::After(seq)) => fresh(seq).is_some_and(|s| s.hi > seq.0 || s.live),
+            _ => false,
+        }
     }
 
     /// Pages that others have asked for are committed, or could not be had.
