@@ -41,6 +41,8 @@ declare global {
   var logged: any;
   var lies: any;
   var counting: any;
+  var wire: any;
+  var crowd: typeof import("./e2e/support/page/crowd.js");
   var written: any;
   var leaving: any;
   var holding: any;

@@ -82,6 +82,7 @@ class Tab extends EventEmitter {
   #context;
   #targetId;
   #sessionId;
+  #told;
 
   constructor(connection, context, targetId, sessionId) {
     super();
@@ -90,6 +91,7 @@ class Tab extends EventEmitter {
     this.#targetId = targetId;
     this.#sessionId = sessionId;
     const told = connection.events(sessionId);
+    this.#told = told;
     told.on("Runtime.exceptionThrown", ({ exceptionDetails }) =>
       this.emit("pageerror", new Error(textOf(exceptionDetails))),
     );
@@ -130,6 +132,33 @@ class Tab extends EventEmitter {
     });
     if (exceptionDetails) throw new Error(textOf(exceptionDetails));
     return result.value;
+  }
+
+  /** A function of the page's, in each document from the next on: `heard` is told the text that it is given. */
+  async expose(name, heard) {
+    this.#told.on("Runtime.bindingCalled", (called) => {
+      if (called.name === name) heard(called.payload);
+    });
+    await this.call("Runtime.addBinding", { name });
+  }
+
+  /** A script that runs in each document before anything else does. */
+  addInitScript(source) {
+    return this.call("Page.addScriptToEvaluateOnNewDocument", { source });
+  }
+
+  async reload() {
+    const loaded = new Promise((resolve) => this.once("load", resolve));
+    await this.call("Page.reload");
+    await within(loaded, "the reload");
+  }
+
+  /** To the page before this one, out of the page cache if the browser has it there. */
+  async back() {
+    const { currentIndex, entries } = await this.call("Page.getNavigationHistory");
+    const shown = new Promise((resolve) => this.#told.once("Page.frameNavigated", resolve));
+    await this.call("Page.navigateToHistoryEntry", { entryId: entries[currentIndex - 1].id });
+    await within(shown, "the page before");
   }
 
   waitForTimeout(ms) {
@@ -234,5 +263,8 @@ export async function launchTools() {
     process.off("exit", kill);
   }
 
-  return { newContext, close };
+  /** What the browser consists of: `type` ("renderer" runs pages), `id` of the process, `cpuTime` in seconds. */
+  const processes = async () => (await connection.send("SystemInfo.getProcessInfo")).processInfo;
+
+  return { newContext, processes, close };
 }
