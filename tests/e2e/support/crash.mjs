@@ -551,7 +551,7 @@ class Life {
       return {
         talk: talks[this.next(2)],
         text: `${this.user} writes ${this.#written}`,
-        wait: this.next(2) ? 0 : this.next(40),
+        wait: this.next(2) ? 0 : this.next(40 * this.tabs),
         tab: this.next(this.tabs),
         called: false,
       };
