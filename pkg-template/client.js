@@ -7,12 +7,16 @@ import { seqText } from "./seq.js";
 import { Engine } from "./engine/engine.js";
 import { EVENTS } from "./events.js";
 import { Session } from "./session.js";
-import { Timeline } from "./timeline.js";
+import { timelineOf } from "./timeline.js";
 import { Runtime } from "./wasm.js";
 import { deleteDatabase } from "./wipe.js";
 
 /** @typedef {import("./index.js").Client<any>} ClientApi */
-/** @implements {ClientApi} */
+/**
+ * Its methods are its own functions, so that they work wherever they are called from: through a proxy (Vue's `ref` and
+ * `reactive`), taken out of it, or passed on.
+ * @implements {ClientApi}
+ */
 class Client {
   #session;
 
@@ -27,65 +31,49 @@ class Client {
   }
 
   /** @type {ClientApi["conversation"]} */
-  conversation(id) {
-    return this.#session.shown.conversationStores.of(name("conversation", id));
-  }
+  conversation = (id) => this.#session.shown.conversationStores.of(name("conversation", id));
 
   /** @type {ClientApi["timeline"]} */
-  timeline(conversation, options) {
-    return new Timeline(this.#session, this.#session.checkTimeline(timelineConfig(conversation, options)));
-  }
+  timeline = (conversation, options) => timelineOf(this.#session, timelineConfig(conversation, options));
 
   /** @type {ClientApi["send"]} */
-  send(conversation, body, options) {
-    return answer(() => this.#session.send(conversation, body, options));
-  }
+  send = (conversation, body, options) => answer(() => this.#session.send(conversation, body, options));
 
   /** @type {ClientApi["markRead"]} */
-  markRead(conversation, seq) {
-    return answer(() => this.#session.markRead(conversation, { seq: seqText(seq) }));
-  }
+  markRead = (conversation, seq) => answer(() => this.#session.markRead(conversation, { seq: seqText(seq) }));
 
   /** @type {ClientApi["retry"]} */
-  retry(clientId) {
-    return answer(() => this.#session.retry(clientId));
-  }
+  retry = (clientId) => answer(() => this.#session.retry(clientId));
 
   /** @type {ClientApi["discard"]} */
-  discard(clientId) {
-    return answer(() => this.#session.discard(clientId));
-  }
+  discard = (clientId) => answer(() => this.#session.discard(clientId));
 
   /** @type {ClientApi["sync"]} */
-  sync(options) {
-    return answer(async () => {
+  sync = (options) =>
+    answer(async () => {
       const { signal } = optionsOf("options", options);
       await this.#session.call({ op: "sync" }, abortSignal(signal));
     });
-  }
 
   /** @type {ClientApi["on"]} */
-  on(event, listener) {
+  on = (event, listener) => {
     if (!EVENTS.includes(event)) throw invalid(`there is no event ${String(event)}: it is one of ${EVENTS.join(", ")}`);
     return this.#session.on(event, listener);
-  }
+  };
 
   /** @type {ClientApi["inspect"]} */
-  inspect(conversation) {
-    return answer(() =>
+  inspect = (conversation) =>
+    answer(() =>
       this.#session.call({
         op: "inspect",
         ...(conversation === undefined ? {} : { conversation: name("conversation", conversation) }),
       }),
     );
-  }
 
-  close() {
-    return answer(() => this.#session.stop("close"));
-  }
+  close = () => answer(() => this.#session.stop("close"));
 
-  wipe() {
-    return answer(async () => {
+  wipe = () =>
+    answer(async () => {
       const session = this.#session;
       // what is being closed keeps its data: deleted when it has ended
       if (session.isStopping) await session.stop("wipe");
@@ -94,7 +82,6 @@ class Client {
       // it was over before, or did not stop in time
       if (!session.hasWiped) await wipeAccount(this.account);
     });
-  }
 }
 
 /**

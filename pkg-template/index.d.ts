@@ -317,7 +317,8 @@ export interface Client<B = unknown> {
   conversation(id: string): Store<Conversation<B> | null>;
   /**
    * Costs nothing until its first subscribe() or method call; let go (not closed) soon after the last subscriber has
-   * gone, and opened again, where it was, by the next. close() is for good.
+   * gone, and opened again, where it was, by the next. close() is for good. The same conversation and options give the
+   * same timeline until it is let go or closed, so a component may ask for it on each render.
    * @throws PullcordError "invalid": an option is none
    * @example
    * const timeline = client.timeline("general", { start: "first-unread" });

@@ -8,7 +8,7 @@ import { Shown } from "./frames.js";
 import { newId } from "./ids.js";
 import { bodyText, name, optionsOf } from "./options.js";
 import { Notifier } from "./stores.js";
-import { Timelines } from "./timelines.js";
+import { Made, Timelines } from "./timelines.js";
 
 /** @typedef {import("./wire.js").Command} Command */
 /** @typedef {import("./wire.js").Frame} Frame */
@@ -26,6 +26,8 @@ export class Session {
   #log;
   #calls = new Calls((command) => this.command(command));
   #timelines = new Timelines((id) => this.closeTimeline(id));
+  /** @type {Made<import("./timeline.js").Timeline>} the lists that the app has */
+  made = new Made();
   #events;
   /** the engine is open */
   #isOpen = false;

@@ -25,10 +25,30 @@ const OPENING = Object.freeze({
 
 /** @typedef {import("./index.js").Timeline<any>} TimelineApi */
 /** @typedef {import("./index.js").TimelineSnapshot<any>} Snapshot */
-/** @implements {TimelineApi} */
+
+/**
+ * The list of this conversation and these options that there is, so that a component that asks on each render gets the
+ * same; else a new one.
+ * @param {import("./session.js").Session} session
+ * @param {import("./wire.js").TimelineConfig} config as timelineConfig made it
+ * @returns {Timeline}
+ */
+export function timelineOf(session, config) {
+  const name = JSON.stringify(config);
+  const made = session.made.of(name) ?? new Timeline(session, session.checkTimeline(config), name);
+  session.made.remember(name, made);
+  return made;
+}
+
+/**
+ * Its methods are its own functions, as those of the client.
+ * @implements {TimelineApi}
+ */
 export class Timeline {
   #session;
   #config;
+  /** under which it is found */
+  #name;
   /** @type {"unopened" | "open" | "released" | "closed"} */
   #state = "unopened";
   #id = 0;
@@ -61,10 +81,12 @@ export class Timeline {
   /**
    * @param {import("./session.js").Session} session
    * @param {import("./wire.js").TimelineConfig} config as timelineConfig made it
+   * @param {string} name
    */
-  constructor(session, config) {
+  constructor(session, config, name) {
     this.#session = session;
     this.#config = config;
+    this.#name = name;
     this.#source = new Source(OPENING, session.notifier);
     this.conversation = config.conversation;
   }
@@ -89,14 +111,10 @@ export class Timeline {
   };
 
   /** @type {TimelineApi["loadOlder"]} */
-  loadOlder(options) {
-    return this.#load("older", options);
-  }
+  loadOlder = (options) => this.#load("older", options);
 
   /** @type {TimelineApi["loadNewer"]} */
-  loadNewer(options) {
-    return this.#load("newer", options);
-  }
+  loadNewer = (options) => this.#load("newer", options);
 
   /** @param {"older" | "newer"} direction @param {unknown} options */
   #load(direction, options) {
@@ -107,47 +125,35 @@ export class Timeline {
   }
 
   /** @type {TimelineApi["jump"]} */
-  jump(to, options) {
-    return this.#method(async ({ signal }) => {
+  jump = (to, options) =>
+    this.#method(async ({ signal }) => {
       await this.#session.call({ op: "jump", timeline: this.#id, to: place("to", to) }, signal);
     }, options);
-  }
 
   /** @type {TimelineApi["send"]} */
-  send(body, options) {
-    return this.#method(() => this.#session.send(this.conversation, body, options));
-  }
+  send = (body, options) => this.#method(() => this.#session.send(this.conversation, body, options));
 
   /** @type {TimelineApi["retry"]} */
-  retry(clientId) {
-    return this.#method(() => this.#session.retry(clientId, this.conversation));
-  }
+  retry = (clientId) => this.#method(() => this.#session.retry(clientId, this.conversation));
 
   /** @type {TimelineApi["discard"]} */
-  discard(clientId) {
-    return this.#method(() => this.#session.discard(clientId, this.conversation));
-  }
+  discard = (clientId) => this.#method(() => this.#session.discard(clientId, this.conversation));
 
   /** @type {TimelineApi["edit"]} */
-  edit(messageId, body) {
-    return this.#method(() => this.#session.edit(this.conversation, messageId, body));
-  }
+  edit = (messageId, body) => this.#method(() => this.#session.edit(this.conversation, messageId, body));
 
   /** @type {TimelineApi["recall"]} */
-  recall(messageId) {
-    return this.#method(() => this.#session.recall(this.conversation, messageId));
-  }
+  recall = (messageId) => this.#method(() => this.#session.recall(this.conversation, messageId));
 
   /** @type {TimelineApi["markRead"]} */
-  markRead(seq) {
-    return this.#method(async () => {
+  markRead = (seq) =>
+    this.#method(async () => {
       const upTo = seq === undefined ? { timeline: this.#id } : { seq: seqText(seq) };
       await this.#session.markRead(this.conversation, upTo);
     });
-  }
 
   /** @type {TimelineApi["visible"]} */
-  visible(first, last) {
+  visible = (first, last) => {
     if (typeof first !== "string" || typeof last !== "string")
       throw invalid("visible takes the keys of the first and the last item on screen");
     if (!this.#use()) return;
@@ -157,14 +163,15 @@ export class Timeline {
       this.#session.command({ op: "visible", timeline: this.#id, first, last });
     }
     this.#rest();
-  }
+  };
 
-  close() {
+  close = () => {
     if (this.#state === "closed") return;
     const id = this.#id;
     this.#end();
+    this.#session.made.forget(this.#name, this);
     if (id) this.#session.closeTimeline(id);
-  }
+  };
 
   /**
    * Runs a method with the timeline opened for it.
@@ -201,11 +208,13 @@ export class Timeline {
         this.#id = this.#session.timelines.add(this.#control);
         this.#state = "open";
         this.#session.command({ op: "open", timeline: this.#id, ...this.#config });
+        this.#session.made.remember(this.#name, this);
         return true;
       case "released":
         this.#session.timelines.hold(this.#id, this.#control);
         this.#state = "open";
         this.#session.command({ op: "attach", timeline: this.#id });
+        this.#session.made.remember(this.#name, this);
         return true;
       default:
         return this.#state === "open";
@@ -230,6 +239,8 @@ export class Timeline {
       }
       this.#state = "released";
       this.#lastVisible = "";
+      // whoever comes later begins where its options say
+      this.#session.made.forget(this.#name, this);
       this.#session.command({ op: "release", timeline: this.#id });
       this.#session.timelines.letGo(this.#id, this.#control);
     }, LINGER);

@@ -75,3 +75,34 @@ export class Timelines {
     this.#all.clear();
   }
 }
+
+/**
+ * The lists that the app was given, by what it asked for: the same again gives the same, from the first asking on until
+ * it is let go of or closed. Held weakly: one that was never used may go.
+ * @template {object} T
+ */
+export class Made {
+  /** @type {Map<string, WeakRef<T>>} */
+  #all = new Map();
+  /** @type {FinalizationRegistry<string>} */
+  #dropped = new FinalizationRegistry((name) => {
+    if (!this.of(name)) this.#all.delete(name);
+  });
+
+  /** @param {string} name */
+  of(name) {
+    return this.#all.get(name)?.deref();
+  }
+
+  /** Where there is none of this name. @param {string} name @param {T} made */
+  remember(name, made) {
+    if (this.of(name)) return;
+    this.#all.set(name, new WeakRef(made));
+    this.#dropped.register(made, name);
+  }
+
+  /** @param {string} name @param {T} made */
+  forget(name, made) {
+    if (this.of(name) === made) this.#all.delete(name);
+  }
+}

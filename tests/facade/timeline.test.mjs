@@ -71,6 +71,57 @@ test("React's StrictMode mounts, unmounts and mounts: opened once, let go never"
   }
 });
 
+test("asked for again with the same options it is the same, until it is let go of or closed", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { client } = await fakeClient();
+    const first = client.timeline("c1", { start: { around: 5 }, pageSize: 10 });
+    // as a component writes them on each render
+    assert.equal(client.timeline("c1", { pageSize: 10, start: { around: "5" }, maxItems: undefined }), first);
+    for (const [id, options] of [["c2", { start: { around: 5 }, pageSize: 10 }], ["c1"], ["c1", { pageSize: 10 }]])
+      assert.notEqual(client.timeline(id, options), first);
+    const again = () => client.timeline("c1", { start: { around: 5 }, pageSize: 10 });
+    const unsubscribe = first.subscribe(() => {});
+    assert.equal(again(), first);
+    unsubscribe();
+    assert.equal(again(), first, "in use a moment ago");
+    mock.timers.tick(1000);
+    const second = again();
+    assert.notEqual(second, first, "whoever comes later begins where the options say");
+    // one that somebody has kept is opened again, and takes nobody's place
+    first.subscribe(() => {});
+    assert.equal(again(), second);
+    second.close();
+    assert.notEqual(again(), second);
+    await client.close();
+    assert.equal(again().getSnapshot(), again().getSnapshot());
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("client and timeline work behind any proxy, and their methods taken out of them", async () => {
+  const { client, host } = await fakeClient();
+  const through = new Proxy(client, { get: (target, name, proxy) => Reflect.get(target, name, proxy) });
+  const timeline = new Proxy(through.timeline("c1"), {
+    get: (target, name, proxy) => Reflect.get(target, name, proxy),
+  });
+  assert.equal(timeline.getSnapshot().status, "opening");
+  const { loadOlder, visible, close } = timeline;
+  const loading = loadOlder();
+  visible("m1", "m2");
+  host.answer("load", { added: 0, end: true, source: "cache" });
+  assert.equal((await loading).end, true);
+  const { conversation, sync } = through;
+  assert.equal(conversation("c1").getSnapshot(), null);
+  const syncing = sync();
+  host.answer("sync", null);
+  await syncing;
+  close();
+  assert.equal(timeline.getSnapshot().status, "closed");
+  await through.close();
+});
+
 test("let go, it keeps what it showed; a method attaches it, and it is let go again afterwards", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
