@@ -2,26 +2,13 @@
 // last subscriber has gone and the last method has settled, and opened again, where it was, by the next.
 
 import { PullcordError, aborted, invalid, quiet } from "./errors.js";
+import { OPENING } from "./empty.js";
 import { abortSignal, optionsOf, place } from "./options.js";
 import { seqText } from "./seq.js";
 import { Source, applyPatch, kept, keptError, renewed, reviveItem } from "./stores.js";
 
 /** ms at least between the last use and letting go: React's StrictMode unsubscribes and subscribes at once */
 const LINGER = 1000;
-
-const IDLE = Object.freeze({ older: false, newer: false, jump: false });
-/** @type {Snapshot} */
-const OPENING = Object.freeze({
-  items: Object.freeze([]),
-  status: "opening",
-  anchor: Object.freeze({ key: null, count: 0 }),
-  firstIndex: 1_000_000_000,
-  hasOlder: true,
-  hasNewer: true,
-  loading: IDLE,
-  unseen: 0,
-  error: null,
-});
 
 /** @typedef {import("./index.js").Timeline<any>} TimelineApi */
 /** @typedef {import("./index.js").TimelineSnapshot<any>} Snapshot */
@@ -271,7 +258,7 @@ export class Timeline {
     if (this.#state === "closed") return;
     this.#state = "closed";
     clearTimeout(this.#linger);
-    this.#source.set({ ...this.#source.value, status: "closed", loading: IDLE });
+    this.#source.set({ ...this.#source.value, status: "closed", loading: OPENING.loading });
   }
 
   /** @param {import("./wire.js").TimelineEntry} entry */

@@ -47,6 +47,7 @@ declare global {
   var leaving: any;
   var holding: any;
   var began: any;
+  var app: any;
   var testing: any;
   var aborted: any;
   // biome-ignore-end lint/suspicious/noExplicitAny: as above

@@ -146,8 +146,8 @@ async function wrapGlue(names) {
 
 /** The entries that load the wasm, each whole in a file of its own: a page loads one of them, its worker the other. */
 const WITH_WASM = ["index", "worker"];
-/** What apps add to the main entry. */
-const BESIDE = ["testing"];
+/** What apps add to the main entry: where they need it they import it, and it is not in them. */
+const BESIDE = ["testing", "react", "vue", "svelte"];
 const ENTRIES = [...WITH_WASM, ...BESIDE];
 
 /** @param {string} glue */
@@ -162,8 +162,14 @@ async function bundle(glue) {
     minify: true,
     charset: "utf8",
     logLevel: "warning",
+    external: ["react", "vue", "svelte"],
     plugins: [
       { name: "glue", setup: ({ onResolve }) => onResolve({ filter: /^\.\/glue\.js$/ }, () => ({ path: glue })) },
+      {
+        name: "main entry",
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /^\.\.?\/index\.js$/ }, () => ({ path: "./index.js", external: true })),
+      },
     ],
   });
   for (const name of ENTRIES) {
@@ -222,7 +228,7 @@ export async function buildPackage({ quiet = false } = {}) {
     await bundle(glue);
     await cp(wasm, join(PKG, "pullcord.wasm"));
     await writePackageJson();
-    for (const name of [...ENTRIES.map((entry) => `${entry}.d.ts`), "README.md"])
+    for (const name of [...ENTRIES.map((entry) => `${entry}.d.ts`), "frameworks.d.ts", "README.md"])
       await cp(join(TEMPLATE, name), join(PKG, name));
     for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) await cp(join(ROOT, name), join(PKG, name));
     await writeFile(STAMP, now);

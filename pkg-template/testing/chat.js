@@ -2,6 +2,7 @@
 // It answers as www/server does, the reference server of docs/protocol.md.
 
 import { PullcordError } from "../errors.js";
+import { stableText } from "../stable.js";
 import { Log } from "./log.js";
 
 /** @typedef {import("../index.js").SyncEvent<any>} SyncEvent */
@@ -32,14 +33,6 @@ import { Log } from "./log.js";
 
 /** @param {unknown} value @returns {any} its own copy, as JSON has it */
 const copyOf = (value) => (value === undefined ? null : JSON.parse(JSON.stringify(value)));
-
-/** Equal for bodies that mean the same: the order of an object's keys does not count. @param {unknown} body */
-const meaningOf = (body) =>
-  JSON.stringify(body, (_key, value) =>
-    value !== null && typeof value === "object" && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
 
 /** @param {string} message */
 const conflict = (message) => new PullcordError("rejected", message, { status: 409 });
@@ -254,11 +247,11 @@ export class Chat {
     const { talk } = this.#membership(account, conversation);
     const name = JSON.stringify([account, clientId]);
     const earlier = talk.sends.get(name);
-    if (earlier && earlier.body !== meaningOf(body)) throw conflict("this clientId was used for another body");
+    if (earlier && earlier.body !== stableText(body)) throw conflict("this clientId was used for another body");
     const sent = earlier
       ? talk.messages[this.#indexOf(talk, earlier.id)]
       : this.begin(conversation, { sender: account, body, clientId })();
-    talk.sends.set(name, { id: sent.id, body: meaningOf(body) });
+    talk.sends.set(name, { id: sent.id, body: stableText(body) });
     return this.#wire(account, sent);
   }
 

@@ -150,7 +150,10 @@ export class Channels {
  * @property {boolean} push what is new is brought by the notification
  */
 
-/** @implements {Required<import("../index.js").Transport<any>>} */
+/**
+ * Its methods are its own functions: they are called through whatever proxy an app's framework puts around it.
+ * @implements {Required<import("../index.js").Transport<any>>}
+ */
 export class MemoryTransport {
   #account;
   #chat;
@@ -194,7 +197,7 @@ export class MemoryTransport {
   }
 
   /** @type {Required<import("../index.js").Transport<any>>["pull"]} */
-  pull(request, signal) {
+  pull = (request, signal) => {
     this.#scope = "account";
     return this.#answer("pull", request, signal, async () => {
       const batch = this.#chat.pull(this.#account, request);
@@ -203,7 +206,7 @@ export class MemoryTransport {
       await this.#news(request.wait, signal);
       return this.#chat.pull(this.#account, request);
     });
-  }
+  };
 
   /**
    * Until there is something, or `ms` have passed.
@@ -230,7 +233,7 @@ export class MemoryTransport {
   }
 
   /** @type {Required<import("../index.js").Transport<any>>["pullConversations"]} */
-  pullConversations(request, signal) {
+  pullConversations = (request, signal) => {
     this.#scope = "conversation";
     const { cursors, limit, only, rest } = /** @type {typeof request & { rest?: boolean }} */ (request);
     return this.#answer("pullConversations", request, signal, () => {
@@ -250,58 +253,58 @@ export class MemoryTransport {
       }
       return { conversations };
     });
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["pullMailbox"]} */
-  pullMailbox(request, signal) {
+  pullMailbox = (request, signal) => {
     this.#scope = "mailbox";
     return this.#answer("pullMailbox", request, signal, () => this.#chat.mailbox(this.#account, request));
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["acknowledge"]} */
-  acknowledge(deliveries, signal) {
+  acknowledge = (deliveries, signal) => {
     return this.#answer("acknowledge", deliveries, signal, () =>
       this.#chat.account(this.#account).acknowledge(deliveries),
     );
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["conversations"]} */
-  conversations(request, signal) {
+  conversations = (request, signal) => {
     return this.#answer("conversations", request, signal, () => this.#chat.conversations(this.#account, request));
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["history"]} */
-  history(request, signal) {
+  history = (request, signal) => {
     return this.#answer("history", request, signal, () => this.#chat.history(this.#account, request));
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["changes"]} */
-  changes(request, signal) {
+  changes = (request, signal) => {
     return this.#answer("changes", request, signal, () => this.#chat.changes(this.#account, request));
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["send"]} */
-  send(request, signal) {
+  send = (request, signal) => {
     return this.#answer("send", request, signal, () => this.#chat.send(this.#account, request));
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["edit"]} */
-  edit(request, signal) {
+  edit = (request, signal) => {
     return this.#answer("edit", request, signal, () => this.#chat.edit(this.#account, request));
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["recall"]} */
-  recall(request, signal) {
+  recall = (request, signal) => {
     return this.#answer("recall", request, signal, () => this.#chat.recall(this.#account, request));
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["markRead"]} */
-  markRead(request, signal) {
+  markRead = (request, signal) => {
     return this.#answer("markRead", request, signal, () => this.#chat.markRead(this.#account, request));
-  }
+  };
 
   /** @type {Required<import("../index.js").Transport<any>>["listen"]} */
-  listen(sink, signal) {
+  listen = (sink, signal) => {
     const delay = () => msOf(this.#troubleOf(this.#account).latency) / 2;
     const pushes = () =>
       !this.#push ? null : this.#scope === "account" ? "batch" : this.#scope === "mailbox" ? "delivery" : null;
@@ -309,5 +312,5 @@ export class MemoryTransport {
       this.#channels.add(this.#account, new Channel(this.#chat, this.#account, sink, { pushes, delay }), signal);
       sink.ready();
     }).catch((error) => sink.closed(error));
-  }
+  };
 }

@@ -1,0 +1,114 @@
+"use client";
+// The entry "pullcord/react": the client from a context, and hooks on its stores.
+
+import {
+  createContext,
+  createElement,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
+import { CONNECTING, NONE, OPENING } from "./empty.js";
+import { Opening, keyOf } from "./frameworks/opening.js";
+import { methodsOfTimeline } from "./frameworks/view.js";
+
+/** @typedef {import("./index.js").Client<any>} Client */
+/** @typedef {import("./react.js").Opened<any>} Opened */
+
+/** @type {Opened} */
+const NOTHING = Object.freeze({ client: null, error: null });
+const Context = createContext(NOTHING);
+
+/**
+ * A client for as long as the component is mounted, and its options say the same.
+ * @param {import("./react.js").PullcordOptions<any> | null | undefined} options
+ * @returns {Opened}
+ */
+function useOpening(options) {
+  const key = keyOf(options);
+  const [state, setState] = useState({ key, opened: NOTHING });
+  const latest = useRef(options);
+  /** @type {import("react").RefObject<Opening | null>} */
+  const opening = useRef(null);
+  useEffect(() => {
+    latest.current = options;
+    if (options) opening.current?.update(options);
+  });
+  useEffect(() => {
+    if (key === null || !latest.current) return undefined;
+    const mine = new Opening(latest.current, (client, error) => setState({ key, opened: { client, error } }));
+    opening.current = mine;
+    return () => {
+      opening.current = null;
+      mine.close();
+      setState({ key: null, opened: NOTHING });
+    };
+  }, [key]);
+  // a client of other options is not shown for a single frame
+  return state.key === key ? state.opened : NOTHING;
+}
+
+/** @type {typeof import("./react.js").usePullcord} */
+export function usePullcord(options) {
+  const around = useContext(Context);
+  const own = useOpening(options);
+  return options === undefined ? around : own;
+}
+
+/** @type {typeof import("./react.js").PullcordProvider} */
+export function PullcordProvider({ client, options, children }) {
+  const own = useOpening(options);
+  const value = useMemo(() => (client === undefined ? own : { client, error: null }), [client, own]);
+  return createElement(Context.Provider, { value }, children);
+}
+
+/** @param {Client | null | undefined} given @returns {Client | null} */
+function useClient(given) {
+  const { client } = useContext(Context);
+  return given === undefined ? client : given;
+}
+
+const never = () => () => {};
+
+/**
+ * @template T
+ * @param {import("./index.js").Store<T> | null | undefined} store
+ * @param {T} empty on a server, and before there is a store
+ */
+function useStore(store, empty) {
+  const nothing = () => empty;
+  return useSyncExternalStore(store?.subscribe ?? never, store?.getSnapshot ?? nothing, nothing);
+}
+
+/** @type {typeof import("./react.js").useStatus} */
+export function useStatus(client) {
+  return useStore(useClient(client)?.status, CONNECTING);
+}
+
+/** @type {typeof import("./react.js").useConversations} */
+export function useConversations(client) {
+  return useStore(useClient(client)?.conversations, NONE);
+}
+
+/** @type {typeof import("./react.js").useConversation} */
+export function useConversation(id, client) {
+  const of = useClient(client);
+  return useStore(id ? of?.conversation(id) : null, null);
+}
+
+/** @type {typeof import("./react.js").useTimeline} */
+export function useTimeline(id, options, client) {
+  const of = useClient(client);
+  // the same on each render, while the options say the same
+  const timeline = (id && of?.timeline(id, options)) || null;
+  const snapshot = useStore(timeline, OPENING);
+  return useMemo(() => ({ ...snapshot, ...methodsOfTimeline(timeline) }), [snapshot, timeline]);
+}
+
+/** @type {typeof import("./react.js").useOutbox} */
+export function useOutbox(client) {
+  return useStore(useClient(client)?.outbox, NONE);
+}

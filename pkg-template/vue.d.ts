@@ -1,0 +1,80 @@
+// The entry "pullcord/vue", for Vue 3.3 and later. `B` is the application's own message body.
+
+import type { DefineComponent, MaybeRefOrGetter, ShallowRef } from "vue";
+import type { PullcordOptions, TimelineMethods } from "./frameworks.js";
+import type {
+  Client,
+  ClientStatus,
+  Conversation,
+  LocalItem,
+  PullcordError,
+  TimelineOptions,
+  TimelineSnapshot,
+} from "./index.js";
+
+export type { MaybeRefOrGetter, PullcordOptions, TimelineMethods };
+
+/** A client that is not there yet is null, with the reason where it could not be opened. */
+export interface Opened<B = unknown> {
+  readonly client: Readonly<ShallowRef<Client<B> | null>>;
+  /** why it could not be opened */
+  readonly error: Readonly<ShallowRef<PullcordError | null>>;
+}
+
+/**
+ * Opens a client for as long as the component is mounted, and provides it to the components below. `client.value` is
+ * null until it is ready, and on a server. When one of the options' values changes the client is closed and another one
+ * is opened; functions and the transport are not compared.
+ * @param options a value, a ref or a getter; null: no client (signed out); left out: what is provided from above
+ * @example
+ * const { client, error } = usePullcord(() => user.value && {
+ *   account: `https://chat.example|${user.value.id}`,
+ *   transport: { baseUrl: "https://chat.example", token: () => fetchToken(user.value) },
+ * });
+ */
+export function usePullcord<B = unknown>(options?: MaybeRefOrGetter<PullcordOptions<B> | null | undefined>): Opened<B>;
+
+/**
+ * Provides the components below with a client: one that is open (`client`), or one that it opens itself (`options`).
+ */
+export const PullcordProvider: DefineComponent<{
+  client?: Client<unknown> | null;
+  options?: PullcordOptions<unknown> | null;
+}>;
+
+// Each takes the client that is provided, or the one that is given. Without one they show what is empty.
+
+export function useStatus<B = unknown>(client?: MaybeRefOrGetter<Client<B> | null>): Readonly<ShallowRef<ClientStatus>>;
+
+/** Conversations, greatest `sort` first. */
+export function useConversations<B = unknown>(
+  client?: MaybeRefOrGetter<Client<B> | null>,
+): Readonly<ShallowRef<readonly Conversation<B>[]>>;
+
+/** One conversation; null while not in the list. */
+export function useConversation<B = unknown>(
+  id: MaybeRefOrGetter<string | null | undefined>,
+  client?: MaybeRefOrGetter<Client<B> | null>,
+): Readonly<ShallowRef<Conversation<B> | null>>;
+
+/** A list on the screen: each field of its snapshot as a ref, the whole of it too, and its methods. */
+export type TimelineView<B = unknown> = {
+  readonly [K in keyof TimelineSnapshot<B>]: Readonly<ShallowRef<TimelineSnapshot<B>[K]>>;
+} & { readonly snapshot: Readonly<ShallowRef<TimelineSnapshot<B>>> } & TimelineMethods<B>;
+
+/**
+ * A list on the screen.
+ * @param id null: none is open
+ * @example
+ * const { items, hasOlder, loadOlder, send } = useTimeline(() => props.conversation, { start: "first-unread" });
+ */
+export function useTimeline<B = unknown>(
+  id: MaybeRefOrGetter<string | null | undefined>,
+  options?: MaybeRefOrGetter<TimelineOptions | undefined>,
+  client?: MaybeRefOrGetter<Client<B> | null>,
+): TimelineView<B>;
+
+/** Every message not delivered yet or failed, oldest first. */
+export function useOutbox<B = unknown>(
+  client?: MaybeRefOrGetter<Client<B> | null>,
+): Readonly<ShallowRef<readonly LocalItem<B>[]>>;

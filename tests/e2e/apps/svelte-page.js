@@ -1,0 +1,11 @@
+import { hydrate, mount, unmount } from "svelte";
+import Root from "./Root.svelte";
+import { app, openClient } from "./world.js";
+
+const target = document.getElementById("app");
+let root;
+app.mount = async (first, given) => {
+  app.given = given && (await openClient(given));
+  root = (target.hasChildNodes() ? hydrate : mount)(Root, { target, props: { first, client: app.given } });
+};
+app.unmount = () => unmount(root);

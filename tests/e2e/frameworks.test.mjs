@@ -1,0 +1,230 @@
+// "pullcord/react", "pullcord/vue" and "pullcord/svelte", from the packed package, each in an app of its framework
+// (./apps) on the backend in memory. The apps look alike, and the tests are the same for all.
+
+import assert from "node:assert/strict";
+import { copyFileSync, cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { build } from "esbuild";
+import { compile } from "svelte/compiler";
+import { ROOT } from "../../tools/run.mjs";
+import { launchBrowser, openPage, packPackage, temporaryFolder } from "./support/harness.mjs";
+import { startStatic } from "./support/static.mjs";
+
+const APPS = { react: "jsx", vue: "js", svelte: "js" };
+
+/** @param {"client" | "server"} generate @returns {import("esbuild").Plugin} */
+const svelte = (generate) => ({
+  name: "svelte",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.svelte$/ }, async ({ path }) => {
+      const { readFile } = await import("node:fs/promises");
+      const { js, warnings } = compile(await readFile(path, "utf8"), { generate, filename: path, dev: true });
+      return { contents: js.code, loader: "js", warnings: warnings.map(({ message }) => ({ text: message })) };
+    });
+  },
+});
+
+/** The apps' sources beside a node_modules in which the packed package is installed. @returns {Promise<string>} */
+async function install() {
+  const folder = temporaryFolder();
+  cpSync(join(import.meta.dirname, "apps"), folder, { recursive: true });
+  mkdirSync(join(folder, "node_modules"));
+  cpSync(await packPackage(), join(folder, "node_modules", "pullcord"), { recursive: true });
+  for (const name of ["react", "react-dom", "scheduler", "vue", "@vue", "svelte"])
+    symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name), "dir");
+  return folder;
+}
+
+/** @param {string} folder @param {string} name @param {"page" | "server"} place */
+async function bundle(folder, name, place) {
+  const outfile = join(folder, "out", `${name}-${place}.${place === "page" ? "js" : "cjs"}`);
+  await build({
+    absWorkingDir: folder,
+    entryPoints: [`${name}-${place}.${APPS[name]}`],
+    outfile,
+    bundle: true,
+    format: place === "page" ? "esm" : "cjs",
+    platform: place === "page" ? "browser" : "node",
+    jsx: "automatic",
+    // what the developer is told is looked at
+    jsxDev: true,
+    conditions: ["svelte", "development"],
+    define: {
+      "process.env.NODE_ENV": '"development"',
+      __VUE_OPTIONS_API__: "true",
+      __VUE_PROD_DEVTOOLS__: "false",
+      __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "true",
+    },
+    plugins: [svelte(place === "page" ? "client" : "server")],
+    logLevel: "error",
+  });
+  return outfile;
+}
+
+for (const name of Object.keys(APPS))
+  describe(name, () => {
+    let server, browser, page, folder;
+    /** what it has rendered on a server */
+    let rendered;
+
+    before(async () => {
+      folder = await install();
+      await bundle(folder, name, "page");
+      copyFileSync(join(folder, "node_modules", "pullcord", "pullcord.wasm"), join(folder, "out", "pullcord.wasm"));
+      const { render } = createRequire(import.meta.url)(await bundle(folder, name, "server"));
+      rendered = await render({ user: "ada", conversation: "general" });
+      const html = (content) =>
+        `<!doctype html><div id="app">${content}</div><script type="module" src="/out/${name}-page.js"></script>`;
+      server = await startStatic({ "/": html(""), "/rendered": html(rendered), "/out/": `${join(folder, "out")}/` });
+      browser = await launchBrowser();
+    });
+
+    after(async () => {
+      await browser?.close();
+      server?.stop();
+    });
+
+    async function open(path = "/") {
+      page = await openPage(browser, server, path);
+      // what a framework warns of
+      page.on("console", (message) => {
+        if (message.type() === "warning") page.problems.push(message.text());
+      });
+      await page.waitForFunction(() => globalThis.app);
+    }
+    const mount = (...given) => page.evaluate((given) => app.mount(...given), given);
+    const set = (wanted) => page.evaluate((wanted) => app.set(wanted), wanted);
+    const rows = () => page.evaluate(() => [...document.querySelectorAll("li")].map((row) => row.textContent));
+    const state = () => page.evaluate(() => document.querySelector("#state").textContent.trim().split(/\s+/).join(" "));
+    const shows = (text) =>
+      page.waitForFunction((text) => [...document.querySelectorAll("li")].at(-1)?.textContent === text, text);
+    const becomes = (wanted) =>
+      page.waitForFunction(
+        (wanted) => document.querySelector("#state")?.textContent.trim().split(/\s+/).join(" ") === wanted,
+        wanted,
+      );
+    const ended = async () => {
+      await page.evaluate(() => app.unmount());
+      await page.waitForFunction(() => app.open === 0);
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    };
+
+    test("a list: shown, paged, sent to, and kept up to date", async () => {
+      await open();
+      await mount({ user: "ada", conversation: "general" });
+      await shows("message 100");
+      await becomes("online 3 general 0 ready");
+      assert.equal((await rows()).length, 30);
+      assert.equal((await page.evaluate(() => app.view.loadOlder())).added, 30);
+      await page.waitForFunction(() => document.querySelectorAll("li").length === 60);
+      await page.evaluate(() => app.view.send({ text: "mine" }));
+      await shows("mine");
+      await page.evaluate(() => app.backend.post("general", "theirs", "bob"));
+      await shows("theirs");
+      await becomes("online 3 general 0 ready");
+      const id = await page.evaluate(() => app.view.items.at(-2).message.id);
+      await page.evaluate((id) => app.view.edit(id, { text: "mine, edited" }), id);
+      await page.waitForFunction(() => [...document.querySelectorAll("li")].at(-2).textContent === "mine, edited");
+      await page.evaluate((id) => app.view.recall(id), id);
+      await page.waitForFunction(() => [...document.querySelectorAll("li")].at(-2).textContent === "recalled");
+      await page.evaluate(() => app.view.jump({ around: "10" }));
+      await page.waitForFunction(() => document.querySelector("li").textContent === "message 1");
+      await set({ user: "ada", conversation: "empty" });
+      await becomes("online 3 empty 0 ready");
+      assert.deepEqual(await rows(), []);
+      assert.deepEqual(await page.evaluate(() => app.opened), ["apps|ada"]);
+      await ended();
+    });
+
+    test("rendered again with other functions and another transport, nothing is opened anew", async () => {
+      await open();
+      await mount({ user: "ada", conversation: "general" });
+      await shows("message 100");
+      const before = await page.evaluate(() => app.made);
+      for (let i = 0; i < 3; i += 1) await page.evaluate(() => app.again());
+      await page.waitForFunction((before) => app.made > before, before);
+      await page.evaluate(() => app.view.send({ text: "still the same" }));
+      await shows("still the same");
+      assert.ok((await page.evaluate(() => app.sentBy)) > before, "the latest transport is called");
+      assert.deepEqual(await page.evaluate(() => app.opened), ["apps|ada"]);
+      await ended();
+    });
+
+    test("other values open another client; signing out shows nothing, another account only its own", async () => {
+      await open();
+      await mount({ user: "ada", conversation: "own" });
+      await shows("a secret");
+      await set({ user: "ada", conversation: "general", pageSize: 5 });
+      await shows("message 100");
+      await page.waitForFunction(() => document.querySelectorAll("li").length === 5 && app.open === 1);
+      await set(null);
+      await becomes("connecting 0 none 0 opening");
+      assert.deepEqual(await rows(), []);
+      await page.waitForFunction(() => app.open === 0);
+      await page.evaluate(() => {
+        globalThis.shown = [];
+        new MutationObserver(() => shown.push(document.querySelector("ul")?.textContent ?? "")).observe(document, {
+          subtree: true,
+          childList: true,
+          characterData: true,
+        });
+      });
+      await set({ user: "bob", conversation: "own" });
+      await becomes("online 2 none 0 ready");
+      await set({ user: "bob", conversation: "general" });
+      await shows("message 100");
+      assert.deepEqual(await page.evaluate(() => shown.filter((text) => text.includes("secret"))), []);
+      assert.deepEqual(await page.evaluate(() => app.opened), ["apps|ada", "apps|ada", "apps|bob"]);
+      await ended();
+    });
+
+    test("what cannot be opened is the error, and without a client the methods reject", async () => {
+      await open();
+      await mount({ user: "", conversation: "general" });
+      await page.waitForFunction(() => document.querySelector("#error").textContent === "invalid");
+      assert.equal(await state(), "connecting 0 none 0 opening");
+      assert.equal(
+        await page.evaluate(async () => {
+          if (!app.view) return "closed";
+          app.view.visible("a", "b");
+          return app.view.send({ text: "nowhere" }).catch(({ code }) => code);
+        }),
+        "closed",
+      );
+      await set({ user: "ada", conversation: "general" });
+      await shows("message 100");
+      assert.equal(await page.evaluate(() => document.querySelector("#error").textContent), "");
+      await ended();
+    });
+
+    test("a client that is given is used, and not closed", async () => {
+      await open();
+      await mount({ conversation: "general" }, "ada");
+      await shows("message 100");
+      await page.evaluate(() => app.unmount());
+      assert.equal(await page.evaluate(() => app.given.status.getSnapshot().connection), "online");
+      await page.evaluate(() => app.given.close());
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    });
+
+    test("a server renders what is empty, and the page takes it over as it is", async () => {
+      assert.match(rendered, /connecting[\s\S]*0[\s\S]*none[\s\S]*0[\s\S]*opening/);
+      assert.doesNotMatch(rendered, /message/);
+      await open("/rendered");
+      await mount({ user: "ada", conversation: "general" });
+      await shows("message 100");
+      await ended();
+    });
+
+    if (name === "vue")
+      test("a client in a ref, or in a reactive store, works", async () => {
+        await open();
+        assert.deepEqual(await page.evaluate(() => app.reactive()), [true, "from a ref", "closed"]);
+        assert.deepEqual(page.problems, []);
+        await page.close();
+      });
+  });
