@@ -110,10 +110,11 @@ async function wipeAccount(account) {
 /**
  * The package's functions that need the wasm.
  * @param {() => import("./glue.js").Glue} instantiate each call makes an independent glue
+ * @param {() => import("./wasm.js").Source} standard the wasm, where the app does not say
  * @returns {Pick<typeof import("./index.js"), "createClient" | "wipe">}
  */
-export function pullcord(instantiate) {
-  const runtime = new Runtime(instantiate);
+export function pullcord(instantiate, standard) {
+  const runtime = new Runtime(instantiate, standard);
 
   /** @param {import("./index.js").ClientOptions<any>} options */
   async function open(options) {

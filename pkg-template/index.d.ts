@@ -1,5 +1,7 @@
 // The types of the npm package `pullcord`: its contract, and beside it `ClientOptions.prefetch` and
-// `Inspection.commit`. `B` is the application's own message body.
+// `Inspection.commit`. `B` is the application's own message body, `M` what it keeps of a conversation.
+
+import type { Address, Answer, Bytes, Module, Signal } from "./platform.js";
 
 // ---------------------------------------------------------------- values
 
@@ -40,7 +42,7 @@ export interface Message<B = unknown> {
 }
 
 /** A conversation that the account is in. */
-export interface Conversation<B = unknown> {
+export interface Conversation<B = unknown, M = unknown> {
   readonly id: string;
   /** the server's count; never computed here */
   readonly unread: number;
@@ -51,8 +53,8 @@ export interface Conversation<B = unknown> {
   /** place in the list: the greatest comes first */
   readonly sort: number;
   readonly lastMessage: Message<B> | null;
-  /** whatever else the server keeps of it, as JSON: a name, members */
-  readonly meta: unknown;
+  /** whatever else the server keeps of it, as JSON: a name, members; null where it keeps nothing */
+  readonly meta: M;
 }
 
 /**
@@ -170,13 +172,7 @@ export interface ClientOptions<B = unknown> {
    * Where the wasm is, or what: for bundlers that do not follow `new URL(…, import.meta.url)`, a CDN, a test in Node.
    * It is also exported as "pullcord/pullcord.wasm". Read once a page: by the first createClient.
    */
-  wasm?:
-    | string
-    | URL
-    | Response
-    | BufferSource
-    | WebAssembly.Module
-    | PromiseLike<Response | BufferSource | WebAssembly.Module>;
+  wasm?: string | Address | Answer | Bytes | Module | PromiseLike<Answer | Bytes | Module>;
   /**
    * Another client of this account is open, in this page, another tab or a worker:
    * - "share" (default): all show the same, live, and each may do everything; one of them, the writer, asks the network
@@ -198,7 +194,7 @@ export interface ClientOptions<B = unknown> {
    */
   worker?: () => { postMessage(message: unknown, transfer?: readonly object[]): void; terminate(): void };
   /** Cancels opening: rejects "aborted" and leaves nothing held. */
-  signal?: AbortSignal;
+  signal?: Signal;
   sync?: {
     /**
      * whose cursor it is (default "account"): one for the account (a global or an inbox id), one per conversation, or
@@ -269,7 +265,7 @@ export function wipe(account: string): Promise<void>;
  *   transport: { baseUrl: "https://chat.example", token: () => fetchToken() },
  * });
  */
-export function createClient<B = unknown>(options: ClientOptions<B>): Promise<Client<B>>;
+export function createClient<B = unknown, M = unknown>(options: ClientOptions<B>): Promise<Client<B, M>>;
 
 /** How the client is. */
 export interface ClientStatus {
@@ -302,19 +298,19 @@ export interface ClientStatus {
 }
 
 /** An open client. Every promise settles; once it is closed they reject "closed". */
-export interface Client<B = unknown> {
+export interface Client<B = unknown, M = unknown> {
   /** as in ClientOptions */
   readonly account: string;
   readonly status: Store<ClientStatus>;
   /** Conversations, greatest `sort` first. */
-  readonly conversations: Store<readonly Conversation<B>[]>;
+  readonly conversations: Store<readonly Conversation<B, M>[]>;
   /**
    * One conversation; null while not in the list.
    * @example
    * const general = client.conversation("general");
    * general.subscribe(() => setBadge(general.getSnapshot()?.unread ?? 0));
    */
-  conversation(id: string): Store<Conversation<B> | null>;
+  conversation(id: string): Store<Conversation<B, M> | null>;
   /**
    * Costs nothing until its first subscribe() or method call; let go (not closed) soon after the last subscriber has
    * gone, and opened again, where it was, by the next. close() is for good. The same conversation and options give the
@@ -348,9 +344,9 @@ export interface Client<B = unknown> {
    * could not.
    * @param options `signal` ends the waiting, not the pull
    * @example
-   * await client.sync({ signal: AbortSignal.timeout(10_000) }); // a push notification came
+   * await client.sync({ signal: Signal.timeout(10_000) }); // a push notification came
    */
-  sync(options?: { signal?: AbortSignal }): Promise<void>;
+  sync(options?: { signal?: Signal }): Promise<void>;
   /**
    * @param event see ClientEvents
    * @param listener is called later, after the stores have changed
@@ -553,9 +549,9 @@ export interface Timeline<B = unknown> extends Store<TimelineSnapshot<B>> {
    * @example
    * older.onclick = () => timeline.loadOlder().catch((error) => toast(error.message));
    */
-  loadOlder(options?: { limit?: number; signal?: AbortSignal }): Promise<LoadResult>;
+  loadOlder(options?: { limit?: number; signal?: Signal }): Promise<LoadResult>;
   /** Likewise at the other end. */
-  loadNewer(options?: { limit?: number; signal?: AbortSignal }): Promise<LoadResult>;
+  loadNewer(options?: { limit?: number; signal?: Signal }): Promise<LoadResult>;
   /**
    * Replaces the list by what is around another place; scroll to `anchor.key` when `anchor.count` is raised.
    * @param to as TimelineOptions.start
@@ -563,7 +559,7 @@ export interface Timeline<B = unknown> extends Store<TimelineSnapshot<B>> {
    * @example
    * await timeline.jump({ around: reply.seq });
    */
-  jump(to: NonNullable<TimelineOptions["start"]>, options?: { signal?: AbortSignal }): Promise<void>;
+  jump(to: NonNullable<TimelineOptions["start"]>, options?: { signal?: Signal }): Promise<void>;
   /**
    * Shows the message, stores it in the outbox, then resolves; delivery goes on by itself, across reloads; a failed one
    * does not hold up the next. `body` is read at once, as JSON ("invalid" if it is none). A clientId that is there
@@ -665,7 +661,7 @@ export interface Transport<B = unknown> {
    * scope "account". cursor null, or one you cannot place: answer `overflow: "all"` and where to go on. The cursor
    * counts commits: if yours is an id, never answer past one that may still commit.
    */
-  pull?(request: { cursor: string | null; limit: number; wait?: number }, signal: AbortSignal): Promise<Batch<B>>;
+  pull?(request: { cursor: string | null; limit: number; wait?: number }, signal: Signal): Promise<Batch<B>>;
   /** scope "conversation" */
   pullConversations?(
     request: {
@@ -674,19 +670,19 @@ export interface Transport<B = unknown> {
       /** those a notification named; absent: all */
       only?: readonly string[];
     },
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<{ conversations: Record<string, Batch<B> | { error: PullcordError }>; hasMore?: boolean }>;
   /** scope "mailbox" */
   pullMailbox?(
     request: { limit: number },
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<{ events: readonly SyncEvent<B>[]; hasMore: boolean; overflow?: "all" | readonly string[] }>;
   /** scope "mailbox": these are stored here */
-  acknowledge?(deliveries: string[], signal: AbortSignal): Promise<void>;
+  acknowledge?(deliveries: string[], signal: Signal): Promise<void>;
   /** Read at or after `cursor`, where one is given; likewise in history and changes. */
   conversations(
     request: { after: string | null; limit: number; cursor: string | null },
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<{ conversations: readonly WireConversation<B>[]; next: string | null }>;
   /** One page: the newest, or before, after or around a position, or around a time. */
   history(
@@ -699,26 +695,26 @@ export interface Transport<B = unknown> {
       around?: Seq;
       at?: number;
     },
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<Page<B>>;
   /** overflow "keep"; absent: kept segments are fetched again instead */
   changes?(
     request: { conversation: string; since: string; cursor: string | null; from: Seq; to: Seq; limit: number },
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<{ messages: readonly WireMessage<B>[]; hasMore: boolean } | "gone">;
   /** The same `clientId` twice is one message: answer the first. */
-  send?(request: { conversation: string; clientId: string; body: B }, signal: AbortSignal): Promise<WireMessage<B>>;
+  send?(request: { conversation: string; clientId: string; body: B }, signal: Signal): Promise<WireMessage<B>>;
   edit?(
     request: { conversation: string; messageId: string; clientId: string; body: B },
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<WireMessage<B>>;
-  recall?(request: { conversation: string; messageId: string }, signal: AbortSignal): Promise<WireMessage<B>>;
-  markRead?(request: { conversation: string; seq: Seq }, signal: AbortSignal): Promise<void>;
+  recall?(request: { conversation: string; messageId: string }, signal: Signal): Promise<WireMessage<B>>;
+  markRead?(request: { conversation: string; seq: Seq }, signal: Signal): Promise<void>;
   /**
    * Calls `sink` until the signal aborts. Reconnecting is the client's: report `closed`, its signal aborts, and it is
    * called again.
    */
-  listen?(sink: NotifySink<B>, signal: AbortSignal): void;
+  listen?(sink: NotifySink<B>, signal: Signal): void;
 }
 
 /** What `listen` tells. */

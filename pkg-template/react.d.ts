@@ -1,4 +1,5 @@
-// The entry "pullcord/react", for React 18 and 19. `B` is the application's own message body.
+// The entry "pullcord/react", for React 18 and 19. `B` is the application's own message
+// body, `M` what it keeps of a conversation.
 
 import type { ReactElement, ReactNode } from "react";
 import type { Opened, PullcordOptions, TimelineMethods, TimelineView } from "./frameworks.js";
@@ -37,13 +38,13 @@ export function PullcordProvider<B = unknown>(props: {
 export function useStatus<B = unknown>(client?: Client<B> | null): ClientStatus;
 
 /** Conversations, greatest `sort` first. */
-export function useConversations<B = unknown>(client?: Client<B> | null): readonly Conversation<B>[];
+export function useConversations<B = unknown, M = unknown>(client?: Client<B, M> | null): readonly Conversation<B, M>[];
 
 /** One conversation; null while not in the list. */
-export function useConversation<B = unknown>(
+export function useConversation<B = unknown, M = unknown>(
   id: string | null | undefined,
-  client?: Client<B> | null,
-): Conversation<B> | null;
+  client?: Client<B, M> | null,
+): Conversation<B, M> | null;
 
 /**
  * A list on the screen: its snapshot, with its methods beside it. The same conversation and options are the same list.

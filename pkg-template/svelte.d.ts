@@ -1,4 +1,5 @@
-// The entry "pullcord/svelte", for Svelte 5.7 and later. `B` is the application's own message body.
+// The entry "pullcord/svelte", for Svelte 5.7 and later. `B` is the application's own message
+// body, `M` what it keeps of a conversation.
 
 import type { Readable } from "svelte/store";
 import type { PullcordOptions, TimelineMethods, TimelineView } from "./frameworks.js";
@@ -49,13 +50,15 @@ export function readable<T>(store: Store<T>): Shown<T>;
 export function useStatus<B = unknown>(client?: Given<Client<B> | null>): Shown<ClientStatus>;
 
 /** Conversations, greatest `sort` first. */
-export function useConversations<B = unknown>(client?: Given<Client<B> | null>): Shown<readonly Conversation<B>[]>;
+export function useConversations<B = unknown, M = unknown>(
+  client?: Given<Client<B, M> | null>,
+): Shown<readonly Conversation<B, M>[]>;
 
 /** One conversation; null while not in the list. */
-export function useConversation<B = unknown>(
+export function useConversation<B = unknown, M = unknown>(
   id: Given<string | null | undefined>,
-  client?: Given<Client<B> | null>,
-): Shown<Conversation<B> | null>;
+  client?: Given<Client<B, M> | null>,
+): Shown<Conversation<B, M> | null>;
 
 /**
  * A list on the screen: its snapshot with its methods, which are also beside it.

@@ -1,4 +1,5 @@
-// The entry "pullcord/vue", for Vue 3.3 and later. `B` is the application's own message body.
+// The entry "pullcord/vue", for Vue 3.3 and later. `B` is the application's own message
+// body, `M` what it keeps of a conversation.
 
 import type { DefineComponent, MaybeRefOrGetter, ShallowRef } from "vue";
 import type { PullcordOptions, TimelineMethods } from "./frameworks.js";
@@ -47,15 +48,15 @@ export const PullcordProvider: DefineComponent<{
 export function useStatus<B = unknown>(client?: MaybeRefOrGetter<Client<B> | null>): Readonly<ShallowRef<ClientStatus>>;
 
 /** Conversations, greatest `sort` first. */
-export function useConversations<B = unknown>(
-  client?: MaybeRefOrGetter<Client<B> | null>,
-): Readonly<ShallowRef<readonly Conversation<B>[]>>;
+export function useConversations<B = unknown, M = unknown>(
+  client?: MaybeRefOrGetter<Client<B, M> | null>,
+): Readonly<ShallowRef<readonly Conversation<B, M>[]>>;
 
 /** One conversation; null while not in the list. */
-export function useConversation<B = unknown>(
+export function useConversation<B = unknown, M = unknown>(
   id: MaybeRefOrGetter<string | null | undefined>,
-  client?: MaybeRefOrGetter<Client<B> | null>,
-): Readonly<ShallowRef<Conversation<B> | null>>;
+  client?: MaybeRefOrGetter<Client<B, M> | null>,
+): Readonly<ShallowRef<Conversation<B, M> | null>>;
 
 /** A list on the screen: each field of its snapshot as a ref, the whole of it too, and its methods. */
 export type TimelineView<B = unknown> = {

@@ -59,18 +59,15 @@ async function bytesOrResponse(source) {
 
 /**
  * @param {Source} source
+ * @param {() => Source} standard
  * @returns {Promise<WebAssembly.Module>}
  */
-async function compile(source) {
+async function compile(source, standard) {
   if (typeof WebAssembly !== "object") {
     throw new PullcordError("unsupported", "Pullcord needs WebAssembly, which this browser lacks or forbids");
   }
   /** @type {any} whatever the app gave */
-  const given = await within(
-    (async () => bytesOrResponse(await (source ?? new URL("./pullcord.wasm", import.meta.url))))(),
-    BEGIN,
-    silent(source),
-  );
+  const given = await within((async () => bytesOrResponse(await (source ?? standard())))(), BEGIN, silent(source));
   if (given instanceof WebAssembly.Module) return given;
   const from = given?.url || String(source ?? "pullcord.wasm");
   const isResponse = typeof given?.arrayBuffer === "function";
@@ -94,7 +91,8 @@ async function compile(source) {
     if (cause instanceof WebAssembly.CompileError || isForbidden(cause)) throw notWasm(from, cause);
     throw new PullcordError("network", `the wasm at ${from} did not arrive whole: ${HELP}`, { cause });
   }
-  if (!(bytes instanceof ArrayBuffer || ArrayBuffer.isView(bytes))) {
+  // not by instanceof: jsdom's objects are of another realm
+  if (!(Object.prototype.toString.call(bytes) === "[object ArrayBuffer]" || ArrayBuffer.isView(bytes))) {
     throw new PullcordError(
       "invalid",
       "option `wasm` is a URL, a Response, bytes, a WebAssembly.Module, or a promise of one",
@@ -200,14 +198,19 @@ export class Instance {
 
 export class Runtime {
   #instantiate;
+  #standard;
   /** @type {Promise<WebAssembly.Module> | null} */
   #module = null;
   /** @type {Promise<Instance> | null} */
   #instance = null;
 
-  /** @param {() => import("./glue.js").Glue} instantiate each call makes an independent glue */
-  constructor(instantiate) {
+  /**
+   * @param {() => import("./glue.js").Glue} instantiate each call makes an independent glue
+   * @param {() => Source} standard the wasm, where the app does not say
+   */
+  constructor(instantiate, standard) {
     this.#instantiate = instantiate;
+    this.#standard = standard;
   }
 
   /**
@@ -224,7 +227,7 @@ export class Runtime {
   async #start(source) {
     // what failed is forgotten, so that the next createClient may try again, with another `wasm`
     try {
-      this.#module ??= compile(source);
+      this.#module ??= compile(source, this.#standard);
       const module = await this.#module;
       const glue = this.#instantiate();
       try {

@@ -3,5 +3,6 @@
 import { server } from "./engine/serve.js";
 // made by `npm run build` from wasm-bindgen's output
 import instantiate from "./glue.js";
+import { besideTheScript } from "./where.js";
 
-export const serve = /* @__PURE__ */ server(instantiate);
+export const serve = /* @__PURE__ */ server(instantiate, besideTheScript);

@@ -16,7 +16,7 @@ import { measureRevalidation } from "../tests/bench/revalidate.mjs";
 import { serve } from "../tests/bench/server.mjs";
 import { measureTraffic } from "../tests/bench/traffic.mjs";
 import { packPackage, temporaryFolder } from "../tests/e2e/support/harness.mjs";
-import { TARGET, buildPackage } from "./build.mjs";
+import { TARGET, buildPackage, minified } from "./build.mjs";
 import { Problem, ROOT, main } from "./run.mjs";
 import { buildServer } from "./server.mjs";
 import { findBrowser, setUpBuild } from "./setup.mjs";
@@ -171,9 +171,12 @@ async function measureColdOpen(context, url, rounds, all) {
 }
 
 async function measureDownload(pkg) {
-  const files = {};
-  for (const name of ["pullcord.wasm", "index.js"])
-    files[name] = gzipSync(await readFile(join(pkg, name)), { level: 9 }).length;
+  const read = (name) => readFile(join(pkg, name));
+  const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
+  const files = {
+    "pullcord.wasm": gzipped(await read("pullcord.wasm")),
+    "index.js": gzipped(await minified(await read("index.js"))),
+  };
   return { files, gzip: Object.values(files).reduce((sum, bytes) => sum + bytes, 0) };
 }
 

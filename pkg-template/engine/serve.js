@@ -158,10 +158,11 @@ class Served {
 /**
  * `serve` of "pullcord/worker".
  * @param {() => import("../glue.js").Glue} instantiate each call makes an independent glue
+ * @param {() => import("../wasm.js").Source} standard the wasm, where the script does not say
  * @param {{ addEventListener(type: "message", heard: (event: MessageEvent) => void): void }} [scope] the worker's own
  */
-export function server(instantiate, scope = /** @type {any} */ (globalThis)) {
-  const runtime = new Runtime(instantiate);
+export function server(instantiate, standard, scope = /** @type {any} */ (globalThis)) {
+  const runtime = new Runtime(instantiate, standard);
   /** @param {any} options */
   return (options) => {
     const { transport, wasm } = optionsOf("serve", options);

@@ -233,6 +233,9 @@ describe("the backend in memory is to a client as the server is", () => {
       async (talk) => {
         await e2e.until(client.conversation(talk), (one) => one !== null);
         globalThis.timeline = await e2e.show(client, talk);
+        await timeline.jump("latest");
+        await e2e.until(timeline, ({ status, hasNewer }) => status === "ready" && !hasNewer);
+        while (timeline.getSnapshot().hasOlder) await timeline.loadOlder();
       },
       join,
       talk,

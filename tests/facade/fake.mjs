@@ -1,6 +1,7 @@
 // A stand-in for the wasm: a Host that speaks the boundary's messages as the test tells it to.
 
 import { pullcord } from "../../pkg-template/client.js";
+import { besideTheScript } from "../../pkg-template/where.js";
 
 /** the smallest wasm module there is: compiled, but never called */
 export const EMPTY_WASM = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
@@ -166,7 +167,7 @@ export function fakePackage() {
       },
     });
   };
-  return { ...pullcord(instantiate), instantiate, world };
+  return { ...pullcord(instantiate, besideTheScript), instantiate, world };
 }
 
 let accounts = 0;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { server } from "../../pkg-template/engine/serve.js";
+import { besideTheScript } from "../../pkg-template/where.js";
 import { PullcordError } from "../../pkg-template/errors.js";
 import { STATUS, codeOf, fakePackage, message, options, settled, timelineEntry, until } from "./fake.mjs";
 
@@ -22,7 +23,7 @@ function pageWithWorkers(served = {}, isDeaf = false) {
   const worker = () => {
     const { instantiate, world } = fakePackage();
     const scope = new EventTarget();
-    server(instantiate, /** @type {any} */ (scope))(served);
+    server(instantiate, besideTheScript, /** @type {any} */ (scope))(served);
     const made = {
       world,
       isOver: false,

@@ -95,3 +95,10 @@ export async function useTesting(): Promise<Client<{ title: string }>> {
   own.trouble({ error: (method) => (method === "send" ? "rejected" : null) }, "ada");
   return createClient({ account: "e", transport: own.transport("ada"), storage: { mode: "memory" } });
 }
+
+/** What an app keeps of a conversation. */
+export async function useMeta(): Promise<string | undefined> {
+  const client = await createClient<Body, { title: string } | null>({ account: "f", transport: backend });
+  const wide: Client<Body> = client;
+  return client.conversation("c1").getSnapshot()?.meta?.title ?? wide.account;
+}

@@ -1,0 +1,24 @@
+// The entry "pullcord/inline": the main entry with the wasm in it, for tools that move a script away from its files.
+
+import { pullcord } from "./client.js";
+import { PullcordError } from "./errors.js";
+// made by `npm run build` from wasm-bindgen's output
+import instantiate from "./glue.js";
+// made by `npm run build` from the wasm
+import packed from "./packed.js";
+
+export { PullcordError } from "./errors.js";
+export { compareSeq } from "./seq.js";
+
+/** @returns {Promise<BufferSource>} */
+async function unpacked() {
+  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  if (typeof DecompressionStream === "function")
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  // jsdom has none, and is in Node
+  const zlib = /** @type {any} */ (globalThis).process?.getBuiltinModule?.("node:zlib");
+  if (zlib) return zlib.gunzipSync(bytes);
+  throw new PullcordError("unsupported", 'this browser cannot unpack "pullcord/inline": import "pullcord" for it');
+}
+
+export const { createClient, wipe } = /* @__PURE__ */ pullcord(instantiate, unpacked);

@@ -1,0 +1,4 @@
+// "pullcord/pullcord.wasm": the file itself. What an import of it gives is the bundler's: its address, mostly.
+
+declare const wasm: string;
+export default wasm;
