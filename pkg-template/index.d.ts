@@ -593,7 +593,10 @@ export interface Timeline<B = unknown> extends Store<TimelineSnapshot<B>> {
    * @param last the key of the newest one
    */
   visible(first: string, last: string): void;
-  /** For good: its methods reject "closed", and its items stay as they were. */
+  /**
+   * For good: its methods reject "closed", and its items stay as they were. For all who asked for it with the same
+   * options: to let go of it, unsubscribing is enough.
+   */
   close(): void;
 }
 

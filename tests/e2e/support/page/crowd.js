@@ -28,6 +28,8 @@ const lists = new Set();
 const pending = new Map();
 let calls = 0;
 let written = 0;
+/** lists that were opened: no two have the same options, or they would be one */
+let opened = 0;
 let stopping = false;
 let running = Promise.resolve();
 /** sockets of the worker */
@@ -117,7 +119,7 @@ const deeds = {
   open() {
     if (lists.size >= LISTS) return;
     const start = oneOf(["latest", "latest", "first-unread", { at: Date.now() - 1000 * next(60) }]);
-    const timeline = client.timeline(oneOf(life.talks), { start, maxItems: 200 });
+    const timeline = client.timeline(oneOf(life.talks), { start, maxItems: 200 + (opened++ % 100) });
     lists.add({ timeline, stop: timeline.subscribe(looking(timeline)) });
   },
   close() {
@@ -341,7 +343,7 @@ export async function same(wanted) {
 
 /** Waits until the conversation ends with this text, in a list that is opened for it beforehand. */
 export function expecting(talk, text) {
-  const timeline = client.timeline(talk);
+  const timeline = client.timeline(talk, { maxItems: 900 });
   return until(
     timeline,
     ({ items }) => /** @type {any} */ (items.at(-1))?.message?.body?.text === text,

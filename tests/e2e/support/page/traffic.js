@@ -26,6 +26,8 @@ const lists = new Set();
 let stopping = false;
 let running = Promise.resolve();
 let written = 0;
+/** lists that were opened: no two have the same options, or they would be one */
+let opened = 0;
 
 /** Looks at every snapshot as it comes, and keeps none. */
 function look(timeline) {
@@ -60,7 +62,7 @@ const deeds = {
   open() {
     if (lists.size >= LISTS) return;
     const start = oneOf(["latest", "latest", "first-unread", { at: Date.now() - 1000 * (1 + next(60)) }]);
-    const timeline = client.timeline(oneOf(life.talks), { start, maxItems: 300 });
+    const timeline = client.timeline(oneOf(life.talks), { start, maxItems: 300 + (opened++ % 100) });
     lists.add({ timeline, stop: timeline.subscribe(() => look(timeline)) });
   },
   close() {
