@@ -2,66 +2,15 @@
 // (./apps) on the backend in memory. The apps look alike, and the tests are the same for all.
 
 import assert from "node:assert/strict";
-import { copyFileSync, cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { build } from "esbuild";
-import { compile } from "svelte/compiler";
-import { ROOT } from "../../tools/run.mjs";
-import { launchBrowser, openPage, packPackage, temporaryFolder } from "./support/harness.mjs";
+import { bundle, install } from "./support/apps.mjs";
+import { launchBrowser, openPage } from "./support/harness.mjs";
 import { startStatic } from "./support/static.mjs";
 
 const APPS = { react: "jsx", vue: "js", svelte: "js" };
-
-/** @param {"client" | "server"} generate @returns {import("esbuild").Plugin} */
-const svelte = (generate) => ({
-  name: "svelte",
-  setup({ onLoad }) {
-    onLoad({ filter: /\.svelte$/ }, async ({ path }) => {
-      const { readFile } = await import("node:fs/promises");
-      const { js, warnings } = compile(await readFile(path, "utf8"), { generate, filename: path, dev: true });
-      return { contents: js.code, loader: "js", warnings: warnings.map(({ message }) => ({ text: message })) };
-    });
-  },
-});
-
-/** The apps' sources beside a node_modules in which the packed package is installed. @returns {Promise<string>} */
-async function install() {
-  const folder = temporaryFolder();
-  cpSync(join(import.meta.dirname, "apps"), folder, { recursive: true });
-  mkdirSync(join(folder, "node_modules"));
-  cpSync(await packPackage(), join(folder, "node_modules", "pullcord"), { recursive: true });
-  for (const name of ["react", "react-dom", "scheduler", "vue", "@vue", "svelte"])
-    symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name), "dir");
-  return folder;
-}
-
-/** @param {string} folder @param {string} name @param {"page" | "server"} place */
-async function bundle(folder, name, place) {
-  const outfile = join(folder, "out", `${name}-${place}.${place === "page" ? "js" : "cjs"}`);
-  await build({
-    absWorkingDir: folder,
-    entryPoints: [`${name}-${place}.${APPS[name]}`],
-    outfile,
-    bundle: true,
-    format: place === "page" ? "esm" : "cjs",
-    platform: place === "page" ? "browser" : "node",
-    jsx: "automatic",
-    // what the developer is told is looked at
-    jsxDev: true,
-    conditions: ["svelte", "development"],
-    define: {
-      "process.env.NODE_ENV": '"development"',
-      __VUE_OPTIONS_API__: "true",
-      __VUE_PROD_DEVTOOLS__: "false",
-      __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "true",
-    },
-    plugins: [svelte(place === "page" ? "client" : "server")],
-    logLevel: "error",
-  });
-  return outfile;
-}
 
 for (const name of Object.keys(APPS))
   describe(name, () => {
@@ -70,10 +19,12 @@ for (const name of Object.keys(APPS))
     let rendered;
 
     before(async () => {
-      folder = await install();
-      await bundle(folder, name, "page");
+      folder = await install(join(import.meta.dirname, "apps"));
+      await bundle(folder, `${name}-page.${APPS[name]}`, `out/${name}-page.js`);
       copyFileSync(join(folder, "node_modules", "pullcord", "pullcord.wasm"), join(folder, "out", "pullcord.wasm"));
-      const { render } = createRequire(import.meta.url)(await bundle(folder, name, "server"));
+      const { render } = createRequire(import.meta.url)(
+        await bundle(folder, `${name}-server.${APPS[name]}`, `out/${name}-server.cjs`, "server"),
+      );
       rendered = await render({ user: "ada", conversation: "general" });
       const html = (content) =>
         `<!doctype html><div id="app">${content}</div><script type="module" src="/out/${name}-page.js"></script>`;
