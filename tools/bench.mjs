@@ -1,7 +1,7 @@
 // `npm run bench`: Pullcord beside Dexie and plain IndexedDB, in Chromium, on the real messages; then what each scope
-// and notification costs against the real server, and each overflow policy. Prints tables and writes them as JSON (`--
-// --out FILE`; else target/bench.json). `-- --pkg FOLDER` measures a package that is built already, `-- --rounds N`
-// more or fewer rounds.
+// and notification costs against the real server, and each overflow policy; then several tabs. Prints tables and writes
+// them as JSON (`-- --out FILE`; else target/bench.json). `-- --pkg FOLDER` measures a package that is built already,
+// `-- --rounds N` more or fewer rounds, `-- --only tabs` the tabs alone.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
@@ -14,6 +14,7 @@ import { figure, median, quantile, table } from "../tests/bench/numbers.mjs";
 import { profile } from "../tests/bench/profile.mjs";
 import { measureRevalidation } from "../tests/bench/revalidate.mjs";
 import { serve } from "../tests/bench/server.mjs";
+import { measureTabs } from "../tests/bench/tabs.mjs";
 import { measureTraffic } from "../tests/bench/traffic.mjs";
 import { packPackage, temporaryFolder } from "../tests/e2e/support/harness.mjs";
 import { TARGET, buildPackage, minified } from "./build.mjs";
@@ -374,11 +375,94 @@ function printRevalidation({ messages, changed, ways }) {
   );
 }
 
+const TAB_TARGETS = { spread: 50, move: 200, task: 5 };
+
+function printTabs({ costs, spreads, moves, tasks }) {
+  const met = (value, most) => (value <= most ? "met" : "MISSED");
+  const mega = (bytes) => (bytes === null ? "–" : `${figure(bytes / 1e6)} MB`);
+  say(
+    "\nWhat a tab costs: its JS, the core's memory, its process (one of a page that has no client beside it), and CPU",
+  );
+  const [one] = costs;
+  say(
+    table([
+      ["tabs", "JS", "wasm", "process", "without a client", "CPU, idle", "CPU at 10 messages/s", ": with 1 tab"],
+      ...costs.map(({ tabs, heap, wasm, bytes, empty, idle, cpu }) => [
+        String(tabs),
+        mega(heap),
+        mega(wasm),
+        mega(bytes),
+        mega(empty),
+        `${figure(100 * idle)} %`,
+        `${figure(100 * cpu)} %`,
+        `${figure(cpu / one.cpu)} ×`,
+      ]),
+    ]),
+  );
+  say(`\nFrom a message to the last tab: median of ${spreads[0].sent.length}, in ms (target ${TAB_TARGETS.spread})`);
+  say(
+    table([
+      ["tabs", "incoming, from its sending", "from the writer's tab", "", "sent in one", ": with 2 tabs", ""],
+      ...spreads.map(({ tabs, incoming, tabsOnly, sent }) => [
+        String(tabs),
+        figure(median(incoming)),
+        figure(median(tabsOnly)),
+        met(median(incoming), TAB_TARGETS.spread),
+        figure(median(sent)),
+        `${figure(median(sent) / median(spreads[0].sent))} ×`,
+        met(median(sent), TAB_TARGETS.spread),
+      ]),
+    ]),
+  );
+  say(`\nA move: until another tab writes, and until it has pulled, in ms (target: p95 ${TAB_TARGETS.move})`);
+  say(
+    table([
+      ["the writer's tab is", "conversations", "tries", "writes: median", "p95", "live: median", "p95", ""],
+      ...moves.flatMap(({ conversations, moves }) =>
+        Object.entries(moves).map(([how, times]) => {
+          const [writes, live] = [0, 1].map((at) => times.map((time) => time[at]));
+          const each = [median(writes), quantile(writes, 0.95), median(live), quantile(live, 0.95)].map(figure);
+          return [
+            how,
+            conversations.toLocaleString("en-US"),
+            String(times.length),
+            ...each,
+            met(quantile(live, 0.95), TAB_TARGETS.move),
+          ];
+        }),
+      ),
+    ]),
+  );
+  say(
+    `\nThe page's longest task while 10,000 messages come in, in ms (median of ${tasks.page.length}; target with a worker: ${TAB_TARGETS.task})`,
+  );
+  const longest = (where, of) => median(tasks[where].map((round) => round[of]));
+  say(
+    table([
+      ["the core is in", "CPU", "as it took", "tasks over 5 ms of CPU", ""],
+      ...["page", "worker"].map((where) => [
+        `the ${where}`,
+        figure(longest(where, "longestCpu")),
+        figure(longest(where, "longest")),
+        figure(longest(where, "over5")),
+        where === "worker" ? met(longest(where, "longestCpu"), TAB_TARGETS.task) : "",
+      ]),
+      ["worker : page", `${figure(longest("worker", "longestCpu") / longest("page", "longestCpu"))} ×`, "", "", ""],
+    ]),
+  );
+}
+
 await main(import.meta.url, async (args) => {
   const { values: options } = parseArgs({
     args,
-    options: { out: { type: "string" }, pkg: { type: "string" }, rounds: { type: "string", default: "5" } },
+    options: {
+      out: { type: "string" },
+      pkg: { type: "string" },
+      rounds: { type: "string", default: "5" },
+      only: { type: "string" },
+    },
   });
+  if (options.only !== undefined && options.only !== "tabs") throw new Problem("--only takes: tabs");
   const rounds = Number(options.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Problem("--rounds takes a number, at least 1");
   await setUpBuild();
@@ -388,6 +472,18 @@ await main(import.meta.url, async (args) => {
   await buildServer();
   // packed, it is a copy: a build that runs meanwhile does not matter
   const pkg = options.pkg ? resolve(options.pkg) : await packPackage();
+  const out = resolve(options.out ?? join(TARGET, options.only ? "bench-tabs.json" : "bench.json"));
+  const write = async (measured) => {
+    await mkdir(dirname(out), { recursive: true });
+    await writeFile(out, `${JSON.stringify(measured, null, 2)}\n`);
+    say(`\nwritten to ${out}`);
+  };
+  if (options.only) {
+    const tabs = await measureTabs({ pkg, rounds, say });
+    printTabs(tabs);
+    await write({ tabs });
+    return;
+  }
   const { text, real } = messages();
   const server = await serve({ pkg, script: await bundleContenders(), data: text });
   // with a profile on the disk: without one Chromium keeps IndexedDB in memory
@@ -413,15 +509,14 @@ await main(import.meta.url, async (args) => {
     say("");
     const revalidation = await measureRevalidation(context, { text, pkg, rounds, say });
     const traffic = await measureTraffic(context, { text, pkg, say });
-    const measured = { ...contenders, coldOpen, download, memory, revalidation, traffic };
+    const tabs = await measureTabs({ pkg, rounds, say });
+    const measured = { ...contenders, coldOpen, download, memory, revalidation, traffic, tabs };
     const targets = judge(measured);
     print(measured, targets);
     printRevalidation(revalidation);
     printTraffic(traffic);
-    const out = resolve(options.out ?? join(TARGET, "bench.json"));
-    await mkdir(dirname(out), { recursive: true });
-    await writeFile(out, `${JSON.stringify({ environment, real, targets, ...measured }, null, 2)}\n`);
-    say(`\nwritten to ${out}`);
+    printTabs(tabs);
+    await write({ environment, real, targets, ...measured });
   } finally {
     await context.close();
     server.close();

@@ -1,5 +1,5 @@
 // The browser is killed, again and again, in the middle of its work: `npm run crash-test` a hundred times,
-// crash.test.mjs five times.
+// crash.test.mjs four times.
 //
 // A life is one profile on the disk and one account, with a scope and an overflow policy. Its browser catches up with
 // thousands of messages in small batches, pages through a history, writes messages, or all of that at once, while
@@ -11,8 +11,8 @@
 //    member of the same conversations whose log never overflows, is asked what was committed after the cursor that the
 //    client would ask with. Only that may be missing, or held in an older version.
 // 2. Online again (`checkRecovery`), each list must become the server's, and every message whose `send` had resolved
-//    must have arrived exactly once, every other at most once, all in the order written. What has resolved is told to
-//    this process as it happens, so it is known whatever becomes of the browser.
+//    must have arrived exactly once, every other at most once, each tab's in the order written. What has resolved is
+//    told to this process as it happens, so it is known whatever becomes of the browser.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -524,12 +524,14 @@ class Life {
   async #killWriter(tabs, begin, busy) {
     const writers = await Promise.all(tabs.map((tab) => tab.evaluate(() => crash.writes())));
     const writer = tabs[Math.max(0, writers.indexOf(true))];
-    const pid = await this.browser.processOf(writer);
     const crashed = new Set();
     for (const tab of tabs) tab.once("crash", () => crashed.add(tab));
-    kill(pid);
-    for (const end = Date.now() + PATIENCE; !crashed.size; await pause(20))
-      assert.ok(Date.now() < end, `the process ${pid} was killed, and no tab has crashed`);
+    // on a machine that is busy another process may be taken for the tab's: one that runs none
+    for (const end = Date.now() + PATIENCE; !crashed.size; ) {
+      assert.ok(Date.now() < end, "processes were killed, and no tab has crashed");
+      kill(await this.browser.processOf(writer));
+      for (let tries = 0; tries < 50 && !crashed.size; tries += 1) await pause(20);
+    }
     // they are told of it one after the other
     await pause(100);
     for (const [number, tab] of tabs.entries()) {
