@@ -226,7 +226,8 @@ export class Claim {
     const isForThis = message.to === this.#peers.id;
     switch (type) {
       case "engine":
-        if (message.bytes instanceof Uint8Array) this.#handlers.heard?.(message.bytes);
+        // not by instanceof: in jsdom a channel's are of another realm
+        if (ArrayBuffer.isView(message.bytes)) this.#handlers.heard?.(message.bytes);
         return;
       case "hello":
         if (this.isHeld) this.#sayHere();

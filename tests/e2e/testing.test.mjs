@@ -63,6 +63,41 @@ test("it runs in Node, which has no IndexedDB", async () => {
     [["ada", { text: "hello" }]],
   );
   assert.equal(client.conversation("talk").getSnapshot().lastMessage.body.text, "hello");
+  const refused = (promise) =>
+    promise.then(
+      () => "none",
+      ({ code }) => code,
+    );
+  backend.trouble({ offline: true });
+  assert.equal(await refused(client.sync()), "network");
+  assert.equal(client.status.getSnapshot().connection, "offline");
+  await client.send("talk", { text: "later" });
+  backend.trouble({ error: (method) => (method === "send" ? "rejected" : null) });
+  const failed = new Promise((resolve) => {
+    const stop = client.outbox.subscribe(() => {
+      const [item] = client.outbox.getSnapshot();
+      if (item?.state !== "failed") return;
+      stop();
+      resolve(item);
+    });
+  });
+  await client.sync();
+  const { clientId, error } = await failed;
+  assert.equal(error.code, "rejected");
+  backend.trouble({});
+  const delivered = new Promise((resolve) => {
+    const stop = client.outbox.subscribe(() => {
+      if (client.outbox.getSnapshot().length) return;
+      stop();
+      resolve(true);
+    });
+  });
+  await client.retry(clientId);
+  await delivered;
+  assert.deepEqual(
+    backend.messages("talk").map(({ body }) => body.text),
+    ["hello", "later"],
+  );
   await client.close();
 });
 

@@ -1,8 +1,19 @@
 // Tabs of a browser, as far as a claim sees them: Web Locks and channels of all of them, a store's fence, and time that
 // runs when it is told to.
 
+import { runInNewContext } from "node:vm";
 import { Claim } from "../../pkg-template/claim/claim.js";
 import { settled } from "./fake.mjs";
+
+/** What a channel delivers in jsdom: its objects are of another realm, so `instanceof` knows none of them. */
+const Elsewhere = runInNewContext("Uint8Array");
+
+/** A message as a channel delivers it. @param {any} data */
+function copyOf(data) {
+  const copy = structuredClone(data);
+  if (copy.bytes) copy.bytes = Elsewhere.from(copy.bytes);
+  return copy;
+}
 
 /** The Web Locks of a browser; `of(tab)` are they as one tab sees them. */
 export class WebLocks {
@@ -210,7 +221,7 @@ export class World {
         world.channels.add(this);
       }
       postMessage(data) {
-        world.post(this, structuredClone(data));
+        world.post(this, copyOf(data));
       }
       close() {
         world.channels.delete(this);
