@@ -159,6 +159,8 @@ faults! {
     WishStaysStored,
     /// R15: a follower that lacks a commit does not read what is stored
     GapIsNotReadAgain,
+    /// R15: who reads what is stored reads it without the blocks of what is shown
+    LoadTakesNoBlocks,
     /// R15: a writer that does not answer is not asked again, nor is the next one
     AskIsNotRepeated,
     /// R15: an answer of the writer counts before its commit is here

@@ -3,12 +3,22 @@
 use super::block::BlockId;
 use super::fence::ASK_AGAIN;
 use super::map::Set;
+use super::records::Stamp;
+
+/// Which blocks are read with what is stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loading {
+    /// those that the index of this commit says
+    pub of: Stamp,
+    /// how many times that was not the newest commit, and blocks were lacking
+    pub again: u32,
+}
 
 /// What the store is asked to read.
 #[derive(Debug)]
 pub(super) enum ReadOp {
     /// what is stored
-    Load,
+    Load(Loading),
     /// blocks, for a job or a timeline
     Blocks(Vec<BlockId>),
     /// what clients that do not write want done (R15)
@@ -37,7 +47,7 @@ impl Reads {
 
     /// Whether what is stored is being read.
     pub fn is_loading(&self) -> bool {
-        matches!(self.under_way, Some((_, ReadOp::Load)))
+        matches!(self.under_way, Some((_, ReadOp::Load(_))))
     }
 
     /// A client has stored a wish: what is wished for is read.
@@ -58,7 +68,7 @@ impl Reads {
     /// `op` is asked of the store, under this number. What was asked before is void.
     pub fn begin(&mut self, number: u64, op: ReadOp) {
         match op {
-            ReadOp::Load => {
+            ReadOp::Load(_) => {
                 self.load_at = None;
                 self.wishes = None;
             }
@@ -88,7 +98,7 @@ impl Reads {
     /// What is under way is void, unless it is the read of all that is stored.
     pub fn forget_but_load(&mut self) {
         self.under_way
-            .take_if(|(_, op)| !matches!(op, ReadOp::Load));
+            .take_if(|(_, op)| !matches!(op, ReadOp::Load(_)));
     }
 
     /// These blocks are to be read.

@@ -381,6 +381,9 @@ pub fn conversation_of(key: &[u8]) -> Option<Rc<str>> {
 /// How many of the reads of [`load`], the first ones, are of values; the others are of keys.
 pub const LOADED: usize = 6;
 
+/// How many reads [`load`] has.
+pub const LOADS: usize = 10;
+
 /// The reads that load everything but the messages; then the keys of what is lost by name.
 pub fn load() -> Vec<Read> {
     let mut reads: Vec<Read> = [
@@ -400,6 +403,7 @@ pub fn load() -> Vec<Read> {
         Table::Wishes,
     ];
     reads.extend(named.map(|table| Read::Keys { table }));
+    debug_assert_eq!(reads.len(), LOADS);
     reads
 }
 

@@ -314,6 +314,11 @@ impl Segments {
         Some(self.0[at].hi)
     }
 
+    /// Whether all of `[lo, hi]` lies in segments that touch each other, fresh or not.
+    pub fn covers(&self, (lo, hi): (u64, u64)) -> bool {
+        self.reach_hi(lo).is_some_and(|reached| reached >= hi)
+    }
+
     /// Makes `[lo, hi]` fresh and joins it with the fresh segments that it overlaps or touches; kept
     /// ones are cut back to what it does not cover. Answers where it is now.
     fn cover(&mut self, lo: u64, hi: u64, start: bool) -> usize {

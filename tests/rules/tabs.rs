@@ -318,7 +318,7 @@ fn who_lacks_a_commit_reads_the_database() {
     assert_eq!(t.shown(), ["7 8 9 10", "7 8 9"]);
     t.deaf[1] = false;
     t.on(0, |b| b.sync(json!([after(10, 11)]), "3"));
-    assert_eq!(t.shown(), ["7 8 9 10 11", "9 10 11"]);
+    t.all_show("7 8 9 10 11");
     // Twice, or late: nothing changes.
     t.alone(0, |b| b.sync(json!([after(11, 12)]), "4"));
     let said: Vec<Vec<u8>> = t.tabs[0].told.iter().cloned().collect();
@@ -326,7 +326,7 @@ fn who_lacks_a_commit_reads_the_database() {
     for said in said.into_iter().rev() {
         t.on(1, |b| b.input(Input::Heard(said)));
     }
-    assert_eq!(t.shown()[1], "9 10 11 12");
+    assert_eq!(t.shown()[1], "7 8 9 10 11 12");
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn what_cannot_be_read_of_what_is_told_means_that_what_is_stored_is_read() {
     t.alone(0, |b| b.sync(json!([after(9, 10)]), "2"));
     t.tabs[0].told.clear();
     t.on(1, |b| b.input(Input::Heard(b"PCwhat".to_vec())));
-    assert_eq!(t.shown(), ["7 8 9 10", "8 9 10"]);
+    t.all_show("7 8 9 10");
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn a_hidden_follower_only_notes_that_it_is_behind() {
     t.on(1, |b| {
         b.command(json!({"op": "visibility", "hidden": false}))
     });
-    assert_eq!(t.shown(), ["7 8 9 10 11", "9 10 11"]);
+    t.all_show("7 8 9 10 11");
 }
 
 #[test]
@@ -409,6 +409,34 @@ pub fn at_a_move_nothing_flickers_and_what_was_asked_is_done() {
     assert!(b.result(load).expect("its page").is_ok());
     assert_eq!(b.result(sync), Some(Ok(Value::Null)));
     assert_eq!(b.shown(), "4 5 6 7 8 9 (a sent)");
+}
+
+#[test]
+pub fn at_a_move_a_list_that_lacks_commits_goes_on_from_where_it_is() {
+    let mut t = Tabs::opened(2);
+    for (seqs, before) in [(&[4, 5, 6], 7), (&[1, 2, 3], 4)] {
+        t.on(1, |b| b.load("older"));
+        assert!(t.tabs[0].is_asked(is_page_before(before)));
+        t.on(0, |b| b.answer_page(seqs, true, true));
+    }
+    t.on(1, |b| {
+        b.command(json!({"op": "visible", "timeline": 1, "first": "m:m2", "last": "m:m4"}))
+    });
+    let (keys, view) = (t.tabs[1].keys(), t.tabs[1].view().clone());
+    // The writer is killed between its commits and what it would have told of them.
+    t.deaf[1] = true;
+    t.on(0, |b| {
+        b.sync(json!([after(9, 10), update(2, 2), update(8, 2)]), "2")
+    });
+    t.deaf[0] = true;
+    t.tabs[1].drawings.clear();
+    t.promote(1);
+    let b = &t.tabs[1];
+    assert_eq!(b.drawings, ["1 2' 3 4 5 6 7 8' 9 10"]);
+    assert_eq!(b.keys()[..9], keys);
+    for field in ["anchor", "firstIndex"] {
+        assert_eq!(b.view()[field], view[field], "{field}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use pullcord::core::Limits;
 use pullcord::core::records::{self, Held, Meta, MetaRecord, OutboxRecord, Stamp, Wish};
+use pullcord::core::segments::Segment;
 use pullcord::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Write};
 use pullcord::core::types::MessageState;
 use pullcord::core::{block, types};
@@ -583,6 +584,20 @@ impl Stored {
             held: self.held(conversation),
             last: Cell::new(None),
         }
+    }
+
+    /// How many messages are held of this stretch, where all of it is held and fresh.
+    pub fn held_of(&self, conversation: &str, (lo, hi): (u64, u64)) -> Option<usize> {
+        let held = self.held(conversation)?;
+        let within = |s: &&Segment| s.hi >= lo && s.lo <= hi;
+        let fresh = held.segments.iter().filter(within).all(Segment::fresh);
+        if !fresh || !held.segments.covers((lo, hi)) {
+            return None;
+        }
+        let blocks = held.blocks.iter();
+        let blocks = blocks.filter_map(|entry| self.block(conversation, entry.lo));
+        let messages = blocks.flat_map(|block| &block.messages);
+        Some(messages.filter(|m| lo <= m.seq && m.seq <= hi).count())
     }
 
     /// Everything that a commit left behind.

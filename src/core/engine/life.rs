@@ -2,30 +2,58 @@
 
 use super::Engine;
 use crate::core::error::{Error, ErrorCode};
+use crate::core::fault::Fault;
 use crate::core::follow::Signal;
 use crate::core::io::Effect;
 use crate::core::jobs::{Job, Own};
 use crate::core::purpose::Purpose;
-use crate::core::reads::ReadOp;
+use crate::core::reads::{Loading, ReadOp};
 use crate::core::records::{self, Wish};
 use crate::core::standing::Phase;
-use crate::core::storage::Answer;
+use crate::core::storage::{Answer, Read};
 use crate::core::tx::Committed;
 
+/// How many times what is stored is read, one after another, for the blocks of what is shown.
+const LOADS: u32 = 3;
+
 impl Engine {
-    /// Reads what is stored. What was asked of the store before is void.
+    /// Reads what is stored, and the blocks of what is shown with it: a list goes on with both at once, or it
+    /// would show for a moment what is not stored. What was asked of the store before is void.
     pub(super) fn load(&mut self) {
-        let op = self.out.number();
-        self.reads.begin(op, ReadOp::Load);
-        self.out.effect(Effect::Read {
-            op,
-            reads: records::load(),
-        });
+        let of = self.db.stamp();
+        let reads = self.block_ranges(&self.db);
+        self.load_with(Loading { of, again: 0 }, reads);
     }
 
-    pub(super) fn on_loaded(&mut self, tables: Vec<Answer>) {
+    fn load_with(&mut self, loading: Loading, blocks: Vec<Read>) {
+        let op = self.out.number();
+        self.reads.begin(op, ReadOp::Load(loading));
+        let mut reads = records::load();
+        reads.extend(blocks);
+        self.out.effect(Effect::Read { op, reads });
+    }
+
+    /// The reads for the blocks of what is shown, where they lie by this index.
+    fn block_ranges(&self, db: &Committed) -> Vec<Read> {
+        let stretches = self.timelines.stretches();
+        stretches
+            .map(|(id, range)| db.range_read(id, range))
+            .collect()
+    }
+
+    pub(super) fn on_loaded(&mut self, loading: Loading, mut tables: Vec<Answer>) {
+        let blocks = tables.split_off(records::LOADS.min(tables.len()));
         let (mut db, lost) = Committed::load(tables);
         db.begin(self.config.scope.name(), &lost, self.now.wall);
+        if !Fault::LoadTakesNoBlocks.on() {
+            db.take_ranges(blocks);
+            // A commit that is not known has put them elsewhere: its index says where.
+            let (of, again) = (db.stamp(), loading.again + 1);
+            if of != loading.of && again < LOADS && self.timelines.lack_blocks(&db) {
+                let blocks = self.block_ranges(&db);
+                return self.load_with(Loading { of, again }, blocks);
+            }
+        }
         // Nobody has written meanwhile: what is shown is what is stored.
         let same = db.stamp() == self.db.stamp() && db.stamp().number > 0;
         self.db = db;

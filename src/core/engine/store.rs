@@ -8,7 +8,7 @@ use crate::core::fault::Fault;
 use crate::core::io::Effect;
 use crate::core::jobs::{Job, Outcome, Own};
 use crate::core::map::{Map, Set};
-use crate::core::reads::ReadOp;
+use crate::core::reads::{Loading, ReadOp};
 use crate::core::records;
 use crate::core::run::{Context, run};
 use crate::core::standing::Phase;
@@ -18,7 +18,7 @@ use crate::core::tx::{Stop, Tx, read_wishes};
 
 impl Engine {
     /// What is stored was read, or could not be. Only where nothing was read yet that ends the client.
-    fn on_load_read(&mut self, result: Result<Vec<Answer>, StoreError>) {
+    fn on_load_read(&mut self, loading: Loading, result: Result<Vec<Answer>, StoreError>) {
         // Records, and none of them can be read: that is the store's fault and not theirs. Nothing is
         // dropped.
         let result = match result {
@@ -28,7 +28,7 @@ impl Engine {
             result => result,
         };
         match result {
-            Ok(tables) => self.on_loaded(tables),
+            Ok(tables) => self.on_loaded(loading, tables),
             Err(error) if self.standing.phase == Phase::Loading => {
                 self.stop(false, Some(error.shown()));
             }
@@ -44,7 +44,7 @@ impl Engine {
             return;
         };
         match (asked, result) {
-            (ReadOp::Load, result) => self.on_load_read(result),
+            (ReadOp::Load(loading), result) => self.on_load_read(loading, result),
             (ReadOp::Fence(naps), Ok(answers)) => {
                 let answer = answers.into_iter().next().unwrap_or_default();
                 if let Err(error) = self.fence.on_answer(&mut self.standing, &answer, naps) {

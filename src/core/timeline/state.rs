@@ -424,17 +424,48 @@ impl Timeline {
         }
     }
 
+    /// What it shows, if all of it is held: from where to where each run of it lies.
+    pub(super) fn stretches(&self) -> impl Iterator<Item = (u64, u64)> {
+        let stays = self.window.is_all_held();
+        let runs = self.window.runs().iter().filter(move |_| stays);
+        runs.map(|run| (run.lo(), run.hi()))
+    }
+
     /// The database was read anew. `same`: nobody had written to it. `listed`: the account is in the
     /// conversation.
-    pub(super) fn resume(&mut self, same: bool, listed: bool) {
+    pub(super) fn resume(&mut self, db: &Committed, same: bool, listed: bool) {
         self.dirty = true;
         self.wake = true;
         if listed {
             self.come_back();
         }
-        if !same && self.life == Lifecycle::Open {
+        if !same && self.life == Lifecycle::Open && !self.go_on_with(db) {
             self.clear();
         }
+    }
+
+    /// Goes on with what is stored now, where all that it shows is still held and was read. Answers whether it
+    /// does: nothing of it moves then.
+    fn go_on_with(&mut self, db: &Committed) -> bool {
+        if self.stretches().next().is_none() {
+            return false;
+        }
+        let held = db.held(&self.conversation);
+        let read = |range| {
+            let all = db.read_messages(&self.conversation, range, usize::MAX, Direction::Older);
+            all.ok()
+        };
+        if !self.window.read_anew(&held, read) {
+            return false;
+        }
+        self.unseen.forget(&self.window);
+        self.tend = BackgroundFetch::default();
+        self.ahead = BackgroundFetch::default();
+        self.reload = self.reload.take().map(|reload| match reload.asked {
+            true => reload.anew(),
+            false => reload,
+        });
+        true
     }
 
     /// The wish for what is on screen; the latest, if it was at the end.

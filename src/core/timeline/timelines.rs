@@ -265,11 +265,28 @@ impl Timelines {
         self.all.values_mut().for_each(Timeline::try_again);
     }
 
-    /// The database was read anew. `same`: nobody had written to it.
+    /// What is shown and held: the conversation, and from where to where.
+    pub fn stretches(&self) -> impl Iterator<Item = (&Rc<str>, (u64, u64))> {
+        self.shown()
+            .flat_map(|t| t.stretches().map(move |range| (&t.conversation, range)))
+    }
+
+    /// Whether some of these are held, as it is stored now, and not in memory.
+    pub fn lack_blocks(&self, db: &Committed) -> bool {
+        let lacks = |(id, range): (&Rc<str>, _)| {
+            let held = db.held(id).segments.covers(range);
+            held && db
+                .read_messages(id, range, usize::MAX, Direction::Older)
+                .is_err()
+        };
+        self.stretches().any(lacks)
+    }
+
+    /// The database was read anew, with the blocks of [`Timelines::stretches`]. `same`: nobody had written to it.
     pub fn on_loaded(&mut self, db: &Committed, same: bool) {
         for t in self.all.values_mut() {
             let listed = db.state(&t.conversation).is_some();
-            t.resume(same, listed);
+            t.resume(db, same, listed);
         }
     }
 

@@ -224,6 +224,29 @@ impl Window {
         }
     }
 
+    /// The same stretches, as they are stored by now: `read` answers the messages of one. A copy that is shown is
+    /// not replaced by an older one (R3). Answers whether it could: each run still lies in what is held, and is not
+    /// empty all at once. Where it could not, it is as it was.
+    pub fn read_anew(
+        &mut self,
+        held: &Held,
+        read: impl Fn((u64, u64)) -> Option<Vec<Rc<Message>>>,
+    ) -> bool {
+        let anew = |run: &Run| {
+            let range = (run.lo, run.hi);
+            let stays = run.held && held.segments.covers(range);
+            let mut messages = stays.then(|| read(range)).flatten()?;
+            messages.iter_mut().for_each(|m| run.keep_newer(m));
+            let gone = messages.is_empty() && !run.messages.is_empty();
+            (!gone).then(|| Run::of(held, range, messages))
+        };
+        let runs: Option<Vec<Run>> = self.runs.iter().map(anew).collect();
+        let Some(runs) = runs else { return false };
+        self.runs = runs;
+        self.check();
+        true
+    }
+
     // ------------------------------------------------------------ growing
 
     /// This run in place of all.

@@ -24,6 +24,10 @@ impl World {
         let clock = self.machine(device).clock;
         let wall = self.server.wall.saturating_add_signed(clock);
         let read = matches!(input, Some(Input::Read { .. }));
+        let lists = match read && !self.mode.spoilt {
+            true => self.steady(device),
+            false => Vec::new(),
+        };
         let effects = self.devices[device].handle(self.time, wall, input);
         let before = self.devices[device].seen;
         self.sees(device, read)?;
@@ -39,6 +43,9 @@ impl World {
         }
         if self.devices[device].life == life {
             self.told_as_by_the_writer(device, before, read)?;
+            if before.is_some() && before != self.devices[device].seen {
+                self.stands(device, lists)?;
+            }
         }
         if shown { self.check(device) } else { Ok(()) }
     }

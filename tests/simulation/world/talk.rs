@@ -143,6 +143,50 @@ impl World {
         Ok(())
     }
 
+    /// What a client's lists show from where to where, where nothing is missing in it, and nothing is to take its
+    /// place: by the list's number, with how many messages.
+    pub(super) fn steady(&self, device: usize) -> Vec<(u64, (u64, u64), usize)> {
+        let views = self.devices[device].facade.timelines.iter();
+        let steady = views.filter(|(_, view)| {
+            let all = view.messages().all(|(_, _, fresh)| fresh);
+            let gaps = view.items.iter();
+            let gaps = gaps.filter(|item| matches!(&***item, facade::Item::Gap { .. }));
+            let asks = view.released || view.loading.jump || view.status != "ready";
+            all && gaps.count() == 0 && !asks
+        });
+        let stretch = |(id, view): (&u64, &facade::View)| {
+            let (first, last) = (view.messages().next()?, view.messages().next_back()?);
+            let count = view.messages().count();
+            Some((*id, (first.1.seq, last.1.seq), count))
+        };
+        steady.filter_map(stretch).collect()
+    }
+
+    /// A client has read what is stored: what its lists showed before, and is held, they go on to show.
+    pub(super) fn stands(&self, device: usize, lists: Vec<(u64, (u64, u64), usize)>) -> Checked {
+        let target = &self.devices[device];
+        for (id, (lo, hi), count) in lists {
+            let Some(view) = target.facade.timelines.get(&id) else {
+                continue;
+            };
+            let Some(held) = target.store.held_of(&view.conversation, (lo, hi)) else {
+                continue;
+            };
+            let shown = || view.messages().map(|(_, m, fresh)| (m.seq, fresh));
+            // Where it has grown it may have let go of what is far.
+            let grown = shown().any(|(seq, _)| seq < lo || seq > hi);
+            let fresh = shown().filter(|(_, fresh)| *fresh).count();
+            if fresh < held.min(count) && !grown && view.status == "ready" {
+                return Err(format!(
+                    "R15: list {id} of {} showed {count} messages from {lo} to {hi}, of which {held} are held, \
+                     and shows {fresh} after what is stored was read",
+                    target.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn forget_what_nobody_has(&mut self, home: usize) {
         let here = self.devices.iter().filter(|device| device.machine == home);
         let oldest = here.filter_map(|device| device.seen).min();

@@ -133,24 +133,8 @@ impl Committed {
         for bytes in answers.into_iter().flat_map(|answer| answer.values) {
             // A block names its conversation.
             let of = block::conversation_of(&bytes).ok();
-            let Some(name) = of.and_then(|name| names.key(name)) else {
-                continue;
-            };
-            let Ok(block) = block::decode(name, &bytes) else {
-                continue;
-            };
-            let Some(first) = block.first() else { continue };
-            let lo = first.seq.0;
-            let held = self.held(name);
-            let listed = held
-                .blocks
-                .binary_search_by_key(&lo, |b| b.lo)
-                .map(|at| held.blocks[at]);
-            let fits = listed.is_ok_and(|b| {
-                b.count as usize == block.len() && block.last().is_some_and(|m| m.seq.0 == b.hi)
-            });
-            if fits {
-                self.cache.put((name.clone(), lo), Rc::new(block));
+            if let Some(name) = of.and_then(|name| names.key(name)) {
+                self.take_block(name, &bytes);
             }
         }
         let lost = |id: &&BlockId| {
@@ -159,5 +143,47 @@ impl Committed {
             listed && self.cache.peek(id).is_none()
         };
         ids.iter().filter(lost).cloned().collect()
+    }
+
+    /// The read for the blocks of `[lo, hi]`, as they are stored by then: those that are known now say where
+    /// the first of them begins, and the one before it, should it be larger by then.
+    pub fn range_read(&self, conversation: &Rc<str>, (lo, hi): (u64, u64)) -> Read {
+        let held = self.held(conversation);
+        let first = held.blocks.partition_point(|b| b.hi < lo).saturating_sub(1);
+        let first = held.blocks.get(first).map_or(lo, |b| b.lo.min(lo));
+        Read::Range {
+            table: Table::Blocks,
+            lo: records::block_key(conversation, first),
+            hi: records::block_key(conversation, hi),
+        }
+    }
+
+    /// Takes in blocks that were read together with this state. One that does not check is not taken: who needs
+    /// it reads it once more.
+    pub fn take_ranges(&mut self, answers: Vec<Answer>) {
+        for bytes in answers.into_iter().flat_map(|answer| answer.values) {
+            let of = block::conversation_of(&bytes).ok();
+            if let Some(name) = of.and_then(|name| self.held.key(name)).cloned() {
+                self.take_block(&name, &bytes);
+            }
+        }
+    }
+
+    /// Takes in a block, if it is as the index says.
+    fn take_block(&mut self, conversation: &Rc<str>, bytes: &[u8]) {
+        let Ok(block) = block::decode(conversation, bytes) else {
+            return;
+        };
+        let Some(first) = block.first() else { return };
+        let lo = first.seq.0;
+        let held = self.held(conversation);
+        let listed = held.blocks.binary_search_by_key(&lo, |b| b.lo);
+        let fits = listed.is_ok_and(|at| {
+            let b = held.blocks[at];
+            b.count as usize == block.len() && block.last().is_some_and(|m| m.seq.0 == b.hi)
+        });
+        if fits {
+            self.cache.put((conversation.clone(), lo), Rc::new(block));
+        }
     }
 }
