@@ -186,6 +186,9 @@ impl Mode {
         let world = Wide::drawn(&mut rng);
         let instant = rng.chance(30);
         let instant = always("instant") || (instant && has(enabled, "instant"));
+        // Two to four in all (R15): drawn last, so that what was drawn before it stays.
+        let four = rng.chance(30) && clients == 3;
+        let clients = clients + usize::from(four);
         let limits = if bounds { limits } else { Limits::default() };
         let world = if wide { world } else { Wide::Small };
         if plain {
