@@ -24,6 +24,8 @@ mod list;
 mod net;
 #[path = "rules/new_messages.rs"]
 mod new_messages;
+#[path = "rules/news.rs"]
+mod news;
 #[path = "rules/no_storms.rs"]
 mod no_storms;
 #[path = "rules/one_bad_item/mod.rs"]

@@ -138,6 +138,8 @@ pub struct Config {
     pub online: bool,
     /// whether the page is hidden
     pub hidden: bool,
+    /// it is there for one sync: it does not wait for a writer as long as others, and is never on screen
+    pub brief: bool,
     /// ms between timed pulls while notified
     #[serde(deserialize_with = "poll_interval")]
     pub poll_interval: u64,
@@ -184,6 +186,7 @@ impl Default for Config {
             epoch: None,
             online: true,
             hidden: false,
+            brief: false,
             poll_interval: 30_000,
             fallback_poll_interval: 5_000,
             min_pull_interval: 0,
@@ -381,6 +384,11 @@ pub enum Command {
         /// its result: nothing, once caught up
         call: Call,
     },
+    /// Tells what is new and was neither told nor shown before.
+    Tell {
+        /// its result: the messages
+        call: Call,
+    },
     /// Asks what is stored.
     Inspect {
         /// its result: `Inspection`
@@ -470,6 +478,7 @@ enum Op {
     Recall,
     MarkRead,
     Sync,
+    Tell,
     Inspect,
     Abort,
     Listening,
@@ -565,6 +574,7 @@ impl TryFrom<RawCommand> for Command {
                 timeline: raw.timeline,
             },
             Op::Sync => Command::Sync { call: call()? },
+            Op::Tell => Command::Tell { call: call()? },
             Op::Inspect => Command::Inspect {
                 call: call()?,
                 conversation: place,

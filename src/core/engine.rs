@@ -19,6 +19,7 @@ mod follow;
 mod handover;
 mod inspection;
 mod life;
+mod news;
 mod outcomes;
 mod repairs;
 mod sending;
@@ -193,6 +194,7 @@ impl Engine {
     /// Lets each part go on until none can, hands over what changed, and sets the deadline.
     fn drive(&mut self) {
         self.time_out();
+        self.say_what_is_shown();
         let mut look = Outlook::default();
         loop {
             while self.step(&mut look) {}

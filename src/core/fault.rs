@@ -151,6 +151,10 @@ faults! {
     LeftIsForgotten,
     /// R9: an edit leaves before the fence is known
     EditLeavesUnfenced,
+    /// Told once: what was told is not marked
+    ToldIsForgotten,
+    /// Told once: what a client on screen shows is told as well
+    ShownIsNews,
     /// R15: a follower takes a commit over, whatever it is of
     DeltaOfAnyBase,
     /// R15: a wish that was taken up is taken up again

@@ -35,6 +35,8 @@ const HELLO: u64 = 30_000;
 const HELLO_AGAIN: u64 = 250;
 /// ms within which the writer begins what it is asked for, or is stuck (R15).
 pub(super) const STUCK: u64 = 2_000;
+/// The same for one that is there for one sync: the browser does not let it live for long.
+const STUCK_BRIEF: u64 = 1_000;
 /// ms between two tries to take a stuck writer's place.
 const STUCK_AGAIN: u64 = 10_000;
 /// ms that what is shown of the sync stays as it was while the work moves.
@@ -82,6 +84,8 @@ pub(super) struct Follow {
     missing_at: Option<Stamp>,
     /// a stuck writer is not replaced before this
     stuck_at: u64,
+    /// the commit of which this client has said that it is on screen
+    pub said_shown: Option<Stamp>,
 }
 
 impl Follow {
@@ -233,8 +237,9 @@ impl Follow {
     }
 
     /// When the writer counts as stuck, of which something is asked since then.
-    pub fn stuck_at(&self, since: u64) -> u64 {
-        since.saturating_add(STUCK).max(self.stuck_at)
+    pub fn stuck_at(&self, since: u64, brief: bool) -> u64 {
+        let patience = if brief { STUCK_BRIEF } else { STUCK };
+        since.saturating_add(patience).max(self.stuck_at)
     }
 
     /// Its place is to be taken: once in 10 s.

@@ -142,6 +142,15 @@ pub(super) enum Own {
         conversation: Rc<str>,
         seq: u64,
     },
+    /// a push tells what is new, under this name (docs/rules.md, "Told once")
+    Tell {
+        call: Call,
+        telling: u64,
+    },
+    /// a client on screen shows these
+    Shown {
+        news: Vec<(Rc<str>, u64)>,
+    },
     /// what clients that do not write want done (R15)
     Grant {
         wishes: Vec<(Key, Rc<Wish>)>,
@@ -151,9 +160,13 @@ pub(super) enum Own {
 impl Job {
     pub fn durability(&self) -> Durability {
         match self {
-            // Before `send` resolves, or a discarded message is said to be gone (R9).
+            // Before `send` resolves, or a discarded message is said to be gone (R9), or what was told is told.
             Job::Own(
-                Own::Put { .. } | Own::Retry { .. } | Own::Discard { .. } | Own::Mark { .. },
+                Own::Put { .. }
+                | Own::Retry { .. }
+                | Own::Discard { .. }
+                | Own::Mark { .. }
+                | Own::Tell { .. },
             )
             | Job::Restore { .. } => Durability::Strict,
             // Before it is acknowledged (R9).
@@ -199,12 +212,14 @@ impl Own {
             | Own::Put { call, .. }
             | Own::Retry { call, .. }
             | Own::Discard { call, .. }
-            | Own::Mark { call, .. } => Some(*call),
+            | Own::Mark { call, .. }
+            | Own::Tell { call, .. } => Some(*call),
             Own::Attempt { .. }
             | Own::Sent { .. }
             | Own::Failed { .. }
             | Own::Later { .. }
             | Own::MarkDone { .. }
+            | Own::Shown { .. }
             | Own::Grant { .. } => None,
         }
     }

@@ -19,6 +19,8 @@ pub struct Limits {
     pub deliveries: usize,
     /// own messages that have left the outbox, and whose names are remembered (R8)
     pub left: usize,
+    /// new messages of others that wait for a push to tell them, and as many that one has told
+    pub news: usize,
     /// how often the server fails over a message (5xx) before it is that message that is at fault, if
     /// it takes others
     pub send_faults: u32,
@@ -77,6 +79,7 @@ impl Default for Limits {
             segments: 1_000,
             deliveries: 10_000,
             left: 1_000,
+            news: 100,
             send_faults: 5,
             sends: 2,
             marks: 2,

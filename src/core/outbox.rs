@@ -392,6 +392,8 @@ impl Outbox {
                 cx.out.told.all_own = true;
             }
             Own::MarkDone { conversation, .. } => self.marks.on_done(&conversation),
+            // The engine answers it.
+            Own::Tell { .. } | Own::Shown { .. } => {}
             Own::Update { call, message } => resolve_update(cx, call, &message),
         }
     }
@@ -440,12 +442,13 @@ impl Outbox {
                 self.lanes.settle(cx, &name);
             }
             Own::Attempt { name } => self.lanes.attempt(cx, &name),
-            Own::Grant { .. } => {}
+            Own::Grant { .. } | Own::Shown { .. } => {}
             Own::MarkDone { conversation, .. } => self.marks.on_not_done(cx, conversation, error),
             Own::Update { call, .. } => cx.out.reject(call, &error.clone().of_a_change()),
-            Own::Retry { call, .. } | Own::Discard { call, .. } | Own::Mark { call, .. } => {
-                cx.out.reject(call, error);
-            }
+            Own::Retry { call, .. }
+            | Own::Discard { call, .. }
+            | Own::Mark { call, .. }
+            | Own::Tell { call, .. } => cx.out.reject(call, error),
         }
     }
 

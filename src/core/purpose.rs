@@ -37,7 +37,11 @@ pub(super) enum Purpose {
     Sync {
         call: Call,
     },
-    /// wishes, which the writer is to take up
+    /// what is new, told by the writer (docs/rules.md, "Told once")
+    Tell {
+        call: Call,
+    },
+    /// what the writer is to do, and nobody waits for: wishes that it takes up
     Grant,
 }
 

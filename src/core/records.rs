@@ -63,6 +63,17 @@ pub struct Stamp {
     pub number: u64,
 }
 
+/// A new message of another that no visible client has shown: a push tells it, once (docs/rules.md, "Told once").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// where
+    pub conversation: Rc<str>,
+    /// its position there
+    pub seq: u64,
+    /// the telling that has told it; 0: none has yet
+    pub told: u64,
+}
+
 /// The end of a conversation's history, as a state of it said (`lastSeq`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastKnown {
@@ -262,6 +273,11 @@ pub fn stamp_key() -> Key {
     b"n".to_vec()
 }
 
+/// The key of the [`News`], in [`Table::Meta`].
+pub fn news_key() -> Key {
+    b"t".to_vec()
+}
+
 /// The key of when a conversation was last opened, in [`Table::Meta`].
 pub fn opened_key(conversation: &str) -> Key {
     [b"o", conversation.as_bytes()].concat()
@@ -434,6 +450,7 @@ const NEXT: u64 = 8;
 const LEFT: u64 = 9;
 const RETRY: u64 = 10;
 const DISCARD: u64 = 11;
+const NEWS: u64 = 12;
 
 /// A record of [`Table::Meta`].
 pub enum MetaRecord {
@@ -447,6 +464,8 @@ pub enum MetaRecord {
     Stamp(Stamp),
     /// the place of the next own message
     Next(u64),
+    /// what a push has told, or is to tell
+    News(Vec<News>),
 }
 
 /// The bytes of [`Meta`].
@@ -552,6 +571,7 @@ pub fn read_meta(bytes: &[u8]) -> Result<MetaRecord, Corrupt> {
             [id, cursor] => Ok(MetaRecord::Cursor(id.clone(), cursor.to_string())),
             _ => Err(Corrupt),
         },
+        (NEWS, text) => read_news(text).map(MetaRecord::News),
         _ => Err(Corrupt),
     }
 }
@@ -575,6 +595,28 @@ fn read_texts(text: &str) -> Result<Vec<Rc<str>>, Corrupt> {
         _ => Err(Corrupt),
     };
     list.iter().map(text).collect()
+}
+
+/// The bytes of what a push has told, or is to tell.
+pub fn write_news(news: &[News]) -> Value {
+    let numbers = news.iter().map(|n| [n.seq.to_string(), n.told.to_string()]);
+    let numbers: Vec<_> = numbers.collect();
+    let texts = news.iter().zip(&numbers);
+    let texts = texts.flat_map(|(n, [seq, told])| [&*n.conversation, seq, told]);
+    write_texts(NEWS, texts)
+}
+
+fn read_news(text: &str) -> Result<Vec<News>, Corrupt> {
+    let number = |text: &str| text.parse().map_err(|_| Corrupt);
+    let one = |texts: &[Rc<str>]| match texts {
+        [conversation, seq, told] => Ok(News {
+            conversation: conversation.clone(),
+            seq: number(seq)?,
+            told: number(told)?,
+        }),
+        _ => Err(Corrupt),
+    };
+    read_texts(text)?.chunks(3).map(one).collect()
 }
 
 /// The bytes of a conversation's cursor.

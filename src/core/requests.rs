@@ -156,7 +156,9 @@ impl Requests {
     /// The edit or recall that this call waits for, or what the client that writes is asked for it.
     pub fn of_call(&self, of: Call) -> Option<u64> {
         let change = |asked: &Purpose| match asked {
-            Purpose::Change { call, .. } | Purpose::Sync { call } => *call == of,
+            Purpose::Change { call, .. } | Purpose::Sync { call } | Purpose::Tell { call } => {
+                *call == of
+            }
             _ => false,
         };
         let mut all = self.in_flight.iter();

@@ -180,6 +180,11 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             discard(tx, conversation.as_deref(), client_id);
             Ok(())
         }
+        Own::Tell { telling, .. } => tx.tell_news(*telling),
+        Own::Shown { news } => {
+            tx.show_news(news);
+            Ok(())
+        }
         Own::Grant { wishes } => {
             // Those that an earlier one has taken up are not there any more.
             for (key, wish) in wishes {

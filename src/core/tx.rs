@@ -13,6 +13,7 @@
 //! | `replay` | events replayed onto what was asked for before them |
 //! | `blocks` | where messages are put |
 //! | `doubt` | conversations in which something may be missing |
+//! | `news` | new messages of others, until a client shows them or a push tells them |
 //! | `commit`, `writes` | what it all comes to, and what is written of it |
 //! | `delta` | the same, as it is told to who follows |
 
@@ -24,6 +25,7 @@ mod committed;
 mod delta;
 mod doubt;
 mod list;
+mod news;
 mod own;
 mod page;
 mod replay;
@@ -54,6 +56,17 @@ pub enum Stop {
 
 type Result<T> = std::result::Result<T, Stop>;
 
+/// Which messages are news for a transaction.
+#[derive(Debug, Default)]
+pub(super) struct WhatIsNews {
+    /// none: this client is on screen, and shows them
+    pub shown: bool,
+    /// none of its batch's events: they are from before the first cursor
+    before: bool,
+    /// the last message of each state that comes: what lies between was skipped
+    skipped: bool,
+}
+
 /// A transaction in the making.
 pub struct Tx<'a> {
     db: &'a Committed,
@@ -63,6 +76,8 @@ pub struct Tx<'a> {
     pub resting: Set<Rc<str>>,
     /// those that are shown, or of which something is on its way
     pub attended: Set<Rc<str>>,
+    /// which messages are news (docs/rules.md, "Told once")
+    pub(super) news: WhatIsNews,
     /// messages that have taken another's position, and that position
     clashes: Vec<(Rc<Message>, u64)>,
     /// what it comes to
@@ -78,6 +93,7 @@ impl<'a> Tx<'a> {
             missing: Set::new(),
             resting: Set::new(),
             attended: Set::new(),
+            news: WhatIsNews::default(),
             clashes: Vec::new(),
             commit: Commit::default(),
         }

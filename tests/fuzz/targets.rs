@@ -303,7 +303,7 @@ fn json_record(bytes: &[u8]) {
             MetaRecord::Meta(meta) => (Some(meta), None),
             MetaRecord::Opened(id, at) => (None, Some((id, Ok(at)))),
             MetaRecord::Cursor(id, cursor) => (None, Some((id, Err(cursor)))),
-            MetaRecord::Stamp(_) | MetaRecord::Next(_) => (None, None),
+            MetaRecord::Stamp(_) | MetaRecord::Next(_) | MetaRecord::News(_) => (None, None),
         })
     };
     again(bytes, meta, |record| match record {
@@ -314,6 +314,7 @@ fn json_record(bytes: &[u8]) {
         _ => match records::read_meta(bytes) {
             Ok(MetaRecord::Stamp(stamp)) => records::write_stamp(stamp),
             Ok(MetaRecord::Next(next)) => records::write_next(next),
+            Ok(MetaRecord::News(news)) => records::write_news(&news),
             _ => unreachable!("it is one of these"),
         },
     });

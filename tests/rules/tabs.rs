@@ -11,7 +11,7 @@ use crate::support::*;
 /// Clients on one store, and what they tell each other.
 pub struct Tabs {
     store: Memory,
-    tabs: Vec<Harness>,
+    pub tabs: Vec<Harness>,
     /// nothing is told to this one
     pub deaf: Vec<bool>,
     writer: usize,

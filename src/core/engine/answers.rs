@@ -34,7 +34,7 @@ impl Engine {
             Purpose::Change { call, conversation } => {
                 self.on_change_answer(call, &conversation, result)
             }
-            Purpose::Sync { .. } | Purpose::Grant => {
+            Purpose::Sync { .. } | Purpose::Tell { .. } | Purpose::Grant => {
                 debug_assert!(false, "the client that writes is asked for these");
             }
             Purpose::Mark { conversation, seq } => {

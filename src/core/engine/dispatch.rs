@@ -146,6 +146,10 @@ impl Engine {
                 timeline,
             } => self.mark_read(call, conversation.into(), seq, timeline),
             Command::Sync { call } => self.sync(call),
+            Command::Tell { call } => {
+                let telling = self.new_telling();
+                self.tell(call, telling);
+            }
             Command::Inspect { call, conversation } => self.inspect(call, conversation.as_deref()),
         }
     }
@@ -156,10 +160,11 @@ impl Engine {
         let mut found = self.sync.drop_call(of);
         found |= self.timelines.drop_call(of);
         found |= self.outbox.changes.drop_call(of);
+        found |= self.drop_telling(of);
         if let Some(request) = self.out.requests.of_call(of) {
             let asked = self.out.abort_request(request);
             let error = match asked {
-                Some(Purpose::Sync { .. }) => aborted,
+                Some(Purpose::Sync { .. } | Purpose::Tell { .. }) => aborted,
                 _ => aborted.of_a_change(),
             };
             return self.out.reject(of, &error);
@@ -182,6 +187,7 @@ impl Command {
                 | Command::Recall { .. }
                 | Command::MarkRead { .. }
                 | Command::Sync { .. }
+                | Command::Tell { .. }
         )
     }
 
@@ -197,6 +203,7 @@ impl Command {
             | Command::Recall { call, .. }
             | Command::MarkRead { call, .. }
             | Command::Sync { call }
+            | Command::Tell { call }
             | Command::Inspect { call, .. } => Some(*call),
             _ => None,
         }

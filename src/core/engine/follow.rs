@@ -240,6 +240,10 @@ impl Engine {
                 Ok(_) => self.out.resolve(call, "null"),
                 Err(error) => self.out.reject(call, &error),
             },
+            Purpose::Tell { call } => match reply.result {
+                Ok(text) => self.out.resolve(call, &text),
+                Err(error) => self.out.reject(call, &error),
+            },
             Purpose::Change { call, conversation } => match reply.result {
                 Ok(text) => {
                     if let Some(message) = wire::answer::told(&text, &conversation)
@@ -292,7 +296,7 @@ impl Engine {
             "no client of this account has answered: reload the page, or close other tabs of it";
         let error = Error::new(ErrorCode::Timeout, what);
         match asked {
-            Purpose::Sync { call } => self.out.reject(call, &error),
+            Purpose::Sync { call } | Purpose::Tell { call } => self.out.reject(call, &error),
             Purpose::Change { call, .. } => self.out.reject(call, &error.of_a_change()),
             Purpose::History { fetch } => self.on_fetch_done(fetch, Some(&error)),
             _ => {}
@@ -333,8 +337,9 @@ impl Engine {
 
     fn stuck_at(&self) -> Option<u64> {
         let since = self.out.asks.waits_since()?;
-        let visible = self.standing.hidden_since.is_none();
-        visible.then(|| self.follow.stuck_at(since))
+        let brief = self.config.brief;
+        let may = self.standing.hidden_since.is_none() || brief;
+        may.then(|| self.follow.stuck_at(since, brief))
     }
 
     /// When something here is due.

@@ -22,7 +22,9 @@ impl Engine {
             let asked = self.out.requests.remove(ask);
             self.out.asks.end(ask);
             let call = match asked {
-                Some(Purpose::Sync { call } | Purpose::Change { call, .. }) => call,
+                Some(
+                    Purpose::Sync { call } | Purpose::Tell { call } | Purpose::Change { call, .. },
+                ) => call,
                 Some(Purpose::Grant) => {
                     self.reads.want_wishes();
                     continue;
@@ -31,6 +33,7 @@ impl Engine {
             };
             match what {
                 What::Sync => self.sync(call),
+                What::Tell { telling } => self.tell(call, telling),
                 What::Change(change) => self.change_message(call, change),
                 What::Update {
                     conversation,
@@ -39,7 +42,7 @@ impl Engine {
                     Some(message) => self.jobs.push_own(Own::Update { call, message }),
                     None => self.out.resolve(call, &message),
                 },
-                What::Fetch { .. } | What::Corrupt { .. } | What::Grant => {}
+                What::Fetch { .. } | What::Corrupt { .. } | What::Grant | What::Shown { .. } => {}
             }
         }
     }
@@ -57,6 +60,9 @@ impl Engine {
             match job {
                 Job::Own(Own::Update { call, message }) if call < follow::OTHERS => {
                     self.ask_to_update(call, &message);
+                }
+                Job::Own(Own::Tell { call, telling }) if call < follow::OTHERS => {
+                    self.ask_to_tell(call, telling);
                 }
                 job => self.job_void(job),
             }

@@ -61,6 +61,7 @@ impl Engine {
         self.standing.promoted = self.fence.is_held();
         self.reads.want_nothing();
         self.follow.on_loaded(self.db.stamp());
+        self.follow.said_shown = None;
         self.out.told.everything();
         let first = self.standing.phase == Phase::Loading;
         self.standing.phase = Phase::Ready;
@@ -119,6 +120,7 @@ impl Engine {
     /// What was on its way is void, and nothing is decided before what is stored was read.
     pub(super) fn let_go(&mut self) {
         self.standing.promoted = false;
+        self.follow.said_shown = None;
         self.out.told.status = true;
         // It may be done or not: who is promoted reads what came of it.
         self.jobs.forget_commit();
@@ -181,7 +183,9 @@ impl Engine {
                 Some(Purpose::Change { call, .. }) => {
                     self.out.reject(call, &error.clone().of_a_change());
                 }
-                Some(Purpose::Sync { call }) => self.out.reject(call, error),
+                Some(Purpose::Sync { call } | Purpose::Tell { call }) => {
+                    self.out.reject(call, error);
+                }
                 _ => {}
             }
         }

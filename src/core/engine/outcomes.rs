@@ -146,6 +146,7 @@ impl Engine {
             Job::Suspects { .. } => self.on_suspects_removed(),
             Job::Opened { .. } => {}
             Job::Restore { .. } => self.restoring.succeed(),
+            Job::Own(Own::Tell { call, .. }) => self.on_told(call, &changes.told),
             Job::Own(own) => {
                 let (parts, mut cx) = self.split();
                 let granted = matches!(own, Own::Grant { .. });

@@ -107,6 +107,14 @@ impl Engine {
                     self.reads.want_wishes();
                     self.reply(asker, Ok(String::new()));
                 }
+                What::Tell { telling } => {
+                    let call = self.follow.audience.call(asker);
+                    self.tell(call, telling);
+                }
+                What::Shown { news } => {
+                    self.jobs.push_own(Own::Shown { news });
+                    self.reply(asker, Ok(String::new()));
+                }
             }
         }
         true

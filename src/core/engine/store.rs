@@ -197,6 +197,7 @@ impl Engine {
         };
         let mut tx = Tx::new(&self.db, &self.config.limits);
         tx.resting = resting;
+        tx.news.shown = self.is_on_screen();
         tx.attended = attended;
         let context = Context {
             policy: self.config.overflow,

@@ -37,6 +37,7 @@ pub(super) fn mirror(patch: &Patch, tx: &mut Tx) {
         tx.commit.changes.read.add(patch.id.clone());
     }
     patch.apply(&mut state);
+    tx.add_last(before.as_deref(), &state);
     if before.as_deref() != Some(&state) {
         tx.set_state(&patch.id, Some(state));
     }

@@ -71,6 +71,7 @@ pub(super) fn apply(new: &NewMessage, tx: &mut Tx, whole: bool) -> Result<(), St
         let own = tx.commit.changes.synced.len() > synced;
         if tx.change(&m.conversation).inserted.len() > before && !own {
             tx.commit.changes.messages.push(m.clone());
+            tx.add_news(m);
         }
     }
     own_seen(m, tx);

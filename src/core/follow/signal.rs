@@ -44,6 +44,10 @@ pub(in crate::core) enum What {
         states: Vec<Rc<str>>,
         meta: bool,
     },
+    /// what is new, under this name (docs/rules.md, "Told once")
+    Tell { telling: u64 },
+    /// this client is on screen and shows these: no push is to tell them
+    Shown { news: Vec<(Rc<str>, u64)> },
     /// the server has done this edit or recall, for a client that writes no more: the message, as an app is
     /// told it
     Update {
@@ -376,6 +380,14 @@ impl What {
                 w.text(conversation);
                 w.text(message);
             }
+            What::Tell { telling } => {
+                w.number(7);
+                w.number(*telling);
+            }
+            What::Shown { news } => {
+                w.number(8);
+                write_places(w, news);
+            }
             What::Corrupt {
                 blocks,
                 indexes,
@@ -384,11 +396,7 @@ impl What {
             } => {
                 w.number(6);
                 w.flag(*meta);
-                w.number(blocks.len() as u64);
-                for (id, lo) in blocks {
-                    w.text(id);
-                    w.number(*lo);
-                }
+                write_places(w, blocks);
                 for ids in [indexes, states] {
                     w.number(ids.len() as u64);
                     ids.iter().for_each(|id| w.text(id));
@@ -422,13 +430,32 @@ impl What {
             },
             6 => What::Corrupt {
                 meta: r.flag()?,
-                blocks: read_list(r, |r| Ok((r.text()?.into(), r.number()?)))?,
+                blocks: read_places(r)?,
                 indexes: read_list(r, |r| Ok(r.text()?.into()))?,
                 states: read_list(r, |r| Ok(r.text()?.into()))?,
+            },
+            7 => What::Tell {
+                telling: r.number()?,
+            },
+            8 => What::Shown {
+                news: read_places(r)?,
             },
             _ => return Err(Corrupt),
         })
     }
+}
+
+/// Positions in conversations.
+fn write_places(w: &mut Writer, places: &[(Rc<str>, u64)]) {
+    w.number(places.len() as u64);
+    for (id, seq) in places {
+        w.text(id);
+        w.number(*seq);
+    }
+}
+
+fn read_places(r: &mut Reader) -> Result<Vec<(Rc<str>, u64)>, Corrupt> {
+    read_list(r, |r| Ok((r.text()?.into(), r.number()?)))
 }
 
 fn write_wants(w: &mut Writer, wants: &Wants) {

@@ -27,6 +27,9 @@ impl Tx<'_> {
         if self.db.meta().account.is_none() && part.batch.account.is_some() {
             self.meta().account.clone_from(&part.batch.account);
         }
+        let begun = self.db.meta().begun;
+        let first = part.feed.is_first(part.asked.as_deref(), begun);
+        self.begin_news(first, part.batch.overflow.is_some());
         let (events, doubts) = self.unapplied(part);
         if !Fault::OverflowAfterEvents.on() {
             self.overflow(part, &events, policy);

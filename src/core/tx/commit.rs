@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::core::block::{Block, BlockId};
 use crate::core::irregular::Irregular;
 use crate::core::map::{Map, Set};
-use crate::core::records::{self, Held, Left, Local, Stamp};
+use crate::core::records::{self, Held, Left, Local, News, Stamp};
 use crate::core::storage::Key;
 use crate::core::types::{Conversation, Message, Overflow};
 
@@ -59,6 +59,8 @@ pub struct CommitDelta {
     pub doubted: Vec<Rc<str>>,
     /// conversations of which the server says how far they were read
     pub read: Set<Rc<str>>,
+    /// what it has told, of the one push that it was made for
+    pub told: Vec<Rc<Message>>,
 }
 
 impl CommitDelta {
@@ -86,6 +88,8 @@ pub struct Commit {
     pub(super) left: Vec<Left>,
     pub(super) marks: Map<Rc<str>, Option<u64>>,
     pub(super) opened: Map<Rc<str>, Option<u64>>,
+    /// what a push has told, or is to tell
+    pub(super) news: Option<Vec<News>>,
     /// all conversations' cursors go, before any is written
     pub(super) cursors_cleared: bool,
     pub(super) cursors: Map<Rc<str>, Option<String>>,

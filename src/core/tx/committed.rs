@@ -18,7 +18,7 @@ use crate::core::codec::Corrupt;
 use crate::core::fault::Fault;
 use crate::core::map::{Map, Set};
 use crate::core::records::{
-    self, Held, Left, Local, Meta, MetaRecord, Name, OutboxRecord, Stamp, Wish,
+    self, Held, Left, Local, Meta, MetaRecord, Name, News, OutboxRecord, Stamp, Wish,
 };
 use crate::core::storage::{Answer, Key};
 use crate::core::types::{Conversation, Message};
@@ -112,6 +112,8 @@ pub struct Committed {
     left: Map<u64, Vec<Left>>,
     left_names: Map<Name, bool>,
     marks: Map<Rc<str>, u64>,
+    /// what a push has told, or is to tell, in the order in which it came
+    news: Vec<News>,
     /// what clients want done, and the writer has not taken up (R15)
     wishes: Map<Key, Rc<Wish>>,
     /// wishes that were taken up lately: who says late that there is one is not believed
@@ -173,6 +175,7 @@ impl Committed {
                 Ok(MetaRecord::Cursor(id, cursor)) => _ = db.cursors.insert(id, cursor),
                 Ok(MetaRecord::Stamp(stamp)) => db.stamp = stamp,
                 Ok(MetaRecord::Next(next)) => db.next_order = next,
+                Ok(MetaRecord::News(news)) => db.news = news,
                 Err(_) => lost.others += 1,
             }
         }
@@ -333,6 +336,11 @@ impl Committed {
         &self.marks
     }
 
+    /// What a push has told, or is to tell.
+    pub fn news(&self) -> &[News] {
+        &self.news
+    }
+
     // ------------------------------------------------------------ own messages
 
     /// Own messages, by their place.
@@ -460,7 +468,9 @@ impl Committed {
         compare!(
             stamp, meta, list, held, cursors, deliveries, delivered, opened
         );
-        compare!(outbox, own, next_order, left, left_names, marks, messages);
+        compare!(
+            outbox, own, next_order, left, left_names, marks, news, messages
+        );
         None
     }
 
@@ -498,6 +508,7 @@ impl Committed {
             (commit.left, commit.leaving),
         );
         put_all(&mut self.marks, commit.marks);
+        self.news = commit.news.unwrap_or(std::mem::take(&mut self.news));
         self.remember(commit.deliveries, commit.remembered);
         for key in commit.granted.into_keys() {
             if !Fault::WishIsTakenUpTwice.on() {

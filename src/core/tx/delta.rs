@@ -128,6 +128,7 @@ impl Commit {
                 MetaRecord::Opened(id, at) => _ = self.opened.insert(id, Some(at)),
                 MetaRecord::Cursor(id, cursor) => _ = self.cursors.insert(id, Some(cursor)),
                 MetaRecord::Next(next) => self.next_order = Some(next),
+                MetaRecord::News(news) => self.news = Some(news),
                 // It is told by itself.
                 MetaRecord::Stamp(_) => {}
             },

@@ -27,6 +27,7 @@ impl Tx<'_> {
             let events = sorted[from..].iter().take_while(|i| about(i) == id);
             events.map(|i| &journal[*i]).collect::<Vec<_>>()
         };
+        self.begin_news_of_list();
         for patch in &page.conversations {
             let id = &patch.id;
             events::apply_listed(self, patch);
@@ -37,6 +38,10 @@ impl Tx<'_> {
             for event in since(id) {
                 event.replay_on_list(self);
             }
+        }
+        let first = !self.db.meta().listed && named.is_empty();
+        if first {
+            self.add_newest(page.conversations.iter().map(|patch| &patch.id));
         }
         if page.next.is_some() {
             return;

@@ -186,6 +186,10 @@ impl Commit {
     }
 
     fn encode_meta(&self, db: &Committed, writes: &mut Writes) {
+        if let Some(news) = self.news.as_ref().filter(|news| **news != db.news()) {
+            let value = records::write_news(news);
+            writes.set(Table::Meta, records::news_key(), Some(value));
+        }
         let unsaved = db.is_meta_unsaved() || self.meta_anew;
         let meta = self.meta.as_ref().unwrap_or(db.meta());
         if unsaved || meta != db.meta() {

@@ -1,0 +1,140 @@
+//! New messages of others, until a client on screen shows them or a push tells them (docs/rules.md, "Told once").
+//! Kept are their places: what is told is the newest version.
+
+use super::{Result, Tx};
+use crate::core::fault::Fault;
+use crate::core::records::News;
+use crate::core::types::{Conversation, Message, MessageState};
+use std::rc::Rc;
+
+impl Tx<'_> {
+    /// The news as this transaction leaves them, to change.
+    fn all_news(&mut self) -> &mut Vec<News> {
+        let db = self.db;
+        self.commit.news.get_or_insert_with(|| db.news().to_vec())
+    }
+
+    /// What of a batch may be news. What was there before the first sign-in is none. `first`: of its feed.
+    pub(super) fn begin_news(&mut self, first: bool, overflows: bool) {
+        let meta = self.db.meta();
+        self.news.before = !meta.begun || first && !meta.listed;
+        self.news.skipped = overflows && meta.listed;
+    }
+
+    /// Of what the list (R11) says, once it was read before: the last messages, where they were skipped.
+    pub(super) fn begin_news_of_list(&mut self) {
+        self.news.before = false;
+        self.news.skipped = self.db.meta().listed;
+    }
+
+    /// The first list is read: nothing says what of it is new. A push that has come before brought one message, the
+    /// newest.
+    pub(super) fn add_newest<'a>(&mut self, ids: impl Iterator<Item = &'a Rc<str>>) {
+        let states = ids.filter_map(|id| self.state(id));
+        let unread = states.filter_map(|state| unread_last(&state));
+        let newest = unread.max_by_key(|m| m.created_at);
+        newest.iter().for_each(|m| self.add_news(m));
+    }
+
+    /// A conversation's state has come: its last message is news, if it is new and the events were skipped.
+    pub(in crate::core) fn add_last(
+        &mut self,
+        before: Option<&Conversation>,
+        state: &Conversation,
+    ) {
+        if !self.news.skipped {
+            return;
+        }
+        let last = |state: &Conversation| state.last_message.as_ref().map(|m| m.seq.0);
+        let seen = self.held(&state.id).seen;
+        let known = seen.max(before.and_then(last));
+        if let Some(m) = unread_last(state).filter(|m| Some(m.seq.0) > known) {
+            self.add_news(&m);
+        }
+    }
+
+    /// A message is new. The newest are kept.
+    pub(in crate::core) fn add_news(&mut self, m: &Message) {
+        let shown = self.news.shown && !Fault::ShownIsNews.on();
+        if shown || self.news.before || self.is_ones_own(m) {
+            return;
+        }
+        let most = self.limits.news;
+        let news = self.all_news();
+        let is_it = |n: &News| n.seq == m.seq.0 && n.conversation == m.conversation;
+        if !news.iter().any(is_it) {
+            news.push(News {
+                conversation: m.conversation.clone(),
+                seq: m.seq.0,
+                told: 0,
+            });
+            cut(news, most, |n| n.told == 0);
+        }
+    }
+
+    /// Whether the account has written it, on whichever device.
+    fn is_ones_own(&self, m: &Message) -> bool {
+        let meta = self.commit.meta.as_ref().unwrap_or(self.db.meta());
+        let own = |account: &Rc<str>| **account == *m.sender;
+        m.client_id.is_some() || meta.account.as_ref().is_some_and(own)
+    }
+
+    /// A client on screen shows these.
+    pub fn show_news(&mut self, shown: &[(Rc<str>, u64)]) {
+        let is_it = |n: &News| {
+            let mut shown = shown.iter();
+            shown.any(|(id, seq)| *seq == n.seq && *id == n.conversation)
+        };
+        self.all_news().retain(|n| n.told > 0 || !is_it(n));
+    }
+
+    /// Tells what no other telling has told. The same one again tells the same.
+    pub fn tell_news(&mut self, telling: u64) -> Result<()> {
+        let most = self.limits.news;
+        let news = self.all_news();
+        for n in news.iter_mut().filter(|n| n.told == 0) {
+            n.told = telling;
+        }
+        cut(news, most, |n| n.told > 0);
+        let told: Vec<News> = news.iter().filter(|n| n.told == telling).cloned().collect();
+        if Fault::ToldIsForgotten.on() {
+            self.commit.news = None;
+        }
+        for News {
+            conversation, seq, ..
+        } in &told
+        {
+            let held = self.message_at(conversation, *seq);
+            let Some(held) = self.step(held)? else {
+                continue;
+            };
+            // After an overflow the state alone may have it.
+            let last = self
+                .state(conversation)
+                .and_then(|c| c.last_message.clone());
+            let message = held.or(last.filter(|m| m.seq.0 == *seq));
+            let recalled = |m: &Rc<Message>| m.state == MessageState::Recalled;
+            let message = message.filter(|m| !recalled(m) && !self.is_ones_own(m));
+            self.commit.changes.told.extend(message);
+        }
+        Ok(())
+    }
+}
+
+/// The oldest of these go, as many as are more than `most`.
+fn cut(news: &mut Vec<News>, most: usize, these: impl Fn(&News) -> bool) {
+    let count = news.iter().filter(|n| these(n)).count();
+    let mut more = count.saturating_sub(most);
+    news.retain(|n| {
+        let goes = more > 0 && these(n);
+        more -= usize::from(goes);
+        !goes
+    });
+}
+
+/// The last message of a conversation that has something unread, where that is not read.
+fn unread_last(state: &Conversation) -> Option<Rc<Message>> {
+    let read = state.read_seq;
+    let last = state.last_message.clone();
+    last.filter(|m| state.unread > 0 && read < Some(m.seq))
+}
