@@ -1,6 +1,6 @@
 // The entry "pullcord/worker".
 
-import type { ClientOptions, HttpTransport, Transport } from "./index.js";
+import type { ClientOptions, Conversation, HttpTransport, Message, Transport } from "./index.js";
 
 /**
  * Called by the script of a dedicated worker: it runs the core of the page that made it, for createClient's option
@@ -17,3 +17,27 @@ export function serve<B = unknown>(options?: {
   transport?: (account: string) => HttpTransport | Transport<B>;
   wasm?: ClientOptions["wasm"];
 }): void;
+
+/**
+ * For a service worker's "push" event: brings the account up to date and stores it: by the client that writes if one
+ * does within 1 s, else here, in its place. Needs no WebSocket. Give it the options of createClient.
+ *
+ * A message is told once: by one of two calls at the same time, and not again by a later one. That is stored before the
+ * promise resolves. Rejects as `sync` does, but that a network that fails is tried again until the deadline.
+ * @param options `deadline`: ms (default 20,000), then it resolves with what there is
+ * @returns `messages`: those of others that no `syncOnce` has told before and no visible client has shown, newest 100,
+ *   in the order in which they came, whoever stored them. `conversations`: those of these messages, as in the list.
+ *   `visible`: whether a client is on screen (then show no notification, where the browser allows that)
+ * @example
+ * self.addEventListener("push", (event) => event.waitUntil((async () => {
+ *   const { messages, visible } = await syncOnce({ account, transport });
+ *   for (const m of messages) if (!visible) await self.registration.showNotification(m.sender, { tag: m.id });
+ * })()));
+ */
+export function syncOnce<B = unknown>(
+  options: Omit<ClientOptions<B>, "ifOpen" | "worker"> & { deadline?: number },
+): Promise<{
+  readonly messages: readonly Message<B>[];
+  readonly conversations: readonly Conversation<B>[];
+  readonly visible: boolean;
+}>;

@@ -86,6 +86,7 @@ export class Claim {
   #pageOnly;
   #isAlone;
   #isHidden;
+  #isBrief;
   #handlers;
   #locks;
   #timers = new Timers();
@@ -139,6 +140,7 @@ export class Claim {
    * @param {boolean} [options.pageOnly] it shares with its like in this page
    * @param {boolean} [options.isAlone] and that would be with nobody: its memory is not the page's
    * @param {boolean} [options.hidden] nobody looks at the page, until `look` says otherwise
+   * @param {boolean} [options.brief] it is there for one sync: it is never preferred, and ends no other client
    * @param {object} handlers
    * @param {() => void} handlers.held from here on this client writes; also where it has to make sure of it again
    * @param {() => void} [handlers.lost] it does not write any more, until it is held again
@@ -147,15 +149,17 @@ export class Claim {
    * @param {(error: import("../errors.js").PullcordError) => void} handlers.asked it has to close, then `release`
    * @param {(message: string) => void} [handlers.warn]
    */
-  constructor(account, { ifOpen = "share", as = "", pageOnly = false, isAlone = false, hidden = false }, handlers) {
+  constructor(account, options, handlers) {
+    const { ifOpen = "share", as = "", pageOnly = false, isAlone = false, hidden = false, brief = false } = options;
     this.#account = account;
     this.#ifOpen = ifOpen;
     this.#pageOnly = pageOnly;
     this.#isAlone = isAlone;
-    this.#isHidden = hidden;
+    this.#isHidden = hidden || brief;
+    this.#isBrief = brief;
     this.#handlers = handlers;
     this.#locks = this.#newLocks();
-    this.#peers = new Peers(account, as, this.#timers, {
+    this.#peers = new Peers(account, as, brief, this.#timers, {
       heard: (message) => this.#heard(message),
       asked: handlers.asked,
       isSpectator: () => ifOpen === "wait" && !this.isHeld,
@@ -514,9 +518,10 @@ export class Claim {
 
   // ------------------------------------------------------------ by force
 
-  /** The writer has not begun in time what the engine of this client, which is looked at, has asked of it. */
+  /** The writer has not begun in time what the engine of this client, which is looked at or brief, has asked of it. */
   stuck() {
-    if (!this.#isIdle || this.#ifOpen === "wait" || this.#isHidden || this.#candidacy || this.#isEvicting) return;
+    if (!this.#isIdle || this.#ifOpen === "wait" || this.#candidacy || this.#isEvicting) return;
+    if (this.#isHidden && !this.#isBrief) return;
     if (ticks() < this.#barredUntil || !this.#forcing.isOver) return;
     // one at a time: who does not get it leaves it to the one that has it
     const candidacy = this.#locks.ask(
@@ -559,7 +564,7 @@ export class Claim {
     this.#longHidden = false;
     this.#timers.stop("hidden");
     if (!this.#isHidden) return;
-    this.#timers.in("hidden", HIDDEN, () => {
+    this.#timers.in("hidden", this.#isBrief ? 0 : HIDDEN, () => {
       this.#longHidden = true;
       this.#sayHere();
     });
@@ -630,6 +635,12 @@ export class Claim {
       this.#timers.in("offer", OFFER, offer);
     };
     offer();
+  }
+
+  /** @returns whether somebody looks at another client of the account */
+  async isSeen() {
+    const others = this.#isActive ? await this.#peers.rollCall() : [];
+    return others.some(({ hidden }) => !hidden);
   }
 
   // ------------------------------------------------------------ memory, wipe

@@ -13,7 +13,7 @@
 // | wipe         | close, the account's data is being deleted                                                |
 //
 // Each says who it is of (`by`), when that one was made (`age`), the age of the last that has taken over (`era`), and
-// what those that share have in common (`as`).
+// what those that share have in common (`as`); one that is there for one sync, that it `yields`.
 
 import { PullcordError } from "../errors.js";
 import { newId } from "../ids.js";
@@ -39,6 +39,7 @@ export class Peers {
   /** what is older is to close */
   #era = "";
   #as;
+  #yields;
   #name;
   #on;
   #timers;
@@ -57,14 +58,16 @@ export class Peers {
   /**
    * @param {string} account
    * @param {string} as what those that share have in common
+   * @param {boolean} yields it ends no other, however new it is
    * @param {import("./timers.js").Timers} timers
    * @param {object} on
    * @param {(message: any) => void} on.heard of one that shares
    * @param {(error: PullcordError) => void} on.asked this client has to close
    * @param {() => boolean} on.isSpectator it has nothing that could be taken over
    */
-  constructor(account, as, timers, on) {
+  constructor(account, as, yields, timers, on) {
     this.#as = as;
+    this.#yields = yields;
     this.#timers = timers;
     this.#on = on;
     this.#name = `pullcord:${account}`;
@@ -97,7 +100,8 @@ export class Peers {
   /** @param {string} type @param {object} more */
   tell(type, more = {}) {
     if (this.#isSilent) return;
-    this.#channel.tell({ type, by: this.id, age: this.#age, era: this.#era, as: this.#as, ...more });
+    const yields = this.#yields || undefined;
+    this.#channel.tell({ type, by: this.id, age: this.#age, era: this.#era, as: this.#as, yields, ...more });
   }
 
   /** It is open. @param {boolean} takesOver all that are older are to close */
@@ -147,11 +151,11 @@ export class Peers {
    * Whether the two may live together; if not, the older one ends. Where it is the other one, it is told.
    * @param {any} message
    */
-  #agrees({ as, age, era, fresh }) {
+  #agrees({ as, age, era, fresh, yields }) {
     // One that opens now is newer, whatever the clocks say; but where this one has just opened itself.
     const isNewer = (/** @type {string} */ than) => (fresh && ticks() - this.#greetedAt > AT_ONCE) || than > this.#age;
     if (as !== this.#as) {
-      if (isNewer(age)) this.#on.asked(outdated());
+      if (this.#yields || (isNewer(age) && !yields)) this.#on.asked(outdated());
       else this.tell("hello");
       return false;
     }

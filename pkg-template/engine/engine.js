@@ -62,7 +62,8 @@ export class Engine {
 
   /**
    * @param {import("../wasm.js").Runtime} runtime
-   * @param {Pick<import("../index.js").ClientOptions<any>, "transport" | "wasm" | "ifOpen" | "worker">} options
+   * @param {Pick<import("../index.js").ClientOptions<any>, "transport" | "wasm" | "ifOpen" | "worker">
+   *   & { brief?: boolean }} options `brief`: it is there for one sync, and on no screen
    */
   constructor(runtime, options) {
     this.#runtime = runtime;
@@ -130,7 +131,7 @@ export class Engine {
       if (hasEnded()) return null;
       if (this.#hasBegun) on.anew();
       this.#hasBegun = true;
-      const told = surroundings();
+      const told = this.#surroundings();
       on.opening(full);
       const promoted = claim.isHeld;
       await core.open({ ...full, ...told, promoted }, this.#coreEvents(core, claim, on));
@@ -175,7 +176,7 @@ export class Engine {
 
   /** @param {ClientConfig} config @param {number} schema @param {boolean} isElsewhere @param {PortEvents} on */
   #claimOf(config, schema, isElsewhere, on) {
-    const { ifOpen } = this.#options;
+    const { ifOpen, brief } = this.#options;
     const claim = new Claim(
       config.account,
       {
@@ -184,6 +185,7 @@ export class Engine {
         pageOnly: config.mode === "memory",
         isAlone: isElsewhere,
         hidden: surroundings().hidden,
+        brief,
       },
       {
         held: () => this.#toCore((core) => core.promote()),
@@ -285,8 +287,14 @@ export class Engine {
     return true;
   }
 
+  #surroundings() {
+    const seen = surroundings();
+    return this.#options.brief ? { ...seen, hidden: true } : seen;
+  }
+
   /** @param {Command} command */
   #tellSurroundings(command) {
+    if (command.op === "visibility" && this.#options.brief) return;
     this.post(command);
     if (command.op === "visibility") this.#claim?.look(command.hidden === true);
   }
@@ -344,6 +352,11 @@ export class Engine {
   /** @returns {Promise<void>} */
   get untied() {
     return within(/** @type {Promise<any>} */ (this.#claim?.untied), UNTIED_PATIENCE, () => {});
+  }
+
+  /** @returns whether somebody looks at another client of the account */
+  async isSeen() {
+    return (await this.#claim?.isSeen()) === true;
   }
 
   async evictOthers() {

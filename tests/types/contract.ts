@@ -4,7 +4,7 @@
 import type * as contract from "../../../shared/contract/pullcord.js";
 import type * as ours from "../../pkg-template/index.js";
 import type { MemoryBackend } from "../../pkg-template/testing.js";
-import type { serve } from "../../pkg-template/worker.js";
+import type { serve, syncOnce } from "../../pkg-template/worker.js";
 
 interface Body {
   text: string;
@@ -49,6 +49,10 @@ same<ours.Store<Body>, contract.Store<Body>>(
   (b) => b,
 );
 same<Omit<ours.ClientOptions<Body>, "transport">, Omit<contract.ClientOptions<Body>, "transport">>(
+  (a) => a,
+  (b) => b,
+);
+same<typeof syncOnce<Body>, typeof contract.syncOnce<Body>>(
   (a) => a,
   (b) => b,
 );
