@@ -112,6 +112,11 @@ class Tab extends EventEmitter {
     return this.#context;
   }
 
+  /** Hears an event of the DevTools, by its name there. */
+  hear(event, heard) {
+    this.#told.on(event, heard);
+  }
+
   call(method, params) {
     return this.#connection.send(method, params, this.#sessionId);
   }
