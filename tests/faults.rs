@@ -113,6 +113,8 @@ const FOUND_BY_RULES: &[Fault] = &[
     Fault::PromotedForgetsItsAsks,
     Fault::NobodyRemindsOfWishes,
     Fault::ChangedBlockIsLost,
+    Fault::ToldIsForgotten,
+    Fault::ShownIsNews,
 ];
 
 /// The first of these histories that breaks a rule with this fault and keeps them all without it, and

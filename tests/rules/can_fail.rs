@@ -3,7 +3,7 @@
 
 use pullcord::core::fault::Fault;
 
-use super::{one_bad_item, progress_outbox, progress_sync, shipped, store, tabs};
+use super::{news, one_bad_item, progress_outbox, progress_sync, shipped, store, tabs};
 
 /// Each fault, and its test.
 const FOUND_BY: &[(Fault, fn())] = &[
@@ -66,6 +66,14 @@ const FOUND_BY: &[(Fault, fn())] = &[
     (
         Fault::ChangedBlockIsLost,
         tabs::a_block_that_a_later_commit_has_changed_is_not_lost,
+    ),
+    (
+        Fault::ToldIsForgotten,
+        news::a_message_that_nobody_has_seen_is_told_once,
+    ),
+    (
+        Fault::ShownIsNews,
+        news::what_a_client_on_screen_shows_is_not_told,
     ),
 ];
 

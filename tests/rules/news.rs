@@ -374,3 +374,36 @@ fn on_a_disk_that_is_full_it_is_not_tried_in_a_loop() {
     let is_mark = |call: &Request| matches!(call, Request::MarkRead { .. });
     assert!(!b.is_asked(is_mark));
 }
+
+#[test]
+fn what_the_list_says_before_it_comes_is_told_when_it_has_come() {
+    let mut b = hidden();
+    b.overflow(json!("all"), json!([]), "5");
+    b.answer_list(json!({"conversations": [last("c", 1, 12, 1)], "next": null}));
+    // An older state comes by the pull, and the message itself with the next one.
+    b.sync(
+        json!([{"type": "conversation", "conversation": last("c", 1, 11, 1)}]),
+        "6",
+    );
+    assert_eq!(told(&mut b), NOTHING);
+    b.sync(json!([new(12)]), "7");
+    assert_eq!(told(&mut b), [12]);
+}
+
+#[test]
+fn what_was_left_takes_no_place_of_what_is_to_be_told() {
+    let mut b = Harness::with(json!({"hidden": true}));
+    b.limit(|limits| limits.news = 2);
+    let mut b = b.restart();
+    b.sign_in(9);
+    let of_d = |mut event: Value| {
+        event["message"]["conversation"] = json!("d");
+        event
+    };
+    b.sync(
+        json!([after(9, 10), of_d(new(1)), {"type": "removed", "conversation": "d"}]),
+        "2",
+    );
+    b.sync(json!([after(10, 11)]), "3");
+    assert_eq!(told(&mut b), [10, 11]);
+}

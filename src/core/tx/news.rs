@@ -88,34 +88,37 @@ impl Tx<'_> {
         self.all_news().retain(|n| n.told > 0 || !is_it(n));
     }
 
-    /// Tells what no other telling has told. The same one again tells the same.
+    /// Nothing of this conversation is there to be told.
+    pub(super) fn drop_news(&mut self, id: &Rc<str>) {
+        self.all_news()
+            .retain(|n| n.told > 0 || n.conversation != *id);
+    }
+
+    /// Tells what no other telling has told, where that is held. The same one again tells the same. Who is on screen
+    /// shows it instead.
     pub fn tell_news(&mut self, telling: u64) -> Result<()> {
-        let most = self.limits.news;
-        let news = self.all_news();
-        for n in news.iter_mut().filter(|n| n.told == 0) {
-            n.told = telling;
-        }
-        cut(news, most, |n| n.told > 0);
-        let told: Vec<News> = news.iter().filter(|n| n.told == telling).cloned().collect();
-        if Fault::ToldIsForgotten.on() {
-            self.commit.news = None;
-        }
-        for News {
-            conversation, seq, ..
-        } in &told
-        {
-            let held = self.message_at(conversation, *seq);
+        let shown = self.news.shown && !Fault::ShownIsNews.on();
+        let mut news = self.all_news().clone();
+        news.retain(|n| n.told > 0 || !shown);
+        for n in news.iter_mut().filter(|n| n.told == 0 || n.told == telling) {
+            let held = self.message_at(&n.conversation, n.seq);
             let Some(held) = self.step(held)? else {
                 continue;
             };
-            // After an overflow the state alone may have it.
-            let last = self
-                .state(conversation)
-                .and_then(|c| c.last_message.clone());
-            let message = held.or(last.filter(|m| m.seq.0 == *seq));
-            let recalled = |m: &Rc<Message>| m.state == MessageState::Recalled;
-            let message = message.filter(|m| !recalled(m) && !self.is_ones_own(m));
-            self.commit.changes.told.extend(message);
+            // What the list has said, or an overflow has cleared, the state alone may have; or it comes later.
+            let last = self.state(&n.conversation);
+            let last = last.and_then(|c| c.last_message.clone());
+            let Some(m) = held.or(last.filter(|m| m.seq.0 == n.seq)) else {
+                continue;
+            };
+            n.told = telling;
+            if m.state != MessageState::Recalled && !self.is_ones_own(&m) {
+                self.commit.changes.told.push(m);
+            }
+        }
+        cut(&mut news, self.limits.news, |n| n.told > 0);
+        if !Fault::ToldIsForgotten.on() {
+            self.commit.news = Some(news);
         }
         Ok(())
     }
