@@ -106,7 +106,8 @@ test("wrong options reject; a signal cancels it", async () => {
   ])
     assert.equal(await codeOf(syncOnce(wrong)), "invalid", JSON.stringify(wrong));
   const { instantiate } = fakePackage();
-  for (const wrong of [undefined, null, "ann", []]) assert.equal(await codeOf(once(instantiate, () => EMPTY_WASM)(wrong)), "invalid");
+  for (const wrong of [undefined, null, "ann", []])
+    assert.equal(await codeOf(once(instantiate, () => EMPTY_WASM)(wrong)), "invalid");
   assert.equal(world.hosts.length, 0);
   assert.equal(await codeOf(syncOnce({ signal: AbortSignal.abort() })), "aborted");
   const controller = new AbortController();
