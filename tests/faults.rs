@@ -87,6 +87,7 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
     (Fault::WishStaysStored, 10),
     (Fault::GapIsNotReadAgain, 100),
     (Fault::LoadTakesNoBlocks, 100),
+    (Fault::StampIsNotCompared, 100),
     (Fault::ReplyBeforeItsCommit, 800),
     (Fault::FollowerQueuesAJob, 10),
     (Fault::NeedsOfOthersAreIgnored, 200),

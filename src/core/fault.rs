@@ -165,6 +165,8 @@ faults! {
     GapIsNotReadAgain,
     /// R15: who reads what is stored reads it without the blocks of what is shown
     LoadTakesNoBlocks,
+    /// R15: who writes from now on takes what it knows for what is stored
+    StampIsNotCompared,
     /// R15: a writer that does not answer is not asked again, nor is the next one
     AskIsNotRepeated,
     /// R15: an answer of the writer counts before its commit is here

@@ -19,6 +19,8 @@ pub(super) struct Loading {
 pub(super) enum ReadOp {
     /// what is stored
     Load(Loading),
+    /// whether somebody has written since what is known, by one that is promoted; and what is wished for
+    Since,
     /// blocks, for a job or a timeline
     Blocks(Vec<BlockId>),
     /// what clients that do not write want done (R15)
@@ -47,7 +49,7 @@ impl Reads {
 
     /// Whether what is stored is being read.
     pub fn is_loading(&self) -> bool {
-        matches!(self.under_way, Some((_, ReadOp::Load(_))))
+        matches!(self.under_way, Some((_, ReadOp::Load(_) | ReadOp::Since)))
     }
 
     /// A client has stored a wish: what is wished for is read.
@@ -68,7 +70,7 @@ impl Reads {
     /// `op` is asked of the store, under this number. What was asked before is void.
     pub fn begin(&mut self, number: u64, op: ReadOp) {
         match op {
-            ReadOp::Load(_) => {
+            ReadOp::Load(_) | ReadOp::Since => {
                 self.load_at = None;
                 self.wishes = None;
             }

@@ -9,6 +9,7 @@ use super::jobs::{Job, Own};
 use super::map::Map;
 use super::purpose::Wants;
 use super::records::{Local, LocalState, Wish};
+use super::storage::Key;
 use super::sync::OwedList;
 use super::timeline::{Fetch, Fetches};
 use super::tx::{Stop, Tx};
@@ -151,6 +152,7 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             Ok(())
         }
         Own::Put { local, .. } => {
+            take_up_before(tx);
             put(tx, local);
             Ok(())
         }
@@ -177,6 +179,11 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             client_id,
             ..
         } => {
+            let named =
+                |wish: &Wish| matches!(wish, Wish::Send(local) if local.client_id == *client_id);
+            if tx.wishes().values().any(|wish| named(wish)) {
+                take_up_before(tx);
+            }
             discard(tx, conversation.as_deref(), client_id);
             Ok(())
         }
@@ -186,13 +193,7 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             Ok(())
         }
         Own::Grant { wishes } => {
-            // Those that an earlier one has taken up are not there any more.
-            for (key, wish) in wishes {
-                if tx.is_wished(key) {
-                    grant(tx, wish);
-                    tx.grant(key);
-                }
-            }
+            take_up(tx, wishes);
             Ok(())
         }
         Own::Mark {
@@ -204,6 +205,26 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
         Own::MarkDone { conversation, seq } => {
             tx.drop_mark(conversation, *seq);
             Ok(())
+        }
+    }
+}
+
+/// What was wished for before goes first. Nearly always a job of its own has taken it up; where that could not be
+/// committed it goes in one with what stands behind it, or neither does.
+fn take_up_before(tx: &mut Tx) {
+    let wishes = tx.wishes().iter();
+    let wishes: Vec<_> = wishes
+        .map(|(key, wish)| (key.clone(), wish.clone()))
+        .collect();
+    take_up(tx, &wishes);
+}
+
+/// Those that an earlier job has taken up are not there any more.
+fn take_up(tx: &mut Tx, wishes: &[(Key, Rc<Wish>)]) {
+    for (key, wish) in wishes {
+        if tx.is_wished(key) {
+            grant(tx, wish);
+            tx.grant(key);
         }
     }
 }

@@ -35,8 +35,8 @@ use std::rc::Rc;
 
 use super::block::BlockId;
 use super::limits::Limits;
-use super::map::Set;
-use super::records::{Held, Meta};
+use super::map::{Map, Set};
+use super::records::{Held, Meta, Wish};
 use super::storage::Key;
 use super::types::{Conversation, Message};
 
@@ -214,6 +214,11 @@ impl<'a> Tx<'a> {
         if self.db.marks().get(conversation) == Some(&seq) {
             self.commit.marks.insert(conversation.clone(), None);
         }
+    }
+
+    /// What is wished for, as far as it is known.
+    pub fn wishes(&self) -> &'a Map<Key, Rc<Wish>> {
+        self.db.wishes()
     }
 
     /// Whether this wish waits (R15).

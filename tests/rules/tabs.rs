@@ -440,6 +440,29 @@ pub fn at_a_move_a_list_that_lacks_commits_goes_on_from_where_it_is() {
 }
 
 #[test]
+fn what_was_wished_for_goes_first_also_where_it_could_not_be_taken_up_at_once() {
+    let wished = || {
+        let mut t = Tabs::opened(2);
+        let error = || StoreError::Failed("for some time".into());
+        t.tabs[0].failing.extend([error(), error()]);
+        t.on(1, |b| b.send("a"));
+        assert!(!t.tabs[0].is_asked(is_send), "its commits have failed");
+        t.tabs[0].failing.push_back(error());
+        t
+    };
+    let mut t = wished();
+    t.on(0, |b| b.send("b"));
+    t.all_show("7 8 9 (a sending) (b queued)");
+    // And it is found by who lets go of it.
+    let mut t = wished();
+    let discard = json!({"op": "discard", "conversation": "c", "clientId": "a"});
+    let call = t.on(0, |b| b.call(discard));
+    assert_eq!(t.tabs[0].result(call), Some(Ok(json!(true))));
+    t.wait(60_000);
+    t.all_show("7 8 9");
+}
+
+#[test]
 fn who_was_fenced_follows_and_what_it_was_to_do_is_done() {
     let mut t = Tabs::opened(2);
     t.deaf[0] = true;

@@ -1,17 +1,20 @@
 //! The life of a client: reading what is stored, being the writer or not, ending.
 
 use super::Engine;
+use super::wishes::wishes_and_stamp;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::fault::Fault;
 use crate::core::follow::Signal;
 use crate::core::io::Effect;
 use crate::core::jobs::{Job, Own};
+use crate::core::map::Map;
 use crate::core::purpose::Purpose;
 use crate::core::reads::{Loading, ReadOp};
 use crate::core::records::{self, Wish};
 use crate::core::standing::Phase;
-use crate::core::storage::{Answer, Read};
-use crate::core::tx::Committed;
+use crate::core::storage::{Answer, Key, Read};
+use crate::core::tx::{Committed, Lost};
+use std::rc::Rc;
 
 /// How many times what is stored is read, one after another, for the blocks of what is shown.
 const LOADS: u32 = 3;
@@ -57,6 +60,17 @@ impl Engine {
         // Nobody has written meanwhile: what is shown is what is stored.
         let same = db.stamp() == self.db.stamp() && db.stamp().number > 0;
         self.db = db;
+        self.go_on(same, &lost);
+    }
+
+    /// Nobody has written since what is known here: that is what is stored, beside these wishes.
+    pub(super) fn on_nothing_since(&mut self, wishes: Map<Key, Rc<Wish>>) {
+        self.db.set_wishes(wishes);
+        self.go_on(true, &Lost::default());
+    }
+
+    /// Goes on with what is stored. `same`: nobody had written to it.
+    fn go_on(&mut self, same: bool, lost: &Lost) {
         self.outbox.on_loaded(&self.db);
         self.standing.promoted = self.fence.is_held();
         self.reads.want_nothing();
@@ -84,7 +98,7 @@ impl Engine {
         while let Some(delta) = self.follow.next_delta(self.db.stamp()) {
             self.take_over(delta.commit);
         }
-        self.tell_lost(&lost);
+        self.tell_lost(lost);
         match (self.standing.promoted, first) {
             (true, true) => self.ask_pull(0),
             // On return one pull is enough: the channel makes it, if that is ready soon.
@@ -94,12 +108,21 @@ impl Engine {
     }
 
     /// R15: nothing is decided, asked or written before the read that begins here is answered; what was
-    /// read before, or is being read, may be what another client has changed since.
+    /// read before, or is being read, may be what another client has changed since. With many conversations it is
+    /// most of the time that a move takes to read them all: one that knows what is stored asks whether it still is.
     pub(super) fn promote(&mut self, epoch: u64) {
         self.demote();
         self.fence.take(epoch);
         self.standing.holds = true;
-        self.load();
+        let knows = self.standing.phase == Phase::Ready && self.db.is_whole();
+        if knows && self.reads.load_at().is_none() {
+            let op = self.out.number();
+            self.reads.begin(op, ReadOp::Since);
+            let reads = wishes_and_stamp();
+            self.out.effect(Effect::Read { op, reads });
+        } else {
+            self.load();
+        }
     }
 
     pub(super) fn demote(&mut self) {

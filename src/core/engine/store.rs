@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Engine;
+use super::wishes::read_wishes_and_stamp;
 use crate::core::error::Error;
 use crate::core::fault::Fault;
 use crate::core::io::Effect;
@@ -14,7 +15,7 @@ use crate::core::run::{Context, run};
 use crate::core::standing::Phase;
 use crate::core::storage::{Answer, Durability, Read, StoreError, Table, Why, Write};
 use crate::core::timeline::Timeline;
-use crate::core::tx::{Stop, Tx, read_wishes};
+use crate::core::tx::{Stop, Tx};
 
 impl Engine {
     /// What is stored was read, or could not be. Only where nothing was read yet that ends the client.
@@ -55,13 +56,20 @@ impl Engine {
                 self.fence.on_failed(self.now.mono);
                 self.on_store_error(error);
             }
+            (ReadOp::Since, Ok(answers)) => {
+                let (wishes, stamp) = read_wishes_and_stamp(answers);
+                match stamp == self.db.stamp() || Fault::StampIsNotCompared.on() {
+                    true => self.on_nothing_since(wishes),
+                    false => self.load(),
+                }
+            }
+            (ReadOp::Since, Err(error)) => {
+                self.reads.load_later(self.now.mono);
+                self.on_store_error(error);
+            }
             (ReadOp::Wishes, Ok(answers)) => {
-                let mut answers = answers.into_iter();
-                let mut next = || answers.next().unwrap_or_default();
-                let (wishes, keys) = (next(), next());
-                // Those that cannot be read stay, and are told at the next start.
-                let (wishes, _) = read_wishes(wishes, keys.values);
-                self.on_wishes_read(wishes, &next());
+                let (wishes, stamp) = read_wishes_and_stamp(answers);
+                self.on_wishes_read(wishes, stamp);
             }
             (ReadOp::Wishes, Err(error)) => {
                 self.on_not_granted(&error.shown());

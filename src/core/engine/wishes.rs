@@ -11,7 +11,37 @@ use crate::core::reads::ReadOp;
 use crate::core::records::{self, MetaRecord, Stamp, Wish};
 use crate::core::standing::Phase;
 use crate::core::storage::{Answer, Key, Read, StoreError, Table};
+use crate::core::tx::read_wishes;
 use std::rc::Rc;
+
+/// The reads for all that is wished for, and for the number of the newest commit.
+pub(super) fn wishes_and_stamp() -> Vec<Read> {
+    let (wishes, meta) = (Table::Wishes, Table::Meta);
+    let key = records::stamp_key();
+    let (lo, hi) = (key.clone(), key);
+    vec![
+        Read::All { table: wishes },
+        Read::Keys { table: wishes },
+        Read::Range {
+            table: meta,
+            lo,
+            hi,
+        },
+    ]
+}
+
+/// What they are answered with. Wishes that cannot be read stay, and are told at the next start.
+pub(super) fn read_wishes_and_stamp(answers: Vec<Answer>) -> (Map<Key, Rc<Wish>>, Stamp) {
+    let mut answers = answers.into_iter();
+    let mut next = || answers.next().unwrap_or_default();
+    let (wishes, keys, stamp) = (next(), next(), next());
+    let stamp = stamp.values.first().map(|value| records::read_meta(value));
+    let stamp = match stamp {
+        Some(Ok(MetaRecord::Stamp(stamp))) => stamp,
+        _ => Stamp::default(),
+    };
+    (read_wishes(wishes, keys.values).0, stamp)
+}
 
 impl Engine {
     /// What is wished for is written, all of it in one transaction.
@@ -75,17 +105,7 @@ impl Engine {
 
     /// What is wished for is read: what others say of it may be late.
     pub(super) fn read_wishes(&mut self) {
-        let table = Table::Wishes;
-        let key = records::stamp_key();
-        let stamp = Read::Range {
-            table: Table::Meta,
-            lo: key.clone(),
-            hi: key,
-        };
-        self.ask_store(
-            ReadOp::Wishes,
-            vec![Read::All { table }, Read::Keys { table }, stamp],
-        );
+        self.ask_store(ReadOp::Wishes, wishes_and_stamp());
     }
 
     /// When wishes are to be read, by who may know of them.
@@ -95,12 +115,7 @@ impl Engine {
     }
 
     /// They are read, as of the commit that is the newest then.
-    pub(super) fn on_wishes_read(&mut self, wishes: Map<Key, Rc<Wish>>, stamp: &Answer) {
-        let stamp = stamp.values.first().map(|value| records::read_meta(value));
-        let stamp = match stamp {
-            Some(Ok(MetaRecord::Stamp(stamp))) => stamp,
-            _ => Stamp::default(),
-        };
+    pub(super) fn on_wishes_read(&mut self, wishes: Map<Key, Rc<Wish>>, stamp: Stamp) {
         if self.standing.promoted {
             self.db.set_wishes(wishes);
             self.out.told.outbox = true;

@@ -128,6 +128,8 @@ pub struct Committed {
     lost_cursors: Set<Rc<str>>,
     /// the account's record is not stored as it is here: it is, with the next commit
     meta_unsaved: bool,
+    /// all that was stored was read, when it was read last, and something was
+    whole: bool,
     /// messages held, of all conversations
     messages: u64,
     cache: Cache,
@@ -213,6 +215,7 @@ impl Committed {
                 Err(_) => lost.others += 1,
             }
         }
+        db.whole = lost.count() == 0;
         (db, lost)
     }
 
@@ -256,6 +259,12 @@ impl Committed {
     /// Whether the account's record is not stored as it is here.
     pub fn is_meta_unsaved(&self) -> bool {
         self.meta_unsaved
+    }
+
+    /// Whether this is all that was stored, and of some commit: nothing is to be put right.
+    pub fn is_whole(&self) -> bool {
+        let whole = self.whole && self.strays.is_empty() && !self.meta_unsaved;
+        whole && self.stamp.number > 0
     }
 
     /// The newest commit that this is the state of.
@@ -498,6 +507,8 @@ impl Committed {
                 held.is_sound(),
                 "each block lies within a segment: {held:?}"
             );
+            // By another client's commit: what is stored of it is what is known again.
+            self.strays.remove(&id);
             self.put_held(id, held);
         }
         put_all(&mut self.list, commit.list);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Event, Fate, HIDDEN_LONG, Held, RESEND, Streak, TIMEOUT, World, kind};
 use crate::simulation::check::{self, Checked};
-use crate::simulation::device::{Channel, Pending};
+use crate::simulation::device::{Call, Channel, Pending};
 use crate::simulation::lies;
 use crate::simulation::mode::Scope;
 use crate::simulation::server::{Forced, position_in, position_of};
@@ -62,6 +62,18 @@ impl World {
         Ok(())
     }
 
+    /// Another client's app has asked for a sync: a while ago, or it slept with that on its lips.
+    fn is_urged(&self, device: usize) -> bool {
+        let machine = self.devices[device].machine;
+        let waits = |other: usize| {
+            let mut calls = self.devices[other].calls.values();
+            calls.any(|call| matches!(call, Call::Sync))
+        };
+        let lately = self.time < self.machines[machine].urged_at + URGED;
+        let others = self.machines[machine].clients > 1;
+        others && (lately || self.clients_of(machine).into_iter().any(waits))
+    }
+
     /// What a client may ask for now.
     fn may_ask(&mut self, device: usize, (kind, own): (&str, &str), call: &Request) -> Checked {
         if !self.devices[device].promoted {
@@ -79,8 +91,7 @@ impl World {
         );
         if let Some(not_before) = self.not_before.remove(&key).filter(|_| obeys)
             && self.time < not_before
-            && !(self.machine(device).clients > 1
-                && self.time < self.machine(device).urged_at + URGED)
+            && !self.is_urged(device)
         {
             let early = not_before - self.time;
             return Err(format!("Retry-After: a {kind} {early} ms too early"));

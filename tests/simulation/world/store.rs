@@ -146,7 +146,9 @@ impl World {
         // One that it did not want any more tells it nothing.
         if all && (target.reads == Some(op) || target.first == (op, false)) {
             target.first.1 = true;
-            if target.reads == Some(op) {
+            // One that knows what is stored may only ask whether it still is.
+            let whole = reads.len() > 3 || target.seen == Some(disk.stored.stamp());
+            if target.reads == Some(op) && whole {
                 target.knows = true;
                 target.able_since = self.time;
             }
