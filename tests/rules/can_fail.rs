@@ -68,6 +68,10 @@ const FOUND_BY: &[(Fault, fn())] = &[
         tabs::a_block_that_a_later_commit_has_changed_is_not_lost,
     ),
     (
+        Fault::AnswerIsNotShown,
+        tabs::an_edit_of_what_nobody_holds_is_shown_where_it_was_made,
+    ),
+    (
         Fault::ToldIsForgotten,
         news::a_message_that_nobody_has_seen_is_told_once,
     ),

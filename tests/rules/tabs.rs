@@ -285,6 +285,21 @@ fn a_follower_jumps() {
 }
 
 #[test]
+pub fn an_edit_of_what_nobody_holds_is_shown_where_it_was_made() {
+    let mut t = Tabs::opened(2);
+    t.on(0, |b| b.overflow(json!("all"), json!([]), "50"));
+    t.all_show("7~ 8~ 9~");
+    let edit = json!({"op": "edit", "conversation": "c", "messageId": "m9", "clientId": "e", "body": "{\"text\":\"x\"}"});
+    let call = t.on(1, |b| b.call(edit));
+    t.on(0, |b| {
+        let answer = json!({"message": version(9, 2)});
+        b.reply(|c| matches!(c, Request::Edit { .. }), answer);
+    });
+    assert!(t.tabs[1].result(call).expect("done").is_ok());
+    assert_eq!(t.shown()[1], "7~ 8~ 9'~");
+}
+
+#[test]
 fn edits_recalls_and_sync_go_through_the_writer() {
     let mut t = Tabs::opened(2);
     let edit = json!({"op": "edit", "conversation": "c", "messageId": "m9", "clientId": "e", "body": "{\"text\":\"x\"}"});
