@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::facade::{Facade, Start};
 use super::server::Server;
 use super::stored::{Disk, Positions, Spoilt, Stored};
+use super::world::news::News;
 
 /// A store operation that the engine issued. They are carried out strictly in order.
 pub enum Operation {
@@ -105,6 +106,10 @@ pub enum Call {
         seq: Option<u64>,
     },
     Sync,
+    Tell {
+        /// what was due then
+        due: Vec<String>,
+    },
     Inspect {
         conversation: Option<String>,
     },
@@ -169,6 +174,8 @@ pub struct Machine {
     pub moved_at: u64,
     /// what each commit told its writer's app, until all clients have it
     pub events: BTreeMap<Stamp, Vec<String>>,
+    /// what pushes tell
+    pub news: News,
     /// pages that were loaded, hand-overs, and commits that were done and of which nothing was heard
     pub lives: u64,
     next_own: usize,
@@ -192,6 +199,7 @@ impl Machine {
             urged_at: 0,
             moved_at: 0,
             events: BTreeMap::new(),
+            news: News::default(),
             lives: 0,
             next_own: 0,
             next_accepted: 0,
@@ -278,6 +286,12 @@ pub struct Device {
     pub nap: Option<Nap>,
     pub hidden: bool,
     pub hidden_since: Option<u64>,
+    /// it is there for a push
+    pub brief: bool,
+    /// it was told that it is
+    pub frozen: bool,
+    /// whether it was on screen when it asked for its last commit
+    pub commits_on_screen: bool,
     /// where it was when the lists were last looked at
     pub checked_at: Positions,
     /// a whole pull has been applied that the server began to answer here (scope "conversation")
@@ -333,6 +347,9 @@ impl Device {
             nap: None,
             hidden: false,
             hidden_since: None,
+            brief: false,
+            frozen: false,
+            commits_on_screen: false,
             loaded: false,
             commits: 0,
             next_call: 1,
@@ -367,6 +384,8 @@ impl Device {
         self.first = (0, false);
         self.hidden = false;
         self.hidden_since = None;
+        self.brief = false;
+        self.frozen = false;
         self.loaded = false;
         self.asleep_until = 0;
     }

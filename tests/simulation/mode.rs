@@ -5,7 +5,7 @@
 //! stay what they were. Where the environment's PULLCORD_MODES lists dimensions, the others stay
 //! classic: `conversation`, `mailbox`, `push`, `long-poll`, `keep`, `no-changes`, `jumps`, `prefetch`,
 //! `power-cuts`, `replicas`, `restarts`, `clocks`, `bounds`, `clients`, `wide`, `bad-items`, `full-disk`, `slow`,
-//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, or `all`, or `classic`
+//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, `tellings`, or `all`, or `classic`
 //! for none; `before` stands for all that there were before the bounds were drawn. One with `!` after it
 //! is so in every history (`PULLCORD_MODES='mailbox!,push,keep'`).
 
@@ -57,6 +57,8 @@ pub struct Mode {
     pub hints: bool,
     /// the app's own transport, in memory: what it refuses, and that its channel is ready, it says at once
     pub instant: bool,
+    /// clients open that nobody looks at, to sync once and tell what is new
+    pub tellings: bool,
     /// every bound of the core
     pub limits: Limits,
     /// how much there is
@@ -123,6 +125,7 @@ impl Mode {
             largest: usize::MAX,
             hints: false,
             instant: false,
+            tellings: false,
             limits: Limits::default(),
             world: Wide::Small,
         }
@@ -189,6 +192,10 @@ impl Mode {
         // Two to four in all (R15): drawn last, so that what was drawn before it stays.
         let four = rng.chance(30) && clients == 3;
         let clients = clients + usize::from(four);
+        let tellings = rng.chance(25);
+        let tellings = always("tellings") || (tellings && has(enabled, "tellings"));
+        let news = rng.between(20, 60) as usize;
+        let limits = Limits { news, ..limits };
         let limits = if bounds { limits } else { Limits::default() };
         let world = if wide { world } else { Wide::Small };
         if plain {
@@ -221,6 +228,7 @@ impl Mode {
             largest: if sizes { largest } else { usize::MAX },
             hints,
             instant,
+            tellings,
             limits,
             world,
         }

@@ -138,6 +138,8 @@ pub enum UserAct {
         seq: Option<u64>,
     },
     Sync,
+    /// a service worker is told that something is new
+    SyncOnce,
     Inspect {
         conversation: Option<Text>,
     },

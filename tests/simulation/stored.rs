@@ -423,6 +423,14 @@ impl Stored {
         }
     }
 
+    /// What is held at this position.
+    pub fn message(&self, conversation: &str, seq: u64) -> Option<&Message> {
+        let blocks = &self.held(conversation)?.blocks;
+        let at = blocks.iter().find(|b| b.lo <= seq && seq <= b.hi)?;
+        let block = self.block(conversation, at.lo)?;
+        block.messages.iter().find(|m| m.seq == seq)
+    }
+
     fn block(&self, conversation: &str, lo: u64) -> Option<&Block> {
         match self.get(Table::Blocks, records::block_key(conversation, lo)) {
             Some(Record::Block(block)) => Some(block),

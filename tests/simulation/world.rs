@@ -6,6 +6,7 @@ mod effects;
 mod end;
 mod handover;
 mod network;
+pub mod news;
 mod promises;
 mod settle;
 mod store;
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use super::check::Checked;
 use super::coverage::Reached;
 use super::device::{Device, Machine, Operation};
+use super::facade::Message;
 use super::history::{CommitFate, History};
 use super::mode::{Mode, Wide};
 use super::rng::Rng;
@@ -119,6 +121,10 @@ enum Event {
     Tell {
         life: u32,
     },
+    /// it has done what it opened for
+    Close {
+        life: u32,
+    },
     Resume {
         life: u32,
     },
@@ -184,6 +190,10 @@ pub struct World {
     told: Vec<BTreeSet<String>>,
     /// what this input has told the app by events
     events: Vec<String>,
+    /// the new messages of those
+    new: Vec<Message>,
+    /// the client of this input was on screen when it asked for its last commit before it
+    was_on_screen: bool,
     /// what each client has told the others, in all, and since when how much
     said: Vec<(u64, u64, u64)>,
     /// how often clients found the one that writes stuck
@@ -287,6 +297,8 @@ impl World {
             requests: vec![BTreeMap::new(); devices.len()],
             told: vec![BTreeSet::new(); devices.len()],
             events: Vec::new(),
+            new: Vec::new(),
+            was_on_screen: false,
             said: vec![(0, 0, 0); devices.len()],
             stuck: 0,
             machines,
@@ -481,7 +493,11 @@ impl World {
                 }
                 self.command(device, command)
             }
+            Event::Close { life } if life == alive => {
+                self.command(device, json!({ "op": "close" }))
+            }
             Event::Resume { life } if life == alive => {
+                self.devices[device].frozen = false;
                 self.command(device, json!({ "op": "resume" }))?;
                 if self.mode.handover && self.devices[device].epoch.is_none() {
                     self.schedule(0, device, Event::Promote { life });
@@ -559,6 +575,12 @@ impl World {
         if self.mode.hints && self.rng.chance(30) {
             config["online"] = json!(false);
         }
+        // Some have opened for a push alone, and many are not looked at.
+        let calm = self.step.is_none();
+        let hidden = self.mode.tellings && !calm && self.rng.chance(70);
+        let brief = hidden && self.rng.chance(30);
+        config["hidden"] = json!(hidden);
+        config["brief"] = json!(brief);
         let seed = self.rng.next();
         let time = self.time;
         let mut config =
@@ -567,6 +589,12 @@ impl World {
         config.storage = "memory".to_owned();
         self.devices[device].store = self.machine(device).disk.stored.clone();
         self.devices[device].start(time, config, seed);
+        self.devices[device].hidden = hidden;
+        self.devices[device].hidden_since = hidden.then_some(time);
+        self.devices[device].brief = brief;
+        if !hidden {
+            self.is_on_screen(device);
+        }
         self.told[device].clear();
         self.server.forget_named(device);
         self.not_before.retain(|(of, _), _| *of != device);
@@ -587,6 +615,9 @@ impl World {
         )?;
         for conversation in lists {
             self.open(device, &conversation)?;
+        }
+        if brief {
+            self.sync_once(device)?;
         }
         Ok(())
     }
@@ -619,6 +650,7 @@ impl World {
         }
         let machine = home;
         let lost = self.machines[machine].disk.power_cut(&mut self.rng);
+        self.forgets_news(machine);
         self.tell(device, || format!("loses its power, and {lost} commits"));
         self.machines[machine]
             .disk
@@ -638,6 +670,7 @@ impl World {
     fn closed(&mut self, device: usize) {
         let lists = self.lists(device);
         self.lets_go(device);
+        self.stops_telling(device);
         self.devices[device].stop();
         let pause = if self.rng.chance(70) {
             0
@@ -784,10 +817,11 @@ impl World {
                 }
             }
             DeviceAct::Sleep { ms, frozen } if awake => self.falls_asleep(device, *ms, *frozen)?,
-            DeviceAct::Visibility if awake => {
+            DeviceAct::Visibility if awake && !self.devices[device].brief => {
                 let hidden = !self.devices[device].hidden;
                 self.devices[device].hidden = hidden;
                 self.devices[device].hidden_since = hidden.then_some(self.time);
+                self.is_on_screen(device);
                 self.command(device, json!({ "op": "visibility", "hidden": hidden }))?;
                 return self.hidden_hands_over(device);
             }
@@ -801,6 +835,7 @@ impl World {
     fn falls_asleep(&mut self, device: usize, ms: u64, frozen: bool) -> Checked {
         let life = self.devices[device].life;
         if frozen {
+            self.devices[device].frozen = true;
             self.command(device, json!({ "op": "freeze" }))?;
             if self.mode.handover && self.rng.chance(50) {
                 self.hands_over(device)?;

@@ -10,7 +10,9 @@ use crate::simulation::steps::{Act, DeviceAct, ServerAct, Step, UserAct};
 impl World {
     /// The next step.
     pub(super) fn draw(&mut self) -> Step {
+        let once = self.mode.tellings && self.rng.chance(12);
         let act = match self.rng.below(100) {
+            _ if once => self.draw_sync_once(),
             0..=34 => self.draw_server(),
             35..=64 => {
                 let device = self.rng.below(self.devices.len() as u64) as usize;
@@ -30,6 +32,14 @@ impl World {
         Step {
             chance: self.rng.state(),
             act,
+        }
+    }
+
+    fn draw_sync_once(&mut self) -> Act {
+        let device = self.rng.below(self.devices.len() as u64) as usize;
+        match self.rng.chance(30) {
+            true => Act::Device(device, DeviceAct::Visibility),
+            false => Act::User(device, UserAct::SyncOnce),
         }
     }
 
@@ -123,8 +133,12 @@ impl World {
                 Some(UserAct::Inspect { conversation })
             }
             97..=98 => {
-                let waits =
-                    |c: &Call| matches!(c, Call::Load { .. } | Call::Jump { .. } | Call::Sync);
+                let waits = |c: &Call| {
+                    matches!(
+                        c,
+                        Call::Load { .. } | Call::Jump { .. } | Call::Sync | Call::Tell { .. }
+                    )
+                };
                 let calls = self.devices[device].calls.iter();
                 let calls: Vec<u64> = calls.filter(|(_, c)| waits(c)).map(|(id, _)| *id).collect();
                 let of = self.rng.pick(&calls).copied()?;

@@ -30,8 +30,10 @@ impl World {
         };
         let effects = self.devices[device].handle(self.time, wall, input);
         let before = self.devices[device].seen;
+        self.was_on_screen = self.devices[device].commits_on_screen;
         self.sees(device, read)?;
         self.events.clear();
+        self.new.clear();
         let mut shown = committed;
         let life = self.devices[device].life;
         for effect in effects {
@@ -85,7 +87,9 @@ impl World {
                 if !self.devices[device].knows {
                     return Err("a commit before what is stored was read".to_owned());
                 }
-                let epoch = self.devices[device].told_epoch.unwrap_or_default();
+                let target = &mut self.devices[device];
+                target.commits_on_screen = !target.hidden && !target.frozen;
+                let epoch = target.told_epoch.unwrap_or_default();
                 self.operate(device, Operation::Commit(op, epoch, writes, durability));
             }
             Effect::Request { request, call, .. } => return self.request(device, request, call),
@@ -113,6 +117,7 @@ impl World {
                 self.tell(device, || "has stopped".to_owned());
                 let lists = self.lists(device);
                 self.lets_go(device);
+                self.stops_telling(device);
                 self.devices[device].stop();
                 let pause = self.rng.below(10_000);
                 self.schedule(pause, device, Event::Start { lists });
@@ -178,6 +183,8 @@ impl World {
 
     /// A message was told as a new one: once, and none of the client's own (R10).
     fn on_told(&mut self, device: usize, message: &Value) -> Checked {
+        let new = serde_json::from_value(message.clone());
+        self.new.push(new.map_err(|error| error.to_string())?);
         let id = message["id"].as_str().ok_or("a message without id")?;
         if self.told[device].contains(id) {
             return Err(format!("R10: {id} was told twice as a new message"));

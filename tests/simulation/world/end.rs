@@ -78,7 +78,13 @@ impl World {
             .unwrap_or(0);
         self.pass(awake.saturating_sub(self.time) + 90_000)?;
         for device in 0..self.devices.len() {
+            self.devices[device].frozen = false;
             self.command(device, json!({ "op": "resume" }))?;
+            if self.devices[device].brief {
+                self.command(device, json!({ "op": "close" }))?;
+                continue;
+            }
+            self.is_on_screen(device);
             self.devices[device].hidden = false;
             self.devices[device].hidden_since = None;
             self.command(device, json!({ "op": "visibility", "hidden": false }))?;

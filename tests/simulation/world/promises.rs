@@ -25,7 +25,7 @@ fn bound(call: &Call) -> u64 {
     match call {
         Call::Send { .. } | Call::Retry | Call::Discard { .. } | Call::MarkRead { .. } => stored,
         Call::Inspect { .. } => stored,
-        Call::Change { .. } => SILENCE + stored + SETTLES,
+        Call::Change { .. } | Call::Tell { .. } => SILENCE + stored + SETTLES,
         // Some pages, one after the other, or a chain of batches.
         Call::Load { .. } | Call::Jump { .. } => 5 * SILENCE + SETTLES,
         Call::Sync => 10 * SILENCE + SETTLES,

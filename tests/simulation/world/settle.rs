@@ -4,7 +4,7 @@ use pullcord::core::net::Request;
 use pullcord::core::records::Wish;
 use serde_json::Value;
 
-use super::World;
+use super::{Event, World};
 use crate::simulation::check::{self, Checked};
 use crate::simulation::device::Call;
 use crate::simulation::facade::{Failure, Start};
@@ -98,6 +98,20 @@ impl World {
                 if self.devices[device].knows && !self.devices[device].facade.caught_up() =>
             {
                 Err("sync() resolved, not caught up".to_owned())
+            }
+            (Call::Tell { due }, Ok(value)) => {
+                self.has_told(device, &due, &value)?;
+                let target = &self.devices[device];
+                if target.brief {
+                    // It has opened for this alone.
+                    let life = target.life;
+                    self.schedule(0, device, Event::Close { life });
+                }
+                Ok(())
+            }
+            (Call::Tell { .. }, Err(_)) => {
+                self.loses_a_telling(device);
+                Ok(())
             }
             (Call::Inspect { conversation }, Ok(value)) => {
                 self.inspected(device, conversation.as_deref(), &value)

@@ -76,7 +76,7 @@ impl World {
         if self.devices[device].knows {
             return Err("R15: one that has the account finds itself stuck".to_owned());
         }
-        if self.devices[device].hidden {
+        if self.devices[device].hidden && !self.devices[device].brief {
             return Err("R15: a hidden client takes the account by force".to_owned());
         }
         let holder = self.machines[machine].holder;
@@ -221,9 +221,13 @@ impl World {
             return Ok(());
         }
         let writes = target.epoch == Some(after.epoch);
+        let new = std::mem::take(&mut self.new);
         let machine = &mut self.machines[target.machine];
         match machine.events.get(&after) {
-            None if writes => _ = machine.events.insert(after, events),
+            None if writes => {
+                machine.events.insert(after, events);
+                self.has_stored_news(device, new);
+            }
             Some(told) if *told != events => {
                 return Err(format!(
                     "R15: of {after:?} {} tells {events:?}, the writer told {told:?}",

@@ -118,6 +118,7 @@ impl World {
                 let call = self.devices[device].new_call(Call::Sync);
                 self.command(device, json!({ "op": "sync", "call": call }))
             }
+            UserAct::SyncOnce => self.sync_once(device),
             UserAct::Inspect { conversation } => {
                 let conversation = conversation.as_ref().map(|id| id.to_string());
                 let call = self.devices[device].new_call(Call::Inspect {

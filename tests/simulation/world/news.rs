@@ -1,0 +1,149 @@
+//! What pushes tell (docs/rules.md, "Told once"): each new message of others at most once, and every one that
+//! nobody has shown and that is still there.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::World;
+use crate::simulation::check::Checked;
+use crate::simulation::device::Call;
+use crate::simulation::facade::Message;
+use crate::simulation::server::ACCOUNT;
+
+/// ms after a telling that nobody heard of within which it may still take what comes: it is asked again, and done.
+const LOST_TELLING: u64 = 900_000;
+
+/// What a machine's clients have told, or are to tell.
+#[derive(Default)]
+pub struct News {
+    /// no client on screen has been there since they were stored: id, conversation, position
+    due: Vec<(String, String, u64)>,
+    /// a telling has told them
+    told: BTreeSet<String>,
+    /// the client that stored them was on screen
+    shown: BTreeSet<String>,
+    /// until then a telling whose client is gone may take what is due
+    doubtful_until: u64,
+}
+
+impl World {
+    /// A push comes: the account is brought up to date, and what is new is told.
+    pub(super) fn sync_once(&mut self, device: usize) -> Checked {
+        let call = self.devices[device].new_call(Call::Sync);
+        self.command(device, json!({ "op": "sync", "call": call }))?;
+        if self.devices[device].engine.is_none() {
+            return Ok(());
+        }
+        let due = &self.machine(device).news.due;
+        let due = due.iter().map(|(id, ..)| id.clone()).collect();
+        let call = self.devices[device].new_call(Call::Tell { due });
+        self.command(device, json!({ "op": "tell", "call": call }))
+    }
+
+    fn is_anybody_on_screen(&self, machine: usize) -> bool {
+        let mut here = self.clients_of(machine).into_iter();
+        here.any(|n| self.devices[n].engine.is_some() && !self.devices[n].hidden)
+    }
+
+    /// A client is on screen, from here on or for a while.
+    pub(super) fn is_on_screen(&mut self, device: usize) {
+        self.machine_mut(device).news.due.clear();
+    }
+
+    /// A client has committed these, and they are new.
+    pub(super) fn has_stored_news(&mut self, device: usize, messages: Vec<Message>) {
+        let machine = self.devices[device].machine;
+        let target = &self.devices[device];
+        // The first list says what was there before.
+        let listed = target.facade.status.as_ref().is_some_and(|s| s.listed);
+        let was = self.was_on_screen;
+        let shows = !target.hidden && !target.frozen;
+        let seen = self.is_anybody_on_screen(machine);
+        let doubtful = self.time < self.machines[machine].news.doubtful_until;
+        let news = &mut self.machines[machine].news;
+        for m in messages {
+            if m.client_id.is_some() || m.sender == ACCOUNT {
+                continue;
+            }
+            if was && shows && listed {
+                news.shown.insert(m.id);
+            } else if !was && !seen && listed && !doubtful && !news.told.contains(&m.id) {
+                news.due.push((m.id, m.conversation, m.seq));
+            }
+        }
+    }
+
+    /// What was not flushed is lost: it comes again, and is as new as before.
+    pub(super) fn forgets_news(&mut self, machine: usize) {
+        let news = &mut self.machines[machine].news;
+        news.due.clear();
+        news.shown.clear();
+    }
+
+    /// A client is gone, or its call has failed: what it was to tell nobody may hear.
+    pub(super) fn loses_a_telling(&mut self, device: usize) {
+        let until = self.time + LOST_TELLING;
+        let news = &mut self.machine_mut(device).news;
+        news.due.clear();
+        news.doubtful_until = until;
+    }
+
+    /// The same of one that stops, if it waits for a telling.
+    pub(super) fn stops_telling(&mut self, device: usize) {
+        let mut calls = self.devices[device].calls.values();
+        if calls.any(|call| matches!(call, Call::Tell { .. })) {
+            self.loses_a_telling(device);
+        }
+    }
+
+    /// A telling has told these. `due`: what was when it was asked for.
+    pub(super) fn has_told(&mut self, device: usize, due: &[String], told: &Value) -> Checked {
+        let told: Vec<Message> = serde_json::from_value(told.clone())
+            .map_err(|error| format!("what is told are messages: {error}"))?;
+        self.reached.note_if(!told.is_empty(), "a push that tells");
+        let most = self.mode.limits.news;
+        if told.len() > most {
+            return Err(format!("{} messages are told, and not {most}", told.len()));
+        }
+        let conversations = self.server.conversations.len();
+        let spoilt = self.mode.spoilt;
+        let home = self.devices[device].machine;
+        let here = self.clients_of(home).into_iter();
+        let mut calls = here.flat_map(|n| self.devices[n].calls.values());
+        let waits = calls.any(|call| matches!(call, Call::Tell { .. }));
+        let machine = self.machine_mut(device);
+        let news = &mut machine.news;
+        for m in told {
+            if m.client_id.is_some() || m.state == "recalled" {
+                return Err(format!("{} is told: it is own, or recalled", m.id));
+            }
+            if news.shown.contains(&m.id) && !spoilt {
+                return Err(format!("{} is told, and was shown", m.id));
+            }
+            news.due.retain(|(id, ..)| *id != m.id);
+            if !news.told.insert(m.id.clone()) && !spoilt {
+                return Err(format!("{} is told twice", m.id));
+            }
+        }
+        if waits {
+            // What another one has told is still on its way.
+            return Ok(());
+        }
+        // An overflow may bring a message of each conversation besides.
+        let many = due.len() + conversations > most;
+        let left = news.due.iter().filter(|(id, ..)| due.contains(id));
+        let left: Vec<_> = left.cloned().collect();
+        news.due.retain(|(id, ..)| !due.contains(id));
+        let stored = &machine.disk.stored;
+        let there = |(id, conversation, seq): &&(String, String, u64)| {
+            stored
+                .message(conversation, *seq)
+                .is_some_and(|m| m.id == *id && m.state != "recalled")
+        };
+        match left.iter().find(there).filter(|_| !many && !spoilt) {
+            Some((id, ..)) => Err(format!("{id} is new, and no push tells it")),
+            None => Ok(()),
+        }
+    }
+}
