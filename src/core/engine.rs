@@ -242,16 +242,14 @@ impl Engine {
         }
         let requests = self.out.requests.due();
         let rest = Some(self.restoring.ready_at()).filter(|at| *at > self.now.mono);
-        let idle = !self.store_is_busy();
-        let fence = self.fence.ask_at(&self.standing).filter(|_| idle);
-        let load = self.reads.load_at().filter(|_| idle);
-        let wishes = self.wishes_at().filter(|_| idle);
+        // As `step_store` asks: what waits behind one of these is not due before it.
+        let load = self.reads.load_at();
+        let fence = self.fence.ask_at(&self.standing);
+        let store = load.or(fence).or(self.wishes_at());
         [
             requests,
             rest,
-            fence,
-            load,
-            wishes,
+            store.filter(|_| !self.store_is_busy()),
             self.sync_due(),
             self.outbox_due(),
             self.doubts_due(),

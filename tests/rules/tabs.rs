@@ -801,3 +801,46 @@ fn what_a_writer_lets_go_of_that_reads_what_is_stored_is_asked_again() {
     t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
     assert!(t.tabs[1].result(call).expect("it has come").is_ok());
 }
+
+/// The oldest of the slow reads fails. It is not asked again at once, and no timer fires at once for what waits
+/// behind it.
+fn fail_read(b: &mut Harness) {
+    let Input::Read { op, .. } = b.read_now() else {
+        panic!("it reads");
+    };
+    let result = Err(StoreError::Failed("the disk".into()));
+    b.input(Input::Read { op, result });
+    let due = b.engine.deadline();
+    assert!(due.is_some_and(|at| at > b.now), "{due:?} at {}", b.now);
+}
+
+#[test]
+fn a_wish_waits_for_what_the_writer_asks_the_store_first() {
+    let mut t = Tabs::opened(2);
+    t.on(0, |b| {
+        b.command(json!({"op": "freeze"}));
+        b.reads_are_slow = true;
+        b.command(json!({"op": "resume"}));
+    });
+    t.on(1, |b| b.send("a"));
+    t.on(0, fail_read);
+    t.on(0, |b| b.reads_are_slow = false);
+    t.wait(2_500);
+    let is_send = |call: &Request| matches!(call, Request::Send { .. });
+    assert!(t.tabs[0].is_asked(is_send));
+}
+
+#[test]
+fn a_wish_waits_for_the_commit_that_a_follower_reads() {
+    let mut t = Tabs::opened(3);
+    t.deaf[1] = true;
+    t.on(0, |b| b.sync(json!([after(9, 10)]), "2"));
+    t.deaf[1] = false;
+    t.alone(1, |b| b.reads_are_slow = true);
+    t.on(0, |b| b.sync(json!([after(10, 11)]), "3"));
+    t.on(2, |b| b.send("a"));
+    t.on(1, fail_read);
+    t.on(1, |b| b.reads_are_slow = false);
+    t.wait(2_500);
+    t.all_show("7 8 9 10 11 (a sending)");
+}

@@ -173,9 +173,10 @@ impl Engine {
 
     // ------------------------------------------------------------ as a follower
 
-    /// What is stored is read again, unless it is being read.
+    /// What is stored is read again, unless it is being read, or waits for that because it could not be.
     fn load_again(&mut self) {
-        if !self.store_is_busy() && !self.reads.is_loading() {
+        let waits = self.reads.load_at().is_some();
+        if !waits && !self.store_is_busy() && !self.reads.is_loading() {
             self.load();
         }
     }
