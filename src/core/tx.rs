@@ -168,7 +168,7 @@ impl<'a> Tx<'a> {
     /// Nothing is stored of a conversation any more but its own messages.
     pub(in crate::core) fn drop_conversation(&mut self, id: &Rc<str>) {
         self.clear(id);
-        self.drop_news(id);
+        self.drop_news(id, u64::MAX);
         if self.state(id).is_some() {
             self.set_state(id, None);
         }

@@ -276,6 +276,22 @@ pub fn the_answer_of_a_writer_that_is_killed_the_next_one_gives() {
 }
 
 #[test]
+fn an_ask_that_comes_once_more_takes_nothing_that_has_come_since() {
+    let mut t = with_pushes();
+    t.on(0, |b| b.sync(json!([after(9, 10)]), "2"));
+    let call = t.alone(1, tell);
+    let asked = t.tabs[1].told.clone();
+    t.deliver();
+    assert_eq!(result(&t.tabs[1], call), Some(vec![10]));
+    t.on(0, |b| b.sync(json!([after(10, 11)]), "3"));
+    for late in asked {
+        t.on(0, |b| b.input(Input::Heard(late)));
+    }
+    let own = t.on(0, tell);
+    assert_eq!(result(&t.tabs[0], own), Some(vec![11]));
+}
+
+#[test]
 fn a_telling_whose_commit_is_in_doubt_tells_the_same() {
     for applied in [true, false] {
         let mut b = hidden();
@@ -406,4 +422,22 @@ fn what_was_left_takes_no_place_of_what_is_to_be_told() {
     );
     b.sync(json!([after(10, 11)]), "3");
     assert_eq!(told(&mut b), [10, 11]);
+    // Nor does what the server has let go of.
+    let trim = json!({"type": "trim", "conversation": "d", "before": 3});
+    b.sync(json!([after(11, 12), of_d(new(2)), trim]), "4");
+    b.sync(json!([after(12, 13)]), "5");
+    assert_eq!(told(&mut b), [12, 13]);
+}
+
+#[test]
+fn what_comes_after_its_state_is_as_new_as_what_comes_with_it() {
+    let mut b = Harness::with(json!({"hidden": true}));
+    b.limit(|limits| limits.news = 3);
+    let mut b = b.restart();
+    b.sign_in(9);
+    b.overflow(json!("all"), json!([]), "2");
+    b.answer_list(json!({"conversations": [last("c", 3, 12, 1)], "next": null}));
+    b.sync(json!([new(10), after(10, 11), after(11, 12)]), "3");
+    b.sync(json!([after(12, 13)]), "4");
+    assert_eq!(told(&mut b), [11, 12, 13]);
 }

@@ -42,6 +42,7 @@ pub(super) fn apply(trim: &Trim, tx: &mut Tx, _: bool) -> Result<(), Stop> {
     tx.cut_below(id, before)?;
     tx.held(id).segments.trim(before);
     tx.lose_sight(Some(id));
+    tx.drop_news(id, before);
     let change = tx.change(id);
     change.trimmed = change.trimmed.max(Some(before));
     change.inserted.retain(|m| m.seq.0 >= before);

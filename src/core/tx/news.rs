@@ -53,7 +53,7 @@ impl Tx<'_> {
         }
     }
 
-    /// A message is new. The newest are kept.
+    /// A message is new, or has come where its conversation's state was there first. The newest are kept.
     pub(in crate::core) fn add_news(&mut self, m: &Message) {
         let shown = self.news.shown && !Fault::ShownIsNews.on();
         if shown || self.news.before || self.is_ones_own(m) {
@@ -62,7 +62,8 @@ impl Tx<'_> {
         let most = self.limits.news;
         let news = self.all_news();
         let is_it = |n: &News| n.seq == m.seq.0 && n.conversation == m.conversation;
-        if !news.iter().any(is_it) {
+        if !news.iter().any(|n| n.told > 0 && is_it(n)) {
+            news.retain(|n| !is_it(n));
             news.push(News {
                 conversation: m.conversation.clone(),
                 seq: m.seq.0,
@@ -88,19 +89,21 @@ impl Tx<'_> {
         self.all_news().retain(|n| n.told > 0 || !is_it(n));
     }
 
-    /// Nothing of this conversation is there to be told.
-    pub(super) fn drop_news(&mut self, id: &Rc<str>) {
+    /// Nothing of this conversation that is older than this is there to be told.
+    pub(in crate::core) fn drop_news(&mut self, id: &Rc<str>, before: u64) {
         self.all_news()
-            .retain(|n| n.told > 0 || n.conversation != *id);
+            .retain(|n| n.told > 0 || n.seq >= before || n.conversation != *id);
     }
 
-    /// Tells what no other telling has told, where that is held. The same one again tells the same. Who is on screen
-    /// shows it instead.
+    /// Tells what no other telling has told, where that is held. The same one again tells the same, and nothing that
+    /// has come since: who asked may be gone. Who is on screen shows it instead.
     pub fn tell_news(&mut self, telling: u64) -> Result<()> {
         let shown = self.news.shown && !Fault::ShownIsNews.on();
         let mut news = self.all_news().clone();
         news.retain(|n| n.told > 0 || !shown);
-        for n in news.iter_mut().filter(|n| n.told == 0 || n.told == telling) {
+        let again = news.iter().any(|n| n.told == telling);
+        let these = if again { telling } else { 0 };
+        for n in news.iter_mut().filter(|n| n.told == these) {
             let held = self.message_at(&n.conversation, n.seq);
             let Some(held) = self.step(held)? else {
                 continue;
