@@ -93,6 +93,8 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
     (Fault::NeedsOfOthersAreIgnored, 200),
     (Fault::GrantFromTheSignal, 200),
     (Fault::FencedOwnIsDropped, 100),
+    (Fault::ToldIsForgotten, 30),
+    (Fault::ShownIsNews, 30),
 ];
 
 /// Faults that the simulation does not find in a thousand histories: each fails the rules test that is there
@@ -114,8 +116,6 @@ const FOUND_BY_RULES: &[Fault] = &[
     Fault::NobodyRemindsOfWishes,
     Fault::ChangedBlockIsLost,
     Fault::AnswerIsNotShown,
-    Fault::ToldIsForgotten,
-    Fault::ShownIsNews,
 ];
 
 /// The first of these histories that breaks a rule with this fault and keeps them all without it, and

@@ -94,6 +94,12 @@ fn has(enabled: &str, name: &str) -> bool {
     before || listed(enabled, name) || listed(enabled, "all")
 }
 
+/// Whether a history has this, as one in so many of a hundred has.
+fn is_drawn(rng: &mut Rng, enabled: &str, name: &str, percent: u64) -> bool {
+    let drawn = rng.chance(percent);
+    always(enabled, name) || (drawn && has(enabled, name))
+}
+
 /// Whether every seed has it.
 fn always(enabled: &str, name: &str) -> bool {
     enabled
@@ -150,10 +156,7 @@ impl Mode {
         let always = |name: &str| always(enabled, name);
         let plain = rng.chance(10) && !enabled.contains('!');
         // Everything is drawn, whatever is enabled: a seed means the same with more of it.
-        let mut drawn = |name: &str, percent: u64| {
-            let drawn = rng.chance(percent);
-            always(name) || (drawn && has(enabled, name))
-        };
+        let mut drawn = |name, percent| is_drawn(&mut rng, enabled, name, percent);
         let conversation = drawn("conversation", 30);
         let mailbox = drawn("mailbox", 40);
         let push = drawn("push", 60);
@@ -163,10 +166,7 @@ impl Mode {
         let jumps = drawn("jumps", 80);
         let prefetch = drawn("prefetch", 50);
         let most = 10 + rng.below(90);
-        let mut drawn = |name: &str, percent: u64| {
-            let drawn = rng.chance(percent);
-            always(name) || (drawn && has(enabled, name))
-        };
+        let mut drawn = |name, percent| is_drawn(&mut rng, enabled, name, percent);
         let power_cuts = drawn("power-cuts", 50);
         let replicas = drawn("replicas", 50);
         let restarts = drawn("restarts", 40);
@@ -187,13 +187,11 @@ impl Mode {
         let clients = if handover { clients } else { 1 };
         let limits = limits(&mut rng);
         let world = Wide::drawn(&mut rng);
-        let instant = rng.chance(30);
-        let instant = always("instant") || (instant && has(enabled, "instant"));
+        let instant = is_drawn(&mut rng, enabled, "instant", 30);
         // Two to four in all (R15): drawn last, so that what was drawn before it stays.
         let four = rng.chance(30) && clients == 3;
         let clients = clients + usize::from(four);
-        let tellings = rng.chance(25);
-        let tellings = always("tellings") || (tellings && has(enabled, "tellings"));
+        let tellings = is_drawn(&mut rng, enabled, "tellings", 25);
         let news = rng.between(20, 60) as usize;
         let limits = Limits { news, ..limits };
         let limits = if bounds { limits } else { Limits::default() };

@@ -168,6 +168,9 @@ impl World {
             if let "messages" | "updates" = event.kind.as_str() {
                 self.note_event(event);
             }
+            if event.kind == "overflow" {
+                self.has_skipped_news(device);
+            }
             if event.kind == "messages" {
                 let messages = event.detail["messages"].as_array();
                 for message in messages.ok_or("a \"messages\" event without messages")? {

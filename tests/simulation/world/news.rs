@@ -14,17 +14,33 @@ use crate::simulation::server::ACCOUNT;
 /// ms after a telling that nobody heard of within which it may still take what comes: it is asked again, and done.
 const LOST_TELLING: u64 = 900_000;
 
+/// A message that a push is to tell.
+#[derive(Clone)]
+struct Due {
+    id: String,
+    conversation: String,
+    seq: u64,
+    /// how many came after it, or may have: the newest stay
+    behind: usize,
+}
+
 /// What a machine's clients have told, or are to tell.
 #[derive(Default)]
 pub struct News {
-    /// no client on screen has been there since they were stored: id, conversation, position
-    due: Vec<(String, String, u64)>,
+    /// no client on screen has been there since they were stored
+    due: Vec<Due>,
     /// a telling has told them
     told: BTreeSet<String>,
     /// the client that stored them was on screen
     shown: BTreeSet<String>,
     /// until then a telling whose client is gone may take what is due
     doubtful_until: u64,
+}
+
+impl News {
+    fn come_after(&mut self, count: usize) {
+        self.due.iter_mut().for_each(|due| due.behind += count);
+    }
 }
 
 impl World {
@@ -36,7 +52,7 @@ impl World {
             return Ok(());
         }
         let due = &self.machine(device).news.due;
-        let due = due.iter().map(|(id, ..)| id.clone()).collect();
+        let due = due.iter().map(|due| due.id.clone()).collect();
         let call = self.devices[device].new_call(Call::Tell { due });
         self.command(device, json!({ "op": "tell", "call": call }))
     }
@@ -66,12 +82,33 @@ impl World {
             if m.client_id.is_some() || m.sender == ACCOUNT {
                 continue;
             }
+            news.come_after(1);
             if was && shows && listed {
                 news.shown.insert(m.id);
             } else if !was && !seen && listed && !doubtful && !news.told.contains(&m.id) {
-                news.due.push((m.id, m.conversation, m.seq));
+                news.due.push(Due {
+                    id: m.id,
+                    conversation: m.conversation,
+                    seq: m.seq,
+                    behind: 0,
+                });
             }
         }
+    }
+
+    /// An overflow may bring a message of each conversation.
+    pub(super) fn has_skipped_news(&mut self, device: usize) {
+        let conversations = self.server.conversations.len();
+        self.machine_mut(device).news.come_after(conversations);
+    }
+
+    /// Whether the account has left this conversation since the message was written. What was new there is new no
+    /// more, and what was seen there is forgotten: who comes back finds history, and is told of the newest, if it is
+    /// unread.
+    fn was_left(&self, conversation: &str, seq: u64) -> bool {
+        let conversation = &self.server.conversations[conversation];
+        let post = conversation.posts.get(&seq);
+        post.is_none_or(|post| conversation.member_since(post.copies[0].position, false))
     }
 
     /// What was not flushed is lost: it comes again, and is as new as before.
@@ -112,16 +149,16 @@ impl World {
         let here = self.clients_of(home).into_iter();
         let mut calls = here.flat_map(|n| self.devices[n].calls.values());
         let waits = calls.any(|call| matches!(call, Call::Tell { .. }));
-        let machine = self.machine_mut(device);
-        let news = &mut machine.news;
         for m in told {
+            let left = self.was_left(&m.conversation, m.seq);
+            let news = &mut self.machine_mut(device).news;
             if m.client_id.is_some() || m.state == "recalled" {
                 return Err(format!("{} is told: it is own, or recalled", m.id));
             }
-            if news.shown.contains(&m.id) && !spoilt {
+            if news.shown.contains(&m.id) && !spoilt && !left {
                 return Err(format!("{} is told, and was shown", m.id));
             }
-            news.due.retain(|(id, ..)| *id != m.id);
+            news.due.retain(|due| due.id != m.id);
             if !news.told.insert(m.id.clone()) && !spoilt {
                 return Err(format!("{} is told twice", m.id));
             }
@@ -130,19 +167,21 @@ impl World {
             // What another one has told is still on its way.
             return Ok(());
         }
-        // An overflow may bring a message of each conversation besides.
-        let many = due.len() + conversations > most;
-        let left = news.due.iter().filter(|(id, ..)| due.contains(id));
-        let left: Vec<_> = left.cloned().collect();
-        news.due.retain(|(id, ..)| !due.contains(id));
-        let stored = &machine.disk.stored;
-        let there = |(id, conversation, seq): &&(String, String, u64)| {
+        let news = &mut self.machine_mut(device).news;
+        let is_due = |d: &&Due| due.contains(&d.id);
+        let mut untold: Vec<Due> = news.due.iter().filter(is_due).cloned().collect();
+        news.due.retain(|d| !due.contains(&d.id));
+        // The newest stay, and an overflow that is not heard of may bring some besides.
+        untold
+            .retain(|d| d.behind + conversations < most && !self.was_left(&d.conversation, d.seq));
+        let stored = &self.machine(device).disk.stored;
+        let there = |d: &&Due| {
             stored
-                .message(conversation, *seq)
-                .is_some_and(|m| m.id == *id && m.state != "recalled")
+                .message(&d.conversation, d.seq)
+                .is_some_and(|m| m.id == d.id && m.state != "recalled")
         };
-        match left.iter().find(there).filter(|_| !many && !spoilt) {
-            Some((id, ..)) => Err(format!("{id} is new, and no push tells it")),
+        match untold.iter().find(there).filter(|_| !spoilt) {
+            Some(due) => Err(format!("{} is new, and no push tells it", due.id)),
             None => Ok(()),
         }
     }
