@@ -92,7 +92,7 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
     (Fault::FollowerQueuesAJob, 10),
     (Fault::NeedsOfOthersAreIgnored, 200),
     (Fault::GrantFromTheSignal, 200),
-    (Fault::FencedOwnIsDropped, 100),
+    (Fault::FencedOwnIsDropped, 300),
     (Fault::ToldIsForgotten, 30),
     (Fault::ShownIsNews, 30),
 ];
