@@ -132,8 +132,7 @@ impl Outbox {
         let wishes = cx.db.wishes();
         let all = |job: &Job| matches!(job, Job::Own(Own::Grant { wishes: some }) if some.len() == wishes.len());
         if !wishes.is_empty() && !cx.jobs.iter().any(all) {
-            let wishes = wishes.iter().map(|(key, wish)| (key.clone(), wish.clone()));
-            let wishes = wishes.collect();
+            let wishes = cx.db.wished();
             cx.jobs.push_own(Own::Grant { wishes });
         }
         cx.jobs.push_own(own);

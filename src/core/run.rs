@@ -181,7 +181,7 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
         } => {
             let named =
                 |wish: &Wish| matches!(wish, Wish::Send(local) if local.client_id == *client_id);
-            if tx.wishes().values().any(|wish| named(wish)) {
+            if tx.wished().iter().any(|(_, wish)| named(wish)) {
                 take_up_before(tx);
             }
             discard(tx, conversation.as_deref(), client_id);
@@ -212,10 +212,7 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
 /// What was wished for before goes first. Nearly always a job of its own has taken it up; where that could not be
 /// committed it goes in one with what stands behind it, or neither does.
 fn take_up_before(tx: &mut Tx) {
-    let wishes = tx.wishes().iter();
-    let wishes: Vec<_> = wishes
-        .map(|(key, wish)| (key.clone(), wish.clone()))
-        .collect();
+    let wishes = tx.wished();
     take_up(tx, &wishes);
 }
 

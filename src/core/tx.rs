@@ -35,7 +35,7 @@ use std::rc::Rc;
 
 use super::block::BlockId;
 use super::limits::Limits;
-use super::map::{Map, Set};
+use super::map::Set;
 use super::records::{Held, Meta, Wish};
 use super::storage::Key;
 use super::types::{Conversation, Message};
@@ -217,8 +217,8 @@ impl<'a> Tx<'a> {
     }
 
     /// What is wished for, as far as it is known.
-    pub fn wishes(&self) -> &'a Map<Key, Rc<Wish>> {
-        self.db.wishes()
+    pub fn wished(&self) -> Vec<(Key, Rc<Wish>)> {
+        self.db.wished()
     }
 
     /// Whether this wish waits (R15).

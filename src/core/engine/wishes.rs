@@ -138,8 +138,7 @@ impl Engine {
         if wishes.is_empty() || self.jobs.iter().any(queued) {
             return;
         }
-        let all = wishes.iter().map(|(key, wish)| (key.clone(), wish.clone()));
-        let wishes = all.collect();
+        let wishes = self.db.wished();
         self.jobs.push_own(Own::Grant { wishes });
     }
 }

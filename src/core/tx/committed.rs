@@ -393,6 +393,14 @@ impl Committed {
         &self.wishes
     }
 
+    /// The same, to be taken up.
+    pub fn wished(&self) -> Vec<(Key, Rc<Wish>)> {
+        let wishes = self.wishes.iter();
+        wishes
+            .map(|(key, wish)| (key.clone(), wish.clone()))
+            .collect()
+    }
+
     /// When the last of the wishes that are known was stored, by its key.
     pub fn last_wish(&self) -> Option<u64> {
         let keys = self.wishes.keys().chain(&self.granted);

@@ -2,7 +2,6 @@
 
 use super::Committed;
 use crate::core::block::{self, BlockId, BlockRef};
-use crate::core::map::Set;
 use crate::core::records;
 use crate::core::storage::{Answer, Read, Table};
 use crate::core::types::{Direction, Message};
@@ -128,15 +127,7 @@ impl Committed {
     /// Takes in what was read for these blocks. Those that are missing or do not check are answered:
     /// their segments are not what they say.
     pub fn take_blocks(&mut self, ids: &[BlockId], answers: Vec<Answer>) -> Vec<BlockId> {
-        let mut names = Set::new();
-        names.add_all(ids.iter().map(|(id, _)| id.clone()));
-        for bytes in answers.into_iter().flat_map(|answer| answer.values) {
-            // A block names its conversation.
-            let of = block::conversation_of(&bytes).ok();
-            if let Some(name) = of.and_then(|name| names.key(name)) {
-                self.take_block(name, &bytes);
-            }
-        }
+        self.take_ranges(answers);
         let lost = |id: &&BlockId| {
             let held = self.held(&id.0);
             let listed = held.blocks.binary_search_by_key(&id.1, |b| b.lo).is_ok();
@@ -158,8 +149,8 @@ impl Committed {
         }
     }
 
-    /// Takes in blocks that were read together with this state. One that does not check is not taken: who needs
-    /// it reads it once more.
+    /// Takes in the blocks that were read. One that is not as the index says is not taken: who needs it reads it
+    /// once more.
     pub fn take_ranges(&mut self, answers: Vec<Answer>) {
         for bytes in answers.into_iter().flat_map(|answer| answer.values) {
             let of = block::conversation_of(&bytes).ok();
