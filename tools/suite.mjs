@@ -61,18 +61,40 @@ function whatFailed(output) {
  */
 const LIMIT = 20 * 60_000;
 
-/** of the runs so far, in their order */
+/** of the runs so far, in their order: what failed, and what failed once and then passed */
 const failures = [];
+const flaky = [];
+
+/** failed tests of one run that may be flaky ones: more than these are a fault, and nothing is tried again */
+const FLAKY_AT_MOST = 2;
 
 /**
  * A run of many tests. One that fails without a failed test (it did not compile, it hung) has failed, and so has one of
  * nothing but skipped tests, unless it may be.
+ *
+ * One in a real browser (`flaky`) depends on the clock and the load of the machine: where one or two of its tests
+ * failed, it is run once more, and that run counts. What failed at first is told at the end as flaky, never hidden.
  * @param {string} program
  * @param {string[]} args
  * @param {(output: string) => ReturnType<typeof none>} counts
- * @param {{ maySkip?: boolean, limit?: number, env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ maySkip?: boolean, flaky?: boolean, limit?: number, env?: NodeJS.ProcessEnv }} [options]
  */
-export async function suite(program, args, counts, { maySkip = false, limit = LIMIT, ...options } = {}) {
+export async function suite(program, args, counts, { flaky: mayBeFlaky = false, ...options } = {}) {
+  const first = await runOnce(program, args, counts, options);
+  const { failed } = first.total;
+  if (failed === 0) return first.total;
+  if (!mayBeFlaky || failed > FLAKY_AT_MOST) {
+    failures.push(whatFailed(first.output));
+    return first.total;
+  }
+  console.log(`${failed} failed: once more, to know whether they do so each time`);
+  const second = await runOnce(program, args, counts, options);
+  if (second.total.failed) failures.push(whatFailed(first.output), whatFailed(second.output));
+  else flaky.push(whatFailed(first.output));
+  return second.total;
+}
+
+async function runOnce(program, args, counts, { maySkip = false, limit = LIMIT, ...options }) {
   const { code, output } = await run(program, args, { ...options, limit, capture: true });
   const total = counts(output);
   if (code !== 0 && total.failed === 0) total.failed = 1;
@@ -80,8 +102,7 @@ export async function suite(program, args, counts, { maySkip = false, limit = LI
     console.error("no test was run");
     total.failed += 1;
   }
-  if (total.failed) failures.push(whatFailed(output));
-  return total;
+  return { total, output };
 }
 
 export async function all(...checks) {
@@ -160,8 +181,13 @@ export async function runSteps(steps, args, setUp) {
     );
     console.log(lines.at(-1));
   }
+  if (flaky.length)
+    console.log(`\n━━━ What is flaky: it failed, and passed when it was run once more\n${flaky.join("\n")}`);
   if (failures.length) console.log(`\n━━━ What failed\n${failures.join("\n")}`);
   console.log(`\n${lines.join("\n")}\n`);
-  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  const runs = flaky.length
+    ? `, ${flaky.length} flaky ${flaky.length === 1 ? "run" : "runs"} passed the second time`
+    : "";
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped${runs}`);
   process.exit(total.failed ? 1 : 0);
 }

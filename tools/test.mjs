@@ -43,7 +43,7 @@ function wasmTests(browser, env) {
       "wasm-pack",
       ["test", "--headless", ...browser, ".", "--locked", "--profile", "test", "--test", name],
       cargoCounts,
-      { env },
+      { env, flaky: true },
     );
   return all(...browserTestNames().map((name) => () => wasmPack(name)));
 }
@@ -90,7 +90,11 @@ async function firefox() {
 async function mainPath(browser) {
   await buildPackage({ quiet: true });
   await buildServer();
-  return nodeTests(filesOf("tests/webdriver", /\.test\.mjs$/), [], { maySkip: true, env: { BROWSER: browser } });
+  return nodeTests(filesOf("tests/webdriver", /\.test\.mjs$/), [], {
+    maySkip: true,
+    flaky: true,
+    env: { BROWSER: browser },
+  });
 }
 
 async function webkit() {
@@ -108,7 +112,8 @@ async function endToEnd({ chrome }) {
   const files = filesOf("tests/e2e", /\.test\.mjs$/);
   return all(
     ...files.map(
-      (file) => () => timed(file, () => nodeTests([file], [], { env: { CHROME: chrome }, limit: E2E_LIMIT })),
+      (file) => () =>
+        timed(file, () => nodeTests([file], [], { env: { CHROME: chrome }, limit: E2E_LIMIT, flaky: true })),
     ),
   );
 }
