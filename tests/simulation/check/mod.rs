@@ -77,6 +77,15 @@ pub fn device(device: &mut Device, machine: &Machine, server: &Server) -> Checke
     checked
 }
 
+/// Of which position of the log a conversation is.
+#[derive(Clone, Copy)]
+struct AsOf {
+    /// up to which its events are applied
+    reached: usize,
+    /// up to which it is true: lower where something of it is in doubt
+    position: usize,
+}
+
 /// One list, against the model and against what is committed.
 fn list(
     id: u64,
@@ -86,11 +95,10 @@ fn list(
     server: &Server,
     positions: &Positions,
 ) -> Checked {
-    let position = positions.of(&view.conversation);
-    let trusted = device.store.trusted(&view.conversation, position);
-    let doubted = trusted < position;
-    let position = trusted;
-    timeline(view, device, machine, server, position, doubted).map_err(|error| {
+    let reached = positions.of(&view.conversation);
+    let position = device.store.trusted(&view.conversation, reached);
+    let as_of = AsOf { reached, position };
+    timeline(view, device, machine, server, as_of).map_err(|error| {
         format!(
             "timeline {id} of {}, as of {position}: {error}\n    shows {}",
             view.conversation,
@@ -99,7 +107,7 @@ fn list(
     })?;
     let conversation = server.conversations.get(&view.conversation);
     // Another client's commits may have brought it a newer one.
-    let emptied = conversation.is_some_and(|conversation| is_emptied(view, conversation, position));
+    let emptied = conversation.is_some_and(|conversation| is_emptied(view, conversation, reached));
     if view.status == "ready" && device.is_current(machine) && !emptied {
         let versions = device.store.versions(&view.conversation);
         for (_, message, _) in view.messages().filter(|(_, _, fresh)| *fresh) {

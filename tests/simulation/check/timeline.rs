@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::locals::locals;
 use super::messages::{is_copy, is_true, missing};
-use super::{Checked, is_emptied};
+use super::{AsOf, Checked, is_emptied};
 use crate::simulation::device::{Device, Machine};
 use crate::simulation::facade::{Item, Local, Message, View};
 use crate::simulation::server::{Conversation, Post, Server, UNTOLD};
@@ -15,8 +15,7 @@ pub(super) fn timeline(
     device: &Device,
     machine: &Machine,
     server: &Server,
-    position: usize,
-    doubted: bool,
+    as_of: AsOf,
 ) -> Checked {
     if view.status == "opening" {
         must!(
@@ -34,7 +33,7 @@ pub(super) fn timeline(
     let Some(conversation) = server.conversations.get(&view.conversation) else {
         return Ok(());
     };
-    Walk::new(view, device, server, conversation, position, doubted).through()?;
+    Walk::new(view, device, server, conversation, as_of).through()?;
     unseen(view, conversation)?;
     locals(view, device, machine)
 }
@@ -73,8 +72,7 @@ impl<'a> Walk<'a> {
         device: &'a Device,
         server: &Server,
         conversation: &'a Conversation,
-        position: usize,
-        doubted: bool,
+        AsOf { reached, position }: AsOf,
     ) -> Self {
         let stands_for = view
             .locals()
@@ -84,10 +82,10 @@ impl<'a> Walk<'a> {
             versions: device.store.versions(&view.conversation),
             conversation,
             position,
-            doubted,
+            doubted: position < reached,
             replicas: server.mode.replicas,
             ended: view.status != "ready" || !conversation.member_at(position),
-            emptied: is_emptied(view, conversation, position),
+            emptied: is_emptied(view, conversation, reached),
             kept: device.store.kept(&view.conversation),
             stands_for: stands_for.collect(),
             last: None,
