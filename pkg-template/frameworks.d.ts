@@ -13,6 +13,7 @@ export interface PullcordOptions<B = unknown> extends Omit<ClientOptions<B>, "si
 
 /** A client that is not there yet is null, with the reason where it could not be opened. */
 export interface Opened<B = unknown> {
+  /** null until it is open */
   readonly client: Client<B> | null;
   /** why it could not be opened: a PullcordError */
   readonly error: PullcordError | null;
@@ -24,4 +25,5 @@ export type TimelineMethods<B = unknown> = Pick<
   "loadOlder" | "loadNewer" | "jump" | "send" | "retry" | "discard" | "edit" | "recall" | "markRead" | "visible"
 >;
 
+/** A list on the screen: its snapshot, with its methods beside it. */
 export type TimelineView<B = unknown> = TimelineSnapshot<B> & TimelineMethods<B>;

@@ -22,7 +22,9 @@ export function compareSeq(a: SeqInput, b: SeqInput): -1 | 0 | 1;
 export interface Message<B = unknown> {
   /** the server's name of it */
   readonly id: string;
+  /** id of the conversation that it is in */
   readonly conversation: string;
+  /** its position there; it never changes */
   readonly seq: Seq;
   /** who has written it, as the server names users */
   readonly sender: string;
@@ -43,8 +45,9 @@ export interface Message<B = unknown> {
 
 /** A conversation that the account is in. */
 export interface Conversation<B = unknown, M = unknown> {
+  /** the server's name of it */
   readonly id: string;
-  /** the server's count; never computed here */
+  /** messages that this account has not read: the server's count, never computed here */
   readonly unread: number;
   /** position of the newest message */
   readonly lastSeq: Seq | null;
@@ -52,40 +55,51 @@ export interface Conversation<B = unknown, M = unknown> {
   readonly readSeq: Seq | null;
   /** place in the list: the greatest comes first */
   readonly sort: number;
+  /** what a list shows below its name; null: there is none, or the server does not say */
   readonly lastMessage: Message<B> | null;
   /** whatever else the server keeps of it, as JSON: a name, members; null where it keeps nothing */
   readonly meta: M;
 }
 
 /**
- * What went wrong, for programs; `message` says it to people.
+ * What went wrong, for programs; `message` says it to people. Each code here with when it comes, and what to do.
  *
- * Tried again by itself, where that is of use (`retryable`):
- * - "network": no answer, or one of a broken server (5xx); also whatever an app's own Transport throws without a code
- * - "timeout": no answer within `HttpTransport.timeout`, or the browser did not answer
- * - "offline": needs the server, and the browser says that there is no network
+ * It may pass (`retryable`). What syncs and what waits in the outbox is tried again without the app; a call that has
+ * rejected may be made again:
+ * - "network": no answer, or one of a broken server (5xx); also whatever an app's own Transport throws without a code.
+ *   Show `status.connection`, and let the user go on.
+ * - "timeout": no answer within `HttpTransport.timeout`, or the browser itself did not answer. As "network".
+ * - "offline": needs the server, and the browser says that there is no network. Call again once `status.connection` is
+ *   "online".
  *
- * The server's answer:
- * - "unauthorized": the token was refused, and a fresh one too; or `token` has failed with this code (401)
- * - "forbidden": this account may not (403)
- * - "not-found": there is no such conversation or message (404, 410)
- * - "rejected": the server refused it for good (409, 422, …)
- * - "protocol": an answer that breaks the protocol; nothing of it was applied
+ * The server has refused:
+ * - "unauthorized": the token, and a fresh one too; or `token` has failed with this code (401). `status.connection` is
+ *   "needs-auth": let the user sign in, then call `client.sync()`.
+ * - "forbidden": this account may not (403). Tell the user; a message that failed so is for `retry` or `discard`.
+ * - "not-found": there is no such conversation or message (404, 410). Where it comes at every call, `baseUrl` is wrong.
+ * - "rejected": for good (409, 422, …). The same again gives the same: let the user change it.
+ * - "protocol": not at all, but its answer breaks the protocol, and nothing of it was applied. Mend the server, or the
+ *   app's own Transport: `message` names what is wrong, docs/protocol.md what is right.
  *
  * What is stored here:
- * - "storage": the browser's database fails or does not answer
- * - "quota": there is no room, and nothing that could go to make some
- * - "storage-newer": a newer version of the package has written the data; reload the page to get it
- * - "outdated": a newer version of the package, another scope or server has the account: reload the page
+ * - "storage": the browser's database fails or does not answer. Tell the user that nothing can be stored; a reload or
+ *   another start of the browser may help.
+ * - "quota": there is no room, and nothing that could go to make some. Ask the user to free some.
+ * - "storage-newer": a newer version of the package has written the data. Reload the page, which loads that version.
+ * - "outdated": a newer version of the package, another scope or server has the account. Ask the user to reload the
+ *   page; do not reload in a loop.
  *
  * The app itself:
- * - "aborted": cancelled by its AbortSignal, or replaced by a later jump; `name` is "AbortError"
- * - "closed": the client or the timeline is closed, or another client has taken over
- * - "invalid": an option or argument is none, or the transport lacks the method
+ * - "aborted": cancelled by its AbortSignal, or replaced by a later jump; `name` is "AbortError". Ignore it.
+ * - "closed": the client or the timeline is closed, or another client has taken over, or wiped the data. Make a new
+ *   client if the user is still signed in.
+ * - "invalid": an option or argument is none, or the transport lacks the method. `message` names it: mend the call.
  *
  * Neither:
- * - "unsupported": the browser lacks or forbids what Pullcord needs (WebAssembly)
- * - "internal": a bug in Pullcord
+ * - "unsupported": the browser lacks or forbids what Pullcord needs (WebAssembly). Add 'wasm-unsafe-eval' to the page's
+ *   Content-Security-Policy, or ask for a newer browser: `message` says which.
+ * - "internal": a bug in Pullcord, or the file that was served is not its wasm. A new `createClient` starts afresh;
+ *   report it with `message` and `cause`.
  */
 export type ErrorCode =
   | "network"
@@ -115,13 +129,25 @@ export class PullcordError extends Error {
    * For the app's own Transport.
    * @param code what went wrong; `retryable` follows from it
    * @param message for people (default: the code)
-   * @param options `cause`: what was thrown; `status`: the HTTP status; `retryAfter`: ms to wait, which are obeyed
+   * @param options what else is known of it
    * @example
    * if (response.status === 429) throw new PullcordError("network", "too many", { status: 429, retryAfter: 5000 });
    */
-  constructor(code: ErrorCode, message?: string, options?: { cause?: unknown; status?: number; retryAfter?: number });
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    options?: {
+      /** what was thrown, for the log */
+      cause?: unknown;
+      /** the HTTP status */
+      status?: number;
+      /** ms to wait before the next try; obeyed for at most 10 minutes */
+      retryAfter?: number;
+    },
+  );
   /** "AbortError" for code "aborted", else "PullcordError" */
   readonly name: string;
+  /** what went wrong, for programs */
   readonly code: ErrorCode;
   /** trying again may help: "network", "timeout" or "offline" */
   readonly retryable: boolean;
@@ -129,7 +155,7 @@ export class PullcordError extends Error {
   readonly retryAfter?: number;
   /** HTTP status, where there was one */
   readonly status?: number;
-  /** it may have been done all the same */
+  /** it may have been done all the same: look before doing it again */
   readonly uncertain?: true;
 }
 
@@ -157,6 +183,7 @@ export interface Store<T> {
 
 // ---------------------------------------------------------------- client
 
+/** What `createClient` takes. Only `account` and `transport` are needed. */
 export interface ClientOptions<B = unknown> {
   /**
    * Names the local database, and what is shared between tabs: **whoever opens the same name sees and sends as the same
@@ -192,9 +219,15 @@ export interface ClientOptions<B = unknown> {
    * @example
    * worker: () => new Worker(new URL("./chat.worker.js", import.meta.url), { type: "module" }),
    */
-  worker?: () => { postMessage(message: unknown, transfer?: readonly object[]): void; terminate(): void };
+  worker?: () => {
+    /** the Worker's own */
+    postMessage(message: unknown, transfer?: readonly object[]): void;
+    /** the Worker's own */
+    terminate(): void;
+  };
   /** Cancels opening: rejects "aborted" and leaves nothing held. */
   signal?: Signal;
+  /** How the client learns what is new. It has to be what the server offers. */
   sync?: {
     /**
      * whose cursor it is (default "account"): one for the account (a global or an inbox id), one per conversation, or
@@ -217,6 +250,7 @@ export interface ClientOptions<B = unknown> {
    * and revalidates them when they are shown.
    */
   overflow?: "clear" | "keep";
+  /** Where the data is kept, and how much of it. */
   storage?: {
     /** "auto" (default): IndexedDB, or memory where there is none */
     mode?: "auto" | "indexeddb" | "memory";
@@ -284,8 +318,11 @@ export interface ClientStatus {
   readonly pulling: boolean;
   /** ms since the epoch of the last completed pull, or null */
   readonly lastSyncedAt: number | null;
-  /** events applied in the catch-up that is running */
-  readonly progress: { readonly applied: number } | null;
+  /** how far the catch-up that is running is; null: none is */
+  readonly progress: {
+    /** events so far */
+    readonly applied: number;
+  } | null;
   /** where the data is; "memory": it goes with the page */
   readonly storage: "indexeddb" | "memory";
   /**
@@ -301,6 +338,7 @@ export interface ClientStatus {
 export interface Client<B = unknown, M = unknown> {
   /** as in ClientOptions */
   readonly account: string;
+  /** How the client is: connected, caught up, who writes. */
   readonly status: Store<ClientStatus>;
   /** Conversations, greatest `sort` first. */
   readonly conversations: Store<readonly Conversation<B, M>[]>;
@@ -323,13 +361,28 @@ export interface Client<B = unknown, M = unknown> {
   timeline(conversation: string, options?: TimelineOptions): Timeline<B>;
   /** Every message not delivered yet or failed, of all conversations, oldest first. */
   readonly outbox: Store<readonly LocalItem<B>[]>;
-  /** As on a Timeline, without opening one. */
+  /**
+   * As on a Timeline, without opening one.
+   * @throws PullcordError "invalid": the body is no JSON; "storage", "quota": it cannot be stored; "closed". Why the
+   *   server does not take it is told later, by the item in `outbox`
+   */
   send(
     conversation: string,
     body: B,
-    options?: { clientId?: string },
-  ): Promise<{ readonly clientId: string; readonly key: string }>;
-  /** As on a Timeline, without opening one. @param seq up to and with this position */
+    options?: {
+      /** the message's own name, unique for its sender (default: a random one) */
+      clientId?: string;
+    },
+  ): Promise<{
+    /** its name in `outbox`, for retry and discard */
+    readonly clientId: string;
+    /** its key in the list, before and after its delivery */
+    readonly key: string;
+  }>;
+  /**
+   * As on a Timeline, without opening one.
+   * @param seq up to and with this position
+   */
   markRead(conversation: string, seq: SeqInput): Promise<void>;
   /** Tries a failed message again, or one that waits at once. */
   retry(clientId: string): Promise<void>;
@@ -342,12 +395,17 @@ export interface Client<B = unknown, M = unknown> {
   /**
    * Pulls now, whatever backoff or hint says that it should not. Resolves once caught up; rejects with the reason it
    * could not.
-   * @param options `signal` ends the waiting, not the pull
+   * @throws PullcordError what the server or the network said: "network", "timeout", "offline", "unauthorized",
+   *   "protocol", …; "aborted", "closed"
    * @example
-   * await client.sync({ signal: Signal.timeout(10_000) }); // a push notification came
+   * await client.sync({ signal: AbortSignal.timeout(10_000) }); // a push notification came
    */
-  sync(options?: { signal?: Signal }): Promise<void>;
+  sync(options?: {
+    /** ends the waiting, not the pull */
+    signal?: Signal;
+  }): Promise<void>;
   /**
+   * Listens to what happens once, and is no state: a sound for a new message, a line in a log.
    * @param event see ClientEvents
    * @param listener is called later, after the stores have changed
    * @returns the function that unsubscribes
@@ -358,7 +416,10 @@ export interface Client<B = unknown, M = unknown> {
    * });
    */
   on<K extends keyof ClientEvents<B>>(event: K, listener: (detail: ClientEvents<B>[K]) => void): () => void;
-  /** What is stored, for tests and debugging. @param conversation whose segments are listed */
+  /**
+   * What is stored, for tests and debugging.
+   * @param conversation whose segments are listed
+   */
   inspect(conversation?: string): Promise<Inspection>;
   /** This client only, the others go on; keeps the data. Safe to call twice. */
   close(): Promise<void>;
@@ -375,16 +436,32 @@ export interface Client<B = unknown, M = unknown> {
 /** What `Client.on` tells of. */
 export interface ClientEvents<B = unknown> {
   /**
-   * new messages from the server (not history, not an own echo), after they were stored: once a commit. `live`: false
-   * while catching up. `body` may be null (recalled, unreadable).
+   * new messages from the server (not history, not an own echo), after they were stored: once a commit. `body` may be
+   * null (recalled, unreadable)
    */
-  messages: { readonly messages: readonly Message<B>[]; readonly live: boolean };
+  messages: {
+    /** in the order in which they came */
+    readonly messages: readonly Message<B>[];
+    /** they have just been written: false while catching up */
+    readonly live: boolean;
+  };
   /** edits and recalls, likewise */
-  updates: { readonly messages: readonly Message<B>[]; readonly live: boolean };
+  updates: {
+    /** in their newest version */
+    readonly messages: readonly Message<B>[];
+    /** false while catching up */
+    readonly live: boolean;
+  };
   /** too much was missed to be told: these are fetched again, or kept and revalidated (ClientOptions.overflow) */
-  overflow: { readonly conversations: "all" | readonly string[] };
+  overflow: {
+    /** their ids */
+    readonly conversations: "all" | readonly string[];
+  };
   /** the account has left it, or it is gone */
-  removed: { readonly conversation: string };
+  removed: {
+    /** its id */
+    readonly conversation: string;
+  };
   /** what was not as it has to be, and what was done about it; everything else went on (R14). One an answer. */
   irregular: {
     /** what it was in */
@@ -393,6 +470,7 @@ export interface ClientEvents<B = unknown> {
     readonly conversation: string | null;
     /** items of that answer */
     readonly count: number;
+    /** the first of them */
     readonly first: {
       /** the message's, where it can be read */
       readonly id: string | null;
@@ -403,7 +481,17 @@ export interface ClientEvents<B = unknown> {
     };
   };
   /** evicted, lost, corrupt or full storage: what happened and what was done */
-  storage: { readonly kind: "evicted" | "reopened" | "corrupt" | "quota" | "memory"; readonly detail: string };
+  storage: {
+    /**
+     * "evicted": old messages were let go to make room, or the browser has deleted the data, and it is fetched again;
+     * "reopened": the database was closed under the client, and is open again; "corrupt": a record could not be read,
+     * and was put right or is fetched again; "quota": the disk is full, and nothing of the last change was applied;
+     * "memory": the database cannot be used, and the data goes with the page
+     */
+    readonly kind: "evicted" | "reopened" | "corrupt" | "quota" | "memory";
+    /** for people */
+    readonly detail: string;
+  };
   /** what no promise could tell: a sync that fails, a message that the server refuses */
   error: PullcordError;
 }
@@ -415,7 +503,12 @@ export interface Inspection {
   /** version of the database */
   readonly schema: number;
   /** the newest commit that this client knows, and the epoch of the client that made it */
-  readonly commit?: { readonly epoch: number; readonly number: number };
+  readonly commit?: {
+    /** raised by each client that becomes the writer */
+    readonly epoch: number;
+    /** raised by each commit */
+    readonly number: number;
+  };
   /** of all conversations */
   readonly cachedMessages: number;
   /** what they take, about */
@@ -439,23 +532,40 @@ export interface Inspection {
   }[];
   /** requests sent since the client was made */
   readonly requests: {
+    /** what is new, in each scope */
     readonly pull: number;
+    /** pages */
     readonly history: number;
+    /** kept segments revalidated */
     readonly changes: number;
+    /** messages; edits, recalls and read marks are not counted */
     readonly send: number;
+    /** deliveries acknowledged (scope "mailbox") */
     readonly ack: number;
+    /** pages of the conversation list */
     readonly conversations: number;
   };
 }
 
 // ---------------------------------------------------------------- timeline: one list on one screen
 
+/** Where a list opens, and how long it gets. */
 export interface TimelineOptions {
   /**
    * Where it opens (default "latest"): at the newest message, around a position, around a time (ms since the epoch),
    * or at the first message that was not read.
    */
-  start?: "latest" | { around: SeqInput } | { at: number } | "first-unread";
+  start?:
+    | "latest"
+    | {
+        /** this position in the middle */
+        around: SeqInput;
+      }
+    | {
+        /** ms since the epoch: the first message at or after it in the middle */
+        at: number;
+      }
+    | "first-unread";
   /** messages in a screen (default: the client's) */
   pageSize?: number;
   /** items held at most; the far end is let go while the other grows (default 1000) */
@@ -466,23 +576,33 @@ export interface TimelineOptions {
 export type TimelineItem<B = unknown> = MessageItem<B> | LocalItem<B> | GapItem;
 /** A message of the server. */
 export interface MessageItem<B = unknown> {
+  /** tells the kinds of items apart */
   readonly kind: "message";
   /** the same from the local echo on */
   readonly key: string;
+  /** as the server has it */
   readonly message: Message<B>;
   /** false: from a kept segment that is not revalidated yet */
   readonly fresh: boolean;
 }
 /** A message of this client that the sync has not brought yet. */
 export interface LocalItem<B = unknown> {
+  /** tells the kinds of items apart */
   readonly kind: "local";
+  /** the same as that of its message, once the sync brings it */
   readonly key: string;
+  /** its name, for retry and discard */
   readonly clientId: string;
+  /** id of the conversation that it goes to */
   readonly conversation: string;
-  /** "sent": the server has it, the sync has not brought it yet */
+  /**
+   * "queued": waits for its turn, or for the network; "sending": on its way; "sent": the server has it, the sync has
+   * not brought it yet; "failed": the server refuses it, see `error`, and retry or discard it
+   */
   readonly state: "queued" | "sending" | "sent" | "failed";
   /** the server's answer, once "sent": it can be edited, recalled, replied to */
   readonly message: Message<B> | null;
+  /** as it was given to send */
   readonly body: B;
   /** ms since the epoch, this device's clock */
   readonly createdAt: number;
@@ -493,7 +613,9 @@ export interface LocalItem<B = unknown> {
 }
 /** Messages may be missing here; it fills by itself when online. */
 export interface GapItem {
+  /** tells the kinds of items apart */
   readonly kind: "gap";
+  /** the same as long as the gap is there */
   readonly key: string;
 }
 
@@ -506,11 +628,13 @@ export interface TimelineSnapshot<B = unknown> {
    * "ready", one gap item, `error`. "removed": the account has left it. Closed or removed keeps its items.
    */
   readonly status: "opening" | "ready" | "removed" | "closed";
-  /**
-   * `key`: the item that start or jump asked for (that, else the next newer one; null: the newest end). `count` is
-   * raised, in the same snapshot, whenever the list was replaced and not grown: scroll then.
-   */
-  readonly anchor: { readonly key: string | null; readonly count: number };
+  /** where to scroll to, and when */
+  readonly anchor: {
+    /** the item that start or jump asked for (that, else the next newer one; null: the newest end) */
+    readonly key: string | null;
+    /** raised, in the same snapshot, whenever the list was replaced and not grown: scroll then */
+    readonly count: number;
+  };
   /**
    * number of items[0], never negative: 1,000,000,000 at opening and whenever `anchor.count` is raised; growing and
    * letting go at either end do not renumber the rest (a virtual list's firstItemIndex)
@@ -520,7 +644,15 @@ export interface TimelineSnapshot<B = unknown> {
   readonly hasOlder: boolean;
   /** false: the newest end is the conversation's newest message, and follows it */
   readonly hasNewer: boolean;
-  readonly loading: { readonly older: boolean; readonly newer: boolean; readonly jump: boolean };
+  /** what is running, for a spinner */
+  readonly loading: {
+    /** loadOlder */
+    readonly older: boolean;
+    /** loadNewer */
+    readonly newer: boolean;
+    /** jump */
+    readonly jump: boolean;
+  };
   /** messages newer than the newest that was on screen (see visible) */
   readonly unseen: number;
   /** why the last opening, load or jump failed; null as soon as another begins */
@@ -539,43 +671,86 @@ export interface LoadResult {
 
 /** One list on one screen. */
 export interface Timeline<B = unknown> extends Store<TimelineSnapshot<B>> {
+  /** id of the conversation that it shows */
   readonly conversation: string;
   /**
    * One page older / newer: from the cache as far as its segment reaches, the rest from the server. Calls in one
    * direction share the running request; a signal rejects its own call only. Offline with nothing cached: rejects
    * "offline" at once. A jump rejects running loads, and an earlier jump, with "aborted". A promise of this API that
    * nobody awaits raises no unhandledrejection.
-   * @param options `limit`: messages of the page (default: pageSize, at most 1000)
+   * @throws PullcordError "offline", "network", "timeout", "forbidden", "not-found", "protocol": the page does not
+   *   come, and `error` of the snapshot says so too; "aborted", "closed"
    * @example
    * older.onclick = () => timeline.loadOlder().catch((error) => toast(error.message));
    */
-  loadOlder(options?: { limit?: number; signal?: Signal }): Promise<LoadResult>;
+  loadOlder(options?: {
+    /** messages of the page (default: pageSize, at most 1000) */
+    limit?: number;
+    /** cancels this call */
+    signal?: Signal;
+  }): Promise<LoadResult>;
   /** Likewise at the other end. */
-  loadNewer(options?: { limit?: number; signal?: Signal }): Promise<LoadResult>;
+  loadNewer(options?: {
+    /** messages of the page (default: pageSize, at most 1000) */
+    limit?: number;
+    /** cancels this call */
+    signal?: Signal;
+  }): Promise<LoadResult>;
   /**
    * Replaces the list by what is around another place; scroll to `anchor.key` when `anchor.count` is raised.
    * @param to as TimelineOptions.start
-   * @param options `signal` cancels it: the list stays as it is
+   * @throws PullcordError as loadOlder
    * @example
    * await timeline.jump({ around: reply.seq });
    */
-  jump(to: NonNullable<TimelineOptions["start"]>, options?: { signal?: Signal }): Promise<void>;
+  jump(
+    to: NonNullable<TimelineOptions["start"]>,
+    options?: {
+      /** cancels it: the list stays as it is */
+      signal?: Signal;
+    },
+  ): Promise<void>;
   /**
    * Shows the message, stores it in the outbox, then resolves; delivery goes on by itself, across reloads; a failed one
    * does not hold up the next. `body` is read at once, as JSON ("invalid" if it is none). A clientId that is there
    * already: the same answer, nothing sent.
    * @returns the names that it has in `outbox` and in the list
+   * @throws PullcordError "invalid", "storage", "quota", "closed": it is not stored. Why the server does not take it is
+   *   told later, by its item
    * @example
    * const { key } = await timeline.send({ text: input.value });
    */
-  send(body: B, options?: { clientId?: string }): Promise<{ readonly clientId: string; readonly key: string }>;
+  send(
+    body: B,
+    options?: {
+      /** the message's own name, unique for its sender (default: a random one) */
+      clientId?: string;
+    },
+  ): Promise<{
+    /** its name in `outbox`, for retry and discard */
+    readonly clientId: string;
+    /** its key in the list, before and after its delivery */
+    readonly key: string;
+  }>;
   /** As Client.retry, in this conversation. */
   retry(clientId: string): Promise<void>;
   /** As Client.discard, in this conversation. */
   discard(clientId: string): Promise<boolean>;
-  /** Not optimistic, not stored: rejects "offline" at once; the list shows the result before it resolves. */
+  /**
+   * Gives a message another body. Not optimistic, not stored: rejects "offline" at once; the list shows the result
+   * before it resolves.
+   * @param messageId `Message.id`
+   * @returns the message as it now is
+   * @throws PullcordError "forbidden", "not-found", "rejected": the server refuses; "network", "timeout": where it may
+   *   have been done all the same `uncertain` is true; "offline", "invalid", "closed"
+   */
   edit(messageId: string, body: B): Promise<Message<B>>;
-  /** Likewise: the message stays in its place, with state "recalled" and without body. */
+  /**
+   * Takes a message back, likewise: it stays in its place, with state "recalled" and without body.
+   * @param messageId `Message.id`
+   * @returns the message as it now is
+   * @throws PullcordError as edit
+   */
   recall(messageId: string): Promise<Message<B>>;
   /**
    * Tells the server; the unread count comes back by itself. Only forward; calls merge; kept and sent later when
@@ -604,6 +779,7 @@ export interface Timeline<B = unknown> extends Store<TimelineSnapshot<B>> {
 
 /** What came after a cursor. It is continuous: nothing that lies between its events was left out. */
 export type Batch<B = unknown> = {
+  /** in the server's order */
   events: readonly SyncEvent<B>[];
   /** where the next one begins */
   cursor: string;
@@ -612,46 +788,89 @@ export type Batch<B = unknown> = {
   /** these have changed in more than the events tell ("all": every conversation) */
   overflow?: "all" | readonly string[];
 };
-/**
- * `covers`: the positions that were looked at, where that is more than from the first message to the last: a server
- * that leaves messages out (not visible to this account) may so answer few or none, with hasBefore.
- */
+/** A stretch of a conversation's history. It is continuous: no message lies between two neighbours. */
 export type Page<B = unknown> = {
+  /** oldest first */
   messages: readonly WireMessage<B>[];
+  /** there are older ones; false: nothing is before it */
   hasBefore: boolean;
+  /** there are newer ones; false: nothing is after it */
   hasAfter: boolean;
-  covers?: { from: SeqInput; to: SeqInput };
+  /**
+   * the positions that were looked at, where that is more than from the first message to the last: a server that leaves
+   * messages out (not visible to this account) may so answer few or none, with hasBefore
+   */
+  covers?: {
+    /** the oldest position */
+    from: SeqInput;
+    /** the newest position */
+    to: SeqInput;
+  };
 };
 /** A message as a backend may give it. */
-export type WireMessage<B = unknown> = Omit<Message<B>, "seq"> & { seq: SeqInput };
-/**
- * A field that is absent keeps its value (a new one: 0, null); null is none. An update of lastMessage changes it here
- * too.
- */
-export type WireConversation<B = unknown> = {
-  id: string;
-  unread?: number;
-  lastSeq?: SeqInput | null;
-  readSeq?: SeqInput | null;
-  sort?: number;
-  lastMessage?: WireMessage<B> | null;
-  meta?: unknown;
+export type WireMessage<B = unknown> = Omit<Message<B>, "seq"> & {
+  /** its position: a string or a bigint above 2^53 - 1 */
+  seq: SeqInput;
 };
 /**
- * One thing that has happened: a new message, a newer version of one, a conversation's new state, the account has left
- * a conversation, or everything before a position is gone. `delivery` (scope "mailbox") is what is acknowledged.
+ * A conversation as a backend may give it. A field that is absent keeps its value (a new one: 0, null); null is none.
+ * An update of lastMessage changes it here too.
  */
-export type SyncEvent<B = unknown> = { delivery?: string } & (
+export type WireConversation<B = unknown> = {
+  /** the server's name of it */
+  id: string;
+  /** messages that this account has not read */
+  unread?: number;
+  /** position of the newest message */
+  lastSeq?: SeqInput | null;
+  /** up to where this account has read */
+  readSeq?: SeqInput | null;
+  /** place in the list: the greatest comes first, ties by id */
+  sort?: number;
+  /** the newest message */
+  lastMessage?: WireMessage<B> | null;
+  /** whatever else is kept of it, as JSON */
+  meta?: unknown;
+};
+/** One thing that has happened. */
+export type SyncEvent<B = unknown> = {
+  /** scope "mailbox": what is acknowledged once the event is stored */
+  delivery?: string;
+} & (
   | {
+      /** a new message */
       type: "message";
+      /** as it now is */
       message: WireMessage<B>;
       /** position of the message before it; null: nothing is before it; absent: not known */
       prev?: SeqInput | null;
     }
-  | { type: "update"; message: WireMessage<B> }
-  | { type: "conversation"; conversation: WireConversation<B> }
-  | { type: "removed"; conversation: string }
-  | { type: "trim"; conversation: string; before: SeqInput }
+  | {
+      /** a newer version of a message: edited or recalled */
+      type: "update";
+      /** with a raised `version` */
+      message: WireMessage<B>;
+    }
+  | {
+      /** a conversation's new state, its unread count included */
+      type: "conversation";
+      /** what has changed of it, or all */
+      conversation: WireConversation<B>;
+    }
+  | {
+      /** the account has left it, or it is gone: its data is dropped */
+      type: "removed";
+      /** its id */
+      conversation: string;
+    }
+  | {
+      /** older history no longer exists */
+      type: "trim";
+      /** id of the conversation */
+      conversation: string;
+      /** the oldest position that still exists */
+      before: SeqInput;
+    }
 );
 
 /**
@@ -661,58 +880,190 @@ export type SyncEvent<B = unknown> = { delivery?: string } & (
  */
 export interface Transport<B = unknown> {
   /**
-   * scope "account". cursor null, or one you cannot place: answer `overflow: "all"` and where to go on. The cursor
-   * counts commits: if yours is an id, never answer past one that may still commit.
+   * What is new for the account (scope "account"). cursor null, or one you cannot place: answer `overflow: "all"` and
+   * where to go on. The cursor counts commits: if yours is an id, never answer past one that may still commit.
+   * @param signal aborts when the answer is not wanted any more; likewise in each method
    */
-  pull?(request: { cursor: string | null; limit: number; wait?: number }, signal: Signal): Promise<Batch<B>>;
-  /** scope "conversation" */
+  pull?(
+    request: {
+      /** that of the last answer; null: the first sign-in on this device */
+      cursor: string | null;
+      /** events at most */
+      limit: number;
+      /** long poll: ms to wait at the server for something new */
+      wait?: number;
+    },
+    signal: Signal,
+  ): Promise<Batch<B>>;
+  /** What is new, with a cursor for each conversation (scope "conversation"). */
   pullConversations?(
     request: {
+      /** conversation → its cursor; one of the account that is not named here comes as a Batch with `overflow` */
       cursors: Record<string, string>;
+      /** events at most, of each conversation */
       limit: number;
       /** those a notification named; absent: all */
       only?: readonly string[];
     },
     signal: Signal,
-  ): Promise<{ conversations: Record<string, Batch<B> | { error: PullcordError }>; hasMore?: boolean }>;
-  /** scope "mailbox" */
+  ): Promise<{
+    /** conversation → what is new in it, or why that is not known; one with nothing new may be left out */
+    conversations: Record<
+      string,
+      | Batch<B>
+      | {
+          /** holds up this conversation only */
+          error: PullcordError;
+        }
+    >;
+    /** there are more conversations: ask again at once */
+    hasMore?: boolean;
+  }>;
+  /** What this account has not acknowledged, oldest first (scope "mailbox"). */
   pullMailbox?(
-    request: { limit: number },
+    request: {
+      /** events at most */
+      limit: number;
+    },
     signal: Signal,
-  ): Promise<{ events: readonly SyncEvent<B>[]; hasMore: boolean; overflow?: "all" | readonly string[] }>;
-  /** scope "mailbox": these are stored here */
+  ): Promise<{
+    /** each with its `delivery` */
+    events: readonly SyncEvent<B>[];
+    /** ask again, once these are acknowledged */
+    hasMore: boolean;
+    /** as in a Batch */
+    overflow?: "all" | readonly string[];
+  }>;
+  /**
+   * These are stored here, and need not be given again (scope "mailbox"). Twice is no error.
+   * @param deliveries `delivery` of each event
+   */
   acknowledge?(deliveries: string[], signal: Signal): Promise<void>;
-  /** Read at or after `cursor`, where one is given; likewise in history and changes. */
+  /**
+   * One page of the conversation list, greatest `sort` first, then by id. Read at or after `cursor`, where one is
+   * given; likewise in history and changes.
+   */
   conversations(
-    request: { after: string | null; limit: number; cursor: string | null },
+    request: {
+      /** `next` of the page before; null: the first page */
+      after: string | null;
+      /** conversations at most */
+      limit: number;
+      /** the client's own: the state that is read is at least as new */
+      cursor: string | null;
+    },
     signal: Signal,
-  ): Promise<{ conversations: readonly WireConversation<B>[]; next: string | null }>;
+  ): Promise<{
+    /** of this page */
+    conversations: readonly WireConversation<B>[];
+    /** where the next page begins; null: this is the last */
+    next: string | null;
+  }>;
   /** One page: the newest, or before, after or around a position, or around a time. */
   history(
     request: {
+      /** its id */
       conversation: string;
+      /** messages at most */
       limit: number;
+      /** the client's own (scope "conversation": that conversation's): the state that is read is at least as new */
       cursor: string | null;
+      /** strictly older than this position */
       before?: Seq;
+      /** strictly newer than this position */
       after?: Seq;
+      /** this position in the middle */
       around?: Seq;
+      /** ms since the epoch: the first message at or after it in the middle; the newest where there is none */
       at?: number;
     },
     signal: Signal,
   ): Promise<Page<B>>;
-  /** overflow "keep"; absent: kept segments are fetched again instead */
+  /**
+   * The messages of a range that were committed or changed since a cursor, oldest first: for overflow "keep". Absent:
+   * kept segments are fetched again instead.
+   * @returns "gone": the log does not reach back to `since`, or history in the range was trimmed since
+   */
   changes?(
-    request: { conversation: string; since: string; cursor: string | null; from: Seq; to: Seq; limit: number },
+    request: {
+      /** its id */
+      conversation: string;
+      /** the cursor up to which the range is known */
+      since: string;
+      /** the client's own: the state that is read is at least as new */
+      cursor: string | null;
+      /** the oldest position of the range */
+      from: Seq;
+      /** the newest position of the range */
+      to: Seq;
+      /** messages at most */
+      limit: number;
+    },
     signal: Signal,
-  ): Promise<{ messages: readonly WireMessage<B>[]; hasMore: boolean } | "gone">;
-  /** The same `clientId` twice is one message: answer the first. */
-  send?(request: { conversation: string; clientId: string; body: B }, signal: Signal): Promise<WireMessage<B>>;
-  edit?(
-    request: { conversation: string; messageId: string; clientId: string; body: B },
+  ): Promise<
+    | {
+        /** in their newest version */
+        messages: readonly WireMessage<B>[];
+        /** ask again, from the last one's position on */
+        hasMore: boolean;
+      }
+    | "gone"
+  >;
+  /**
+   * Writes a message. The same `clientId` twice is one message: answer the first.
+   * @returns the message as it is stored, with its id and position
+   */
+  send?(
+    request: {
+      /** its id */
+      conversation: string;
+      /** unique for the sender and the conversation */
+      clientId: string;
+      /** as the app gave it */
+      body: B;
+    },
     signal: Signal,
   ): Promise<WireMessage<B>>;
-  recall?(request: { conversation: string; messageId: string }, signal: Signal): Promise<WireMessage<B>>;
-  markRead?(request: { conversation: string; seq: Seq }, signal: Signal): Promise<void>;
+  /**
+   * Gives a message another body, and raises its version.
+   * @returns the message as it now is
+   */
+  edit?(
+    request: {
+      /** id of its conversation */
+      conversation: string;
+      /** `id` of the message */
+      messageId: string;
+      /** names this edit: the same twice is one edit */
+      clientId: string;
+      /** the new one */
+      body: B;
+    },
+    signal: Signal,
+  ): Promise<WireMessage<B>>;
+  /**
+   * Takes a message back: its place stays, its body goes, its version is raised. Twice is no error.
+   * @returns the message as it now is
+   */
+  recall?(
+    request: {
+      /** id of its conversation */
+      conversation: string;
+      /** `id` of the message */
+      messageId: string;
+    },
+    signal: Signal,
+  ): Promise<WireMessage<B>>;
+  /** The account has read up to a position. It never moves back; the new unread count comes as an event. */
+  markRead?(
+    request: {
+      /** its id */
+      conversation: string;
+      /** up to and with this position */
+      seq: Seq;
+    },
+    signal: Signal,
+  ): Promise<void>;
   /**
    * Calls `sink` until the signal aborts. Reconnecting is the client's: report `closed`, its signal aborts, and it is
    * called again.
@@ -732,8 +1083,23 @@ export interface NotifySink<B = unknown> {
   notify(spread?: number, conversations?: readonly string[]): void;
   /** Events without a pull; what does not follow on its cursor is pulled instead. */
   push(
-    batch: { prev: string; cursor: string; events: readonly SyncEvent<B>[] } | { events: readonly SyncEvent<B>[] },
+    batch:
+      | {
+          /** the cursor that these follow on */
+          prev: string;
+          /** where the next begins */
+          cursor: string;
+          /** all between the two */
+          events: readonly SyncEvent<B>[];
+        }
+      | {
+          /** scope "mailbox": each with its `delivery` */
+          events: readonly SyncEvent<B>[];
+        },
   ): void;
-  /** It has ended. @param error why, as a rejection of a method */
+  /**
+   * It has ended.
+   * @param error why, as a rejection of a method
+   */
   closed(error?: unknown): void;
 }

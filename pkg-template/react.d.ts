@@ -28,13 +28,17 @@ export function usePullcord<B = unknown>(options?: PullcordOptions<B> | null): O
  * <PullcordProvider client={client}><Chat /></PullcordProvider>
  */
 export function PullcordProvider<B = unknown>(props: {
+  /** one that is open; it is not closed here */
   readonly client?: Client<B> | null | undefined;
+  /** what one is opened with; null: no client (signed out) */
   readonly options?: PullcordOptions<B> | null | undefined;
+  /** what is below it */
   readonly children?: ReactNode;
 }): ReactElement;
 
 // Each takes the client from the provider, or the one that is given. Without one they show what is empty.
 
+/** How the client is: "connecting" without one. */
 export function useStatus<B = unknown>(client?: Client<B> | null): ClientStatus;
 
 /** Conversations, greatest `sort` first. */

@@ -12,11 +12,13 @@ export type Given<T> = T | Readable<T> | (() => T);
 
 /** A store of Svelte's (`$shown`), and for runes its value (`shown.current`). */
 export interface Shown<T> extends Readable<T> {
+  /** what it is now; where runes are read it is read anew when it changes */
   readonly current: T;
 }
 
 /** A client that is not there yet is null, with the reason where it could not be opened. */
 export interface Opened<B = unknown> {
+  /** null until it is open */
   readonly client: Shown<Client<B> | null>;
   /** why it could not be opened */
   readonly error: Shown<PullcordError | null>;
@@ -47,6 +49,7 @@ export function readable<T>(store: Store<T>): Shown<T>;
 
 // Each takes the client of the context, or the one that is given. Without one they show what is empty.
 
+/** How the client is: "connecting" without one. */
 export function useStatus<B = unknown>(client?: Given<Client<B> | null>): Shown<ClientStatus>;
 
 /** Conversations, greatest `sort` first. */

@@ -4,6 +4,7 @@ import type { ErrorCode, Message, PullcordError, Seq, SeqInput, Transport } from
 
 /** A conversation as it is made. */
 export interface ConversationSeed {
+  /** its name at the backend */
   readonly id: string;
   /** default: null */
   readonly meta?: unknown;
@@ -13,20 +14,28 @@ export interface ConversationSeed {
 
 /** A message that is there from the beginning. */
 export type MessageSeed<B = { text: string }> = {
+  /** id of one of `conversations` */
   readonly conversation: string;
   /** an account, or anybody else */
   readonly sender: string;
   /** ms since the epoch (default: one a minute, the last a minute ago) */
   readonly createdAt?: number;
 } & (
-  | { readonly body: B; readonly text?: undefined }
+  | {
+      /** as the apps see it */
+      readonly body: B;
+      /** not beside a body */
+      readonly text?: undefined;
+    }
   | {
       /** stands for the body `{ text }` */
       readonly text: string;
+      /** not beside a text */
       readonly body?: undefined;
     }
 );
 
+/** What a backend begins with, and how it behaves. All of it may be left out. */
 export interface MemoryBackendOptions<B = { text: string }> {
   /** an id stands for a conversation of everybody */
   readonly conversations?: readonly (string | ConversationSeed)[];
@@ -80,16 +89,29 @@ export interface MemoryBackend<B = { text: string }> {
     conversation: string,
     body: B | string,
     by?: string,
-    options?: { createdAt?: number; clientId?: string },
+    options?: {
+      /** ms since the epoch (default: now) */
+      createdAt?: number;
+      /** the same twice is one message */
+      clientId?: string;
+    },
   ): Promise<Message<B>>;
   /** As `post`, in two steps: it takes its position now, and is visible only after `commit`. */
-  begin(conversation: string, body: B | string, by?: string): Promise<{ commit(): Promise<Message<B>> }>;
+  begin(
+    conversation: string,
+    body: B | string,
+    by?: string,
+  ): Promise<{
+    /** makes it visible, as a message that was committed late */
+    commit(): Promise<Message<B>>;
+  }>;
   /** Gives a message, of whomever, another body. */
   edit(conversation: string, id: string, body: B | string): Promise<void>;
   /** Takes a message, of whomever, back. */
   recall(conversation: string, id: string): Promise<void>;
   /** Makes the account a member, of all of the history, which counts as read. */
   join(conversation: string, account: string): Promise<void>;
+  /** Ends that: its clients drop the conversation. */
   leave(conversation: string, account: string): Promise<void>;
   /** This account may not see the message any more. */
   hide(conversation: string, id: string, from: string): Promise<void>;

@@ -17,6 +17,7 @@ export type { MaybeRefOrGetter, PullcordOptions, TimelineMethods };
 
 /** A client that is not there yet is null, with the reason where it could not be opened. */
 export interface Opened<B = unknown> {
+  /** null until it is open */
   readonly client: Readonly<ShallowRef<Client<B> | null>>;
   /** why it could not be opened */
   readonly error: Readonly<ShallowRef<PullcordError | null>>;
@@ -39,12 +40,15 @@ export function usePullcord<B = unknown>(options?: MaybeRefOrGetter<PullcordOpti
  * Provides the components below with a client: one that is open (`client`), or one that it opens itself (`options`).
  */
 export const PullcordProvider: DefineComponent<{
+  /** one that is open; it is not closed here */
   client?: Client<unknown> | null;
+  /** what one is opened with; null: no client (signed out) */
   options?: PullcordOptions<unknown> | null;
 }>;
 
 // Each takes the client that is provided, or the one that is given. Without one they show what is empty.
 
+/** How the client is: "connecting" without one. */
 export function useStatus<B = unknown>(client?: MaybeRefOrGetter<Client<B> | null>): Readonly<ShallowRef<ClientStatus>>;
 
 /** Conversations, greatest `sort` first. */
@@ -61,7 +65,10 @@ export function useConversation<B = unknown, M = unknown>(
 /** A list on the screen: each field of its snapshot as a ref, the whole of it too, and its methods. */
 export type TimelineView<B = unknown> = {
   readonly [K in keyof TimelineSnapshot<B>]: Readonly<ShallowRef<TimelineSnapshot<B>[K]>>;
-} & { readonly snapshot: Readonly<ShallowRef<TimelineSnapshot<B>>> } & TimelineMethods<B>;
+} & {
+  /** all of it */
+  readonly snapshot: Readonly<ShallowRef<TimelineSnapshot<B>>>;
+} & TimelineMethods<B>;
 
 /**
  * A list on the screen.
