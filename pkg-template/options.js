@@ -1,5 +1,5 @@
 // The app's options and arguments, told to the engine as they are: it knows what they may be, and what they are where
-// they are absent (src/core/command.rs). Here is only what concerns JS alone, or what the boundary could not carry.
+// they are absent (src/core/options.rs). Here is only what concerns JS alone, or what the boundary could not carry.
 
 import { invalid, textOf } from "./errors.js";
 import { seqText } from "./seq.js";

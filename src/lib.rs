@@ -19,7 +19,8 @@
 //! a function; in the browser the same loop is `api`'s.
 //!
 //! ```
-//! use pullcord::core::command::{Command, Config};
+//! use pullcord::core::command::Command;
+//! use pullcord::core::options::Config;
 //! use pullcord::core::net::Request;
 //! use pullcord::core::{Effect, Engine, Input, Now};
 //! use pullcord::store::Memory;

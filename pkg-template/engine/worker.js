@@ -11,7 +11,7 @@ const LOST = 20_000;
 /** ms that it then has to load its wasm: as long as a page has */
 const LOAD = 150_000;
 
-/** what the core allows (src/core/command.rs): a list that is wrong is refused where it is made */
+/** what the core allows (src/core/options.rs): a list that is wrong is refused where it is made */
 const SCREEN = 1000;
 const ITEMS = 1_000_000;
 const PAGE_SIZE = 30;

@@ -9,8 +9,9 @@ use wasm_bindgen::prelude::*;
 use super::driver::Driver;
 use super::hooks::{Hooks, PanicListener};
 use crate::core::Config;
-use crate::core::command::{self, Command};
+use crate::core::command::Command;
 use crate::core::net::Error;
+use crate::core::reading::{self, invalid};
 use crate::core::storage::SCHEMA;
 use crate::net::{Transport, app::App, http};
 
@@ -101,7 +102,7 @@ impl Host {
         let net: Rc<dyn Transport> = match config.methods {
             Some(_) => App::new(hooks.clone().unchecked_into()),
             None if config.base_url.is_empty() => {
-                return Err(command::invalid("transport.baseUrl is missing"));
+                return Err(invalid("transport.baseUrl is missing"));
             }
             None => {
                 // The engine gives up only what the transport has forgotten to: twice, token and
@@ -126,7 +127,7 @@ impl Host {
 }
 
 fn read<T: DeserializeOwned>(value: JsValue) -> Result<T, Error> {
-    command::read(Deserializer::from(value))
+    reading::read(Deserializer::from(value))
 }
 
 impl Drop for Host {

@@ -2,13 +2,13 @@
 //! client may do; and what it has done: requests, jobs, and what the app is told.
 
 use super::backoff::Backoff;
-use super::command::Config;
 use super::error::{Error, ErrorCode};
 use super::fault::Fault;
 use super::follow::What;
 use super::io::Now;
 use super::jobs::JobQueue;
 use super::net::Request;
+use super::options::Config;
 use super::out::Out;
 use super::purpose::Purpose;
 use super::standing::Standing;
@@ -88,7 +88,7 @@ impl Rest {
     pub fn new(options: &str) -> Rest {
         let options = format!("{{\"promoted\":true{options}}}");
         let mut json = serde_json::Deserializer::from_str(&options);
-        let config: Config = super::command::read(&mut json).expect("options");
+        let config: Config = super::reading::read(&mut json).expect("options");
         let mut standing = Standing::new(&config);
         standing.phase = super::standing::Phase::Ready;
         Rest {

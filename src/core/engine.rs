@@ -31,7 +31,7 @@ mod timelines;
 mod wishes;
 
 use super::backoff::Backoff;
-use super::command::{Command, Config};
+use super::command::Command;
 use super::cx::Cx;
 use super::disk::Disk;
 use super::doubt::Doubts;
@@ -40,6 +40,7 @@ use super::follow::Follow;
 use super::io::{Effect, Input, Now};
 use super::jobs::{Job, JobQueue};
 use super::map::Set;
+use super::options::Config;
 use super::out::Out;
 use super::outbox::Outbox;
 use super::reads::Reads;

@@ -100,7 +100,7 @@ impl Fence {
 
 #[cfg(test)]
 mod tests {
-    use super::super::command::Config;
+    use super::super::options::Config;
     use super::*;
 
     fn written(epoch: u64) -> Answer {

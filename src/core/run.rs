@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::command::OverflowPolicy;
 use super::events::{self, Event};
 use super::fault::Fault;
 use super::jobs::{Job, Own};
 use super::map::Map;
+use super::options::OverflowPolicy;
 use super::purpose::Wants;
 use super::records::{Local, LocalState, Wish};
 use super::storage::Key;

@@ -1,8 +1,8 @@
 //! Where this client stands: in its life, with the other clients of the account, with the browser.
 
-use super::command::{Config, IfOpen};
 use super::connectivity::Connectivity;
 use super::error::{Error, ErrorCode};
+use super::options::{Config, IfOpen};
 
 /// Where the client is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

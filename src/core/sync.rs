@@ -38,9 +38,11 @@ mod scope;
 
 use std::rc::Rc;
 
-use super::command::{Call, Config};
+use super::command::Call;
+
 use super::connectivity::{Back, Hint};
 use super::cx::Cx;
+use super::options::Config;
 use super::purpose::PullContext;
 
 use super::error::{Error, ErrorCode};

@@ -17,9 +17,9 @@ use super::{
     Abort, Answer, Hooks, Listening, NoticeHandler, Terms, Transport, message_of, promise, socket,
     too_large,
 };
-use crate::core::command::Scope;
 use crate::core::net::{ERROR_ANSWER, Error, ErrorCode, Place, Request, shorten, wait_of};
 use crate::core::node::{MAX_TEXT, Node};
+use crate::core::options::Scope;
 
 /// ms between two reports that an answer is arriving ([`Terms::progress`]).
 const TOLD: u64 = 1_000;

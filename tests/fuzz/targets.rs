@@ -8,12 +8,13 @@ use std::rc::Rc;
 
 use pullcord::core::block;
 use pullcord::core::codec::{Corrupt, Writer};
-use pullcord::core::command::{Command, OverflowPolicy};
+use pullcord::core::command::Command;
 use pullcord::core::events;
 use pullcord::core::limits::Limits;
 use pullcord::core::map::Set;
 use pullcord::core::net::{Error, ErrorCode, Notice, Place};
 use pullcord::core::node::{MAX_NESTING, is_fit};
+use pullcord::core::options::OverflowPolicy;
 use pullcord::core::records::{self, MetaRecord, OutboxRecord};
 use pullcord::core::storage::{Read, StoreError, Table};
 use pullcord::core::tx::{Committed, Stop, Tx};

@@ -10,7 +10,7 @@
 //! is so in every history (`PULLCORD_MODES='mailbox!,push,keep'`).
 
 use pullcord::core::Limits;
-pub use pullcord::core::command::Scope;
+pub use pullcord::core::options::Scope;
 
 use super::rng::Rng;
 

@@ -7,10 +7,10 @@
 //! ```
 
 use crate::core::backoff::Backoff;
-use crate::core::command::Notify;
 use crate::core::cx::Cx;
 use crate::core::error::Error;
 use crate::core::io::Effect;
+use crate::core::options::Notify;
 
 /// ms after which a channel counts as one that works.
 const LASTING: u64 = 10_000;

@@ -1,10 +1,10 @@
 //! A batch and its events (R1–R4, R8, R10).
 
 use super::{Result, Stop, Tx};
-use crate::core::command::OverflowPolicy;
 use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::map::Set;
+use crate::core::options::OverflowPolicy;
 use crate::core::types::Overflow;
 use crate::core::wire::batch::{FeedBatch, Parsed};
 use std::rc::Rc;

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 use js_sys::Reflect;
-use pullcord::core::command::Scope;
 use pullcord::core::net::{Error, Place, Request};
+use pullcord::core::options::Scope;
 use pullcord::core::types::Seq;
 use pullcord::net::Hooks;
 use pullcord::net::http::Http;

@@ -7,8 +7,8 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use futures_util::future::join;
 use js_sys::Reflect;
-use pullcord::core::command::Scope;
 use pullcord::core::net::{ErrorCode, Notice, Place, Request};
+use pullcord::core::options::Scope;
 use pullcord::core::types::Seq;
 use pullcord::net::Hooks;
 use pullcord::net::http::Http;

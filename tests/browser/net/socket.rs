@@ -2,8 +2,8 @@
 
 use futures_util::future::join;
 use js_sys::Reflect;
-use pullcord::core::command::Scope;
 use pullcord::core::net::{ErrorCode, Notice, Request};
+use pullcord::core::options::Scope;
 use pullcord::net::Transport;
 use pullcord::net::time::sleep;
 use wasm_bindgen_test::wasm_bindgen_test;

@@ -1,8 +1,8 @@
 //! The token.
 
 use futures_util::future::join_all;
-use pullcord::core::command::Scope;
 use pullcord::core::net::ErrorCode;
+use pullcord::core::options::Scope;
 use pullcord::net::Hooks;
 use pullcord::net::Transport;
 use pullcord::net::http::Http;

@@ -384,9 +384,9 @@ pub(super) fn read(text: &str, asked: &PullContext) -> Result<PullAnswer, Error>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::command::OverflowPolicy;
     use crate::core::error::ErrorCode;
     use crate::core::limits::Limits;
+    use crate::core::options::OverflowPolicy;
     use crate::core::tx::Tx;
 
     /// Of an account with these conversations, each with a cursor.

@@ -16,10 +16,10 @@ pub(super) mod conversation;
 mod feed;
 pub(super) mod mailbox;
 
-use crate::core::command::Scope;
 use crate::core::error::Error;
 use crate::core::jobs::JobQueue;
 use crate::core::net::Request;
+use crate::core::options::Scope;
 use crate::core::purpose::PullContext;
 use crate::core::tx::Committed;
 use crate::core::types::Feed;
