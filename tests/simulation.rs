@@ -342,10 +342,11 @@ fn histories_that_failed_once_pass() {
     let since = FOUND_SINCE
         .iter()
         .map(|(seed, what)| (History::drawn_before(*seed), what));
-    // There were no tellings then.
+    // There were no tellings and no wipes then.
     let wide = FOUND_WIDE.iter().map(|(seed, what)| {
         let mut history = History::drawn(*seed);
         history.mode.tellings = false;
+        history.mode.wipes = false;
         (history, what)
     });
     for (history, what) in found.chain(classic).chain(since).chain(wide) {

@@ -200,7 +200,7 @@ pub fn read_epoch(bytes: &[u8]) -> Option<u64> {
 /// count fences, from 1 on or from an epoch of this kind on, and there are no 1,024 fences in a
 /// millisecond. A clock that was set back passes below at most what `known` does not tell (the highest
 /// epoch that the caller has seen anywhere); there `random` keeps two epochs apart.
-pub fn epoch_above_unreadable(known: u64, wall: u64, random: u64) -> u64 {
+pub fn epoch_above_all(known: u64, wall: u64, random: u64) -> u64 {
     let by_clock = (wall.min(EPOCHS >> 11) << 10) | (random & 1_023);
     by_clock.max(known.saturating_add(1_024)).min(EPOCHS >> 1)
 }

@@ -45,6 +45,14 @@ impl Memory {
         Memory::default()
     }
 
+    /// An empty store whose epochs are above this one.
+    pub fn above(epoch: u64) -> Memory {
+        Memory {
+            epoch,
+            ..Memory::default()
+        }
+    }
+
     /// An empty store for `capacity` bytes of keys and values. A commit that would leave more in it
     /// answers [`StoreError::Quota`], as on a full disk; one that makes it smaller always succeeds.
     pub fn with_capacity(capacity: usize) -> Memory {

@@ -166,6 +166,8 @@ pub struct Machine {
     pub full: Option<Full>,
     /// how many there are
     pub clients: usize,
+    /// its user has signed out: what was stored is deleted, and this machine has taken its place
+    pub wiped_for: Option<usize>,
     /// the client that has the account's lock
     pub holder: Option<usize>,
     /// when somebody last asked for a sync, or for a message to be tried again
@@ -195,6 +197,7 @@ impl Machine {
             spoilt: Spoilt::default(),
             full: None,
             clients: 1,
+            wiped_for: None,
             holder: None,
             urged_at: 0,
             moved_at: 0,
@@ -204,6 +207,19 @@ impl Machine {
             next_own: 0,
             next_accepted: 0,
         }
+    }
+
+    /// The same one after its user has signed out: what it had stored is gone.
+    pub fn wiped(&self, epoch: u64) -> Self {
+        let mut wiped = Machine::new(self.name);
+        wiped.disk = self.disk.anew(epoch);
+        wiped.link = self.link;
+        wiped.clock = self.clock;
+        wiped.full = self.full;
+        wiped.clients = self.clients;
+        // No two own messages have one name.
+        wiped.next_own = self.next_own;
+        wiped
     }
 
     /// What of its own is in the order written: what one client wrote; and what was stored, whoever wrote it,

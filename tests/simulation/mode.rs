@@ -59,6 +59,8 @@ pub struct Mode {
     pub instant: bool,
     /// clients open that nobody looks at, to sync once and tell what is new
     pub tellings: bool,
+    /// the user signs out, which deletes what is stored under all clients, and in again
+    pub wipes: bool,
     /// every bound of the core
     pub limits: Limits,
     /// how much there is
@@ -132,6 +134,7 @@ impl Mode {
             hints: false,
             instant: false,
             tellings: false,
+            wipes: false,
             limits: Limits::default(),
             world: Wide::Small,
         }
@@ -194,6 +197,7 @@ impl Mode {
         let tellings = is_drawn(&mut rng, enabled, "tellings", 25);
         let news = rng.between(20, 60) as usize;
         let limits = Limits { news, ..limits };
+        let wipes = is_drawn(&mut rng, enabled, "wipes", 10);
         let limits = if bounds { limits } else { Limits::default() };
         let world = if wide { world } else { Wide::Small };
         if plain {
@@ -227,6 +231,7 @@ impl Mode {
             hints,
             instant,
             tellings,
+            wipes,
             limits,
             world,
         }

@@ -189,6 +189,8 @@ pub enum DeviceAct {
     /// the page is hidden, or shown
     Visibility,
     Crash,
+    /// the user signs out: what is stored is deleted
+    Wipe,
 }
 
 /// A test that runs these steps: Rust, to be pasted into `tests/simulation/kept.rs`.

@@ -137,6 +137,16 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// An empty one in place of this one, whose epochs are above this: see `epoch_above_all`.
+    pub fn anew(&self, epoch: u64) -> Self {
+        Disk {
+            memory: Memory::above(epoch),
+            has_power_cuts: self.has_power_cuts,
+            is_followed: self.is_followed,
+            ..Disk::default()
+        }
+    }
+
     pub fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError> {
         self.memory.read(reads)
     }
@@ -224,7 +234,7 @@ impl Disk {
         self.unflushed.extend(before);
         let last = self.stored.stamp();
         if Rc::strong_count(&self.stored) > 1 {
-            let _ = self.stored.followed_at.set(self.stored.positions(server));
+            self.stored.stays(server);
         }
         let stored = Rc::make_mut(&mut self.stored);
         for write in writes.iter().filter(|write| write.table() != Table::Wishes) {
@@ -475,6 +485,11 @@ impl Stored {
                 positions
             }
         }
+    }
+
+    /// What is acknowledged from here on says nothing of who has this.
+    pub fn stays(&self, server: &Server) {
+        let _ = self.followed_at.set(self.positions(server));
     }
 
     fn positions_now(&self, server: &Server) -> Positions {

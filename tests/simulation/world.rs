@@ -13,6 +13,7 @@ mod store;
 mod talk;
 mod trouble;
 mod user;
+mod wipe;
 
 pub use trouble::Trouble;
 
@@ -132,6 +133,10 @@ enum Event {
     Heard {
         life: u32,
         said: Vec<u8>,
+    },
+    /// what was stored is deleted, and this client finds it so
+    Wiped {
+        life: u32,
     },
 }
 
@@ -444,7 +449,10 @@ impl World {
         }
         let alive = self.devices[device].life;
         match event {
-            Event::Store { life } if life == alive => self.store(device),
+            Event::Store { life } if life == alive => match self.machine(device).wiped_for {
+                Some(_) => self.finds_it_wiped(device),
+                None => self.store(device),
+            },
             Event::Arrive {
                 life,
                 request,
@@ -483,6 +491,7 @@ impl World {
             }
             Event::Fenced { life } if life == alive => self.fenced(device),
             Event::Heard { life, said } if life == alive => self.hears(device, said),
+            Event::Wiped { life } if life == alive => self.finds_it_wiped(device),
             Event::Start { lists } => self.start(device, lists),
             Event::Tell { life } if life == alive => {
                 let lies = self.mode.hints && self.rng.chance(30);
@@ -570,6 +579,7 @@ impl World {
         if self.devices[device].engine.is_some() {
             return Ok(());
         }
+        self.moves_in(device);
         let mut config = self.config.clone();
         config["online"] = json!(self.machine(device).link || self.rng.chance(30));
         if self.mode.hints && self.rng.chance(30) {
@@ -826,7 +836,11 @@ impl World {
                 return self.hidden_hands_over(device);
             }
             DeviceAct::Crash if running => return self.crash(device),
-            DeviceAct::Sleep { .. } | DeviceAct::Visibility | DeviceAct::Crash => {}
+            DeviceAct::Wipe if awake => return self.command(device, json!({ "op": "wipe" })),
+            DeviceAct::Sleep { .. }
+            | DeviceAct::Visibility
+            | DeviceAct::Crash
+            | DeviceAct::Wipe => {}
         }
         Ok(())
     }

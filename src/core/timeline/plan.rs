@@ -137,6 +137,21 @@ impl Scene<'_> {
         if !reload.asked && self.newest > Some(live.hi) && self.is_behind() {
             return Ok(Step::Behind);
         }
+        // Nothing was there when this was said to be the newest end, and a page has brought newer ones since:
+        // better these, until the sync brings what lies between.
+        if count == 0
+            && self.newest_known() > Some(live.hi)
+            && let Some(newest) = self.source.newest(reload.want)?
+        {
+            let short = self.page_size.saturating_sub(newest.messages().len());
+            return Ok(Step::Show(Show {
+                follow: true,
+                near: None,
+                older: if starts(held, newest.lo()) { 0 } else { short },
+                newer: 0,
+                run: newest,
+            }));
+        }
         // R4: what is shown stays until its window is covered again, by as many pages as that takes.
         let covered = count >= reload.want || start || self.blank;
         if !covered && reload.pages <= self.limits.pages {
@@ -529,6 +544,8 @@ mod tests {
             ("8-9>", "show 8 9 follow older 2"),
             ("0-2>", "show 1 2 follow"),
             ("1-3 8-9>", "show 8 9 follow older 2"),
+            // Nothing was there; a page has brought newer ones before the sync did.
+            ("0-0> 5-6", "show 5 6 follow older 2"),
             // R4, R12: what is kept stands before a gap, and for what is to come.
             ("5-9~", "kept 4"),
             ("5-7~ 8-9>", "show 6 7 8 9 follow"),

@@ -17,7 +17,7 @@ use super::guard::{self, Record};
 use super::handle::Attempt;
 use crate::core::records::{self, MetaRecord};
 use crate::core::storage::{
-    Answer, Durability, Key, Read, Table, Value, Write, epoch_above_unreadable, read_epoch,
+    Answer, Durability, Key, Read, Table, Value, Write, epoch_above_all, read_epoch,
 };
 use crate::net::time::wall;
 
@@ -138,14 +138,14 @@ pub(super) async fn raise_epoch(
             (Written::Epoch(first), Written::Epoch(spare)) => first.max(spare) + 1,
             // Both are written in one transaction: one tells of both.
             (Written::Epoch(epoch), _) | (_, Written::Epoch(epoch)) => epoch + 1,
-            (Written::Nothing, Written::Nothing) => 1,
+            // Also the first: what was said of a database that is deleted since says nothing of this one.
             _ => {
                 let committed = match stamp {
                     Some(MetaRecord::Stamp(stamp)) => stamp.epoch,
                     _ => 0,
                 };
                 let random = (js_sys::Math::random() * 1_024.0) as u64;
-                epoch_above_unreadable(known.max(committed), wall(), random)
+                epoch_above_all(known.max(committed), wall(), random)
             }
         };
         database.life.forgive(false);

@@ -71,8 +71,13 @@ fn places(view: &View, device: &Device, machine: &Machine) -> Checked {
                 match local.state.as_str() {
                     "queued" | "sending" => {
                         must!(
-                            unsent.is_none_or(|(_, before)| {
-                                machine.before(before, own) || !is_placed(before, own, device)
+                            unsent.is_none_or(|(other, before)| {
+                                let spoilt =
+                                    |local: &Local| machine.spoilt.own.contains(&local.client_id);
+                                machine.before(before, own)
+                                    || !is_placed(before, own, device)
+                                    || spoilt(local)
+                                    || spoilt(other)
                             }),
                             "R8: {} is not in the order written",
                             local.client_id

@@ -40,8 +40,8 @@ pub(super) fn outbox(device: &Device, machine: &Machine, server: &Server) -> Che
 }
 
 /// First in, first out: what was written before it in its conversation does not wait any more. What
-/// the user has tried again goes when it can; and what the server may fail over lets another one go, to
-/// learn whether it is that message.
+/// the user has tried again goes when it can; what the server may fail over lets another one go, to
+/// learn whether it is that message; and one whose record could not be read holds up no other.
 pub fn in_order(
     device: &Device,
     machine: &Machine,
@@ -60,7 +60,8 @@ pub fn in_order(
         });
         // A try whose count could not be stored left all the same.
         let tried = own.map_or(0, |own| own.tried).max(local.attempts);
-        let doubtful = tried >= faults.into();
+        let spoilt = machine.spoilt.own.contains(&local.client_id);
+        let doubtful = tried >= faults.into() || spoilt;
         before && local.conversation == conversation && local.state != "failed" && !doubtful
     });
     must!(

@@ -168,6 +168,15 @@ impl Server {
         self.settle();
     }
 
+    /// The user has signed out: whoever signs in next is a device of its own, to which nothing was to be
+    /// delivered before.
+    pub fn begin_mailbox_anew(&mut self) {
+        self.acknowledged = (0..self.position()).collect();
+        self.dropped = None;
+        self.taken.clear();
+        self.settle();
+    }
+
     /// Counts what of each conversation is acknowledged from its beginning on.
     pub(super) fn settle(&mut self) {
         self.moved += 1;

@@ -242,6 +242,9 @@ impl World {
                 false => DeviceAct::Spoil,
             });
         }
+        if self.mode.wipes && self.rng.chance(10) {
+            return Some(DeviceAct::Wipe);
+        }
         if self.mode.full_disk && self.rng.chance(15) {
             return Some(DeviceAct::Disk(self.draw_full(device)));
         }

@@ -113,8 +113,11 @@ impl World {
             Effect::Tell(said) => self.says(device, &said)?,
             Effect::Stuck => self.finds_it_stuck(device)?,
             Effect::Frame(text) => return self.frame(device, &text),
-            Effect::Stopped { .. } => {
-                self.tell(device, || "has stopped".to_owned());
+            Effect::Stopped { wipe } => {
+                self.tell(device, || format!("has stopped, wipes: {wipe}"));
+                if wipe {
+                    self.is_wiped(device);
+                }
                 let lists = self.lists(device);
                 self.lets_go(device);
                 self.stops_telling(device);

@@ -41,6 +41,9 @@ impl World {
     /// From here on no other client's commit is done; it is told some time later.
     pub(super) fn fence(&mut self, device: usize) -> Checked {
         let machine = self.devices[device].machine;
+        if self.machines[machine].wiped_for.is_some() {
+            return self.finds_it_wiped(device);
+        }
         self.machines[machine].holder = Some(device);
         self.machines[machine].moved_at = self.time;
         self.kept(machine)?;
@@ -96,7 +99,8 @@ impl World {
         // not told so yet: it lets go of that too, as the driver does.
         let target = &self.devices[device];
         let told = target.told_epoch == target.epoch;
-        if told && target.epoch.is_some() && target.deposed_at.is_none() {
+        let stands = self.machine(device).wiped_for.is_none();
+        if stands && told && target.epoch.is_some() && target.deposed_at.is_none() {
             return Err("R15: it stands back, and nobody else has the account".to_owned());
         }
         self.lets_go(device);
@@ -208,7 +212,9 @@ impl World {
 
     /// At the end: each machine has a client that writes.
     pub(super) fn somebody_writes(&self) -> Checked {
-        match self.writers().len() == self.machines.len() {
+        let machines = self.machines.iter();
+        let machines = machines.filter(|machine| machine.wiped_for.is_none());
+        match self.writers().len() == machines.count() {
             true => Ok(()),
             false => Err(format!(
                 "nobody writes on one of {} machines",

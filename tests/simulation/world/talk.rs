@@ -32,7 +32,7 @@ impl World {
                 "a storm: {name} says more than {TALK} things in a minute"
             ));
         }
-        for other in self.clients_of(self.devices[device].machine) {
+        for other in self.within_earshot(device) {
             let target = &self.devices[other];
             if other == device || target.engine.is_none() {
                 continue;
