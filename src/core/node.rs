@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize as _;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as JsonError, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -96,10 +97,16 @@ struct Reader {
 }
 
 impl Reader {
+    /// One value more.
+    fn take(&mut self) -> Result<(), Bad> {
+        self.left = self.left.checked_sub(1).ok_or(Bad::Many)?;
+        Ok(())
+    }
+
     /// `text`: one JSON value, without white space around it. It is known to be JSON: whoever takes a list or an
     /// object apart has read over all of it.
     fn value<'a>(&mut self, text: &'a str, shape: &Shape, depth: usize) -> Result<Node<'a>, Bad> {
-        self.left = self.left.checked_sub(1).ok_or(Bad::Many)?;
+        self.take()?;
         let first = text.as_bytes().first();
         Ok(match (first, shape) {
             (_, Shape::Raw) => raw(text),
@@ -147,6 +154,11 @@ impl Reader {
 }
 
 impl Shape {
+    /// Whether values within it are asked for, by names or as a list.
+    fn has_values(&self) -> bool {
+        matches!(self, Shape::Fields(_) | Shape::Named(_) | Shape::Each(_))
+    }
+
     /// Whether a text is JSON, where nobody finds out by taking it apart.
     fn check(&self, text: &str) -> Result<(), serde_json::Error> {
         match (text.as_bytes().first(), self) {
@@ -176,6 +188,97 @@ fn read<'a, V: Visitor<'a>>(text: &'a str, visitor: V) -> Result<V::Value, serde
     let mut json = serde_json::Deserializer::from_str(text);
     let value = json.deserialize_any(visitor)?;
     json.end().map(|()| value)
+}
+
+/// Reads lists and objects of which the shape says that they are, in one pass: the [`Reader`] reads over a text
+/// once for each level of it. Where anything is of another kind, or is no JSON, this says only that.
+struct Direct<'r, 's> {
+    reader: &'r mut Reader,
+    shape: &'s Shape,
+    depth: usize,
+}
+
+/// Some value is not what its shape says, or there are too many: the [`Reader`] finds out.
+fn odd<E: JsonError>() -> E {
+    E::custom("odd")
+}
+
+impl<'de> DeserializeSeed<'de> for Direct<'_, '_> {
+    type Value = Node<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Node<'de>, D::Error> {
+        if self.shape.has_values() {
+            return json.deserialize_any(self);
+        }
+        let raw = <&RawValue>::deserialize(json)?;
+        let read = self.reader.value(raw.get(), self.shape, self.depth);
+        read.map_err(|_| odd())
+    }
+}
+
+impl<'de> Visitor<'de> for Direct<'_, '_> {
+    type Value = Node<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("what its shape says")
+    }
+    fn visit_unit<E: JsonError>(self) -> Result<Node<'de>, E> {
+        self.reader.take().map_err(|_| odd())?;
+        Ok(Node::Null)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node<'de>, A::Error> {
+        let Direct {
+            reader,
+            shape: Shape::Each(shape),
+            depth,
+        } = self
+        else {
+            return Err(odd());
+        };
+        reader.take().map_err(|_| odd())?;
+        let depth = depth + 1;
+        let mut nodes = Vec::new();
+        while let Some(node) = list.next_element_seed(Direct {
+            reader: &mut *reader,
+            shape,
+            depth,
+        })? {
+            nodes.push(node);
+        }
+        Ok(Node::List(nodes))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
+        if let Shape::Each(_) = self.shape {
+            return Err(odd());
+        }
+        self.reader.take().map_err(|_| odd())?;
+        let mut nodes = Vec::new();
+        while let Some((key, _)) = map.next_key_seed(Text)? {
+            let Some(shape) = self.shape.field(&key) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value = Direct {
+                reader: &mut *self.reader,
+                shape,
+                depth: self.depth + 1,
+            };
+            nodes.push((key, map.next_value_seed(value)?));
+        }
+        Ok(Node::Object(nodes))
+    }
+}
+
+/// Reads a text in one pass; `None`: not all of it is as its shape says.
+fn direct<'a>(text: &'a str, shape: &Shape, most: usize) -> Option<Node<'a>> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = Direct {
+        reader: &mut Reader { left: most },
+        shape,
+        depth: 0,
+    };
+    let node = value.deserialize(&mut json).ok()?;
+    json.end().ok().map(|()| node)
 }
 
 /// A value as it came.
@@ -349,6 +452,11 @@ impl<'a> Node<'a> {
     }
 
     fn read(what: &str, text: &'a str, shape: &Shape, most: usize) -> Result<Node<'a>, Error> {
+        if shape.has_values()
+            && let Some(node) = direct(text, shape, most)
+        {
+            return Ok(node);
+        }
         let mut reader = Reader { left: most };
         let trimmed = text.trim_matches([' ', '\n', '\r', '\t']);
         let read = shape.check(trimmed).map_err(Bad::Json);
@@ -538,6 +646,60 @@ mod tests {
             assert!(Node::parse("text", &object(MAX_VALUES - 1)).is_ok());
             assert!(refused(&object(MAX_VALUES)));
         }
+    }
+
+    #[test]
+    fn one_pass_reads_what_the_reader_of_one_level_reads() {
+        const FIELDS: &[(&str, Shape)] = &[
+            ("seq", Shape::Plain),
+            ("text", Shape::Plain),
+            ("body", Shape::Raw),
+            ("last", Shape::Fields(&[("seq", Shape::Plain)])),
+        ];
+        const SHAPE: Shape = Shape::Fields(&[
+            ("events", Shape::Each(&Shape::Fields(FIELDS))),
+            ("by", Shape::Named(&Shape::Plain)),
+        ]);
+        for (text, in_one_pass) in [
+            (r#"{"events":[],"by":{}}"#, true),
+            (
+                r#" {"by":{"a":1,"b":"2"},"events":[{"seq":7,"text":"\n","other":[{}]}]} "#,
+                true,
+            ),
+            (
+                r#"{"events":[{"body":{"events":[1]},"last":null},null]}"#,
+                true,
+            ),
+            (
+                r#"{"events":[{"seq":1e999,"text":"\ud83d","body":"\ud83d"}]}"#,
+                true,
+            ),
+            (
+                r#"{"events":[{"last":"\ud83d"},{"last":[1]},7,"x"]}"#,
+                false,
+            ),
+            (r#"{"events":{"seq":1},"by":[1,1e999]}"#, false),
+            ("[1]", false),
+        ] {
+            let direct = direct(text, &SHAPE, 100);
+            assert_eq!(direct.is_some(), in_one_pass, "{text}");
+            let by_level = Reader { left: 100 }.value(text.trim(), &SHAPE, 0).ok();
+            assert!(by_level.is_some(), "{text}");
+            assert_eq!(direct.or(by_level.clone()), by_level, "{text}");
+        }
+        for broken in [
+            r#"{"events":[{"seq":}]}"#,
+            r#"{"events":[]"#,
+            r#"{"by":{"a":01}}"#,
+            "{}1",
+        ] {
+            assert!(direct(broken, &SHAPE, 100).is_none(), "{broken}");
+            assert!(Node::of("text", broken, &SHAPE).is_err(), "{broken}");
+        }
+        assert!(
+            direct(r#"{"by":{"a":1,"b":2}}"#, &SHAPE, 3).is_none(),
+            "too many"
+        );
     }
 
     fn nested(depth: usize) -> String {
