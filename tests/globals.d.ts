@@ -50,5 +50,12 @@ declare global {
   var app: any;
   var testing: any;
   var aborted: any;
+  var heldTexts: any;
+  var changes: any;
+  var said: any;
+  var wereThere: any;
+  var isAwake: any;
+  var pullcordTour: any;
+  var pullcordDemo: any;
   // biome-ignore-end lint/suspicious/noExplicitAny: as above
 }

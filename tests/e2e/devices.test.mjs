@@ -60,7 +60,7 @@ describe("devices", () => {
       return {
         shownAtOnce: e2e.textOf(items.at(-1)),
         last: e2e.textOf(synced.items.at(-1)),
-        outbox: client.outbox.getSnapshot().length,
+        outbox: (await e2e.until(client.outbox, (items) => items.length === 0)).length,
       };
     });
     assert.deepEqual(sent, { shownAtOnce: "hello", last: "hello", outbox: 0 });

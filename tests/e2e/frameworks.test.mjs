@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { bundle, install } from "./support/apps.mjs";
-import { launchBrowser, openPage } from "./support/harness.mjs";
+import { eventually, launchBrowser, openPage } from "./support/harness.mjs";
 import { startStatic } from "./support/static.mjs";
 
 const APPS = { react: "jsx", vue: "js", svelte: "js" };
@@ -73,6 +73,8 @@ for (const name of Object.keys(APPS))
       await page.waitForFunction(() => document.querySelectorAll("li").length === 60);
       await page.evaluate(() => app.view.send({ text: "mine" }));
       await shows("mine");
+      // until it is delivered it stands behind all others
+      await page.waitForFunction(() => app.view.items.at(-1).kind === "message");
       await page.evaluate(() => app.backend.post("general", "theirs", "bob"));
       await shows("theirs");
       await becomes("online 3 general 0 ready");
@@ -85,7 +87,7 @@ for (const name of Object.keys(APPS))
       await page.waitForFunction(() => document.querySelector("li").textContent === "message 1");
       await set({ user: "ada", conversation: "empty" });
       await becomes("online 3 empty 0 ready");
-      assert.deepEqual(await rows(), []);
+      await eventually(async () => assert.deepEqual(await rows(), []));
       assert.deepEqual(await page.evaluate(() => app.opened), ["apps|ada"]);
       await ended();
     });
@@ -99,7 +101,8 @@ for (const name of Object.keys(APPS))
       await page.waitForFunction((before) => app.made > before, before);
       await page.evaluate(() => app.view.send({ text: "still the same" }));
       await shows("still the same");
-      assert.ok((await page.evaluate(() => app.sentBy)) > before, "the latest transport is called");
+      // it is shown before it is sent
+      await page.waitForFunction((before) => app.sentBy > before, before);
       assert.deepEqual(await page.evaluate(() => app.opened), ["apps|ada"]);
       await ended();
     });
@@ -113,7 +116,7 @@ for (const name of Object.keys(APPS))
       await page.waitForFunction(() => document.querySelectorAll("li").length === 5 && app.open === 1);
       await set(null);
       await becomes("connecting 0 none 0 opening");
-      assert.deepEqual(await rows(), []);
+      await eventually(async () => assert.deepEqual(await rows(), []));
       await page.waitForFunction(() => app.open === 0);
       await page.evaluate(() => {
         globalThis.shown = [];
@@ -136,7 +139,7 @@ for (const name of Object.keys(APPS))
       await open();
       await mount({ user: "", conversation: "general" });
       await page.waitForFunction(() => document.querySelector("#error").textContent === "invalid");
-      assert.equal(await state(), "connecting 0 none 0 opening");
+      await eventually(async () => assert.equal(await state(), "connecting 0 none 0 opening"));
       assert.equal(
         await page.evaluate(async () => {
           if (!app.view) return "closed";
@@ -147,7 +150,7 @@ for (const name of Object.keys(APPS))
       );
       await set({ user: "ada", conversation: "general" });
       await shows("message 100");
-      assert.equal(await page.evaluate(() => document.querySelector("#error").textContent), "");
+      await page.waitForFunction(() => document.querySelector("#error").textContent === "");
       await ended();
     });
 
@@ -156,7 +159,7 @@ for (const name of Object.keys(APPS))
       await mount({ conversation: "general" }, "ada");
       await shows("message 100");
       await page.evaluate(() => app.unmount());
-      assert.equal(await page.evaluate(() => app.given.status.getSnapshot().connection), "online");
+      await page.waitForFunction(() => app.given.status.getSnapshot().connection === "online");
       await page.evaluate(() => app.given.close());
       assert.deepEqual(page.problems, []);
       await page.close();

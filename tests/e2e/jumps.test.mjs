@@ -201,8 +201,13 @@ describe("jumps", () => {
     const delivered = new Promise((resolve) => {
       deliver = resolve;
     });
+    let answered;
+    const isAnswered = new Promise((resolve) => {
+      answered = resolve;
+    });
     await page.route(/\/messages\?.*around=/, async (route) => {
       const response = await route.fetch();
+      answered();
       await delivered;
       await route.fulfill({ response });
     });
@@ -212,7 +217,7 @@ describe("jumps", () => {
       },
       { talk, seq: String(messages[90].seq) },
     );
-    await page.waitForRequest(/\/messages\?.*around=/);
+    await isAnswered;
     for (let n = 1; n <= 5; n += 1) await at.send(bob, talk, `meanwhile ${n}`);
     await page.evaluate(() => client.sync());
     deliver();
@@ -265,6 +270,8 @@ describe("jumps", () => {
       const { id } = await jump(page, { around: String(messages[60].seq) });
       assert.equal(id, messages[60].id);
       await at.send(bob, talk, "meanwhile");
+      // the newest page is in the cache: that one comes by itself
+      await page.evaluate(() => client.sync());
       assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
       await nothingWrong(page);
     }
@@ -315,6 +322,7 @@ describe("jumps", () => {
       const page = await device(browser, server, ann);
       await showing(page, talk);
       await page.evaluate(() => e2e.poll(async () => (await client.inspect()).requests.history === 2));
+      await page.evaluate(() => e2e.poll(async () => (await client.inspect()).cachedMessages === 60));
       assert.equal(await historyAfter(page, 2000), 2);
       assert.deepEqual(await page.evaluate(() => timeline.getSnapshot().items.length), 30);
       assert.deepEqual(await page.evaluate(() => timeline.loadOlder()), { added: 30, end: false, source: "cache" });

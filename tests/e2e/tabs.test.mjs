@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchTools } from "./support/cdp.mjs";
-import { demo, device, launchBrowser, openPage, startServer } from "./support/harness.mjs";
+import { demo, device, eventually, launchBrowser, openPage, startServer } from "./support/harness.mjs";
 import { nothingWrong, serversList, shownList, showing, wholeList } from "./support/lists.mjs";
 
 const NO_REQUESTS = { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 };
@@ -76,15 +76,13 @@ describe("tabs", () => {
   const writerOf = (page) => page.evaluate(() => client.status.getSnapshot().writer);
 
   /** The one of these that writes. */
-  async function whoWrites(pages) {
-    for (let tries = 0; tries < 200; tries += 1) {
+  const whoWrites = (pages) =>
+    eventually(async () => {
       const writers = await Promise.all(pages.map(writerOf));
-      const here = pages.filter((_, n) => writers[n] === "here");
-      if (here.length === 1 && writers.every((writer) => writer !== null)) return here[0];
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error("it does not come out who writes");
-  }
+      const others = Array(pages.length - 1).fill("elsewhere");
+      assert.deepEqual(writers.toSorted(), [...others, "here"], "who writes");
+      return pages[writers.indexOf("here")];
+    });
 
   /** As `nothingWrong`, of a tab whose context goes on. */
   async function nothingWrongBut(...pages) {
@@ -327,10 +325,14 @@ describe("tabs", () => {
           );
         await Promise.all([shows(timeline), shows(list)]);
         await client.close();
-        await e2e.until(other.status, (status) => status.writer === "here");
         globalThis.client = other;
         globalThis.timeline = list;
-        return other.status.getSnapshot().connection;
+        // where the work moves slowly it says in between that it connects
+        const { connection } = await e2e.until(
+          other.status,
+          (status) => status.writer === "here" && status.connection === "online",
+        );
+        return connection;
       },
       { ann, talk },
     );
@@ -344,7 +346,7 @@ describe("tabs", () => {
     const { ann, bob, talk, first } = await firstTab();
     const second = await anotherTab(first, ann, talk, { ifOpen: "wait" });
     const refused = await second.evaluate(async () => [
-      client.status.getSnapshot().connection,
+      (await e2e.until(client.status, (status) => status.connection === "waiting")).connection,
       (await e2e.refusal(timeline.send({ text: "no" })))?.code,
       (await e2e.refusal(client.sync()))?.code,
     ]);
@@ -408,7 +410,7 @@ describe("tabs", () => {
       // and it works on: the waking one has not taken the writer's place
       await second.evaluate(() => timeline.send({ text: "still the one" }));
       await second.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0));
-      assert.equal(await second.evaluate(() => client.status.getSnapshot().connection), "online");
+      await second.evaluate(() => e2e.caughtUp(client));
       await nothingWrongBut(first);
       await nothingWrong(second);
     },

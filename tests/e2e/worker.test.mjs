@@ -137,7 +137,9 @@ describe("the core in a worker", () => {
     }, talk);
     await page.evaluate(() => e2e.until(timeline, ({ items }) => items.length === 30).then(() => {}));
     for (let i = 0; i < 10; i += 1) await at.bulk(talk, 1000, `bulk ${i}`);
-    await page.evaluate(() => e2e.until(timeline, () => e2e.texts(timeline).at(-1) === "bulk 9 1000").then(() => {}));
+    await page.evaluate(() =>
+      e2e.until(timeline, () => e2e.texts(timeline).at(-1) === "bulk 9 1000", 120_000).then(() => {}),
+    );
     const { tasks, rowsMade } = await page.evaluate(() => ({ tasks, rowsMade }));
     const most = (what) => Math.max(...tasks.map((task) => task[what]));
     console.log(`${tasks.length} tasks; at most`, ...["rows", "size", "read", "called"].map((of) => [of, most(of)]));

@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { databaseTests } from "../e2e/support/database.mjs";
 import {
   demo,
+  eventually,
   findings,
   freePort,
   importPackage,
@@ -250,7 +251,7 @@ describe(name, () => {
     assert.ok((await databases(other)).includes(`pullcord:${ann}`));
     await other.evaluate((ann) => pullcord.wipe(ann), ann);
     await page.evaluate(() => e2e.until(client.status, (status) => status.connection === "closed").then(() => {}));
-    assert.ok(!(await databases(other)).includes(`pullcord:${ann}`));
+    await eventually(async () => assert.ok(!(await databases(other)).includes(`pullcord:${ann}`)));
     await other.close();
     await signIn(page, ann);
     assert.equal(await page.evaluate(async () => (await client.inspect()).cachedMessages), 0);
@@ -284,12 +285,13 @@ describe(name, () => {
     await page.goto(`${origin.url}/blank/?elsewhere`);
     await at.bulk(talk, 1, "meanwhile");
     await page.evaluate(() => void setTimeout(() => history.back()));
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    // while it goes from one page to the other nothing can be asked of it
+    await eventually(async () => assert.equal(await page.evaluate(() => location.search), ""));
     const isCached = await page.evaluate(() => typeof workers !== "undefined");
     console.log(isCached ? "it came from the page cache" : "it was loaded anew");
     if (isCached) {
       await sawLast(page, "meanwhile 1");
-      assert.equal(await page.evaluate(() => workers.length), 2);
+      await eventually(async () => assert.equal(await page.evaluate(() => workers.length), 2));
       assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
       await nothingWrong(page);
     }

@@ -167,13 +167,13 @@ impl Heard {
     }
 
     pub async fn next(&self) -> Notice {
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             if !self.0.borrow().is_empty() {
                 return self.0.borrow_mut().remove(0);
             }
             sleep(10).await;
         }
-        panic!("nothing was heard for 5 s");
+        panic!("nothing was heard for 30 s");
     }
 }
 

@@ -319,7 +319,7 @@ async fn what_the_server_pushed_is_acknowledged_over_the_same_socket() {
 
     answer(http, account.send("a", "one")).await;
     let mut delivered = String::new();
-    for _ in 0..100 {
+    for _ in 0..1_500 {
         // The message, and then the conversation that it has changed, perhaps by itself.
         for notice in heard.take() {
             if let Notice::Push(text) = notice {
@@ -358,7 +358,7 @@ async fn the_servers_push_follows_the_cursor() {
 #[wasm_bindgen_test]
 async fn a_long_poll_is_answered_when_something_comes() {
     let account = Account::new().await;
-    let http = &to_server(1_000, &account.hooks());
+    let http = &to_server(3_000, &account.hooks());
     let cursor = answer(http, pull(None)).await["cursor"]
         .as_str()
         .unwrap()
@@ -373,7 +373,7 @@ async fn a_long_poll_is_answered_when_something_comes() {
     );
     let sending = async {
         // Longer than the timeout, to which the wait is added.
-        sleep(1_300).await;
+        sleep(3_300).await;
         answer(http, account.send("a", "one")).await
     };
     let (batch, _) = join(waiting, sending).await;
@@ -455,7 +455,7 @@ async fn a_slow_server_is_given_up_or_aborted() {
         .await
         .unwrap_err();
     assert_eq!(error.code, ErrorCode::Timeout);
-    let patient = to_server(5_000, &account.hooks());
+    let patient = to_server(15_000, &account.hooks());
     assert!(
         within(300, patient.clone().request(pull(None)))
             .await

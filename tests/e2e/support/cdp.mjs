@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
 import WebSocket from "ws";
 import { findBrowser } from "../../../tools/setup.mjs";
-import { temporaryFolder } from "./harness.mjs";
+import { eventually, temporaryFolder } from "./harness.mjs";
 
 const ARGS = [
   "--headless",
@@ -186,6 +186,8 @@ class Tab extends EventEmitter {
       }, 20);
     });
     await this.call("Page.setWebLifecycleState", { state: "frozen" });
+    // the call may be answered before the page has heard of it
+    await eventually(async () => assert.ok(await this.evaluate(() => globalThis.frozen.told), "the page is told"));
     const ticks = await this.evaluate(() => globalThis.frozen.ticks);
     await this.waitForTimeout(1500);
     assert.deepEqual(

@@ -98,7 +98,7 @@ export const isHidden = (tab) => tab.evaluate(() => document.visibilityState ===
 export const toldOf = (tab) => tab.evaluate(() => told.map(({ what }) => what));
 
 /** Which of the tabs writes, and how many ms after `since` it did. */
-export async function nextWriter(tabs, since, patience = 10_000) {
+export async function nextWriter(tabs, since, patience = 60_000) {
   const end = Date.now() + patience;
   for (;;) {
     for (const tab of tabs) {

@@ -525,15 +525,18 @@ class Life {
     const writers = await Promise.all(tabs.map((tab) => tab.evaluate(() => crash.writes())));
     const writer = tabs[Math.max(0, writers.indexOf(true))];
     const crashed = new Set();
-    for (const tab of tabs) tab.once("crash", () => crashed.add(tab));
+    const crashes = tabs.map((tab) => new Promise((resolve) => tab.once("crash", resolve)));
+    for (const [number, crash] of crashes.entries()) crash.then(() => crashed.add(tabs[number]));
     // on a machine that is busy another process may be taken for the tab's: one that runs none
     for (const end = Date.now() + PATIENCE; !crashed.size; ) {
       assert.ok(Date.now() < end, "processes were killed, and no tab has crashed");
       kill(await this.browser.processOf(writer));
       for (let tries = 0; tries < 50 && !crashed.size; tries += 1) await pause(20);
     }
-    // they are told of it one after the other
-    await pause(100);
+    // they are told of it one after the other: one that lives answers
+    await Promise.all(
+      tabs.map((tab, number) => Promise.race([crashes[number], tab.evaluate(() => {}).catch(() => crashes[number])])),
+    );
     for (const [number, tab] of tabs.entries()) {
       if (!crashed.has(tab)) continue;
       busy.delete(tab);

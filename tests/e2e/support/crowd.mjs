@@ -18,7 +18,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { launchTools } from "./cdp.mjs";
-import { demo, startServer } from "./harness.mjs";
+import { demo, eventually, startServer } from "./harness.mjs";
 import { random } from "./page/random.js";
 import { call, edit, everything, line, pause, recall } from "./world.mjs";
 
@@ -278,11 +278,14 @@ class Crowd {
       const before = await this.ask(one, () => globalThis.crowd.freezes);
       await one.tab.call("Page.setWebLifecycleState", { state: "frozen" });
       one.state = "frozen";
-      const seen = await this.ask(one, () => [
-        globalThis.crowd.freezes,
-        globalThis.crowd.sockets(),
-        globalThis.crowd.ticks,
-      ]);
+      const look = () =>
+        this.ask(one, () => [globalThis.crowd.freezes, globalThis.crowd.sockets(), globalThis.crowd.ticks]);
+      // the call may be answered before the page has heard of it
+      const seen = await eventually(async () => {
+        const seen = await look();
+        assert.notEqual(seen[0], before);
+        return seen;
+      }).catch(look);
       if (seen[0] !== before + 1 || seen[1] !== 0)
         this.#book.wrong.push(`${one.name}: frozen, it was told ${seen[0] - before} times, and has ${seen[1]} sockets`);
       one.ticks = seen[2];
@@ -499,14 +502,21 @@ export async function crowd({ length, rests, seed, tabs, say = () => {} }) {
       await all.tabs[0].tab.bringToFront();
       await all.ask(all.tabs[0], () => globalThis.crowd.deliver());
       await pause(300);
+      const statesOf = async () => {
+        const { conversations } = await call(server, user, "GET", "/v1/conversations?limit=1000");
+        return conversations.map(({ id, unread, lastSeq, readSeq, lastMessage }) =>
+          [id, unread, lastSeq, readSeq, lastMessage?.id, lastMessage?.version].map(String).join(" | "),
+        );
+      };
+      // a read mark may be on its way still; what differs for good is told below
+      await eventually(async () =>
+        assert.deepEqual(await all.ask(all.tabs[0], () => globalThis.crowd.states()), await statesOf()),
+      ).catch((error) => say(`the conversations differ: ${error.message}`));
       const lists = new Map();
       for (const talk of talks) lists.set(talk, await everything(server, user, talk));
-      const { conversations } = await call(server, user, "GET", "/v1/conversations?limit=1000");
       const wanted = {
         lists: Object.fromEntries(talks.map((talk) => [talk, digest(lists.get(talk).map(line))])),
-        conversations: conversations.map(({ id, unread, lastSeq, readSeq, lastMessage }) =>
-          [id, unread, lastSeq, readSeq, lastMessage?.id, lastMessage?.version].map(String).join(" | "),
-        ),
+        conversations: await statesOf(),
       };
       let asked = null;
       for (const one of all.tabs) {

@@ -17,6 +17,9 @@ const BLANK = `<!doctype html>
 <title>Pullcord end to end</title>
 `;
 
+/** ms that something has until it must have come about: a machine that is busy with other tests is slow */
+const PATIENCE = 30_000;
+
 const folders = [];
 process.on("exit", () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
@@ -27,6 +30,23 @@ export function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), "pullcord-e2e-"));
   folders.push(folder);
   return folder;
+}
+
+/**
+ * Looks again and again until `look` throws nothing: for what comes about by itself, and at a time of its own. Too late,
+ * it throws what `look` has thrown last.
+ * @template T
+ * @param {() => T | Promise<T>} look
+ * @returns {Promise<T>}
+ */
+export async function eventually(look, patience = PATIENCE) {
+  for (const end = Date.now() + patience; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    try {
+      return await look();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
 }
 
 let packed;

@@ -23,7 +23,7 @@ const KEPT = 600;
 /** messages that the client may keep: less than there are, so that it evicts all the time */
 const MAX_MESSAGES = 1_500;
 /** ms for what is out to come back: timers that are running at a rest have that long to fire */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 const MB = 1_000_000;
 

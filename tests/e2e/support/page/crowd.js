@@ -264,6 +264,9 @@ const line = ({ id, seq, version, state, body }) => [id, String(seq), version, s
 const state = ({ id, unread, lastSeq, readSeq, lastMessage }) =>
   [id, unread, lastSeq, readSeq, lastMessage?.id, lastMessage?.version].map(String).join(" | ");
 
+/** The conversations, as they are shown. */
+export const states = () => client.conversations.getSnapshot().map(state);
+
 export async function digest(lines) {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")));
   return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -335,7 +338,7 @@ export async function same(wanted) {
   );
   let shown = [];
   await poll(() => {
-    shown = client.conversations.getSnapshot().map(state);
+    shown = states();
     return shown.join("\n") === wanted.conversations.join("\n");
   }, PATIENCE).catch(() => differing.push({ talk: "the list of conversations", lines: shown, reason: "it differs" }));
   return differing;
