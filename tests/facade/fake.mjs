@@ -195,8 +195,9 @@ export async function fakeClient(more) {
 /** Until all microtasks have run. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Until it holds: within half a minute, for a machine may be busy with other tests. */
 export async function until(holds, what = "it never came about") {
-  for (let tries = 0; tries < 400; tries += 1) {
+  for (let tries = 0; tries < 3000; tries += 1) {
     if (holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -151,6 +151,7 @@ test("the engines of two clients hear each other, also what was said while one w
   go();
   const second = await opening;
   const follower = world.hosts[1];
+  await until(() => follower.heardBytes.length);
   assert.deepEqual(follower.heardBytes, [[1]]);
   // a view of the wasm's memory, which goes on changing
   const memory = new Uint8Array([8, 2, 3, 8]);

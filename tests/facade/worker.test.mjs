@@ -318,7 +318,7 @@ test("a page that sleeps ends its worker before the handler returns, and awake h
     ]);
     // until it shows something, what was shown stays
     began.frame({ timelines: [timelineEntry(1, { status: "opening" }), timelineEntry(2, { status: "opening" })] });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => !Object.is(client.conversations.getSnapshot(), before.list));
     assert.deepEqual(
       [client.conversations.getSnapshot(), latest.getSnapshot(), middle.getSnapshot()].map((now, at) =>
         Object.is(now, Object.values(before)[at]),
@@ -433,7 +433,8 @@ test("a worker that has died is replaced, and what was asked of it is asked of t
   const controller = new AbortController();
   const slow = codeOf(client.sync({ signal: controller.signal }));
   await until(() => host().last("sync"));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  // its answer that it is there is told to nobody
+  await new Promise((resolve) => setTimeout(resolve, 500));
   workers[0].port.close();
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const sent = client.send("c1", "hello", { clientId: "a" });
