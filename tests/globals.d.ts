@@ -53,6 +53,8 @@ declare global {
   var heldTexts: any;
   var changes: any;
   var said: any;
+  var moves: any;
+  var hasMoved: any;
   var wereThere: any;
   var isAwake: any;
   var pullcordTour: any;
