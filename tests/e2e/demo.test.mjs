@@ -345,7 +345,7 @@ describe("demo", () => {
     await letCheck();
     await page.locator(".part.gap.filling").waitFor();
     await letFill();
-    await page.locator(".log-lines li", { hasText: "checked with the server" }).waitFor();
+    await page.locator(".log-lines li", { hasText: "checked with the server" }).first().waitFor();
     await page.locator(".log-lines li", { hasText: "A gap is filled" }).first().waitFor();
     await eventually(async () => assert.equal(await page.locator(".row.stale, .row.gap").count(), 0));
     // Nothing has moved: what was the newest is on screen still, and what is new is below it.
