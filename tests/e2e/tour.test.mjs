@@ -137,8 +137,8 @@ describe("tour", () => {
       );
     await step(page, 2);
     const before = await device(page, 1);
-    // While it is going on: kept and striped in the strip and on the list, with a gap after it. It is looked at whenever
-    // anything in it changes, for it lasts as long as the server takes.
+    // While it is going on: kept and striped in the strip and on the list, with a gap after it. It is looked at
+    // whenever anything in it changes, for it lasts as long as the server takes.
     await page.evaluate(() => {
       const keeping = document.querySelectorAll(".device")[1];
       globalThis.wereThere = new Set();

@@ -33,8 +33,8 @@ export function temporaryFolder() {
 }
 
 /**
- * Looks again and again until `look` throws nothing: for what comes about by itself, and at a time of its own. Too late,
- * it throws what `look` has thrown last.
+ * Looks again and again until `look` throws nothing: for what comes about by itself, and at a time of its own. Where
+ * that is too late it throws what `look` has thrown last.
  * @template T
  * @param {() => T | Promise<T>} look
  * @returns {Promise<T>}
