@@ -151,7 +151,7 @@ const PACKED = "packed.js";
 /** The main entry with the wasm in it. */
 const INLINE = "inline";
 /** What apps add to the main entry: where they need it they import it, and it is not in them. */
-const BESIDE = ["testing", "react", "vue", "svelte"];
+const BESIDE = ["testing", "inspector", "react", "vue", "svelte"];
 const ENTRIES = [...WITH_WASM, INLINE, ...BESIDE];
 /** what the supported browsers run */
 const TARGET_JS = "es2022";
@@ -211,6 +211,7 @@ async function bundle(glue, wasm) {
     sourcemap: true,
     logLevel: "warning",
     external: ["react", "vue", "svelte"],
+    define: { PULLCORD_VERSION: JSON.stringify(await packageVersion()) },
     plugins: [modules(glue, wasm), WITHOUT_COMMENTS],
   });
   for (const name of ENTRIES) {
@@ -277,9 +278,12 @@ async function printSizes() {
   if (together.gzip > LIMIT * 1000) console.warn(`warning: more than the ${LIMIT} KB gzipped that were promised`);
 }
 
-/** The template's, with the version that stands in Cargo.toml. */
+/** As it stands in Cargo.toml. */
+const packageVersion = async () => versionOf(await readFile(join(ROOT, "Cargo.toml"), "utf8"));
+
+/** The template's, with the version. */
 async function writePackageJson() {
-  const version = versionOf(await readFile(join(ROOT, "Cargo.toml"), "utf8"));
+  const version = await packageVersion();
   const { name, ...more } = JSON.parse(await readFile(join(TEMPLATE, "package.json"), "utf8"));
   await writeFile(join(PKG, "package.json"), `${JSON.stringify({ name, version, ...more }, null, 2)}\n`);
 }

@@ -1,35 +1,18 @@
 // @ts-check
-// The reliability panel: what is stored, what was asked for, what happened.
+// The reliability panel: the package's inspector, and in it what is this demo's own: trouble, and the choice of a way to
+// sync.
 
+import "/pkg/inspector.js";
 import { syncChoice } from "./choices.js";
-import { h, throttle } from "./dom.js";
-import { errorText } from "./format.js";
+import { h } from "./dom.js";
 import { icon } from "./icons.js";
-import { eventLog, logEvents, logStatus } from "./panel-log.js";
-import { deviceFacts, requestTable } from "./panel-tables.js";
-import { segmentPicture } from "./segments.js";
 import { troubleSwitches } from "./trouble.js";
-import { writerLine } from "./writer.js";
-
-/** @typedef {import("/pkg/index.js").Inspection} Inspection */
-/** @typedef {import("./panel-log.js").Client} Client */
-
-/**
- * Least time (ms) between two looks into the store. While nothing changes, it is looked at every `IDLE` ms, and every
- * `BUSY` while something kept is being checked.
- */
-const LOOK = 200;
-const BUSY = 400;
-const IDLE = 2000;
 
 /** ms that a panel takes to fill. */
 const HOLD = 2000;
 
 /** Sections that were folded, by name: for the panel that takes this one's place too. @type {Set<string>} */
 const folded = new Set();
-
-/** @type {Partial<Record<import("./segment-changes.js").Change["kind"], import("./panel-log.js").Tone>>} */
-const TONES = { revalidated: "good", filled: "good", fetched: "quiet" };
 
 /**
  * @param {object} given
@@ -41,66 +24,19 @@ const TONES = { revalidated: "good", filled: "good", fetched: "quiet" };
  * @param {AbortSignal} given.life ends with this client
  */
 export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, life }) {
-  /** @type {{ of: string | null, screen: readonly [string, string] | null, gapOnScreen: boolean }} */
-  const view = { of: null, screen: null, gapOnScreen: false };
-  /** @type {Inspection | null} */
-  let latest = null;
-
-  const { element: lines, log } = eventLog();
-  const picture = segmentPicture();
-  const facts = deviceFacts();
-  const writer = writerLine(client);
-  const requests = requestTable();
-  const trouble = troubleSwitches(log, () => view.of);
-  const choices = syncChoice({
-    choice,
-    canPush,
-    onChoose,
-    conversations: () => client.conversations.getSnapshot().map(({ id }) => id),
-    log,
-    life,
-  });
-  const pull = pullButton(client, log);
-  const reset = button("Reset the count", () => {
-    requests.reset(latest?.requests);
-    draw();
-  });
-  const scroll = h(
-    "div",
-    { class: "panel-scroll" },
-    writer.element,
-    section("Segments", true, picture.element),
-    section("Trouble", true, trouble.element),
-    section("What happened", true, lines),
-    section("How it syncs", true, choices.element),
-    section("Requests", true, requests.element, h("div", { class: "button-row" }, pull, reset)),
-    section("This device", true, facts.element),
-  );
+  const inspector = document.createElement("pullcord-inspector");
+  const { scope, notify, overflow } = choice;
+  inspector.options = { sync: { scope, notify }, overflow };
+  inspector.conversation = null;
+  inspector.client = client;
+  const log = (/** @type {string} */ text) => inspector.note(text);
+  const trouble = troubleSwitches(log, () => inspector.conversation ?? null);
+  const conversations = () => client.conversations.getSnapshot().map(({ id }) => id);
+  const choices = syncChoice({ choice, canPush, onChoose, conversations, log, life });
+  inspector.append(section("Trouble", trouble.element), section("How it syncs", choices.element));
+  inspector.addEventListener("inspected", ({ detail }) => choices.count(detail.requests));
+  const scroll = h("div", { class: "panel-scroll" }, inspector);
   const element = frame(scroll, onClose);
-
-  function draw() {
-    facts.draw(client.status.getSnapshot(), latest);
-    if (!latest) return;
-    writer.commit(latest.commit);
-    requests.draw(latest.requests);
-    choices.count(latest.requests);
-    const happened = picture.draw({ ...view, ...whatIs(client, view.of), segments: latest.segments });
-    // What is new is in the log already.
-    for (const { kind, text } of happened) if (kind !== "new") log(text, TONES[kind]);
-  }
-
-  const look = looks(
-    () => !element.hidden && !life.aborted,
-    async () => {
-      const { of } = view;
-      const found = await client.inspect(of ?? undefined);
-      if (of === view.of) latest = found;
-      draw();
-    },
-  );
-  logEvents(client, choice, log);
-  watch(client, logStatus(client, log), look);
-  lookAgain(look, () => latest?.segments.some(({ fresh }) => !fresh) ?? false, life);
 
   return {
     element,
@@ -108,17 +44,12 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
     /** @param {boolean} shown */
     show(shown) {
       element.hidden = !shown;
-      if (!shown) return;
-      trouble.load();
-      look();
+      if (shown) trouble.load();
     },
     /** @param {string | null} id the conversation that is open now */
     open(id) {
-      Object.assign(view, { of: id, screen: null, gapOnScreen: false });
+      inspector.conversation = id;
       trouble.conversationOpen(id !== null);
-      if (latest) latest = { ...latest, segments: [] };
-      draw();
-      look();
     },
     /**
      * The positions on screen.
@@ -126,44 +57,9 @@ export function reliabilityPanel({ client, choice, canPush, onChoose, onClose, l
      * @param {string | null} last
      * @param {boolean} gap a gap is on screen
      */
-    onScreen(first, last, gap) {
-      view.gapOnScreen = gap;
-      view.screen = first !== null && last !== null ? [first, last] : null;
-      look();
-    },
+    onScreen: (first, last, gap) => inspector.onScreen(first, last, gap),
   };
 }
-
-/**
- * What the picture says besides the segments.
- * @param {Client} client
- * @param {string | null} of the conversation that is open
- */
-function whatIs(client, of) {
-  return {
-    lastSeq: of === null ? null : (client.conversation(of).getSnapshot()?.lastSeq ?? null),
-    online: client.status.getSnapshot().connection === "online",
-    empty:
-      of === null
-        ? "Open a conversation to see what this device has of it."
-        : "This device has nothing of this conversation yet.",
-  };
-}
-
-/**
- * @param {string} label
- * @param {() => void} click
- */
-const button = (label, click) => h("button", { type: "button", class: "button small", on: { click } }, label);
-
-/** @param {Client} client @param {import("./panel-log.js").Log} log */
-const pullButton = (client, log) =>
-  button("Pull now", () =>
-    client.sync().then(
-      () => log("Pulled: up to date"),
-      (error) => log(`Pull: ${errorText(error)}`, "bad"),
-    ),
-  );
 
 /**
  * The panel around its sections, not shown yet.
@@ -188,67 +84,6 @@ function frame(scroll, onClose) {
     h("header", { class: "bar" }, h("h2", {}, "Reliability"), close),
     scroll,
   );
-}
-
-/**
- * Looks into the store: one look at a time, and once more where it was asked for during one.
- * @param {() => boolean} wanted
- * @param {() => Promise<void>} inspect
- */
-function looks(wanted, inspect) {
-  let looking = false;
-  let again = false;
-  const look = throttle(LOOK, async () => {
-    if (!wanted()) return;
-    if (looking) {
-      again = true;
-      return;
-    }
-    looking = true;
-    again = false;
-    try {
-      await inspect();
-    } catch {
-      // Closed meanwhile: the last picture stays.
-    } finally {
-      looking = false;
-      if (again) look();
-    }
-  });
-  return look;
-}
-
-/**
- * @param {Client} client
- * @param {() => void} onStatus
- * @param {() => void} look
- */
-function watch(client, onStatus, look) {
-  const statusChanged = () => {
-    onStatus();
-    look();
-  };
-  client.status.subscribe(statusChanged);
-  client.conversations.subscribe(look);
-  client.outbox.subscribe(look);
-  statusChanged();
-}
-
-/**
- * Requests in flight, evictions and segments out of sight change no snapshot: it is looked at from time to time.
- * @param {() => void} look
- * @param {() => boolean} isBusy something kept is being checked
- * @param {AbortSignal} life
- */
-function lookAgain(look, isBusy, life) {
-  let looked = 0;
-  const timer = setInterval(() => {
-    const wait = isBusy() ? BUSY : IDLE;
-    if (document.visibilityState !== "visible" || performance.now() - looked < wait) return;
-    looked = performance.now();
-    look();
-  }, BUSY);
-  life.addEventListener("abort", () => clearInterval(timer));
 }
 
 /** @param {HTMLElement} scroll */
@@ -278,11 +113,10 @@ function placeKeeper(scroll) {
 
 /**
  * @param {string} name
- * @param {boolean} open
  * @param {...Node} parts
  */
-function section(name, open, ...parts) {
-  const details = h("details", { open: open && !folded.has(name) }, h("summary", {}, name), ...parts);
+function section(name, ...parts) {
+  const details = h("details", { open: !folded.has(name) }, h("summary", {}, h("h3", {}, name)), ...parts);
   details.addEventListener("toggle", () => (details.open ? folded.delete(name) : folded.add(name)));
   return details;
 }

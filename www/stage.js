@@ -5,9 +5,9 @@
 
 import { connected, fetchElsewhere } from "./network.js";
 import { createClient, wipe } from "/pkg/index.js";
+import "/pkg/inspector.js";
 import { h, setText } from "./dom.js";
 import { number } from "./format.js";
-import { segmentPicture } from "./segments.js";
 import { describe } from "./status.js";
 import { TimelineView } from "./timeline.js";
 
@@ -33,6 +33,13 @@ const NEAR = 60;
 
 /** Local databases of scenes that were left without a goodbye, to be deleted by the next. */
 const LEFT_BEHIND = "pullcord-demo:tour";
+
+/** A part of the package's inspector. @param {"strip" | "legend"} part */
+export function inspectorOf(part) {
+  const inspector = document.createElement("pullcord-inspector");
+  inspector.setAttribute("show", part);
+  return inspector;
+}
 
 /** @returns {string[]} */
 function leftBehind() {
@@ -295,9 +302,6 @@ export class Device {
   /** @type {Inspection | null} */
   latest = null;
   account = "";
-  /** @type {readonly [string, string] | null} */
-  #screen = null;
-  #gapOnScreen = false;
 
   /**
    * @param {Stage} stage
@@ -307,7 +311,7 @@ export class Device {
   constructor(stage, label, note) {
     this.#stage = stage;
     this.label = label;
-    this.picture = segmentPicture({ compact: true });
+    this.picture = inspectorOf("strip");
     this.has = h("span", { class: "device-has" });
     this.requests = h("span", {});
     this.status = h("span", { class: "status-text" });
@@ -318,7 +322,7 @@ export class Device {
       "section",
       { class: "device", "aria-label": label },
       h("header", {}, h("h3", {}, label), this.note, this.line),
-      this.picture.element,
+      this.picture,
       h(
         "p",
         { class: "device-facts" },
@@ -355,6 +359,8 @@ export class Device {
       logLevel: "error",
     });
     this.#client = client;
+    this.picture.conversation = this.#stage.conversation;
+    this.picture.client = client;
     if (this.#life.signal.aborted) return;
     client.status.subscribe(() => this.drawStatus(client.status.getSnapshot()));
     await this.#stage.until(`${this.label} is up to date`, () => this.caughtUp);
@@ -367,10 +373,7 @@ export class Device {
       onEdit: () => {},
       onRecall: () => {},
       onEscape: () => {},
-      onRange: (first, last, gap) => {
-        this.#gapOnScreen = gap;
-        this.#screen = first !== null && last !== null ? [first, last] : null;
-      },
+      onRange: (first, last, gap) => this.picture.onScreen(first, last, gap),
     });
     this.#view = view;
     this.screen.append(view.element);
@@ -402,22 +405,13 @@ export class Device {
     }
     const status = client.status.getSnapshot();
     this.drawStatus(status);
-    const { cachedMessages, requests, segments } = this.latest;
+    const { cachedMessages, requests } = this.latest;
     const { total } = this.#stage;
     setText(
       this.has,
       total === null ? `${number(cachedMessages)} messages` : `${number(cachedMessages)} of ${number(total)} messages`,
     );
     setText(this.requests, `${requests.pull} pull, ${requests.history} history, ${requests.changes} changes`);
-    this.picture.draw({
-      of: this.#stage.conversation,
-      segments,
-      lastSeq: this.lastSeq,
-      screen: this.#screen,
-      gapOnScreen: this.#gapOnScreen,
-      online: status.connection === "online",
-      empty: "Nothing of this conversation is stored here.",
-    });
   }
 
   /** @param {import("/pkg/index.js").ClientStatus} status */

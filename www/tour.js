@@ -6,9 +6,8 @@ import { h, setText } from "./dom.js";
 import { errorText } from "./format.js";
 import { icon } from "./icons.js";
 import { SCENES } from "./scenes.js";
-import { segmentLegend } from "./segments.js";
 import { aboutServer, debug } from "./session.js";
-import { Stage, sweep } from "./stage.js";
+import { inspectorOf, Stage, sweep } from "./stage.js";
 
 /** @typedef {import("./scenes.js").Scene} Scene */
 /**
@@ -92,7 +91,7 @@ const colours = h(
   "details",
   { class: "colours", open: matchMedia("(min-width: 1000px)").matches },
   h("summary", {}, "What the colours mean"),
-  segmentLegend(),
+  inspectorOf("legend"),
 );
 
 root.replaceChildren(

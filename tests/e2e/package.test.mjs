@@ -58,9 +58,9 @@ describe("package", () => {
     const text = read("index.js");
     const parts = (name) => JSON.parse(read(`${name}.map`)).sources;
     const main = parts("index.js");
-    for (const part of [...parts("react.js"), ...parts("testing.js")])
-      if (/\/(?:testing|frameworks)[/.]|react/.test(part)) assert.ok(!main.includes(part), part);
-    for (const word of ["memoryBackend", "useSyncExternalStore", "pullcord/packed.js"])
+    for (const part of [...parts("react.js"), ...parts("testing.js"), ...parts("inspector.js")])
+      if (/\/(?:testing|frameworks|inspector)[/.]|react/.test(part)) assert.ok(!main.includes(part), part);
+    for (const word of ["memoryBackend", "useSyncExternalStore", "pullcord/packed.js", "pullcord-inspector"])
       assert.ok(!text.includes(word), word);
     assert.deepEqual([...text.matchAll(/^import .*/gm)].map(String), []);
   });
@@ -118,6 +118,15 @@ serve({ transport: () => transport });
     const { stdout, status } = spawnSync(process.execPath, [tsc, "-p", app], { encoding: "utf8" });
     assert.equal(stdout, "");
     assert.equal(status, 0);
+  });
+
+  test('"pullcord/inspector" can be imported on a server, and a bundler does not leave it out', async () => {
+    const main = join(app, "server.mjs");
+    writeFileSync(main, 'import "pullcord/inspector";\nconsole.log("imported", typeof customElements);\n');
+    const { stdout } = spawnSync(process.execPath, [main], { encoding: "utf8" });
+    assert.equal(stdout, "imported undefined\n");
+    const { outputFiles } = await build({ entryPoints: [main], bundle: true, format: "esm", write: false });
+    assert.match(outputFiles[0].text, /customElements\.define\(/);
   });
 
   test('"pullcord/inline" needs no file beside it: in one classic script in a page, and in Node', async () => {

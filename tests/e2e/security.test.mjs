@@ -58,9 +58,13 @@ const NAMES = [
   "\u202Elive",
 ];
 
+/** The package's element, which the panel is. */
+const INSPECTOR = "pullcord-inspector";
 /** Elements that the sources of the page make by name. */
-const MADE = new Set(["svg", "path"]);
-for (const file of sources(/\.js$/))
+const MADE = new Set(["svg", "path", INSPECTOR]);
+const SHADOW = join(ROOT, "pkg-template", "inspector");
+const inspectors = readdirSync(SHADOW).filter((name) => name.endsWith(".js"));
+for (const file of [...sources(/\.js$/), ...inspectors.map((name) => join(SHADOW, name))])
   for (const [, tag] of readFileSync(file, "utf8").matchAll(/\bh\(\s*"([a-z][a-z0-9]*)"/g)) MADE.add(tag);
 for (const file of sources(/\.html$/))
   for (const [, tag] of readFileSync(file, "utf8").matchAll(/<([a-z][a-z0-9]*)/g)) MADE.add(tag);
@@ -79,10 +83,13 @@ function sources(kind) {
 function audit(made) {
   const found = [];
   const { origin } = location;
-  for (const element of document.querySelectorAll("*")) {
+  const inside = [...document.querySelectorAll("pullcord-inspector")].flatMap(({ shadowRoot }) => [
+    ...shadowRoot.querySelectorAll("*"),
+  ]);
+  for (const element of [...document.querySelectorAll("*"), ...inside]) {
     const tag = element.localName;
     if (!made.includes(tag)) found.push(`<${tag}>`);
-    if (element.shadowRoot) found.push(`<${tag}> has a shadow`);
+    if (element.shadowRoot && tag !== "pullcord-inspector") found.push(`<${tag}> has a shadow`);
     for (const { name, value } of element.attributes) {
       const what = `<${tag} ${name}="${value}">`;
       if (/^on|^(srcdoc|srcset|formaction|action|data|background|ping|xlink:href|is|slot|nonce|integrity)$/.test(name))

@@ -2,6 +2,7 @@
 
 import { PullcordError, compareSeq, createClient, wipe } from "../../pkg-template/index.js";
 import type { Client, MessageItem, Timeline, Transport } from "../../pkg-template/index.js";
+import { PullcordInspector, traced } from "../../pkg-template/inspector.js";
 import { memoryBackend } from "../../pkg-template/testing.js";
 
 interface Body {
@@ -101,4 +102,18 @@ export async function useMeta(): Promise<string | undefined> {
   const client = await createClient<Body, { title: string } | null>({ account: "f", transport: backend });
   const wide: Client<Body> = client;
   return client.conversation("c1").getSnapshot()?.meta?.title ?? wide.account;
+}
+
+/** The element, by its name and by its class. */
+export async function inspect(client: Client<Body>): Promise<string> {
+  const inspector: PullcordInspector = document.createElement("pullcord-inspector");
+  inspector.client = client;
+  inspector.options = { sync: { scope: "account" }, overflow: "keep" };
+  inspector.conversation = undefined;
+  inspector.onScreen("1", "30", true);
+  inspector.note("a line", "good");
+  inspector.addEventListener("inspected", ({ detail }) => inspector.note(String(detail.requests.pull)));
+  new PullcordInspector().client = await createClient<Body>({ account: "e", transport: traced<Body>(backend) });
+  document.body.append(inspector);
+  return inspector.report({ names: true });
 }

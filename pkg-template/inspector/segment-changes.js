@@ -1,10 +1,9 @@
-// @ts-check
 // What has happened to a conversation's segments between two looks: what was fetched, what was kept over
 // an overflow, what has been found to be true still.
 
-import { number } from "./format.js";
+import { counted, number } from "./words.js";
 
-/** @typedef {import("/pkg/index.js").Inspection["segments"][number]} Segment */
+/** @typedef {import("../index.js").Inspection["segments"][number]} Segment */
 /**
  * @typedef {object} Change
  * @property {"filled" | "fetched" | "new" | "revalidated" | "kept" | "dropped"} kind
@@ -22,7 +21,7 @@ const range = ({ lo, hi }) => ({ lo: BigInt(lo), hi: BigInt(hi) });
 const meet = (a, b) => a.lo <= b.hi && b.lo <= a.hi;
 
 /** @param {number} n */
-const messages = (n) => `${number(n)} ${n === 1 ? "message" : "messages"}`;
+const messages = (n) => counted(n, "message");
 
 /**
  * @param {readonly Segment[]} before oldest first, as all

@@ -1,14 +1,13 @@
-// @ts-check
 // A picture of what the client has of a conversation.
 //
 // Two strips, because one cannot show both: the first gives every segment and every gap room to be
 // seen, the second is to scale, where sixty messages of a quarter of a million are a hairline.
 
 import { h, setText } from "./dom.js";
-import { number } from "./format.js";
 import { changesBetween } from "./segment-changes.js";
+import { number } from "./words.js";
 
-/** @typedef {import("/pkg/index.js").Inspection["segments"][number]} Segment */
+/** @typedef {import("../index.js").Inspection["segments"][number]} Segment */
 
 /** Below this, positions are taken to be counted from 1, and the scale begins at 0; ids begin anywhere. */
 const COUNTED = 2n ** 40n;
@@ -28,7 +27,7 @@ const SAID = 6000;
 export function segmentLegend() {
   return h(
     "ul",
-    { class: "legend", "aria-label": "Legend" },
+    { class: "legend", part: "legend", "aria-label": "Legend" },
     ...[
       ["live", "live", "complete, up to the newest"],
       ["fresh", "complete", "nothing missing in it"],
@@ -154,19 +153,19 @@ function inWords(segments) {
 
 /** @param {{ compact?: boolean }} [options] `compact`: no table, no legend, no scale in numbers */
 export function segmentPicture({ compact = false } = {}) {
-  const strip = h("div", { class: "strip" });
-  const scaled = h("div", { class: "scale" });
+  const strip = h("div", { class: "strip", part: "strip" });
+  const scaled = h("div", { class: "scale", part: "scale" });
   const low = h("span", {});
   const high = h("span", {});
   const axis = h("div", { class: "axis", "aria-hidden": "true" }, low, h("span", {}, "to scale, by position"), high);
   const picture = h("div", { class: "segments", role: "img" }, strip, scaled);
   const legend = segmentLegend();
-  const activity = h("p", { class: "activity", role: "status" });
+  const activity = h("p", { class: "activity", part: "activity", role: "status" });
   const table = segmentTable();
-  const none = h("p", { class: "panel-note" });
+  const none = h("p", { class: "note", part: "note" });
   const element = compact
-    ? h("div", { class: "segment-picture" }, none, picture, activity)
-    : h("div", { class: "segment-picture" }, none, picture, axis, activity, legend, table.element);
+    ? h("div", { class: "picture compact" }, none, picture, activity)
+    : h("div", { class: "picture" }, none, picture, axis, activity, legend, table.element);
   const history = segmentHistory();
   let drawn = "";
 

@@ -1,0 +1,2 @@
+/** The package's, which the build fills in. */
+declare const PULLCORD_VERSION: string | undefined;
