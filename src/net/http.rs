@@ -156,6 +156,7 @@ impl Http {
             wire.wait.saturating_add(wire.upload),
         );
         let told = Cell::new(monotonic());
+        let whole = Cell::new(false);
         let heard = |bytes: usize| {
             silence.heard(bytes as u64);
             if let Some(progress) = &terms.progress
@@ -173,7 +174,7 @@ impl Http {
                 if self.is_strange(&response) {
                     return Ok(Err(strange()));
                 }
-                read(response, wire.json, &heard).await
+                read(response, wire.json, &heard, &whole).await
             })
             .await;
         match answer {
@@ -184,7 +185,7 @@ impl Http {
             Some(answer) => {
                 let answer = answer.unwrap_or_else(|thrown: JsValue| Err(lost(&thrown)));
                 // Else there may be more of it on its way, which nobody will read.
-                if answer.is_ok() {
+                if whole.get() {
                     abort.disarm();
                 }
                 answer
@@ -261,11 +262,13 @@ fn strange() -> Error {
     )
 }
 
-/// The answer of a response. `json`: whether it has one. Fails with what was thrown where it breaks off.
+/// The answer of a response. `json`: whether it has one. `whole`: is told that it was read to its end. Fails with
+/// what was thrown where it breaks off.
 async fn read(
     response: Response,
     json: bool,
     heard: &dyn Fn(usize),
+    whole: &Cell<bool>,
 ) -> Result<Result<String, Error>, JsValue> {
     let status = response.status();
     let header = |name| response.headers().get(name).ok().flatten();
@@ -274,7 +277,7 @@ async fn read(
         if said.is_some_and(|length| length > MAX_TEXT as u64) {
             return Ok(Err(too_large()));
         }
-        let text = match text(&response, MAX_TEXT, heard).await? {
+        let text = match text(&response, MAX_TEXT, heard, whole).await? {
             Some(text) => text,
             None => return Ok(Err(too_large())),
         };
@@ -285,7 +288,10 @@ async fn read(
         });
     }
     let retry_after = header("retry-after").and_then(|value| retry_after(&value, header("date")));
-    let body = text(&response, ERROR_MAX, heard).await.ok().flatten();
+    let body = text(&response, ERROR_MAX, heard, whole)
+        .await
+        .ok()
+        .flatten();
     let (said, wait) = body.map_or((None, None), |body| server_error(&body));
     let said =
         said.unwrap_or_else(|| ["the server answered with status ", &status.to_string()].concat());
@@ -311,6 +317,7 @@ async fn text(
     response: &Response,
     max: usize,
     heard: &dyn Fn(usize),
+    whole: &Cell<bool>,
 ) -> Result<Option<String>, JsValue> {
     let mut bytes = Vec::new();
     if let Some(body) = response.body() {
@@ -326,6 +333,7 @@ async fn text(
             chunk.copy_to(&mut bytes[at..]);
         }
     }
+    whole.set(true);
     // As `Response.text()` does it.
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());

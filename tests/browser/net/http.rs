@@ -440,3 +440,14 @@ async fn an_answered_request_is_not_aborted() {
         .unwrap();
     assert_eq!(page.js("page.calls[0].signal.aborted"), false);
 }
+
+#[wasm_bindgen_test]
+async fn an_error_that_was_read_to_its_end_is_not_aborted_and_one_that_goes_on_is() {
+    for (length, aborted) in [(10, false), (100_000, true)] {
+        let answer = format!("() => new Response('x'.repeat({length}), {{ status: 500 }})");
+        let page = Page::new(&answer);
+        let error = page.http(&giving(&["t"])).request(pull(None)).await;
+        assert_eq!(error.unwrap_err().status, Some(500));
+        assert_eq!(page.js("page.calls[0].signal.aborted"), aborted, "{length}");
+    }
+}
