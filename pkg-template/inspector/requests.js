@@ -147,15 +147,19 @@ export function lastRequests() {
   };
 }
 
+/** @type {Record<string, string | undefined>} */
+const TITLES = { "no answer": "None came, or the client waited for none any more" };
+/** Not bad: it went well, it is not known, or the client itself may have called it off. */
+const FINE = /^(?:|ok|aborted|no answer|[23]\d\d)$/;
+
 /** @param {Exchange} exchange */
 function row({ at, kind, conversation, outcome, ms, bytes: size }) {
-  const isBad = outcome !== "" && outcome !== "ok" && outcome !== "aborted" && !/^[23]\d\d$/.test(outcome);
   return h(
     "tr",
     {},
     h("td", {}, h("time", {}, time(at))),
     h("td", {}, kind, conversation !== null && h("small", { class: "of" }, conversation)),
-    h("td", { class: isBad ? "bad" : null }, outcome || "–"),
+    h("td", { class: FINE.test(outcome) ? null : "bad", title: TITLES[outcome] }, outcome || "–"),
     h("td", { class: "n" }, ms === null ? "–" : lasted(ms), size !== null && h("small", {}, bytes(size))),
   );
 }

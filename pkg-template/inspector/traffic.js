@@ -123,8 +123,8 @@ function exchangeOf({ initiatorType, name, startTime, duration, responseStatus, 
 }
 
 /**
- * A browser that does not tell has no such field. It is 0 where no answer came, and where the client has let go of the
- * rest of one, as it does with errors.
+ * A browser that does not tell has no such field. It is 0 where no answer came, or the client waited for none any more,
+ * and where it has let go of the rest of one.
  * @param {number | undefined} status
  * @param {number} transferSize
  */
