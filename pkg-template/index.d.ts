@@ -166,9 +166,13 @@ export class PullcordError extends Error {
  * changes may merge into one. When a promise of this API settles, the snapshots already show its effect.
  */
 export interface Store<T> {
-  /** @returns what is now */
+  /**
+   * What it shows now.
+   * @returns the same object until something changed
+   */
   getSnapshot(): T;
   /**
+   * Listens to changes.
    * @param listener is called after each change, without arguments; what it throws keeps nobody else from being called
    * @returns the function that unsubscribes
    * @example

@@ -2,7 +2,9 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { membersDocumented } from "./docs.mjs";
 import { linesFit } from "./lines.mjs";
+import { linksHold } from "./links.mjs";
 import { main, ROOT } from "./run.mjs";
 import { setUpBuild } from "./setup.mjs";
 import { all, biome, cargoCounts, check, filesOf, nodeTests, none, runSteps, suite, tsc, verdict } from "./suite.mjs";
@@ -45,9 +47,11 @@ export const CHECKS = [
   ],
   [
     "docs",
-    "Documents of the core and of the server",
+    "Documents: their links, each public member, the core, the server",
     () =>
       all(
+        () => verdict(linksHold()),
+        async () => verdict(await membersDocumented()),
         // for wasm: there the core's browser half is, too
         () =>
           check(

@@ -69,12 +69,19 @@ async function cargoTool(name, program, version, more = []) {
   await must("cargo", ["install", name, "--version", version, "--root", TOOLS, "--force", ...more]);
 }
 
-async function nodePackages() {
-  const lock = join(ROOT, "package-lock.json");
-  const installed = join(ROOT, "node_modules", ".package-lock.json");
+/** What a folder's lock names. @param {string} what @param {string} folder */
+async function nodePackages(what, folder = ROOT) {
+  const lock = join(folder, "package-lock.json");
+  const installed = join(folder, "node_modules", ".package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
-  say("installing the development dependencies (npm ci)");
-  await must("npm", ["ci", "--no-audit", "--no-fund"]);
+  say(`installing ${what} (npm ci)`);
+  await must("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder });
+}
+
+/** What `npm run docs` needs. */
+export async function setUpSite() {
+  await nodePackages("the development dependencies");
+  await nodePackages("what builds the site", join(ROOT, "tools", "site"));
 }
 
 const MAC_CHROMES = [
@@ -241,7 +248,7 @@ export async function setUpFuzzing() {
 /** What `npm run build` and `npm run demo` need. */
 export async function setUpBuild() {
   await rust();
-  await nodePackages();
+  await nodePackages("the development dependencies");
   await cargoTool("wasm-bindgen-cli", "wasm-bindgen", wasmBindgenVersion());
 }
 

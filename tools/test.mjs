@@ -5,10 +5,11 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TARGET, buildPackage } from "./build.mjs";
 import { CHECKS, FAULTS } from "./check.mjs";
+import { buildSite } from "./docs.mjs";
 import { main, must } from "./run.mjs";
 import { buildServer, freePort, startServer } from "./server.mjs";
 import { findFirefox, setUpFirefox, setUpTests, setUpWebKit, tool, toolEnv } from "./setup.mjs";
-import { all, cargoCounts, filesOf, nodeTests, none, runSteps, suite, timed } from "./suite.mjs";
+import { all, cargoCounts, filesOf, nodeTests, none, runSteps, suite, timed, verdict } from "./suite.mjs";
 
 const WASM = ["--target", "wasm32-unknown-unknown"];
 /** where the random port of the last run is kept: the browser tests have the address compiled in */
@@ -145,6 +146,7 @@ const STEPS = [
       ),
   ],
   ["build", "The package", build],
+  ["site", "The documents as a site, and every link in it", async () => verdict(await buildSite())],
   ["browser", "Store, net and API, in Chromium", browserTests],
   ["e2e", "End to end: packed package, Chromium, server", endToEnd],
   ["firefox", "Store, net and API, and the main path end to end, in Firefox", firefox],
