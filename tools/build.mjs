@@ -8,7 +8,7 @@ import { join, relative, resolve } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { Problem, ROOT, main, must } from "./run.mjs";
 import { setUpBuild, tool, toolEnv } from "./setup.mjs";
-import { versionOf } from "./version.mjs";
+import { repositoryOf, versionOf } from "./version.mjs";
 
 export const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR || "target");
 export const PKG = join(ROOT, "pkg");
@@ -18,6 +18,8 @@ const WORK = join(TARGET, "pullcord-package");
 const STAMP = join(PKG, ".stamp");
 /** KB (1000 bytes) of gzipped download that the package promises not to exceed */
 const LIMIT = 110;
+/** of the documents: what travels in the package, for who writes a server */
+const DOCS = ["docs/protocol.md"];
 
 // the features: what the wasm of current Rust uses, and every supported browser has; inlining less gzips better;
 // the lowest KB of memory is the end of the stack, nothing lies there; by name, what is alike stands together, which
@@ -50,12 +52,11 @@ function filesBelow(path) {
 /** Changes whenever anything that the package is made of does. */
 function fingerprint() {
   const hash = createHash("sha256");
-  const inputs = ["src", "pkg-template", "tools/build.mjs", "Cargo.toml", "Cargo.lock", "package-lock.json"].flatMap(
-    (name) => {
-      const path = join(ROOT, name);
-      return /\.\w+$/.test(name) ? [path] : filesBelow(path);
-    },
-  );
+  const made = ["src", "pkg-template", "tools/build.mjs", "Cargo.toml", "Cargo.lock", "package-lock.json", ...DOCS];
+  const inputs = made.flatMap((name) => {
+    const path = join(ROOT, name);
+    return /\.\w+$/.test(name) ? [path] : filesBelow(path);
+  });
   for (const file of inputs) hash.update(relative(ROOT, file)).update("\0").update(readFileSync(file)).update("\0");
   return hash.digest("hex");
 }
@@ -278,14 +279,25 @@ async function printSizes() {
   if (together.gzip > LIMIT * 1000) console.warn(`warning: more than the ${LIMIT} KB gzipped that were promised`);
 }
 
-/** As it stands in Cargo.toml. */
-const packageVersion = async () => versionOf(await readFile(join(ROOT, "Cargo.toml"), "utf8"));
+/** Cargo.toml, which has the version. */
+const cargoToml = () => readFile(join(ROOT, "Cargo.toml"), "utf8");
 
-/** The template's, with the version. */
+/** As it stands in Cargo.toml. */
+const packageVersion = async () => versionOf(await cargoToml());
+
+/** The template's, with the version that stands in Cargo.toml, and the repository where it is named there. */
 async function writePackageJson() {
-  const version = await packageVersion();
+  const cargo = await cargoToml();
   const { name, ...more } = JSON.parse(await readFile(join(TEMPLATE, "package.json"), "utf8"));
-  await writeFile(join(PKG, "package.json"), `${JSON.stringify({ name, version, ...more }, null, 2)}\n`);
+  const all = { name, version: versionOf(cargo), ...repositoryOf(cargo), ...more };
+  await writeFile(join(PKG, "package.json"), `${JSON.stringify(all, null, 2)}\n`);
+}
+
+/** The template's README, and the documents that it leads to. */
+async function writeDocuments() {
+  const text = await readFile(join(TEMPLATE, "README.md"), "utf8");
+  await writeFile(join(PKG, "README.md"), text.replaceAll("](../docs/", "](docs/"));
+  for (const name of DOCS) await cp(join(ROOT, name), join(PKG, name));
 }
 
 /** Builds pkg/, unless it is up to date. */
@@ -302,12 +314,12 @@ export async function buildPackage({ quiet = false } = {}) {
     await bundle(glue, wasm);
     await cp(wasm, join(PKG, "pullcord.wasm"));
     await writePackageJson();
+    await writeDocuments();
     for (const name of [
       ...ENTRIES.map((entry) => `${entry}.d.ts`),
       "frameworks.d.ts",
       "platform.d.ts",
       "pullcord.wasm.d.ts",
-      "README.md",
     ])
       await cp(join(TEMPLATE, name), join(PKG, name));
     for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) await cp(join(ROOT, name), join(PKG, name));

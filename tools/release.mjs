@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { buildPackage, PKG, TARGET } from "./build.mjs";
 import { ask, main, must, Problem, ROOT } from "./run.mjs";
 import { setUpBuild } from "./setup.mjs";
-import { setVersion, versionOf } from "./version.mjs";
+import { repositoryOf, setVersion, versionOf } from "./version.mjs";
 
 const VERSION = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?$/;
 const HEADING = /^## \[?([^\s\]]+)\]?/;
@@ -61,15 +61,17 @@ export function changesOf(text, version) {
  * @param {string} now.current the version in Cargo.toml
  * @param {string} now.changed what `git status` says
  * @param {string} now.changelog
+ * @param {boolean} now.named Cargo.toml names the repository
  * @param {string | null} now.tagged the commit that has its tag
  * @param {string} now.head the commit that is checked out
  * @returns {string[]} nothing: it can
  */
-export function obstacles(version, { current, changed, changelog, tagged, head }) {
+export function obstacles(version, { current, changed, changelog, named, tagged, head }) {
   const found = [];
   if (changed) found.push(`the tree is not clean:\n${changed}`);
   if (isBefore(version, current)) found.push(`${version} is older than ${current}, which Cargo.toml has`);
   if (!changesOf(changelog, version)) found.push(`CHANGELOG.md has no entry "## ${version}"`);
+  if (!named) found.push("[workspace.package] of Cargo.toml has no `repository`, which npm's provenance is about");
   if (tagged !== null && tagged !== head) found.push(`the tag v${version} is of another commit, ${tagged}`);
   return found;
 }
@@ -121,6 +123,7 @@ await main(import.meta.url, async (args) => {
     current: versionOf(read("Cargo.toml")),
     changed: git("status", "--porcelain"),
     changelog: read("CHANGELOG.md"),
+    named: "repository" in repositoryOf(read("Cargo.toml")),
     tagged,
     head: git("rev-parse", "HEAD"),
   });

@@ -1,4 +1,5 @@
-// The version of all: it stands in the workspace's Cargo.toml, and nowhere else.
+// What the workspace's Cargo.toml says of all, and nothing else does: the version, and the repository once it has an
+// address that everybody can reach.
 
 const VERSION = /^(\[workspace\.package\]\n(?:[^[\n].*\n|\n)*?version = ")([^"]+)(")/m;
 
@@ -13,4 +14,18 @@ export function versionOf(cargo) {
 export function setVersion(cargo, version) {
   versionOf(cargo);
   return cargo.replace(VERSION, (_, before, _old, after) => `${before}${version}${after}`);
+}
+
+const REPOSITORY = /^\[workspace\.package\]\n(?:[^[\n].*\n|\n)*?repository = "([^"]+)"/m;
+
+/**
+ * Where the package comes from, as its package.json says it.
+ * @param {string} cargo Cargo.toml's text
+ * @returns {{ repository?: object, homepage?: string, bugs?: string }} nothing, where no address is named
+ */
+export function repositoryOf(cargo) {
+  const address = REPOSITORY.exec(cargo)?.[1].replace(/\/$|\.git$/, "");
+  if (!address) return {};
+  const repository = { type: "git", url: `git+${address}.git`, directory: "pkg-template" };
+  return { repository, homepage: `${address}#readme`, bugs: `${address}/issues` };
 }

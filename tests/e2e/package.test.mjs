@@ -9,7 +9,9 @@ import { before, describe, test } from "node:test";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { build } from "esbuild";
 import { publint } from "publint";
+import { deadLinks, linksOf } from "../../tools/links.mjs";
 import { ROOT, must } from "../../tools/run.mjs";
+import { repositoryOf } from "../../tools/version.mjs";
 import { fresh, launchBrowser, openPage, packPackage, temporaryFolder } from "./support/harness.mjs";
 import { startStatic } from "./support/static.mjs";
 
@@ -85,6 +87,27 @@ describe("package", () => {
     for (const entry of Object.values(exports))
       for (const file of typeof entry === "string" ? [entry] : Object.values(entry))
         assert.ok(existsSync(join(pkg, file)), file);
+  });
+
+  test("it says where everything is, and what it says is there", () => {
+    const text = read("README.md");
+    assert.ok(linksOf(text).length > 0);
+    const within = (path) => {
+      if (!existsSync(join(pkg, path))) return null;
+      return path.endsWith(".md") ? read(path) : "";
+    };
+    assert.deepEqual(deadLinks("README.md", within), []);
+    for (const [said, place] of Object.entries({ "`www/server`": "www/server", "npm run demo": "tools/demo.mjs" })) {
+      assert.ok(text.includes(said), said);
+      assert.ok(existsSync(join(ROOT, place)), place);
+    }
+    const ours = (path) => readFileSync(join(ROOT, path), "utf8");
+    assert.ok(text.includes("(docs/protocol.md)"));
+    assert.equal(read("docs/protocol.md"), ours("docs/protocol.md"));
+    const { repository, homepage, bugs } = JSON.parse(read("package.json"));
+    // where Cargo.toml names no address there is none, and `npm run release` refuses
+    const named = Object.entries({ repository, homepage, bugs }).filter(([, value]) => value !== undefined);
+    assert.deepEqual(Object.fromEntries(named), repositoryOf(ours("Cargo.toml")));
   });
 
   test("a project without the DOM's types compiles against it", () => {
