@@ -7,6 +7,7 @@ import { seqText } from "./seq.js";
 import { Engine } from "./engine/engine.js";
 import { EVENTS } from "./events.js";
 import { Session } from "./session.js";
+import { withoutSocket } from "./socket.js";
 import { timelineOf } from "./timeline.js";
 import { Runtime } from "./wasm.js";
 import { deleteDatabase } from "./wipe.js";
@@ -109,7 +110,7 @@ async function wipeAccount(account) {
 
 /**
  * The package's functions that need the wasm.
- * @param {() => import("./glue.js").Glue} instantiate each call makes an independent glue
+ * @param {typeof import("./glue.js").default} instantiate each call makes an independent glue
  * @param {() => import("./wasm.js").Source} standard the wasm, where the app does not say
  * @returns {Pick<typeof import("./index.js"), "createClient" | "wipe">}
  */
@@ -118,11 +119,14 @@ export function pullcord(instantiate, standard) {
 
   /** @param {import("./index.js").ClientOptions<any>} options */
   async function open(options) {
-    const config = clientConfig(options);
+    const given = clientConfig(options);
     const { signal } = options;
     if (signal?.aborted) throw aborted(signal);
     const engine = new Engine(runtime, options);
-    const session = new Session(config, engine, logFunction(options));
+    const log = logFunction(options);
+    // a worker has its own
+    const config = options.worker ? given : withoutSocket(given, log);
+    const session = new Session(config, engine, log);
     const cancel = () => session.abandon(aborted(signal));
     signal?.addEventListener("abort", cancel);
     session.start();

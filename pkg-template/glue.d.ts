@@ -62,5 +62,8 @@ export interface Glue {
   Host: { open(config: ClientConfig, hooks: Hooks): Promise<Host> };
 }
 
-/** Each call makes an independent instance of the glue. */
-export default function instantiate(): Glue;
+/**
+ * Each call makes an independent instance of the glue.
+ * @param Socket stands for WebSocket in it
+ */
+export default function instantiate(Socket: (url: string) => WebSocket): Glue;

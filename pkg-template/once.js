@@ -123,7 +123,7 @@ function judge(deadline) {
 
 /**
  * `syncOnce` of "pullcord/worker".
- * @param {() => import("./glue.js").Glue} instantiate each call makes an independent glue
+ * @param {typeof import("./glue.js").default} instantiate each call makes an independent glue
  * @param {() => import("./wasm.js").Source} standard the wasm, where the app does not say
  */
 export function once(instantiate, standard) {

@@ -2,9 +2,21 @@
 // page share one instance of it, until a panic ends that instance and the next client gets a fresh one.
 
 import { PullcordError, within } from "./errors.js";
+import { Socket } from "./socket.js";
 
 const HELP =
-  'serve "pullcord/pullcord.wasm" beside the bundle, or pass createClient\'s option `wasm` (its URL, bytes, or compiled module)';
+  'import "pullcord/inline", which has it inside, or serve "pullcord/pullcord.wasm" beside the script, or pass createClient\'s option `wasm` (its URL, bytes, or compiled module)';
+
+/** What of the usual tools does which. */
+const LEFT_BEHIND = "esbuild and rollup leave it behind; Vite does where `optimizeDeps` bundles the package";
+const OFFLINE = "a PWA has to precache it (Workbox: `globPatterns` with wasm)";
+const NO_PLACE = 'this script does not know where it is (format "iife" or "cjs" of esbuild, rollup and others)';
+
+/**
+ * Vite up to 7 moves the script of a dependency into a folder of its own, and answers a page for what is not there: the
+ * package's own folder is served as well.
+ */
+const PREBUNDLED = /\/\.vite\/deps(_temp_\w+)?\/pullcord\.wasm$/;
 
 /** @typedef {import("./index.js").ClientOptions["wasm"]} Source where the wasm is, or what */
 /** @typedef {{ crash(error: PullcordError): void }} Tenant */
@@ -44,6 +56,16 @@ function silent(source) {
   };
 }
 
+/** @param {() => Source} standard */
+function beside(standard) {
+  try {
+    const source = standard();
+    return source instanceof URL ? source.href.replace(PREBUNDLED, "/pullcord/pullcord.wasm") : source;
+  } catch (cause) {
+    throw new PullcordError("invalid", `${NO_PLACE}, and so not where its wasm is: ${HELP}`, { cause });
+  }
+}
+
 /** @param {unknown} source */
 async function bytesOrResponse(source) {
   if (typeof source !== "string" && !(source instanceof URL)) return source;
@@ -53,7 +75,7 @@ async function bytesOrResponse(source) {
   try {
     return await fetch(source);
   } catch (cause) {
-    throw new PullcordError("network", `the wasm at ${source} could not be fetched: ${HELP}`, { cause });
+    throw new PullcordError("network", `the wasm at ${source} could not be fetched (${OFFLINE}): ${HELP}`, { cause });
   }
 }
 
@@ -67,12 +89,16 @@ async function compile(source, standard) {
     throw new PullcordError("unsupported", "Pullcord needs WebAssembly, which this browser lacks or forbids");
   }
   /** @type {any} whatever the app gave */
-  const given = await within((async () => bytesOrResponse(await (source ?? standard())))(), BEGIN, silent(source));
+  const given = await within(
+    (async () => bytesOrResponse(await (source ?? beside(standard))))(),
+    BEGIN,
+    silent(source),
+  );
   if (given instanceof WebAssembly.Module) return given;
   const from = given?.url || String(source ?? "pullcord.wasm");
   const isResponse = typeof given?.arrayBuffer === "function";
   if (isResponse && given.ok === false) {
-    throw new PullcordError("network", `the wasm at ${from} answered ${given.status}: ${HELP}`, {
+    throw new PullcordError("network", `the wasm at ${from} answered ${given.status} (${LEFT_BEHIND}): ${HELP}`, {
       status: given.status,
     });
   }
@@ -133,7 +159,7 @@ function notWasm(from, cause) {
       "this browser is too old for Pullcord: its WebAssembly lacks what is in every browser since 2021",
       { cause },
     );
-  const why = `what is served there is no wasm of this version (a page instead of the file, perhaps): ${HELP}`;
+  const why = `what is served there is no wasm of this version, but a page, perhaps (${LEFT_BEHIND}): ${HELP}`;
   return new PullcordError("internal", `the wasm (${from}) could not be compiled; ${why}`, { cause });
 }
 
@@ -205,7 +231,7 @@ export class Runtime {
   #instance = null;
 
   /**
-   * @param {() => import("./glue.js").Glue} instantiate each call makes an independent glue
+   * @param {typeof import("./glue.js").default} instantiate each call makes an independent glue
    * @param {() => Source} standard the wasm, where the app does not say
    */
   constructor(instantiate, standard) {
@@ -229,7 +255,7 @@ export class Runtime {
     try {
       this.#module ??= compile(source, this.#standard);
       const module = await this.#module;
-      const glue = this.#instantiate();
+      const glue = this.#instantiate(Socket);
       try {
         await glue({ module_or_path: module });
       } catch (cause) {

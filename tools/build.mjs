@@ -132,15 +132,19 @@ function shorten(glue, { imports, exports }) {
   return glue;
 }
 
-/** wasm-bindgen's glue keeps its instance in variables of its own: each call of the function has others. */
+/**
+ * wasm-bindgen's glue keeps its instance in variables of its own: each call of the function has others. It opens the
+ * WebSocket that it is given.
+ */
 async function wrapGlue(names) {
   const glue = await readFile(join(WORK, "pullcord.js"), "utf8");
   if (!glue.includes("wasm_bindgen"))
     throw new Problem("wasm-bindgen's output has changed: it no longer defines wasm_bindgen");
+  if (!glue.includes("new WebSocket(")) throw new Problem("wasm-bindgen's output has changed: it opens no WebSocket");
   const wrapped = join(WORK, "glue.js");
   await writeFile(
     wrapped,
-    `export default function instantiate() {\n${shorten(glue, names)}\nreturn wasm_bindgen;\n}\n`,
+    `export default function instantiate(WebSocket) {\n${shorten(glue, names)}\nreturn wasm_bindgen;\n}\n`,
   );
   return wrapped;
 }

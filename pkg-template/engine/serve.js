@@ -157,7 +157,7 @@ class Served {
 
 /**
  * `serve` of "pullcord/worker".
- * @param {() => import("../glue.js").Glue} instantiate each call makes an independent glue
+ * @param {typeof import("../glue.js").default} instantiate each call makes an independent glue
  * @param {() => import("../wasm.js").Source} standard the wasm, where the script does not say
  * @param {{ addEventListener(type: "message", heard: (event: MessageEvent) => void): void }} [scope] the worker's own
  */
