@@ -13,11 +13,11 @@ export { compareSeq } from "./seq.js";
 /** @returns {Promise<BufferSource>} */
 async function unpacked() {
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-  if (typeof DecompressionStream === "function")
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-  // jsdom has none, and is in Node
+  // first: jsdom is in Node, and what it has of streams does not fit Node's
   const zlib = /** @type {any} */ (globalThis).process?.getBuiltinModule?.("node:zlib");
   if (zlib) return zlib.gunzipSync(bytes);
+  if (typeof DecompressionStream === "function")
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
   throw new PullcordError("unsupported", 'this browser cannot unpack "pullcord/inline": import "pullcord" for it');
 }
 

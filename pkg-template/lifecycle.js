@@ -19,9 +19,17 @@ export function surroundings() {
  * @returns tells of what has changed since the engine was told `told`, and removes all listeners
  */
 export function watchLifecycle({ command, sleep, wake }) {
-  const controller = new AbortController();
-  /** @type {(target: EventTarget | undefined, type: string, handler: () => void) => void} */
-  const listen = (target, type, handler) => target?.addEventListener?.(type, handler, { signal: controller.signal });
+  /** @type {(() => void)[]} */
+  const undo = [];
+  /**
+   * Not ended by an AbortSignal: jsdom's listeners take none of Node's, which Node's fetch needs.
+   * @type {(target: EventTarget | undefined, type: string, handler: () => void) => void}
+   */
+  const listen = (target, type, handler) => {
+    if (typeof target?.addEventListener !== "function") return;
+    target.addEventListener(type, handler);
+    undo.push(() => target.removeEventListener(type, handler));
+  };
   // a worker has no window, but hears online and offline as well; Node has no such function
   const scope = typeof globalThis.addEventListener === "function" ? globalThis : undefined;
   const { navigator, document } = globalThis;
@@ -74,6 +82,8 @@ export function watchLifecycle({ command, sleep, wake }) {
       tell();
       if (asleep) sleep();
     },
-    end: () => controller.abort(),
+    end() {
+      for (const one of undo.splice(0)) one();
+    },
   };
 }

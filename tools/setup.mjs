@@ -84,6 +84,11 @@ export async function setUpSite() {
   await nodePackages("what builds the site", join(ROOT, "tools", "site"));
 }
 
+/** The tools of other people's apps. */
+export async function setUpMatrix() {
+  await nodePackages("bundlers and test runners", join(ROOT, "tests", "matrix"));
+}
+
 const MAC_CHROMES = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
   "/Applications/Chromium.app/Contents/MacOS/Chromium",

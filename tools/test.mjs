@@ -8,7 +8,7 @@ import { CHECKS, FAULTS } from "./check.mjs";
 import { buildSite } from "./docs.mjs";
 import { main, must } from "./run.mjs";
 import { buildServer, freePort, startServer } from "./server.mjs";
-import { findFirefox, setUpFirefox, setUpTests, setUpWebKit, tool, toolEnv } from "./setup.mjs";
+import { findFirefox, setUpFirefox, setUpMatrix, setUpTests, setUpWebKit, tool, toolEnv } from "./setup.mjs";
 import { all, cargoCounts, filesOf, nodeTests, none, runSteps, suite, timed, verdict } from "./suite.mjs";
 
 const WASM = ["--target", "wasm32-unknown-unknown"];
@@ -119,6 +119,14 @@ async function endToEnd({ chrome }) {
   );
 }
 
+/** The packed package in the tools that apps are made and tested with. */
+async function matrix({ chrome }) {
+  await setUpMatrix();
+  await buildPackage({ quiet: true });
+  await buildServer();
+  return nodeTests(filesOf("tests/matrix", /\.test\.mjs$/), [], { env: { CHROME: chrome }, limit: E2E_LIMIT });
+}
+
 async function build() {
   await buildPackage();
   return { ...none(), passed: 1 };
@@ -149,6 +157,7 @@ const STEPS = [
   ["site", "The documents as a site, and every link in it", async () => verdict(await buildSite())],
   ["browser", "Store, net and API, in Chromium", browserTests],
   ["e2e", "End to end: packed package, Chromium, server", endToEnd],
+  ["matrix", "Bundlers and test runners, with the packed package", matrix],
   ["firefox", "Store, net and API, and the main path end to end, in Firefox", firefox],
   ["webkit", "The main path end to end, in WebKit", webkit],
 ];

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use futures_util::future::abortable;
 use gloo_net::http::{Method, RequestBuilder};
-use js_sys::{Date, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, Date, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, Response, Url};
@@ -350,7 +350,14 @@ async fn next(reader: &Reader) -> Result<Option<Uint8Array>, JsValue> {
     if chunk.done()? {
         return Ok(None);
     }
-    chunk.value()?.dyn_into().map(Some)
+    let bytes = chunk.value()?.dyn_into().or_else(|value| {
+        // Of another realm: jsdom's page has bytes of its own, and Node's `fetch` gives Node's.
+        match ArrayBuffer::is_view(&value) {
+            true => Ok(Uint8Array::new(&value)),
+            false => Err(value),
+        }
+    });
+    bytes.map(Some)
 }
 
 /// Message and `retryAfter` (ms) of `{"error":{"code","message","retryAfter"?}}`.

@@ -1,7 +1,7 @@
 // www/examples, with the packed package: each shows its end, keeps the place when a page comes, and sends.
 
 import assert from "node:assert/strict";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ROOT } from "../../tools/run.mjs";
@@ -87,4 +87,17 @@ describe("examples", () => {
       assert.deepEqual(page.problems, []);
       await page.close();
     });
+
+  test("the start page's React example, as it stands there", async () => {
+    const [, code] = /```jsx\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "docs", "start.md"), "utf8")) ?? [];
+    writeFileSync(join(folder, "start.jsx"), code);
+    await bundle(folder, "start.jsx", "out/start.js");
+    const html = '<!doctype html><div id="root"></div><script type="module" src="/out/start.js"></script>';
+    writeFileSync(join(folder, "out", "start.html"), html);
+    const page = await openPage(browser, server, "/out/start.html");
+    await page.click("text=Say hello");
+    await page.waitForSelector("li:has-text('hello')");
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
 });

@@ -189,4 +189,62 @@ globalThis.run = async (account) => {
       server.stop();
     }
   });
+
+  test("where the wasm is lost the error names who loses it and the line that helps, and a later try may work", async () => {
+    writeFileSync(
+      join(app, "lost.mjs"),
+      `import { createClient } from "pullcord";
+import { memoryBackend } from "pullcord/testing";
+
+globalThis.open = async () => {
+  try {
+    const transport = memoryBackend().transport("ada");
+    const client = await createClient({ account: "lost", transport, storage: { mode: "memory" } });
+    await client.close();
+    return "open";
+  } catch (error) {
+    return error.code + ": " + error.message;
+  }
+};
+`,
+    );
+    const out = join(app, "lost");
+    for (const format of /** @type {const} */ (["esm", "iife"])) {
+      const outfile = join(out, `${format}.js`);
+      await build({ entryPoints: [join(app, "lost.mjs")], bundle: true, format, outfile, logLevel: "error" });
+    }
+    cpSync(join(pkg, "pullcord.wasm"), join(out, "pullcord.wasm"));
+    const html = (script) => `<!doctype html><script type="module" src="/lost/${script}.js"></script>`;
+    const server = await startStatic({ "/esm": html("esm"), "/iife": html("iife"), "/lost/": `${out}/` });
+    const browser = await launchBrowser();
+    try {
+      const classic = await openPage(browser, server, "/iife");
+      // @ts-ignore: the script's own
+      const said = (page) => page.evaluate(() => globalThis.open());
+      assert.match(await said(classic), /^invalid: .*"iife".*import "pullcord\/inline"/);
+      const page = await openPage(browser, server, "/esm");
+      /** @type {[(route: import("playwright-core").Route) => Promise<void>, RegExp][]} */
+      const faults = [
+        // what a service worker says of a file that it has not kept
+        [(route) => route.abort(), /^network: .*pullcord\.wasm could not be fetched.*precache.*Workbox.*globPatterns/],
+        [
+          (route) => route.fulfill({ status: 404 }),
+          /^network: .*answered 404 \(esbuild and rollup.*"pullcord\/inline"/,
+        ],
+        [
+          (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }),
+          /^internal: .*a page, perhaps \(.*Vite.*optimizeDeps.*"pullcord\/inline"/,
+        ],
+      ];
+      for (const [answer, wanted] of faults) {
+        await page.route("**/pullcord.wasm", answer);
+        assert.match(await said(page), wanted);
+        await page.unroute("**/pullcord.wasm");
+      }
+      assert.equal(await said(page), "open");
+    } finally {
+      await browser.close();
+      server.stop();
+    }
+  });
 });

@@ -22,12 +22,15 @@ async function withLocks(locks, run) {
 async function inPage(run) {
   const [page, tab] = [new EventTarget(), new EventTarget()];
   Object.assign(page, { visibilityState: "visible" });
-  Object.assign(globalThis, { document: page, addEventListener: tab.addEventListener.bind(tab) });
+  const addEventListener = tab.addEventListener.bind(tab);
+  const removeEventListener = tab.removeEventListener.bind(tab);
+  Object.assign(globalThis, { document: page, addEventListener, removeEventListener });
   try {
     await run({ page, tab });
   } finally {
     delete globalThis.document;
     delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
   }
 }
 

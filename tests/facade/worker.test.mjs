@@ -51,7 +51,9 @@ function pageWithWorkers(served = {}, isDeaf = false) {
 async function inPage(run) {
   const [page, tab] = [new EventTarget(), new EventTarget()];
   Object.assign(page, { visibilityState: "visible" });
-  Object.assign(globalThis, { document: page, addEventListener: tab.addEventListener.bind(tab) });
+  const addEventListener = tab.addEventListener.bind(tab);
+  const removeEventListener = tab.removeEventListener.bind(tab);
+  Object.assign(globalThis, { document: page, addEventListener, removeEventListener });
   try {
     await run({
       page,
@@ -61,6 +63,7 @@ async function inPage(run) {
   } finally {
     delete globalThis.document;
     delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
   }
 }
 

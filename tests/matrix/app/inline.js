@@ -1,0 +1,4 @@
+import { createClient } from "pullcord/inline";
+import { tried } from "./tried.js";
+
+globalThis.run = () => tried(createClient);

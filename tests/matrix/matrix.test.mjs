@@ -1,0 +1,206 @@
+// Tools that apps are made and tested with, each with the packed package installed as an app has it. Where one needs a
+// line of configuration the error says which; where none does, there is none here.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { stripVTControlCharacters } from "node:util";
+import { ROOT } from "../../tools/run.mjs";
+import {
+  freePort,
+  launchBrowser,
+  openPage,
+  packPackage,
+  startServer,
+  temporaryFolder,
+} from "../e2e/support/harness.mjs";
+import { startStatic } from "../e2e/support/static.mjs";
+
+const MODULES = join(import.meta.dirname, "node_modules");
+const SHOWN = ["Hello", "Hi"];
+
+/** A tool that is installed beside this file. @param {string} name @returns {Promise<any>} */
+const tool = (name) => import(name);
+
+/** The app in a folder of its own, with the package in its node_modules. */
+async function app() {
+  const folder = temporaryFolder();
+  cpSync(join(import.meta.dirname, "app"), folder, { recursive: true });
+  mkdirSync(join(folder, "node_modules"));
+  cpSync(await packPackage(), join(folder, "node_modules", "pullcord"), { recursive: true });
+  writeFileSync(join(folder, "package.json"), '{ "name": "app", "private": true, "type": "module" }');
+  return folder;
+}
+
+let browser;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser?.close());
+
+/** What a page's `run` gives. @param {{ url: string }} server @param {string} path */
+async function shown(server, path = "/", options = {}) {
+  const page = await openPage(browser, server, path);
+  await page.waitForFunction(() => globalThis.run);
+  // @ts-ignore: the app's own
+  const result = await page.evaluate((options) => globalThis.run(options), options);
+  await page.close();
+  return result;
+}
+
+/** @param {string} folder what is built @param {string} script its script; or the folder has a page */
+async function served(folder, script = "") {
+  const page =
+    script && `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/out/${script}"></script>`;
+  return startStatic({ ...(page ? { "/": page } : {}), "/out/": `${folder}/` });
+}
+
+for (const name of ["vite-5", "vite-6", "vite-7", "vite-8"])
+  describe(name, () => {
+    test("its dev server, unconfigured: also where it has bundled the package", async () => {
+      const { createServer } = await tool(name);
+      const [root, port] = [await app(), await freePort()];
+      const [, start] = /```html\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "docs", "start.md"), "utf8")) ?? [];
+      writeFileSync(join(root, "start.html"), start);
+      const server = await createServer({
+        root,
+        configFile: false,
+        logLevel: "error",
+        server: { host: "127.0.0.1", port, strictPort: true },
+      });
+      await server.listen();
+      try {
+        const url = `http://127.0.0.1:${port}`;
+        assert.deepEqual(await shown({ url }), SHOWN);
+        if (name !== "vite-8") return;
+        // the page that docs/start.md has one write
+        const page = await openPage(browser, { url }, "/start.html");
+        await page.waitForFunction(() => document.querySelectorAll("li").length === 30);
+        await page.close();
+      } finally {
+        await server.close();
+      }
+    });
+
+    // between these two a build is as before
+    if (["vite-6", "vite-7"].includes(name)) return;
+    test("what it builds", async () => {
+      const { build } = await tool(name);
+      const root = await app();
+      await build({ root, configFile: false, logLevel: "error", base: "/out/", build: { outDir: "out" } });
+      const server = await served(join(root, "out"));
+      try {
+        assert.deepEqual(await shown(server, "/out/index.html"), SHOWN);
+      } finally {
+        server.stop();
+      }
+    });
+  });
+
+test("webpack, unconfigured", async () => {
+  const { default: webpack } = await tool("webpack");
+  const folder = await app();
+  const stats = await new Promise((done, fail) => {
+    const output = { path: join(folder, "out"), filename: "main.js", publicPath: "/out/" };
+    webpack({ context: folder, mode: "development", entry: "./main.js", output }, (error, stats) =>
+      error ? fail(error) : done(stats),
+    );
+  });
+  assert.deepEqual(stats.toJson({ all: false, errors: true, warnings: true }).errors, []);
+  const server = await served(join(folder, "out"), "main.js");
+  try {
+    assert.deepEqual(await shown(server), SHOWN);
+  } finally {
+    server.stop();
+  }
+});
+
+describe("rollup", () => {
+  /** @param {string} folder @param {string} input @param {"es" | "iife"} format */
+  async function rollup(folder, input, format) {
+    const [{ rollup }, { nodeResolve }] = [await tool("rollup"), await tool("@rollup/plugin-node-resolve")];
+    /** @type {string[]} */
+    const warnings = [];
+    const bundle = await rollup({
+      input: join(folder, input),
+      plugins: [nodeResolve({ browser: true })],
+      onwarn: ({ message }) => warnings.push(message),
+    });
+    await bundle.write({ file: join(folder, "out", input), format, inlineDynamicImports: true });
+    await bundle.close();
+    return warnings;
+  }
+
+  test("it leaves the file behind: the error says so, and with the file beside the script it works", async () => {
+    const folder = await app();
+    await rollup(folder, "main.js", "es");
+    const server = await served(join(folder, "out"), "main.js");
+    try {
+      const { code, message } = await shown(server);
+      assert.equal(code, "network");
+      assert.match(message, /404.*rollup.*"pullcord\/inline".*"pullcord\/pullcord\.wasm"/);
+      const wasm = join(folder, "node_modules", "pullcord", "pullcord.wasm");
+      copyFileSync(wasm, join(folder, "out", "pullcord.wasm"));
+      assert.deepEqual(await shown(server), SHOWN);
+      copyFileSync(wasm, join(folder, "out", "elsewhere.wasm"));
+      assert.deepEqual(await shown(server, "/", { wasm: "/out/elsewhere.wasm" }), SHOWN);
+    } finally {
+      server.stop();
+    }
+  });
+
+  test('"pullcord/inline" in one script of format "iife"', async () => {
+    const folder = await app();
+    assert.deepEqual(await rollup(folder, "inline.js", "iife"), []);
+    const server = await served(join(folder, "out"), "inline.js");
+    try {
+      assert.deepEqual(await shown(server), SHOWN);
+    } finally {
+      server.stop();
+    }
+  });
+});
+
+describe("in jsdom", () => {
+  let folder, server;
+  before(async () => {
+    folder = await app();
+    for (const name of readdirSync(MODULES))
+      if (!name.startsWith(".")) symlinkSync(join(MODULES, name), join(folder, "node_modules", name), "dir");
+    server = await startServer();
+  });
+  after(() => server?.stop());
+
+  /** A run of tests, to its end. @param {string[]} args of Node */
+  async function run(...args) {
+    const child = spawn(process.execPath, args, {
+      cwd: folder,
+      env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: "", MATRIX_SERVER: server.url },
+    });
+    let said = "";
+    for (const from of [child.stdout, child.stderr]) from.on("data", (data) => (said += data));
+    const code = await new Promise((done) => child.once("close", done));
+    return { code, said: stripVTControlCharacters(said) };
+  }
+
+  test("Jest", async () => {
+    const config = { testEnvironment: "./environment.cjs", transform: {}, testMatch: ["**/list.test.js"] };
+    writeFileSync(join(folder, "jest.config.json"), JSON.stringify(config));
+    const jest = join(MODULES, "jest", "bin", "jest.js");
+    const { code, said } = await run("--experimental-vm-modules", jest, "--ci", "--runInBand");
+    assert.match(said, /Tests: +4 passed, 4 total/, said);
+    assert.equal(code, 0, said);
+  });
+
+  test("Vitest", async () => {
+    writeFileSync(
+      join(folder, "vitest.config.js"),
+      'export default { test: { environment: "jsdom", globals: true, include: ["list.test.js"] } };\n',
+    );
+    const { code, said } = await run(join(MODULES, "vitest", "vitest.mjs"), "run", "--reporter=verbose");
+    assert.match(said, /Tests +4 passed \(4\)/, said);
+    assert.equal(code, 0, said);
+  });
+});
