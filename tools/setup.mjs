@@ -84,9 +84,9 @@ export async function setUpSite() {
   await nodePackages("what builds the site", join(ROOT, "tools", "site"));
 }
 
-/** The tools of other people's apps. */
-export async function setUpMatrix() {
-  await nodePackages("bundlers and test runners", join(ROOT, "tests", "matrix"));
+/** The tools of other people's apps. @param {"matrix" | "next"} folder of the tests */
+export async function setUpTools(folder) {
+  await nodePackages(`the tools of tests/${folder}`, join(ROOT, "tests", folder));
 }
 
 const MAC_CHROMES = [

@@ -8,7 +8,7 @@ import { CHECKS, FAULTS } from "./check.mjs";
 import { buildSite } from "./docs.mjs";
 import { main, must } from "./run.mjs";
 import { buildServer, freePort, startServer } from "./server.mjs";
-import { findFirefox, setUpFirefox, setUpMatrix, setUpTests, setUpWebKit, tool, toolEnv } from "./setup.mjs";
+import { findFirefox, setUpFirefox, setUpTools, setUpTests, setUpWebKit, tool, toolEnv } from "./setup.mjs";
 import { all, cargoCounts, filesOf, nodeTests, none, runSteps, suite, timed, verdict } from "./suite.mjs";
 
 const WASM = ["--target", "wasm32-unknown-unknown"];
@@ -119,13 +119,15 @@ async function endToEnd({ chrome }) {
   );
 }
 
-/** The packed package in the tools that apps are made and tested with. */
-async function matrix({ chrome }) {
-  await setUpMatrix();
-  await buildPackage({ quiet: true });
-  await buildServer();
-  return nodeTests(filesOf("tests/matrix", /\.test\.mjs$/), [], { env: { CHROME: chrome }, limit: E2E_LIMIT });
-}
+/** The packed package in tools that apps are made and tested with. @param {"matrix" | "next"} folder */
+const inTools =
+  (folder) =>
+  async ({ chrome }) => {
+    await setUpTools(folder);
+    await buildPackage({ quiet: true });
+    await buildServer();
+    return nodeTests(filesOf(`tests/${folder}`, /\.test\.mjs$/), [], { env: { CHROME: chrome }, limit: E2E_LIMIT });
+  };
 
 async function build() {
   await buildPackage();
@@ -157,9 +159,15 @@ const STEPS = [
   ["site", "The documents as a site, and every link in it", async () => verdict(await buildSite())],
   ["browser", "Store, net and API, in Chromium", browserTests],
   ["e2e", "End to end: packed package, Chromium, server", endToEnd],
-  ["matrix", "Bundlers and test runners, with the packed package", matrix],
+  ["matrix", "Bundlers and test runners, with the packed package", inTools("matrix")],
   ["firefox", "Store, net and API, and the main path end to end, in Firefox", firefox],
   ["webkit", "The main path end to end, in WebKit", webkit],
 ];
 
-await main(import.meta.url, (args) => runSteps(STEPS, args, setUpTests));
+/**
+ * What is run where it is asked for by its name: it is too large for every run.
+ * @type {typeof STEPS}
+ */
+const APART = [["next", "Next, with the packed package", inTools("next")]];
+
+await main(import.meta.url, (args) => runSteps(args.length ? [...STEPS, ...APART] : STEPS, args, setUpTests));
