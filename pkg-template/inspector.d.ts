@@ -58,10 +58,17 @@ export interface PullcordInspector extends PageElement {
    * @param options `names`: with the account, the ids of conversations and messages, the texts of errors, and the app's
    *   own lines
    */
-  report(options?: { names?: boolean }): Promise<string>;
+  report(options?: {
+    /** with what names others and the app (default false) */
+    names?: boolean;
+  }): Promise<string>;
 }
 /** The element's class. */
-export const PullcordInspector: { prototype: PullcordInspector; new (): PullcordInspector };
+export const PullcordInspector: {
+  /** what each element has */
+  prototype: PullcordInspector;
+  new (): PullcordInspector;
+};
 
 /**
  * An app's own transport, with its calls recorded: the inspectors of the page show when each was, how long it took, and

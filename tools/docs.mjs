@@ -24,6 +24,7 @@ const PAGES = {
   "In an app": {
     "docs/frameworks.md": "React, Vue, Svelte, tests",
     "docs/several-tabs.md": "Several tabs",
+    "docs/inspector.md": "The inspector",
   },
   Server: { "docs/protocol.md": "Wire protocol" },
   "How it works": {

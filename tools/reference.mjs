@@ -20,6 +20,7 @@ export const ENTRIES = {
   "svelte.d.ts": ["pullcord/svelte", "svelte"],
   "frameworks.d.ts": ["React, Vue, Svelte: in common", "frameworks"],
   "testing.d.ts": ["pullcord/testing", "testing"],
+  "inspector.d.ts": ["pullcord/inspector", "inspector"],
   "worker.d.ts": ["pullcord/worker", "worker"],
   "inline.d.ts": ["pullcord/inline", "inline"],
   "pullcord.wasm.d.ts": ["pullcord/pullcord.wasm", "wasm"],
@@ -68,6 +69,7 @@ const NAMED = new Set([
   SyntaxKind.MethodSignature,
   SyntaxKind.PropertyDeclaration,
   SyntaxKind.MethodDeclaration,
+  SyntaxKind.GetAccessor,
   SyntaxKind.Constructor,
 ]);
 
@@ -364,7 +366,8 @@ class Writer {
   #members(node, name) {
     const isCallable = (/** @type {any} */ member) =>
       ts.isMethodSignature(member) || ts.isConstructorDeclaration(member) || ts.isMethodDeclaration(member);
-    const fields = node.members.filter((member) => !isCallable(member));
+    // a setter has a getter beside it, which is documented
+    const fields = node.members.filter((member) => !isCallable(member) && !ts.isSetAccessor(member));
     const entries = fields.flatMap((member) => this.#entries(member, "", name));
     const calls = node.members.filter(isCallable).map((member) => {
       const called = ts.isConstructorDeclaration(member) ? `new ${name}` : nameOf(member);
@@ -375,6 +378,11 @@ class Writer {
       return `${title}\n\n${this.#signature(member)}\n${this.#callable(member)}`;
     });
     return [this.#list(entries), ...calls].filter(Boolean).join("\n\n");
+  }
+
+  /** A declaration alone. @param {Node} node */
+  #once(node) {
+    return `${this.#signature(node)}\n${this.prose(docOf(node).text)}`;
   }
 
   /** @param {Declaration} declaration */
@@ -402,7 +410,12 @@ class Writer {
     const { title, lead, entry, declarations } = page;
     // the others say it themselves
     const from = entry === "pullcord" ? "From `pullcord`. " : "";
-    const body = declarations.map((declaration) => this.#declaration(declaration)).join("\n\n");
+    const written = declarations.map((declaration, at) => {
+      // a class of the platform's kind is an interface, and a value of the same name
+      const isAgain = declarations.findIndex(({ name }) => name === declaration.name) < at;
+      return isAgain ? this.#once(declaration.node) : this.#declaration(declaration);
+    });
+    const body = written.join("\n\n");
     return `---\noutline: [2, 3]\n---\n\n# ${title} {#top}\n\n${from}${this.prose(lead)}\n\n${body}\n`;
   }
 
