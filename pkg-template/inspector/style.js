@@ -178,9 +178,9 @@ small { display: block; color: var(--pullcord-ink-soft); font-size: 12px; font-w
 .tag.start { background: var(--pullcord-brass-soft); color: var(--pullcord-brass); }
 .request-table tbody th { vertical-align: top; border-top: 1px solid var(--pullcord-line); color: var(--pullcord-ink); font-size: 13.5px; }
 .request-table .some td:nth-child(2) { color: var(--pullcord-accent); font-weight: 700; }
-.last-requests td { padding: 3px 8px 3px 0; font-size: 12.5px; }
+.last-requests td { padding: 3px 6px 3px 0; font-size: 12px; }
 .last-requests td:first-child, .last-requests .n { white-space: nowrap; }
-.last-requests td:nth-child(2) { overflow-wrap: anywhere; }
+.last-requests .of { overflow-wrap: anywhere; }
 
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); gap: 10px 16px; }
 .facts dt { color: var(--pullcord-ink-soft); font-size: 12px; }
