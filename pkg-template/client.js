@@ -2,7 +2,8 @@
 
 import { aborted, invalid, quiet, revive } from "./errors.js";
 import { Claim } from "./claim/claim.js";
-import { abortSignal, clientConfig, logFunction, name, optionsOf, timelineConfig } from "./options.js";
+import { Log } from "./log.js";
+import { abortSignal, clientConfig, name, optionsOf, timelineConfig } from "./options.js";
 import { seqText } from "./seq.js";
 import { Engine } from "./engine/engine.js";
 import { EVENTS } from "./events.js";
@@ -35,23 +36,26 @@ class Client {
   conversation = (id) => this.#session.shown.conversationStores.of(name("conversation", id));
 
   /** @type {ClientApi["timeline"]} */
-  timeline = (conversation, options) => timelineOf(this.#session, timelineConfig(conversation, options));
+  timeline = (conversation, options) =>
+    timelineOf(this.#session, timelineConfig(conversation, options, this.#session.log));
 
   /** @type {ClientApi["send"]} */
-  send = (conversation, body, options) => answer(() => this.#session.send(conversation, body, options));
+  send = (conversation, body, options) => this.#answer("send", () => this.#session.send(conversation, body, options));
 
   /** @type {ClientApi["markRead"]} */
-  markRead = (conversation, seq) => answer(() => this.#session.markRead(conversation, { seq: seqText(seq) }));
+  markRead = (conversation, seq) =>
+    this.#answer("markRead", () => this.#session.markRead(conversation, { seq: seqText(seq) }));
 
   /** @type {ClientApi["retry"]} */
-  retry = (clientId) => answer(() => this.#session.retry(clientId));
+  retry = (clientId) => this.#answer("retry", () => this.#session.retry(clientId));
 
   /** @type {ClientApi["discard"]} */
-  discard = (clientId) => answer(() => this.#session.discard(clientId));
+  discard = (clientId) => this.#answer("discard", () => this.#session.discard(clientId));
 
   /** @type {ClientApi["sync"]} */
   sync = (options) =>
-    answer(async () => {
+    this.#answer("sync", async () => {
+      this.#session.log.unknown("sync", options, ["signal"]);
       const { signal } = optionsOf("options", options);
       await this.#session.call({ op: "sync" }, abortSignal(signal));
     });
@@ -64,12 +68,21 @@ class Client {
 
   /** @type {ClientApi["inspect"]} */
   inspect = (conversation) =>
-    answer(() =>
+    this.#answer("inspect", () =>
       this.#session.call({
         op: "inspect",
         ...(conversation === undefined ? {} : { conversation: name("conversation", conversation) }),
       }),
     );
+
+  /**
+   * The promise of an API call. What it is called with is wrong: said also where nobody awaits it.
+   * @template T
+   * @param {string} call @param {() => T | Promise<T>} run
+   */
+  #answer(call, run) {
+    return this.#session.log.watch(call, answer(run));
+  }
 
   close = () => answer(() => this.#session.stop("close"));
 
@@ -119,13 +132,13 @@ export function pullcord(instantiate, standard) {
 
   /** @param {import("./index.js").ClientOptions<any>} options */
   async function open(options) {
-    const given = clientConfig(options);
+    const log = new Log(options);
+    const given = log.judge("createClient", () => clientConfig(options, log));
     const { signal } = options;
     if (signal?.aborted) throw aborted(signal);
     const engine = new Engine(runtime, options);
-    const log = logFunction(options);
     // a worker has its own
-    const config = options.worker ? given : withoutSocket(given, log);
+    const config = options.worker ? given : withoutSocket(given, log.say);
     const session = new Session(config, engine, log);
     const cancel = () => session.abandon(aborted(signal));
     signal?.addEventListener("abort", cancel);

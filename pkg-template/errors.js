@@ -85,6 +85,9 @@ export function textOf(thrown) {
 export function revive(wire) {
   if (wire instanceof PullcordError) return wire;
   const { code, message, status, retryAfter, uncertain } = wire ?? {};
+  // what serde says of a value that is neither text nor number is Rust's own
+  const plain = /^(.*?)JsValue\((.?).*\)(, expected .*)$/s.exec(message);
+  if (plain) return revive({ ...wire, message: `${plain[1]}${plain[2] === "[" ? "a list" : "an object"}${plain[3]}` });
   if (typeof code !== "string") {
     return new PullcordError("internal", textOf(wire), { cause: wire });
   }

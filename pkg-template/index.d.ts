@@ -161,9 +161,10 @@ export class PullcordError extends Error {
 
 /**
  * A value that changes: fits React's useSyncExternalStore as it is; both functions are bound. A snapshot is not to be
- * changed, the same object until something changed, and its elements are the same objects until they themselves
- * changed. All stores of a client change together, before any listener runs. Listeners run later, never inside a call;
- * changes may merge into one. When a promise of this API settles, the snapshots already show its effect.
+ * changed (in development builds it is frozen), the same object until something changed, and its elements are the same
+ * objects until they themselves changed. All stores of a client change together, before any listener runs. Listeners
+ * run later, never inside a call; changes may merge into one. When a promise of this API settles, the snapshots already
+ * show its effect.
  */
 export interface Store<T> {
   /**
@@ -269,7 +270,10 @@ export interface ClientOptions<B = unknown> {
    * saved.
    */
   prefetch?: boolean;
-  /** least severity that is logged (default "warn") */
+  /**
+   * least severity that is logged (default "warn"): "warn" is what the app or the server does wrong, each once; "info"
+   * changes of state; "debug" every request and commit. docs/troubleshooting.md says what to do about each line
+   */
   logLevel?: "debug" | "info" | "warn" | "error" | "silent";
   /** where it is logged (default: the console) */
   logger?: (level: "debug" | "info" | "warn" | "error", message: string, detail?: unknown) => void;
@@ -309,7 +313,8 @@ export function createClient<B = unknown, M = unknown>(options: ClientOptions<B>
 export interface ClientStatus {
   /**
    * "waiting": another tab's client has this account; what is stored is shown, everything else is done after it has
-   * gone. "offline": nothing was reached at the last try; it goes on trying. "needs-auth": the server refused a fresh
+   * gone. "connecting": also as long as the server, or what answers in its place, only refuses; `error` says why.
+   * "offline": nothing was reached at the last try; it goes on trying. "needs-auth": the server refused a fresh
    * token, or the provider did (PullcordError "unauthorized"); asked again by sync(), on coming online, on waking, and
    * when the page becomes visible.
    */
@@ -482,6 +487,10 @@ export interface ClientEvents<B = unknown> {
       readonly reason: string;
       /** what became of it */
       readonly done: "repaired" | "unreadable" | "left-out" | "doubted" | "dropped" | "kept";
+      /** where it stands in the answer (`events[17].message.seq`), where it is a field of one */
+      readonly at?: string;
+      /** how the value there begins, as JSON; null: it is missing */
+      readonly value?: string | null;
     };
   };
   /** evicted, lost, corrupt or full storage: what happened and what was done */

@@ -2,7 +2,8 @@
 
 import { Engine } from "./engine/engine.js";
 import { PullcordError, aborted, invalid, quiet } from "./errors.js";
-import { abortSignal, clientConfig, logFunction, optionsOf } from "./options.js";
+import { Log } from "./log.js";
+import { abortSignal, clientConfig, optionsOf } from "./options.js";
 import { Session } from "./session.js";
 import { Runtime } from "./wasm.js";
 
@@ -135,11 +136,12 @@ export function once(instantiate, standard) {
     const ms = judge(deadline);
     // the same options as in a page: what concerns a page alone does not count
     const shared = { ...given, ifOpen: undefined, worker: undefined };
-    const config = { ...clientConfig(shared), brief: true };
+    const log = new Log(shared);
+    const config = { ...log.judge("syncOnce", () => clientConfig(shared, log)), brief: true };
     // One pull and what follows from it: nothing has to notify. What is wrong the engine refuses.
     if (NOTIFY.includes(config.notify)) config.notify = "poll";
     const engine = new Engine(runtime, { ...shared, brief: true });
-    const session = new Session(config, engine, logFunction(shared));
+    const session = new Session(config, engine, log);
     const signal = abortSignal(given.signal);
     const over = new AbortController();
     const cancelled = new Promise((_, reject) => {

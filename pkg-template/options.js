@@ -4,9 +4,28 @@
 import { invalid, textOf } from "./errors.js";
 import { seqText } from "./seq.js";
 import { surroundings } from "./lifecycle.js";
-import { isTransport, methodsOf } from "./transport.js";
+import { isTransport, methodsOf, misspelt } from "./transport.js";
 
-const LEVELS = ["debug", "info", "warn", "error", "silent"];
+/** What there is, by where it stands. */
+const CLIENT = [
+  "account",
+  "transport",
+  "wasm",
+  "ifOpen",
+  "worker",
+  "signal",
+  "sync",
+  "overflow",
+  "storage",
+  "pageSize",
+  "prefetch",
+  "logLevel",
+  "logger",
+];
+const SYNC = ["scope", "notify", "pollInterval", "fallbackPollInterval", "minPullInterval", "pullLimit"];
+const STORAGE = ["mode", "maxMessages"];
+const TIMELINE = ["start", "pageSize", "maxItems"];
+const HTTP = ["baseUrl", "token", "timeout"];
 
 /**
  * A name: of an account, a conversation, a message.
@@ -27,7 +46,7 @@ export function name(what, value) {
  * @param {string} what @param {unknown} value @param {T} standard @param {readonly T[]} all
  * @returns {T}
  */
-function oneOf(what, value, standard, all) {
+export function oneOf(what, value, standard, all) {
   if (value === undefined) return standard;
   if (!all.includes(/** @type {T} */ (value)))
     throw invalid(`${what} is one of ${all.join(", ")}, not ${String(value)}`);
@@ -70,9 +89,18 @@ export function abortSignal(value) {
   throw invalid("signal is an AbortSignal");
 }
 
-/** What the engine has to know of it. @param {any} transport */
-export function transportConfig(transport) {
-  if (isTransport(transport)) return { methods: methodsOf(transport) };
+/**
+ * What the engine has to know of it.
+ * @param {any} transport
+ * @param {import("./log.js").Log} [log] is told of what is hardly meant
+ */
+export function transportConfig(transport, log) {
+  if (isTransport(transport)) {
+    for (const [name, meant] of misspelt(transport))
+      log?.say("warn", `transport.${name} is never called: is \`${meant}\` meant?`);
+    return { methods: methodsOf(transport) };
+  }
+  log?.unknown("transport", transport, HTTP);
   if (typeof transport?.baseUrl !== "string") {
     throw invalid(
       "transport is { baseUrl, token } or an object with a pull, pullConversations or pullMailbox function (a Transport)",
@@ -83,16 +111,38 @@ export function transportConfig(transport) {
   try {
     url = new URL(transport.baseUrl, globalThis.location?.href);
   } catch {
-    throw invalid(`transport.baseUrl is no URL: ${transport.baseUrl}`);
+    throw invalid(`transport.baseUrl is no URL, and begins with https:// or http://: ${transport.baseUrl}`);
   }
   if (url.protocol !== "http:" && url.protocol !== "https:")
-    throw invalid(`transport.baseUrl is http: or https:, not ${url.protocol}`);
+    throw invalid(`transport.baseUrl begins with https:// or http://, and is ${JSON.stringify(transport.baseUrl)}`);
+  const doubt = doubtOf(transport.baseUrl, url);
+  if (doubt) log?.say("warn", `transport.baseUrl ${JSON.stringify(transport.baseUrl)} ${doubt}`);
   return { baseUrl: (url.origin + url.pathname).replace(/\/+$/, ""), timeout: transport.timeout };
 }
 
-/** What the engine has to know of createClient's options. @param {any} options */
-export function clientConfig(options) {
+/** What is hardly meant. @param {string} given @param {URL} url */
+function doubtOf(given, url) {
+  const page = globalThis.location;
+  if (!/^(https?:|[/.])/i.test(given) && /[.:]/.test(given.split("/")[0]))
+    return `lies below this page, at ${url.href}: another host begins with https://`;
+  if (/\/v1\/?$/.test(url.pathname)) return "ends with /v1, which is added to it";
+  if (url.search || url.hash) return "has a query or a hash, which is left off";
+  if (page?.protocol === "https:" && url.protocol === "http:" && !/^(localhost|127\.|\[::1)/.test(url.hostname))
+    return "is http:, which the browser does not let a page of https: ask";
+  return "";
+}
+
+/**
+ * What the engine has to know of createClient's options.
+ * @param {any} options
+ * @param {import("./log.js").Log} log is told of what there is not
+ */
+export function clientConfig(options, log) {
   if (options === null || typeof options !== "object") throw invalid("createClient takes an object of options");
+  const dotted = (/** @type {string} */ of, /** @type {string[]} */ all) => all.map((one) => `${of}.${one}`);
+  log.unknown("createClient", options, CLIENT, [...dotted("sync", SYNC), ...dotted("storage", STORAGE)]);
+  log.unknown("sync", options.sync, SYNC, CLIENT);
+  log.unknown("storage", options.storage, STORAGE, CLIENT);
   const { scope, notify, pollInterval, fallbackPollInterval, minPullInterval, pullLimit } = optionsOf(
     "sync",
     options.sync,
@@ -104,7 +154,7 @@ export function clientConfig(options) {
   const isElsewhere = options.worker && options.transport === undefined;
   const config = given({
     account: name("account", options.account),
-    ...(isElsewhere ? {} : transportConfig(options.transport)),
+    ...(isElsewhere ? {} : transportConfig(options.transport, log)),
     ifOpen: oneOf("ifOpen", options.ifOpen, undefined, ["share", "wait", "take-over"]),
     scope,
     notify,
@@ -117,28 +167,13 @@ export function clientConfig(options) {
     maxMessages,
     pageSize,
     prefetch,
+    verbose: options.logLevel === "debug" || undefined,
     ...surroundings(),
   });
   abortSignal(options.signal);
   // what is no object the page's first client would refuse, and no other would look at
   if (typeof options.wasm !== "string") optionsOf("wasm", options.wasm);
   return config;
-}
-
-/** @param {any} options @returns {(level: string, message: string, detail?: unknown) => void} */
-export function logFunction(options) {
-  const least = LEVELS.indexOf(oneOf("logLevel", options.logLevel, "warn", LEVELS));
-  const logger = options.logger === undefined ? undefined : callback("logger", options.logger);
-  const toConsole = /** @type {any} */ (console);
-  return (level, message, detail) => {
-    if (LEVELS.indexOf(level) < least) return;
-    try {
-      if (logger) logger(level, message, detail);
-      else toConsole[level](`pullcord: ${message}`, ...(detail === undefined ? [] : [detail]));
-    } catch {
-      // a logger that fails has no place to say so, and must not stop what it was told about
-    }
-  };
 }
 
 /** Where a timeline begins or jumps to, as the engine takes it. @param {string} what @param {any} to */
@@ -152,8 +187,9 @@ export function place(what, to) {
   return { at };
 }
 
-/** @param {string} conversation @param {any} given */
-export function timelineConfig(conversation, given) {
+/** @param {string} conversation @param {any} given @param {import("./log.js").Log} log */
+export function timelineConfig(conversation, given, log) {
+  log.unknown("timeline", given, TIMELINE);
   const { pageSize, maxItems, start = "latest" } = optionsOf("options", given);
   return { conversation: name("conversation", conversation), start: place("start", start), pageSize, maxItems };
 }

@@ -23,7 +23,6 @@ const OPEN_PATIENCE = 45_000;
 
 export class Session {
   #engine;
-  #log;
   #calls = new Calls((command) => this.command(command));
   #timelines = new Timelines((id) => this.closeTimeline(id));
   /** @type {Made<import("./timeline.js").Timeline>} the lists that the app has */
@@ -46,12 +45,13 @@ export class Session {
   /**
    * @param {import("./wire.js").ClientConfig} config as clientConfig made it
    * @param {import("./engine/port.js").Port} engine
-   * @param {import("./wire.js").Log} log
+   * @param {import("./log.js").Log} log
    */
   constructor(config, engine, log) {
     this.config = config;
     this.#engine = engine;
-    this.#log = log;
+    this.log = log;
+    log.server = config.methods ? null : config;
     this.notifier = new Notifier();
     this.shown = new Shown(this.notifier);
     this.#events = new Events(this.notifier, (events) => this.command({ op: "listening", events }));
@@ -85,10 +85,11 @@ export class Session {
       const isOpen = await this.#engine.open(this.config, {
         opening: (config) => {
           this.config = config;
+          this.log.server = config.methods ? null : config;
           this.#awaitStorage();
         },
         onFrame: (frame) => this.#apply(frame),
-        log: this.#log,
+        log: this.log.say,
         asked: (error) => quiet(this.stop("close", error)),
         stopped: (wiped, error) => this.#hasStopped(wiped, error),
         anew: () => this.#anew(),
@@ -137,11 +138,16 @@ export class Session {
 
   /** @param {Frame} frame */
   #apply(frame) {
+    const before = this.shown.status.value;
     const stopped = this.shown.apply(frame);
+    this.log.status(before, this.shown.status.value);
+    for (const line of frame.logs ?? []) this.log.heard(line);
     if (stopped) this.#cause ??= stopped.error;
     for (const entry of frame.timelines ?? []) this.#timelines.apply(entry);
-    for (const event of frame.events ?? []) this.#events.happened(event);
-    for (const { level, message, detail } of frame.logs ?? []) this.#log(level, message, detail);
+    for (const event of frame.events ?? []) {
+      this.log.happened(event.type, event.detail);
+      this.#events.happened(event);
+    }
     // last: whoever awaits a result finds the stores changed
     for (const result of frame.results ?? []) this.#calls.settle(result);
     this.#announce();
@@ -176,7 +182,9 @@ export class Session {
    */
   call(command, signal) {
     if (this.isOver || this.#stopping) {
-      return Promise.reject(this.#refusal ?? new PullcordError("closed", "the client is closing"));
+      const error = this.#refusal ?? new PullcordError("closed", "the client is closing");
+      this.log.say("warn", `${command.op} was called on a client that is closed: ${error.message}`);
+      return Promise.reject(error);
     }
     return this.#calls.call(command, signal);
   }
@@ -189,6 +197,7 @@ export class Session {
   /** @param {unknown} conversation @param {unknown} body @param {unknown} options */
   send(conversation, body, options) {
     this.#needs("send");
+    this.log.unknown("send", options, ["clientId"]);
     const { clientId = newId() } = optionsOf("options", options);
     return this.call({
       op: "send",
@@ -313,6 +322,8 @@ export class Session {
   #finish(error) {
     if (this.isOver) return;
     const refusal = error?.code === "internal" ? error : closed(error);
+    if (error && error.code !== "aborted")
+      this.log.say(error.code === "closed" ? "info" : "warn", `the client ends: ${error.message}`, error.cause);
     this.#refusal = refusal;
     this.shown.end(error);
     this.#timelines.end();

@@ -2,6 +2,7 @@
 // in a microtask, do listeners run: nobody ever sees one store ahead of another.
 
 import { revive } from "./errors.js";
+import { frozen } from "./frozen.js";
 import { callback } from "./options.js";
 
 /** @typedef {import("./index.js").PullcordError} PullcordError */
@@ -159,7 +160,7 @@ export class Source {
   /** @param {T} value */
   set(value) {
     if (value === this.#value) return;
-    this.#value = value;
+    this.#value = frozen(value);
     this.#notifier.changed(this);
   }
 

@@ -1,7 +1,7 @@
 // One list on one screen. It is opened in the engine by the first who needs it, let go a little after the
 // last subscriber has gone and the last method has settled, and opened again, where it was, by the next.
 
-import { PullcordError, aborted, invalid, quiet } from "./errors.js";
+import { PullcordError, aborted, invalid } from "./errors.js";
 import { OPENING } from "./empty.js";
 import { abortSignal, optionsOf, place } from "./options.js";
 import { seqText } from "./seq.js";
@@ -98,43 +98,50 @@ export class Timeline {
   };
 
   /** @type {TimelineApi["loadOlder"]} */
-  loadOlder = (options) => this.#load("older", options);
+  loadOlder = (options) => this.#load("loadOlder", "older", options);
 
   /** @type {TimelineApi["loadNewer"]} */
-  loadNewer = (options) => this.#load("newer", options);
+  loadNewer = (options) => this.#load("loadNewer", "newer", options);
 
-  /** @param {"older" | "newer"} direction @param {unknown} options */
-  #load(direction, options) {
+  /** @param {string} name @param {"older" | "newer"} direction @param {unknown} options */
+  #load(name, direction, options) {
     return this.#method(
+      name,
       ({ limit, signal }) => this.#session.call({ op: "load", timeline: this.#id, direction, limit }, signal),
       options,
+      ["limit", "signal"],
     );
   }
 
   /** @type {TimelineApi["jump"]} */
   jump = (to, options) =>
-    this.#method(async ({ signal }) => {
-      await this.#session.call({ op: "jump", timeline: this.#id, to: place("to", to) }, signal);
-    }, options);
+    this.#method(
+      "jump",
+      async ({ signal }) => {
+        await this.#session.call({ op: "jump", timeline: this.#id, to: place("to", to) }, signal);
+      },
+      options,
+      ["signal"],
+    );
 
   /** @type {TimelineApi["send"]} */
-  send = (body, options) => this.#method(() => this.#session.send(this.conversation, body, options));
+  send = (body, options) => this.#method("send", () => this.#session.send(this.conversation, body, options));
 
   /** @type {TimelineApi["retry"]} */
-  retry = (clientId) => this.#method(() => this.#session.retry(clientId, this.conversation));
+  retry = (clientId) => this.#method("retry", () => this.#session.retry(clientId, this.conversation));
 
   /** @type {TimelineApi["discard"]} */
-  discard = (clientId) => this.#method(() => this.#session.discard(clientId, this.conversation));
+  discard = (clientId) => this.#method("discard", () => this.#session.discard(clientId, this.conversation));
 
   /** @type {TimelineApi["edit"]} */
-  edit = (messageId, body) => this.#method(() => this.#session.edit(this.conversation, messageId, body));
+  edit = (messageId, body) => this.#method("edit", () => this.#session.edit(this.conversation, messageId, body));
 
   /** @type {TimelineApi["recall"]} */
-  recall = (messageId) => this.#method(() => this.#session.recall(this.conversation, messageId));
+  recall = (messageId) => this.#method("recall", () => this.#session.recall(this.conversation, messageId));
 
   /** @type {TimelineApi["markRead"]} */
   markRead = (seq) =>
-    this.#method(async () => {
+    this.#method("markRead", async () => {
       const upTo = seq === undefined ? { timeline: this.#id } : { seq: seqText(seq) };
       await this.#session.markRead(this.conversation, upTo);
     });
@@ -163,11 +170,16 @@ export class Timeline {
   /**
    * Runs a method with the timeline opened for it.
    * @template T
+   * @param {string} name
    * @param {(options: Record<string, any>) => Promise<T>} run
    * @param {unknown} [given] the app's options
+   * @param {string[]} [known] those that there are
    */
-  #method(run, given) {
-    return quiet(
+  #method(name, run, given, known = []) {
+    const { log } = this.#session;
+    log.unknown(name, given, known);
+    return log.watch(
+      name,
       (async () => {
         if (this.#session.isOver) this.#end();
         // one that is closed says so, whatever it is called with

@@ -2,6 +2,7 @@
 // protocol is the engine's to judge; here only what JSON cannot carry is dealt with.
 
 import { PullcordError, invalid, isPullcordError, plainWire, textOf, toWire } from "./errors.js";
+import { nearest, thrownText } from "./words.js";
 
 const METHODS = [
   "pull",
@@ -19,6 +20,11 @@ const METHODS = [
 ];
 /** @typedef {(what: string) => void} Told is told what was wrong with an element */
 
+/** ms within which a channel is ready, as a rule */
+const READY = 10_000;
+const NOT_READY =
+  "transport.listen has not called sink.ready() within 10 s: until it does the client polls, and does not count on notifications";
+
 const ANSWERS_A_MESSAGE = new Set(["send", "edit", "recall"]);
 const ANSWERS_NOTHING = new Set(["acknowledge", "markRead"]);
 
@@ -30,6 +36,46 @@ export function isTransport(transport) {
 /** The names of what it can do. @param {any} transport */
 export function methodsOf(transport) {
   return METHODS.filter((method) => typeof transport[method] === "function");
+}
+
+/** Functions that are none of them, and nearly. @param {any} transport @returns {[name: string, meant: string][]} */
+export function misspelt(transport) {
+  /** @type {Set<string>} */
+  const names = new Set();
+  for (let of = transport; of && of !== Object.prototype; of = Object.getPrototypeOf(of))
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(of)))
+      if (typeof value === "function") names.add(name);
+  const missing = METHODS.filter((method) => !names.has(method));
+  return [...names].flatMap((name) => {
+    const meant = METHODS.includes(name) ? undefined : nearest(name, missing);
+    return meant === undefined ? [] : [/** @type {[string, string]} */ ([name, meant])];
+  });
+}
+
+/** @param {any} answer */
+function isResponse(answer) {
+  try {
+    return typeof answer?.json === "function" && typeof answer.status === "number";
+  } catch {
+    // a getter or a proxy
+    return false;
+  }
+}
+
+/** What is no answer at all. @param {string} method @param {any} answer */
+function judge(method, answer) {
+  if (ANSWERS_NOTHING.has(method) || (method === "changes" && answer === "gone")) return;
+  const what =
+    answer === undefined
+      ? "undefined: is a `return` missing?"
+      : typeof answer === "string"
+        ? "a text: give what JSON.parse makes of it"
+        : isResponse(answer)
+          ? "a Response: give what its json() resolves with"
+          : "";
+  // the message was sent all the same: the sync brings it
+  if (what && !ANSWERS_A_MESSAGE.has(method)) throw new PullcordError("protocol", `transport.${method} gave ${what}`);
+  return what;
 }
 
 /** @param {string} _key @param {unknown} value */
@@ -267,6 +313,13 @@ function answerText(method, answer, rejection, told) {
   return wireText(ANSWERS_A_MESSAGE.has(method) ? { message: answer } : answer, told);
 }
 
+/** What `fetch` throws is a TypeError too. @param {any} error */
+function bugHint(error) {
+  return error instanceof TypeError && !/fetch|network|load failed/i.test(error.message)
+    ? " (a bug in the transport? A method that was taken from another object has lost its `this`)"
+    : "";
+}
+
 /**
  * @param {any} transport
  * @param {import("./wire.js").Log} log
@@ -281,16 +334,16 @@ export function bridge(transport, log, intoWasm) {
    * @param {AbortSignal} signal
    */
   const rejection = (method, error, signal) => {
-    if (!isPullcordError(error) && !signal.aborted) {
-      log("warn", `transport.${method} failed, which counts as a network error`, error);
-    }
-    return toWire(error);
+    const wire = toWire(error);
+    if (!isPullcordError(error) && !signal.aborted)
+      log("warn", thrownText(method, wire.message) + bugHint(error), error);
+    return wire;
   };
-  /** What is wrong with elements of an answer: the first of each. */
-  const once = () => {
+  /** What is wrong with elements of an answer: the first of each. @param {string} method */
+  const once = (method) => {
     let said = false;
     return (/** @type {string} */ what) => {
-      if (!said) log("error", what);
+      if (!said) log("warn", `transport.${method}: ${what}`);
       said = true;
     };
   };
@@ -301,7 +354,9 @@ export function bridge(transport, log, intoWasm) {
       try {
         if (typeof transport[method] !== "function") throw invalid(`the transport has no method ${method}`);
         const answer = await transport[method](request, signal);
-        return answerText(method, answer, (error) => rejection(method, error, signal), once());
+        const what = judge(method, answer);
+        if (what) log("warn", `transport.${method} gave ${what}`);
+        return answerText(method, answer, (error) => rejection(method, error, signal), once(method));
       } catch (error) {
         throw rejection(method, error, signal);
       }
@@ -311,14 +366,18 @@ export function bridge(transport, log, intoWasm) {
     listen(sink, signal) {
       // the channel's end: nothing of it counts any more, and the wasm's side of it may be gone
       let over = false;
+      const silent = setTimeout(() => log("warn", NOT_READY), READY);
+      /** @type {any} */ (silent).unref?.();
       signal.addEventListener("abort", () => {
         over = true;
+        clearTimeout(silent);
       });
       const report = (/** @type {() => void} */ call) => {
         if (!over) intoWasm(call);
       };
       const closed = (/** @type {unknown} */ error) => {
         if (over) return;
+        clearTimeout(silent);
         const reason = error === undefined ? undefined : JSON.stringify(rejection("listen", error, signal));
         report(() => sink.closed(reason));
         over = true;
@@ -326,7 +385,10 @@ export function bridge(transport, log, intoWasm) {
       try {
         const running = transport.listen(
           {
-            ready: () => report(() => sink.ready()),
+            ready: () => {
+              clearTimeout(silent);
+              report(() => sink.ready());
+            },
             notify: (/** @type {any} */ spread, /** @type {unknown} */ conversations) => {
               // a hint with something strange in it might lack a conversation: then all are asked for
               const named =
@@ -340,7 +402,7 @@ export function bridge(transport, log, intoWasm) {
               /** @type {string | undefined} */
               let text;
               try {
-                text = wireText(batch, once());
+                text = wireText(batch, once("listen"));
               } catch (error) {
                 // what was pushed can be pulled
                 log("warn", "the transport pushed what cannot be used; pulling instead", error);

@@ -195,7 +195,8 @@ export class Instance {
     if (this.dead) return;
     this.dead = true;
     this.#ended();
-    const text = typeof cause === "string" ? cause : cause?.message;
+    // where it has failed; what Rust says of it is in the cause
+    const [text] = String(cause?.message ?? cause).split("\n");
     const error = new PullcordError(
       "internal",
       `Pullcord failed, and this is a bug in it; createClient starts afresh (${text})`,

@@ -59,6 +59,20 @@ export interface Result {
   error?: WireError;
 }
 
+/**
+ * A line of the log; or how a call has fared: `error` is null where it goes well again; or the type of an event that is
+ * not known.
+ */
+export interface WireLog {
+  unknown?: string;
+  level?: LogLevel;
+  message?: string;
+  detail?: unknown;
+  call?: string;
+  conversation?: string;
+  error?: WireError | null;
+}
+
 /** What changed since the frame before. */
 export interface Frame {
   status?: WireStatus;
@@ -66,7 +80,7 @@ export interface Frame {
   outbox?: Splice<WireLocal>[];
   timelines?: TimelineEntry[];
   events?: WireEvent[];
-  logs?: { level: LogLevel; message: string; detail?: unknown }[];
+  logs?: WireLog[];
   results?: Result[];
 }
 
@@ -95,5 +109,7 @@ export interface ClientConfig {
   account: string;
   /** what the app's own Transport can do; absent: the built-in one is used */
   methods?: string[];
+  /** where the built-in one's server is */
+  baseUrl?: string;
   [field: string]: unknown;
 }

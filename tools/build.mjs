@@ -160,6 +160,8 @@ const BESIDE = ["testing", "inspector", "react", "vue", "svelte"];
 const ENTRIES = [...WITH_WASM, INLINE, ...BESIDE];
 /** what the supported browsers run */
 const TARGET_JS = "es2022";
+/** the app's bundler says whether it makes a development build (pkg-template/frozen.js), and not this one */
+const LEFT_TO_THE_APP = { "process.env.NODE_ENV": "process.env.NODE_ENV" };
 
 /**
  * The glue, the wasm as a script, and the main entry where another one stands on it.
@@ -192,6 +194,7 @@ const WITHOUT_COMMENTS = {
         sourcefile: path,
         target: TARGET_JS,
         charset: "utf8",
+        define: LEFT_TO_THE_APP,
       });
       return { contents: code, loader: "js" };
     });
@@ -216,7 +219,7 @@ async function bundle(glue, wasm) {
     sourcemap: true,
     logLevel: "warning",
     external: ["react", "vue", "svelte"],
-    define: { PULLCORD_VERSION: JSON.stringify(await packageVersion()) },
+    define: { ...LEFT_TO_THE_APP, PULLCORD_VERSION: JSON.stringify(await packageVersion()) },
     plugins: [modules(glue, wasm), WITHOUT_COMMENTS],
   });
   for (const name of ENTRIES) {
@@ -224,6 +227,8 @@ async function bundle(glue, wasm) {
     const isFound = /new URL\("\.\/pullcord\.wasm",\s*import\.meta\.url\)/.test(text);
     // bundlers look for exactly this
     if (WITH_WASM.includes(name) && !isFound) throw new Problem(`${name}.js has lost where the wasm is`);
+    if (WITH_WASM.includes(name) && !text.includes("process.env.NODE_ENV"))
+      throw new Problem(`${name}.js has lost what tells a development build`);
     if (name === INLINE && text.includes("import.meta")) throw new Problem(`${name}.js looks for files beside it`);
     if (BESIDE.includes(name) && isFound) throw new Problem(`${name}.js has a main entry of its own in it`);
     await nameSources(join(PKG, `${name}.js.map`), glue);

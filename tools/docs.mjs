@@ -23,6 +23,7 @@ const PAGES = {
   },
   "In an app": {
     "docs/frameworks.md": "React, Vue, Svelte, tests",
+    "docs/troubleshooting.md": "When something is wrong",
     "docs/several-tabs.md": "Several tabs",
     "docs/inspector.md": "The inspector",
   },

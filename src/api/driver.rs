@@ -77,6 +77,8 @@ enum StoreOp {
 pub(super) struct Driver {
     engine: RefCell<Engine>,
     account: String,
+    /// the app's log is told of each request and each commit
+    verbose: bool,
     store: Store,
     net: Rc<dyn Transport>,
     hooks: Hooks,
@@ -107,6 +109,7 @@ impl Driver {
         witness: PanicListener,
     ) -> Result<Rc<Driver>, Error> {
         let (account, mode) = (config.account.clone(), config.mode);
+        let verbose = config.verbose;
         let opened: Rc<OnceCell<Weak<Driver>>> = Rc::default();
         // Told once there is something to show.
         let early: Rc<RefCell<Vec<Event>>> = Rc::default();
@@ -145,6 +148,7 @@ impl Driver {
         let driver = Rc::new(Driver {
             engine: RefCell::new(Engine::new(config, seed())),
             account,
+            verbose,
             store,
             net,
             hooks,
@@ -306,9 +310,14 @@ impl Driver {
                 }
             })),
         };
+        let name = self.verbose.then(|| name_of(&call));
         let (task, handle) = abortable(async move {
+            let asked = monotonic();
             let answer = driver.net.clone().request_on(call, terms).await;
             driver.forget(request);
+            if let Some(name) = name {
+                driver.tell_request(name, monotonic() - asked, &answer);
+            }
             driver.input(Input::Answer {
                 request,
                 result: answer,
@@ -319,6 +328,36 @@ impl Driver {
             // Aborted: nobody waits for it any more.
             let _ = task.await;
         });
+    }
+
+    /// Tells the log of a request that was answered, or has failed, after so many ms.
+    fn tell_request(&self, mut said: String, ms: u64, answer: &Result<String, Error>) {
+        said.push_str(": ");
+        match answer {
+            Ok(text) => {
+                json::number(&mut said, text.len() as u64);
+                said.push_str(" bytes");
+            }
+            Err(error) => said.push_str(&error.message),
+        }
+        said.push_str(" after ");
+        json::number(&mut said, ms);
+        said.push_str(" ms");
+        self.hooks.note("debug", &said);
+    }
+
+    /// Tells the log of a commit.
+    fn tell_commit(&self, records: usize, error: Option<&StoreError>) {
+        if !self.verbose {
+            return;
+        }
+        let mut said = String::from("commit, records: ");
+        json::number(&mut said, records as u64);
+        if let Some(error) = error {
+            said.push_str(": ");
+            said.push_str(&error.shown().message);
+        }
+        self.hooks.note("debug", &said);
     }
 
     fn forget(&self, request: u64) -> Option<AbortHandle> {
@@ -404,6 +443,7 @@ impl Driver {
                     durability,
                 } => {
                     let result = self.store.commit(&writes, durability).await;
+                    self.tell_commit(writes.len(), result.as_ref().err());
                     let lost = result == Err(StoreError::Lost);
                     self.store_answered(Input::Committed { op, result }, lost);
                 }
@@ -522,6 +562,12 @@ impl Driver {
         self.witness.take();
         self.hooks.end(wipe, wiped.err().as_ref());
     }
+}
+
+/// What a request is called in the log: the function of an app's `Transport`, and what it is about.
+fn name_of(call: &Request) -> String {
+    let conversation = call.conversation().unwrap_or_default();
+    [call.name(), " ", conversation].concat()
 }
 
 /// What befell the store. It comes from inside the browser's callbacks: nothing is asked of the store

@@ -13,8 +13,8 @@
 enum Server {
     /// nothing yet: the client begins, or is on another network
     Unknown,
-    /// it has answered
-    There,
+    /// It has answered. `well`: once with what it was asked for, and not with errors alone.
+    There { well: bool },
     /// Nobody has answered. `heard`: some request was answered before.
     Gone { heard: bool },
 }
@@ -61,14 +61,17 @@ impl Connectivity {
         }
     }
 
-    /// Some request was answered.
-    pub fn on_answer(&mut self) -> Back {
-        let back = match self.server {
-            Server::There => return Back::Nothing,
+    /// Some request was answered. `well`: with what it was asked for.
+    pub fn on_answer(&mut self, well: bool) -> Back {
+        let back = match &mut self.server {
+            Server::There { well: was } => {
+                *was |= well;
+                return Back::Nothing;
+            }
             Server::Gone { heard: true } if !self.pulls_fail => Back::Request,
             Server::Gone { .. } | Server::Unknown => Back::Network,
         };
-        self.server = Server::There;
+        self.server = Server::There { well };
         self.pulls_fail = false;
         back
     }
@@ -77,7 +80,7 @@ impl Connectivity {
     pub fn on_no_answer(&mut self) -> bool {
         match self.server {
             Server::Gone { .. } => return false,
-            Server::There => self.server = Server::Gone { heard: true },
+            Server::There { .. } => self.server = Server::Gone { heard: true },
             Server::Unknown => self.server = Server::Gone { heard: false },
         }
         true
@@ -117,8 +120,9 @@ impl Connectivity {
     /// Its name in the contract (`status.connection`).
     pub fn name(&self) -> &'static str {
         match self.server {
-            Server::Unknown => "connecting",
-            Server::There => "online",
+            // Whatever answers with errors alone need not be the server.
+            Server::Unknown | Server::There { well: false } => "connecting",
+            Server::There { well: true } => "online",
             Server::Gone { .. } => "offline",
         }
     }
@@ -128,14 +132,15 @@ impl Connectivity {
 mod tests {
     use super::*;
 
-    /// Plays `a`nswers, `n`o answers, failing `p`ulls, and the browser's `+` and `-`. The name that each
+    /// Plays `a`nswers, `r`efusals, `n`o answers, failing `p`ulls, and the browser's `+` and `-`. The name that each
     /// leads to, and what it says.
     fn played(inputs: &str) -> Vec<(&'static str, String)> {
         let mut server = Connectivity::new(true);
         let mut seen = Vec::new();
         for input in inputs.chars() {
             let said = match input {
-                'a' => format!("{:?}", server.on_answer()),
+                'a' => format!("{:?}", server.on_answer(true)),
+                'r' => format!("{:?}", server.on_answer(false)),
                 'n' => format!("new: {}", server.on_no_answer()),
                 'p' => {
                     server.on_no_answer();
@@ -151,9 +156,13 @@ mod tests {
 
     #[test]
     fn what_follows_from_an_answer_and_from_none() {
-        let cases: [(&str, &str, &str); 12] = [
+        let cases: [(&str, &str, &str); 15] = [
             ("a", "online", "Network"),
             ("aa", "online", "Nothing"),
+            // What answers with errors alone need not be the server.
+            ("r", "connecting", "Network"),
+            ("ra", "online", "Nothing"),
+            ("ar", "online", "Nothing"),
             ("n", "offline", "new: true"),
             ("nn", "offline", "new: false"),
             ("an", "offline", "new: true"),
@@ -181,7 +190,7 @@ mod tests {
     #[test]
     fn a_hint_is_no_answer() {
         let mut server = Connectivity::new(true);
-        server.on_answer();
+        server.on_answer(true);
         server.on_hint(false);
         assert_eq!((server.name(), server.hints_offline()), ("online", true));
     }

@@ -81,14 +81,19 @@ pub(super) const MESSAGE_MAX: usize = 500;
 /// A text of others, short enough for an error's message.
 pub fn shorten(mut text: String) -> String {
     if text.len() > MESSAGE_MAX {
-        let mut end = MESSAGE_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
+        text.truncate(head(&text, MESSAGE_MAX).len());
         text.push('…');
     }
     text
+}
+
+/// The beginning of a text: at most so many bytes.
+pub(super) fn head(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// ms that a `Retry-After` is obeyed, at most: it delays a try, and forbids none (R14).

@@ -63,7 +63,7 @@ macro_rules! events {
                 of: Option<&Rc<str>>,
             ) -> Result<(Option<Event>, Repairs), LeftOut> {
                 let Some(kind) = node.get("type").and_then(Node::as_text) else {
-                    return Err(event_left_out(node, of, "an event without type"));
+                    return Err(event_left_out(node, of, "an event without type", "type"));
                 };
                 match kind {
                     $($name => {

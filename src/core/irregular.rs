@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::error::shorten;
 use super::json;
+use super::node::Node;
 
 /// What was done about an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +37,55 @@ impl Done {
     }
 }
 
+/// What is wrong with a field of an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Odd {
+    /// why, as the event `irregular` says it
+    pub reason: &'static str,
+    /// the field's place in its item: `message.seq`
+    at: String,
+    /// how its value begins; `None`: it is missing
+    value: Option<String>,
+}
+
+impl Odd {
+    /// `at`: the field's name. `value`: what stands there.
+    #[inline(never)]
+    pub fn new(reason: &'static str, at: &str, value: Option<&Node>) -> Odd {
+        Odd {
+            reason,
+            at: at.to_owned(),
+            value: value.map(Node::beginning),
+        }
+    }
+
+    /// `value`: the number that stands there.
+    pub fn with(reason: &'static str, at: &str, value: u64) -> Odd {
+        let mut digits = String::new();
+        json::number(&mut digits, value);
+        Odd {
+            value: Some(digits),
+            ..Odd::new(reason, at, None)
+        }
+    }
+
+    /// The same of the item that this one is part of, as its field of this name; "": the same item.
+    #[inline(never)]
+    pub fn put_within(&mut self, name: &str) {
+        let dot = match name.is_empty() || self.at.is_empty() {
+            true => "",
+            false => ".",
+        };
+        self.at = [name, dot, &self.at].concat();
+    }
+}
+
 /// The first of them.
 #[derive(Clone, Debug, PartialEq)]
 struct First {
     conversation: Option<Rc<str>>,
     id: Option<String>,
-    reason: &'static str,
+    odd: Odd,
     done: Done,
 }
 
@@ -71,13 +115,35 @@ impl Irregular {
         reason: &'static str,
         done: Done,
     ) {
+        self.add_odd(conversation, id, &Odd::new(reason, "", None), done);
+    }
+
+    /// One more item, and what is wrong with it.
+    pub fn add_odd(
+        &mut self,
+        conversation: Option<&Rc<str>>,
+        id: Option<&str>,
+        odd: &Odd,
+        done: Done,
+    ) {
         self.count += 1;
         self.first.get_or_insert_with(|| First {
             conversation: conversation.cloned(),
             id: id.map(|id| shorten(id.to_owned())),
-            reason,
+            odd: odd.clone(),
             done,
         });
+    }
+
+    /// Of an element of this list, which was read with nothing added before.
+    pub fn append_element(&mut self, list: &str, index: usize, mut element: Irregular) {
+        if let Some(first) = element.first.as_mut().filter(|_| self.first.is_none()) {
+            let mut name = [list, "["].concat();
+            json::number(&mut name, index as u64);
+            name.push(']');
+            first.odd.put_within(&name);
+        }
+        self.append(&element);
     }
 
     /// And these.
@@ -106,8 +172,12 @@ impl Irregular {
         json::field(&mut out, "first");
         out.push('{');
         text(&mut out, "id", first.id.as_deref());
-        text(&mut out, "reason", Some(first.reason));
+        text(&mut out, "reason", Some(first.odd.reason));
         text(&mut out, "done", Some(first.done.name()));
+        if !first.odd.at.is_empty() {
+            text(&mut out, "at", Some(&first.odd.at));
+            text(&mut out, "value", first.odd.value.as_deref());
+        }
         out.push_str("}}");
         Some(out)
     }

@@ -19,7 +19,7 @@
 //! | `jobs`, `run` | what changes the database, one after the other; what each comes to |
 //! | `reads`, `fence`, `disk`, `uncertain` | what the store is asked, whose the account is, a full disk, commits of which nothing was heard |
 //! | `follow` | the other clients of the account: what they tell each other (R15) |
-//! | `requests`, `out` | requests under way; effects, and what the app is told |
+//! | `requests`, `out`, `failures` | requests under way; effects, and what the app and its log are told |
 //! | `standing` | whether this client works: its life, the other clients, the browser |
 //! | `cx` | what a part sees of the rest |
 //! | `backoff` | when what failed is tried again, and how much is asked for |
@@ -40,6 +40,7 @@ mod doubt;
 pub mod engine;
 pub mod error;
 pub mod events;
+mod failures;
 #[cfg(not(feature = "faults"))]
 mod fault;
 #[cfg(feature = "faults")]

@@ -183,6 +183,36 @@ impl From<Change> for Request {
 }
 
 impl Request {
+    /// Its name among the functions of an app's `Transport`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Request::Pull { .. } => "pull",
+            Request::PullConversations { .. } => "pullConversations",
+            Request::PullMailbox { .. } => "pullMailbox",
+            Request::Acknowledge { .. } => "acknowledge",
+            Request::Conversations { .. } => "conversations",
+            Request::History { .. } => "history",
+            Request::Changes { .. } => "changes",
+            Request::Send { .. } => "send",
+            Request::Edit { .. } => "edit",
+            Request::Recall { .. } => "recall",
+            Request::MarkRead { .. } => "markRead",
+        }
+    }
+
+    /// The conversation that it is about, where it is about one.
+    pub fn conversation(&self) -> Option<&str> {
+        match self {
+            Request::History { conversation, .. }
+            | Request::Changes { conversation, .. }
+            | Request::Send { conversation, .. }
+            | Request::Edit { conversation, .. }
+            | Request::Recall { conversation, .. }
+            | Request::MarkRead { conversation, .. } => Some(conversation),
+            _ => None,
+        }
+    }
+
     /// Bytes that it carries to the server, about: those of what the app wrote.
     pub fn size(&self) -> u64 {
         let bytes = match self {

@@ -14,7 +14,8 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use super::error::{Error, ErrorCode};
+use super::error::{Error, ErrorCode, head};
+use super::json;
 use super::types::Seq;
 
 /// Bytes of one text that is read at all: nothing well behaved sends as much.
@@ -28,6 +29,8 @@ pub const MAX_VALUES: usize = 2 << 20;
 pub const MAX_NESTING: usize = 100;
 /// Whole numbers up to it are exact as a float.
 const MAX_EXACT: u64 = 1 << 53;
+/// Bytes of a value that a message says.
+const BEGINNING: usize = 40;
 /// How deep a text is read whose every field is asked for.
 const MAX_DEPTH: usize = 16;
 
@@ -482,6 +485,27 @@ impl<'a> Node<'a> {
 
     // ------------------------------------------------------------ this node
 
+    /// How it begins, for a message: short, however long it is.
+    pub fn beginning(&self) -> String {
+        let mut out = String::new();
+        match self {
+            Node::Null => out.push_str("null"),
+            Node::Flag(flag) => json::flag(&mut out, *flag),
+            Node::List(_) => out.push_str("a list"),
+            Node::Object(_) => out.push_str("an object"),
+            Node::Number(text) | Node::Raw(text) | Node::Deep(text) => {
+                out.push_str(head(text, BEGINNING));
+            }
+            Node::Text(_) | Node::Torn(_) => {
+                json::string(
+                    &mut out,
+                    head(self.as_text().unwrap_or_default(), BEGINNING),
+                );
+            }
+        }
+        out
+    }
+
     /// A string, with U+FFFD for half a surrogate pair.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -539,14 +563,24 @@ impl<'a> Node<'a> {
         as_it: impl Fn(&'n Node<'a>) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         self.some(name)
-            .map(|node| as_it(node).ok_or_else(|| missing(name, should_be)))
+            .map(|node| as_it(node).ok_or_else(|| self.lacks(name, should_be)))
             .transpose()
+    }
+
+    /// A field is absent, or not what it should be.
+    pub fn lacks(&self, name: &str, should_be: &str) -> Error {
+        let is = match (self.get(name), self) {
+            (Some(node), _) => node.beginning(),
+            (None, Node::Object(_)) => "missing".to_owned(),
+            (None, whole) => ["missing in ", &whole.beginning()].concat(),
+        };
+        broken(["`", name, "` should be ", should_be, ", and is ", &is].concat())
     }
 
     /// A text.
     pub fn text(&self, name: &str) -> Result<&str, Error> {
         self.optional_text(name)?
-            .ok_or_else(|| missing(name, "a string"))
+            .ok_or_else(|| self.lacks(name, "a string"))
     }
 
     /// A text, or none.
@@ -557,7 +591,7 @@ impl<'a> Node<'a> {
     /// A whole number.
     pub fn whole(&self, name: &str) -> Result<u64, Error> {
         self.optional_whole(name)?
-            .ok_or_else(|| missing(name, "a whole number"))
+            .ok_or_else(|| self.lacks(name, "a whole number"))
     }
 
     /// A whole number, or none.
@@ -574,7 +608,7 @@ impl<'a> Node<'a> {
     pub fn flag(&self, name: &str) -> Result<bool, Error> {
         match self.get(name) {
             Some(Node::Flag(value)) => Ok(*value),
-            _ => Err(missing(name, "true or false")),
+            _ => Err(self.lacks(name, "true or false")),
         }
     }
 
@@ -586,7 +620,7 @@ impl<'a> Node<'a> {
     /// A list.
     pub fn list(&self, name: &str) -> Result<&[Node<'a>], Error> {
         let list = self.get(name).and_then(Node::as_list);
-        list.ok_or_else(|| missing(name, "a list"))
+        list.ok_or_else(|| self.lacks(name, "a list"))
     }
 
     /// A list of texts, or of numbers for their digits; empty where it is absent.
@@ -599,7 +633,7 @@ impl<'a> Node<'a> {
             node => node.as_text().map(str::to_owned),
         };
         let texts: Option<Vec<String>> = self.list(name)?.iter().map(text).collect();
-        texts.ok_or_else(|| missing(name, "a list of strings"))
+        texts.ok_or_else(|| self.lacks(name, "a list of strings"))
     }
 
     /// A position, or none.
@@ -622,9 +656,9 @@ fn float(digits: &str) -> f64 {
     serde_json::from_str(digits).unwrap_or(infinite)
 }
 
-/// A field is absent, or not what it should be.
+/// A field of a record is absent, or not what it should be.
 pub fn missing(name: &str, should_be: &str) -> Error {
-    broken(format!("`{name}` is missing, or not {should_be}"))
+    broken(["`", name, "` should be ", should_be].concat())
 }
 
 #[cfg(test)]

@@ -45,6 +45,11 @@ impl Scope {
         }
     }
 
+    /// The function of an app's transport that pulls.
+    pub fn pull(self) -> &'static str {
+        self.methods()[0]
+    }
+
     /// What an app's transport must be able to do.
     fn methods(self) -> &'static [&'static str] {
         match self {
@@ -129,6 +134,8 @@ pub struct Config {
     pub online: bool,
     /// whether the page is hidden
     pub hidden: bool,
+    /// the app's log is told of each request and each commit
+    pub verbose: bool,
     /// it is there for one sync: it does not wait for a writer as long as others, and is never on screen
     pub brief: bool,
     /// ms between timed pulls while notified
@@ -177,6 +184,7 @@ impl Default for Config {
             epoch: None,
             online: true,
             hidden: false,
+            verbose: false,
             brief: false,
             poll_interval: 30_000,
             fallback_poll_interval: 5_000,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::command::Call;
 use super::error::{Error, ErrorCode};
+use super::failures::{Failures, Question};
 use super::follow::{Asks, ClientName, OTHERS, Signal, What};
 use super::io::Effect;
 use super::irregular::Irregular;
@@ -68,6 +69,7 @@ pub(super) struct Out {
     pub told: Told,
     /// the app knows that the disk is full
     pub told_full: bool,
+    failures: Failures,
     effects: VecDeque<Effect>,
     rng: u64,
     last_number: u64,
@@ -83,6 +85,7 @@ impl Out {
             me: 0,
             told: Told::default(),
             told_full: false,
+            failures: Failures::default(),
             effects: VecDeque::new(),
             rng: seed,
             last_number: 0,
@@ -197,12 +200,36 @@ impl Out {
         self.told.results.push(out);
     }
 
+    /// What came of the answer that is being handled, once it is read.
+    #[inline(never)]
+    pub fn answered(&mut self, error: Option<&Error>) {
+        if let Some(question) = self.requests.answering.take() {
+            self.fared(&question, error);
+        }
+    }
+
+    /// What came of a question: a failure is told, and the first success after it.
+    #[inline(never)]
+    pub fn fared(&mut self, question: &Question, error: Option<&Error>) {
+        if let Some(line) = self.failures.note(question, error) {
+            self.told.logs.push(line);
+        }
+    }
+
     pub fn log(&mut self, level: &str, message: &str) {
         let mut out = String::from("{");
         json::field(&mut out, "level");
         json::string(&mut out, level);
         json::field(&mut out, "message");
         json::string(&mut out, message);
+        out.push('}');
+        self.told.logs.push(out);
+    }
+
+    /// Tells the log of an event of a type that is not known.
+    pub fn unknown_event(&mut self, kind: &str) {
+        let mut out = String::from("{\"unknown\":");
+        json::string(&mut out, kind);
         out.push('}');
         self.told.logs.push(out);
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::command::Call;
+use super::failures::Question;
 use super::fault::Fault;
 use super::map::Map;
 use super::net::Request;
@@ -16,6 +17,8 @@ const MOST_SILENCE: u64 = 240_000;
 #[derive(Debug)]
 struct InFlight {
     asked: Purpose,
+    /// what the backend was asked; none: the client that writes was asked
+    question: Option<Question>,
     until: u64,
     /// when the usual silence is over (monotonic ms), where it may be silent for longer
     usual: u64,
@@ -39,6 +42,8 @@ pub(super) struct Requests {
     counts: Counts,
     /// when the last one left or was answered
     idle_since: u64,
+    /// what the answer is to that is being handled
+    pub answering: Option<Question>,
 }
 
 impl Requests {
@@ -67,6 +72,7 @@ impl Requests {
         };
         let in_flight = InFlight {
             asked,
+            question: Some(Question::from(call)),
             until: until(longer),
             usual: until(timeout),
         };
@@ -79,6 +85,7 @@ impl Requests {
         let until = now.saturating_add(timeout);
         let pending = InFlight {
             asked,
+            question: None,
             until,
             usual: until,
         };
@@ -101,9 +108,10 @@ impl Requests {
 
     /// A request was answered. Answers what it was for; `None`: nobody waits for it any more.
     pub fn take_answered(&mut self, now: u64, request: u64) -> Option<Purpose> {
-        let asked = self.remove(request)?;
+        let answered = self.in_flight.remove(&request)?;
         self.idle_since = now;
-        Some(asked)
+        self.answering = answered.question;
+        Some(answered.asked)
     }
 
     /// Nobody waits for it any more.

@@ -25,6 +25,7 @@
 //! | `list` | the owed list |
 //! | `channel` | the notification channel |
 //! | `push` | events that come without a pull |
+//! | `unstated` | conversations whose state says nothing of their new messages |
 //!
 //! Here is what stands between them: the pull, the list and the channel do not know each other. What the
 //! other parts of the client have to do is returned, as [`Wake`].
@@ -35,6 +36,7 @@ mod list;
 mod pull;
 mod push;
 mod scope;
+mod unstated;
 
 use std::rc::Rc;
 
@@ -47,6 +49,7 @@ use super::purpose::PullContext;
 
 use super::error::{Error, ErrorCode};
 use super::events::Event;
+use super::failures::{LISTEN, Question};
 use super::fault::Fault;
 use super::io::Effect;
 use super::jobs::Job;
@@ -59,6 +62,7 @@ use channel::Channel;
 pub(super) use list::OwedList;
 use list::Page;
 use pull::{Led, Pull};
+use unstated::Unstated;
 
 /// ms after waking in which the answers come that the machine has slept through.
 const HEARD_SOON: u64 = 5_000;
@@ -108,6 +112,7 @@ pub(super) struct Syncing {
     pull: Pull,
     list: OwedList,
     link: Channel,
+    unstated: Unstated,
 }
 
 impl Syncing {
@@ -145,6 +150,11 @@ impl Syncing {
     /// ms since the epoch
     pub fn last_synced(&self) -> Option<u64> {
         self.pull.last_synced()
+    }
+
+    /// Whether the server refuses each pull, or answers none as it has to.
+    pub fn is_refused(&self) -> bool {
+        self.pull.is_refused()
     }
 
     /// Why the last pull has failed.
@@ -268,10 +278,12 @@ impl Syncing {
 
     // ------------------------------------------------------------ what the requests say
 
-    /// Some request was answered: the server is there.
-    pub fn on_reached(&mut self, cx: &mut Cx) -> Wake {
-        let back = cx.standing.network.on_answer();
-        cx.out.told.status |= back != Back::Nothing;
+    /// Some request was answered: the server is there. `well`: with what it was asked for.
+    pub fn on_reached(&mut self, cx: &mut Cx, well: bool) -> Wake {
+        let network = &mut cx.standing.network;
+        let before = network.name();
+        let back = network.on_answer(well);
+        cx.out.told.status |= back != Back::Nothing || before != network.name();
         match back {
             Back::Nothing => Wake::Nobody,
             // Where only a send or a page failed, and pulls do not, it was not the network: what failed
@@ -293,7 +305,7 @@ impl Syncing {
                 }
                 self.pull.lose_touch();
             }
-            _ if error.status.is_some() => return self.on_reached(cx),
+            _ if error.status.is_some() => return self.on_reached(cx, false),
             _ => {}
         }
         Wake::Nobody
@@ -341,6 +353,7 @@ impl Syncing {
 
     /// Batches are committed.
     pub fn on_applied(&mut self, cx: &mut Cx, parts: &[FeedBatch], changes: &CommitDelta) -> Wake {
+        self.unstated.note(&changes.messages);
         let led = self.pull.on_applied(cx, parts, changes);
         self.on_led(cx, led)
     }
@@ -371,6 +384,7 @@ impl Syncing {
         match led {
             Led::On => return Wake::Nobody,
             Led::Ended { linked, again } => {
+                self.unstated.on_chain_ended(cx);
                 self.link.on_chain_ended(linked);
                 self.answer_calls(cx);
                 self.pull.on_calls_answered(cx.now.mono, again);
@@ -428,9 +442,18 @@ impl Syncing {
             Ok(page)
         });
         match self.list.on_page(cx, limit, page) {
-            Page::Taken(page) => cx.jobs.push(Job::List { page, epoch }),
+            Page::Taken(page) => {
+                // Before its last page it has not gone well.
+                if page.next.is_none() {
+                    cx.out.answered(None);
+                }
+                cx.jobs.push(Job::List { page, epoch });
+            }
             Page::Less => {}
-            Page::Failed(error) => return self.on_list_failed(cx, error),
+            Page::Failed(error) => {
+                cx.out.answered(Some(&error));
+                return self.on_list_failed(cx, error);
+            }
         }
         Wake::Nobody
     }
@@ -486,7 +509,8 @@ impl Syncing {
         match notice {
             Notice::Ready => {
                 self.link.on_ready(cx.now.mono);
-                let wake = self.on_reached(cx);
+                let wake = self.on_reached(cx, true);
+                cx.out.fared(&Question::new(LISTEN), None);
                 // The server is there: what the client chose to wait for is over.
                 self.pull.forgive();
                 self.list.forgive();
@@ -524,8 +548,7 @@ impl Syncing {
         let why = error.as_ref().unwrap_or(&lost);
         self.link.on_closed(cx, why, spread);
         if let Some(error) = error {
-            let message = format!("the notification channel is closed: {error}");
-            cx.out.log("debug", &message);
+            cx.out.fared(&Question::new(LISTEN), Some(&error));
             if error.code == ErrorCode::Unauthorized {
                 self.pull.on_unauthorized(cx, error);
             }

@@ -60,6 +60,15 @@ impl Message {
         }
     }
 
+    /// Whether it says something else than a copy of which nothing was put right either: bodies that differ only in
+    /// the order of what is in them are the same.
+    pub fn says_else(&self, other: &Message) -> bool {
+        let sum = |m: &Message| m.body.bytes().map(u64::from).sum::<u64>();
+        let whole = |m: &Message| m.state != MessageState::Unreadable && m.repairs == 0;
+        let alike = self.body.len() == other.body.len() && sum(self) == sum(other);
+        whole(self) && whole(other) && !(alike && self.state == other.state)
+    }
+
     /// Whether it takes the place of this copy: a newer one of the same message, or another message
     /// that was read later at the position.
     pub fn replaces(&self, held: &Message) -> bool {

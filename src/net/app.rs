@@ -32,8 +32,8 @@ impl App {
 
     async fn ask(&self, call: Request) -> Result<String, Error> {
         let (abort, signal) = Abort::new()?;
-        let (method, request) = spoken(&call)?;
-        let answer = match self.hooks.call(method, &request, &signal) {
+        let request = spoken(&call)?;
+        let answer = match self.hooks.call(call.name(), &request, &signal) {
             Ok(answer) => JsFuture::from(promise(&answer)).await,
             Err(thrown) => Err(thrown),
         };
@@ -167,52 +167,43 @@ impl Serialize for Digits {
     }
 }
 
-/// Name and argument of the `Transport` function.
+/// The argument of the `Transport` function.
 #[expect(clippy::too_many_lines, reason = "one arm a request")]
-fn spoken(call: &Request) -> Result<(&'static str, JsValue), Error> {
-    let (method, asked) = match call {
+fn spoken(call: &Request) -> Result<JsValue, Error> {
+    let asked = match call {
         Request::Pull {
             cursor,
             limit,
             wait,
-        } => (
-            "pull",
-            Asked::Pull {
-                cursor: cursor.as_deref(),
-                limit: *limit,
-                wait: *wait,
-            },
-        ),
+        } => Asked::Pull {
+            cursor: cursor.as_deref(),
+            limit: *limit,
+            wait: *wait,
+        },
         Request::PullConversations {
             cursors,
             limit,
             only,
             rest,
-        } => (
-            "pullConversations",
-            Asked::PullConversations {
-                cursors: object_of(cursors)?,
-                limit: *limit,
-                // The contract's function knows no `rest`: without `only` it answers for all others too,
-                // and the core leaves out what it has.
-                only: only.as_deref().filter(|_| !rest),
-            },
-        ),
-        Request::PullMailbox { limit } => ("pullMailbox", Asked::PullMailbox { limit: *limit }),
+        } => Asked::PullConversations {
+            cursors: object_of(cursors)?,
+            limit: *limit,
+            // The contract's function knows no `rest`: without `only` it answers for all others too,
+            // and the core leaves out what it has.
+            only: only.as_deref().filter(|_| !rest),
+        },
+        Request::PullMailbox { limit } => Asked::PullMailbox { limit: *limit },
         // How they came is nothing to the app.
-        Request::Acknowledge { deliveries, .. } => ("acknowledge", Asked::Acknowledge(deliveries)),
+        Request::Acknowledge { deliveries, .. } => Asked::Acknowledge(deliveries),
         Request::Conversations {
             after,
             limit,
             cursor,
-        } => (
-            "conversations",
-            Asked::Conversations {
-                after: after.as_deref(),
-                limit: *limit,
-                cursor: cursor.as_deref(),
-            },
-        ),
+        } => Asked::Conversations {
+            after: after.as_deref(),
+            limit: *limit,
+            cursor: cursor.as_deref(),
+        },
         Request::History {
             conversation,
             limit,
@@ -227,18 +218,15 @@ fn spoken(call: &Request) -> Result<(&'static str, JsValue), Error> {
                 Place::Around(seq) => around = Some(Digits(seq)),
                 Place::At(ms) => at = Some(ms),
             }
-            (
-                "history",
-                Asked::History {
-                    conversation,
-                    limit: *limit,
-                    cursor: cursor.as_deref(),
-                    before,
-                    after,
-                    around,
-                    at,
-                },
-            )
+            Asked::History {
+                conversation,
+                limit: *limit,
+                cursor: cursor.as_deref(),
+                before,
+                after,
+                around,
+                at,
+            }
         }
         Request::Changes {
             conversation,
@@ -247,64 +235,49 @@ fn spoken(call: &Request) -> Result<(&'static str, JsValue), Error> {
             from,
             to,
             limit,
-        } => (
-            "changes",
-            Asked::Changes {
-                conversation,
-                since,
-                cursor: cursor.as_deref(),
-                from: Digits(*from),
-                to: Digits(*to),
-                limit: *limit,
-            },
-        ),
+        } => Asked::Changes {
+            conversation,
+            since,
+            cursor: cursor.as_deref(),
+            from: Digits(*from),
+            to: Digits(*to),
+            limit: *limit,
+        },
         Request::Send {
             conversation,
             client_id,
             body,
-        } => (
-            "send",
-            Asked::Send {
-                conversation,
-                client_id,
-                body: value_of(body)?,
-            },
-        ),
+        } => Asked::Send {
+            conversation,
+            client_id,
+            body: value_of(body)?,
+        },
         Request::Edit {
             conversation,
             message,
             client_id,
             body,
-        } => (
-            "edit",
-            Asked::Edit {
-                conversation,
-                message_id: message,
-                client_id,
-                body: value_of(body)?,
-            },
-        ),
+        } => Asked::Edit {
+            conversation,
+            message_id: message,
+            client_id,
+            body: value_of(body)?,
+        },
         Request::Recall {
             conversation,
             message,
-        } => (
-            "recall",
-            Asked::Recall {
-                conversation,
-                message_id: message,
-            },
-        ),
-        Request::MarkRead { conversation, seq } => (
-            "markRead",
-            Asked::MarkRead {
-                conversation,
-                seq: Digits(*seq),
-            },
-        ),
+        } => Asked::Recall {
+            conversation,
+            message_id: message,
+        },
+        Request::MarkRead { conversation, seq } => Asked::MarkRead {
+            conversation,
+            seq: Digits(*seq),
+        },
     };
     let to = serde_wasm_bindgen::Serializer::json_compatible();
     let asked = asked.serialize(&to).map_err(JsValue::from);
-    Ok((method, asked.map_err(|thrown| unsaid(&thrown))?))
+    asked.map_err(|thrown| unsaid(&thrown))
 }
 
 /// A body, which is text up to here: its keys and numbers are the app's, and JS reads them as it wrote them.

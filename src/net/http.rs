@@ -172,7 +172,7 @@ impl Http {
                 heard(0);
                 let response: Response = response.dyn_into()?;
                 if self.is_strange(&response) {
-                    return Ok(Err(strange()));
+                    return Ok(Err(strange(&address(&response))));
                 }
                 read(response, wire.json, &heard, &whole).await
             })
@@ -255,11 +255,20 @@ fn refused(answer: &Result<String, Error>) -> bool {
 }
 
 /// Something on the way has answered, and not the server: so nothing was reached.
-fn strange() -> Error {
-    Error::new(
-        ErrorCode::Network,
-        "what answered is not the server (a sign-in page of the network, perhaps)",
-    )
+fn strange(what: &str) -> Error {
+    let mut message = String::from(
+        "what answered is not the server (a sign-in page of the network, or baseUrl is another's): ",
+    );
+    message.push_str(what);
+    Error::new(ErrorCode::Network, message)
+}
+
+/// Where a response is from, without what was asked.
+fn address(response: &Response) -> String {
+    let mut url = response.url();
+    let end = url.bytes().position(|byte| byte == b'?');
+    url.truncate(end.unwrap_or(url.len()));
+    url
 }
 
 /// The answer of a response. `json`: whether it has one. `whole`: is told that it was read to its end. Fails with
@@ -283,7 +292,12 @@ async fn read(
         };
         // Without content there is nothing to be mistaken about.
         return Ok(match json && status != 204 && !looks_like_json(&text) {
-            true => Err(strange()),
+            true => {
+                let head = Node::Raw(text.trim_ascii_start()).beginning();
+                Err(strange(
+                    &[&address(&response), " begins with ", &head].concat(),
+                ))
+            }
             false => Ok(text),
         });
     }
@@ -293,8 +307,16 @@ async fn read(
         .ok()
         .flatten();
     let (said, wait) = body.map_or((None, None), |body| server_error(&body));
-    let said =
-        said.unwrap_or_else(|| ["the server answered with status ", &status.to_string()].concat());
+    let said = said.unwrap_or_else(|| {
+        let status = status.to_string();
+        [
+            "the server answered with status ",
+            &status,
+            " at ",
+            &address(&response),
+        ]
+        .concat()
+    });
     Ok(Err(Error::from_status(status, said, retry_after.or(wait))))
 }
 

@@ -688,6 +688,7 @@ test("logs obey their level, and a logger that throws does no harm", async () =>
       throw new Error("mine");
     },
   });
+  lines.length = 0;
   host.frame({
     logs: [
       { level: "debug", message: "too fine" },

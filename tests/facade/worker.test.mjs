@@ -246,6 +246,7 @@ test("logs come with their details, also with those that cannot be told", async 
   });
   const { open, host } = pageWithWorkers({ transport });
   const client = await open({ logLevel: "debug", logger: (level, text, detail) => lines.push([level, text, detail]) });
+  lines.length = 0;
   host().hooks.log("info", "pulled", JSON.stringify({ events: 3 }));
   await assert.rejects(host().hooks.call("pull", {}, new AbortController().signal));
   await until(() => lines.length === 2);

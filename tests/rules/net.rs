@@ -1,7 +1,7 @@
 //! What the network says: time-outs, closed channels, answers that may have been acted upon.
 
 use super::harness::Harness;
-use super::support::{is_edit, is_history, is_send, opened};
+use super::support::{is_edit, is_history, is_pull, is_send, opened};
 use pullcord::core::Input;
 use pullcord::core::net::{Error, ErrorCode, Notice};
 use pullcord::core::storage::StoreError;
@@ -179,4 +179,40 @@ fn a_change_that_may_have_been_made_all_the_same_says_so() {
             json!(true)
         );
     }
+}
+
+#[test]
+fn what_answers_with_refusals_alone_is_not_connected() {
+    for status in [404, 403, 405, 500] {
+        let refusal = || Error::from_status(status, "no", None);
+        let mut b = Harness::with(json!({}));
+        for _ in 0..3 {
+            while !b.asked.is_empty() {
+                b.fail(refusal(), |_| true);
+            }
+            assert_eq!(b.status["connection"], json!("connecting"), "{status}");
+            assert_eq!(b.status["error"]["status"], json!(status));
+            b.wait(300_000);
+        }
+        b.sign_in(9);
+        assert_eq!(b.status["connection"], json!("online"), "{status}");
+        assert_eq!(b.status["error"], json!(null));
+    }
+}
+
+#[test]
+fn a_server_that_refuses_each_pull_from_now_on_is_not_connected() {
+    let mut b = opened();
+    assert_eq!(b.status["connection"], json!("online"));
+    b.call(json!({"op": "sync"}));
+    b.fail(Error::from_status(404, "no", None), is_pull);
+    assert_eq!(b.status["connection"], json!("connecting"));
+    assert_eq!(b.status["error"]["code"], json!("not-found"));
+    b.wait(300_000);
+    b.answer_pull(json!({"events": [], "cursor": "2", "hasMore": false}));
+    assert_eq!(b.status["connection"], json!("online"));
+    // One page, or one message, that is refused says nothing of the rest.
+    b.load("older");
+    b.fail(Error::from_status(404, "no", None), is_history);
+    assert_eq!(b.status["connection"], json!("online"));
 }

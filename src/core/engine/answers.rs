@@ -38,6 +38,7 @@ impl Engine {
                 debug_assert!(false, "the client that writes is asked for these");
             }
             Purpose::Mark { conversation, seq } => {
+                self.out.answered(result.as_ref().err());
                 let (parts, mut cx) = self.split();
                 parts
                     .outbox

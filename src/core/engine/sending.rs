@@ -87,6 +87,7 @@ impl Engine {
             }
             self.read_answer(&text, &name.0)
         });
+        self.out.answered(message.as_ref().err());
         let (parts, mut cx) = self.split();
         parts.outbox.lanes.on_answer(&mut cx, name, message);
     }
@@ -97,7 +98,9 @@ impl Engine {
         conversation: &Rc<str>,
         result: Result<String, Error>,
     ) {
-        match result.and_then(|text| self.read_answer(&text, conversation)) {
+        let message = result.and_then(|text| self.read_answer(&text, conversation));
+        self.out.answered(message.as_ref().err());
+        match message {
             Ok(Some(message)) => self.jobs.push_own(Own::Update { call, message }),
             Ok(None) => {
                 let what = "it was done, and the answer cannot be read: the sync brings it";

@@ -86,6 +86,9 @@ impl Engine {
             "waiting"
         } else if self.standing.needs_auth {
             "needs-auth"
+        } else if self.sync.is_refused() {
+            // Something answers, and nothing comes: `error` says why.
+            "connecting"
         } else {
             self.standing.network.name()
         }

@@ -82,7 +82,7 @@ impl Engine {
     // ------------------------------------------------------------ answers
 
     pub(super) fn on_reached(&mut self) {
-        self.tell_sync(|sync, cx| sync.on_reached(cx));
+        self.tell_sync(|sync, cx| sync.on_reached(cx, true));
     }
 
     pub(super) fn on_unreached(&mut self, error: &Error) {
@@ -110,6 +110,7 @@ impl Engine {
         ack: (bool, u32),
         result: Result<String, Error>,
     ) {
+        self.out.answered(result.as_ref().err());
         self.tell_sync(|sync, cx| sync.on_acknowledged(cx, request, ack, result));
     }
 

@@ -80,6 +80,7 @@ impl Engine {
         };
         let answer = result.and_then(|text| asked.read(&text));
         let answer = answer.and_then(|answer| self.own(answer.account()).map(|()| answer));
+        self.out.answered(answer.as_ref().err());
         let (parts, mut cx) = self.split();
         parts.timelines.on_answer(&mut cx, fetch, answer);
     }

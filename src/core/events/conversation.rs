@@ -7,10 +7,11 @@ use crate::core::records::LastKnown;
 use crate::core::tx::{Listed, Replay, Stop, Tx};
 use crate::core::types::{Conversation, Message};
 use crate::core::wire::conversation::{Patch, patch};
-use crate::core::wire::item::{LeftOut, Repairs};
+use crate::core::wire::item::{LeftOut, Repairs, within};
 
 pub(super) fn parse(node: &Node, of: Option<&Rc<str>>) -> Result<(Patch, Repairs), LeftOut> {
-    patch(node.get("conversation").unwrap_or(&Node::Null), of)
+    let state = node.get("conversation").unwrap_or(&Node::Null);
+    within("conversation", patch(state, of))
 }
 
 pub(super) fn conversation(patch: &Patch) -> &Rc<str> {

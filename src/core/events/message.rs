@@ -8,7 +8,7 @@ use crate::core::records::{Local, LocalState};
 use crate::core::segments::Prev;
 use crate::core::tx::{Listed, Replay, Stop, Tx, newer};
 use crate::core::types::{Conversation, Message};
-use crate::core::wire::item::{LeftOut, Repairs};
+use crate::core::wire::item::{LeftOut, Repairs, within};
 use crate::core::wire::message::message as read_message;
 
 /// A new message, and what is before it.
@@ -22,14 +22,14 @@ pub struct NewMessage {
 
 pub(super) fn parse(node: &Node, of: Option<&Rc<str>>) -> Result<(NewMessage, Repairs), LeftOut> {
     let new = node.get("message").unwrap_or(&Node::Null);
-    let (message, mut repairs) = read_message(new, of, false)?;
+    let (message, mut repairs) = within("message", read_message(new, of, false))?;
     let prev = match node.get("prev") {
         None => Prev::Unknown,
         Some(Node::Null) => Prev::Nothing,
         Some(prev) => match prev.as_seq() {
             Some(prev) => Prev::At(prev.0),
             None => {
-                repairs.note("a prev that cannot be read");
+                repairs.note("a prev that cannot be read", "prev", Some(prev));
                 Prev::Unknown
             }
         },

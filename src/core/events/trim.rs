@@ -21,7 +21,8 @@ pub struct Trim {
 pub(super) fn parse(node: &Node, of: Option<&Rc<str>>) -> Result<(Trim, Repairs), LeftOut> {
     let (conversation, repairs) = conversation_of(node, of)?;
     let before = node.get("before").and_then(Node::as_seq);
-    let before = before.ok_or_else(|| event_left_out(node, of, "a trim without position"))?;
+    let before =
+        before.ok_or_else(|| event_left_out(node, of, "a trim without position", "before"))?;
     let trim = Trim {
         conversation,
         before,

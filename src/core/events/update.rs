@@ -2,15 +2,17 @@
 
 use std::rc::Rc;
 
+use crate::core::irregular::{Done, Odd};
 use crate::core::node::Node;
 use crate::core::records::Local;
 use crate::core::tx::{Listed, Replay, Stop, Tx, newer};
 use crate::core::types::Message;
-use crate::core::wire::item::{LeftOut, Repairs};
+use crate::core::wire::item::{LeftOut, Repairs, within};
 use crate::core::wire::message::message as read_message;
 
 pub(super) fn parse(node: &Node, of: Option<&Rc<str>>) -> Result<(Rc<Message>, Repairs), LeftOut> {
-    read_message(node.get("message").unwrap_or(&Node::Null), of, true)
+    let newest = node.get("message").unwrap_or(&Node::Null);
+    within("message", read_message(newest, of, true))
 }
 
 pub(super) fn conversation(newest: &Rc<Message>) -> &Rc<str> {
@@ -38,6 +40,29 @@ pub(super) fn apply(m: &Rc<Message>, tx: &mut Tx, _: bool) -> Result<(), Stop> {
     }
     if replaced {
         tx.commit.changes.updates.push(m.clone());
+    } else {
+        tell_same_version(m, tx)?;
+    }
+    Ok(())
+}
+
+/// An update changes something, and raises the version: of one that does not the app's log is told.
+fn tell_same_version(m: &Rc<Message>, tx: &mut Tx) -> Result<(), Stop> {
+    let here = match tx.message_at(&m.conversation, m.seq.0)? {
+        Some(here) => here,
+        None => match tx
+            .state(&m.conversation)
+            .and_then(|c| c.last_message.clone())
+        {
+            Some(last) => last,
+            None => return Ok(()),
+        },
+    };
+    if here.id == m.id && here.version == m.version && here.says_else(m) {
+        let what = "an update with the version that is here already";
+        let odd = Odd::with(what, "message.version", m.version);
+        let irregular = &mut tx.commit.changes.irregular;
+        irregular.add_odd(Some(&m.conversation), Some(&m.id), &odd, Done::LeftOut);
     }
     Ok(())
 }

@@ -139,6 +139,12 @@ impl Pull {
         self.caught_up
     }
 
+    /// Whether the last one was refused, or its answer breaks the protocol.
+    pub fn is_refused(&self) -> bool {
+        let refused = |e: &Error| e.is_refusal() || e.code == ErrorCode::Protocol;
+        self.backoff.failures() > 0 && self.error.as_ref().is_some_and(refused)
+    }
+
     /// Why the last one has failed.
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()

@@ -93,7 +93,7 @@ impl Client {
         };
         let result = result.map(str::to_owned);
         let wake = match &result {
-            Ok(_) => self.with(|sync, cx| sync.on_reached(cx)),
+            Ok(_) => self.with(|sync, cx| sync.on_reached(cx, true)),
             Err(error) => self.with(|sync, cx| sync.on_unreached(cx, error)),
         };
         wake.max(self.with(|sync, cx| sync.on_pulled(cx, request, &asked, result)))

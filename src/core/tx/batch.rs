@@ -83,7 +83,7 @@ impl Tx<'_> {
             }
             match &envelope.parsed {
                 Parsed::Event(event) => events.push(event.clone()),
-                Parsed::Unknown => {}
+                Parsed::Unknown(_) => {}
                 Parsed::LeftOut(named) => doubts.push(named.clone()),
             }
         }

@@ -35,7 +35,7 @@ impl Tx<'_> {
     }
 
     /// The message held at this position.
-    pub(super) fn message_at(
+    pub(in crate::core) fn message_at(
         &mut self,
         conversation: &Rc<str>,
         seq: u64,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::item::account;
+use super::item::{account, within};
 use super::message::{MESSAGE, message};
 use crate::core::error::Error;
 use crate::core::irregular::Irregular;
@@ -33,7 +33,7 @@ pub fn answer(text: &str, conversation: &Rc<str>) -> Result<Answered, Error> {
     let wire = Node::of("answer", text, &ANSWER)?;
     let mut irregular = Irregular::default();
     let said = wire.get("message").unwrap_or(&Node::Null);
-    let message = match message(said, Some(conversation), false) {
+    let message = match within("message", message(said, Some(conversation), false)) {
         Ok((m, repairs)) => {
             repairs.tell(&mut irregular, Some(conversation), Some(&m.id));
             Some(m)

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use super::item::{Repairs, account, id};
 use super::limits::{MAX_EVENTS, MAX_NAME, check_count, check_name};
-use crate::core::error::Error;
+use crate::core::error::{Error, shorten};
 use crate::core::events::{EVENT, Event};
-use crate::core::irregular::{Done, Irregular};
+use crate::core::irregular::{Done, Irregular, Odd};
 use crate::core::map::{Map, Set};
 use crate::core::net;
 use crate::core::node::Shape::{self, Each, Fields, Named, Plain};
-use crate::core::node::{Node, broken, missing};
+use crate::core::node::{Node, broken};
 use crate::core::types::{Feed, Overflow};
 
 const BATCH: Shape = Fields(&[
@@ -34,7 +34,7 @@ pub enum Parsed {
     /// it can be applied
     Event(Event),
     /// of a type that this version does not know: ignored
-    Unknown,
+    Unknown(String),
     /// it cannot be named or placed: something may be missing in this conversation; none: in any
     LeftOut(Option<Rc<str>>),
 }
@@ -53,7 +53,7 @@ impl Envelope {
     pub fn event(&self) -> Option<&Event> {
         match &self.parsed {
             Parsed::Event(event) => Some(event),
-            Parsed::Unknown | Parsed::LeftOut(_) => None,
+            Parsed::Unknown(_) | Parsed::LeftOut(_) => None,
         }
     }
 }
@@ -78,8 +78,16 @@ pub struct Batch {
 impl Batch {
     /// Events of unknown type: ignored.
     pub fn unknown(&self) -> usize {
-        let unknown = |e: &&Envelope| e.parsed == Parsed::Unknown;
+        let unknown = |e: &&Envelope| matches!(e.parsed, Parsed::Unknown(_));
         self.events.iter().filter(unknown).count()
+    }
+
+    /// The type of the first of them.
+    pub fn unknown_type(&self) -> Option<&str> {
+        self.events.iter().find_map(|e| match &e.parsed {
+            Parsed::Unknown(kind) => Some(&**kind),
+            _ => None,
+        })
     }
 
     /// Whether something had to be left out.
@@ -133,7 +141,7 @@ pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch, Error> {
 pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<PullAnswer, Error> {
     let wire = Node::of("batches", text, &BATCHES)?;
     let Some(Node::Object(conversations)) = wire.get("conversations") else {
-        return Err(missing("conversations", "batches by conversation"));
+        return Err(wire.lacks("conversations", "batches by conversation"));
     };
     check_count("conversations in one answer", conversations.len())?;
     let mut answer = PullAnswer {
@@ -222,8 +230,10 @@ fn read_batch(wire: &Node, feed: &Feed, asked: Option<&str>, pushed: bool) -> Re
     let mut irregular = Irregular::default();
     let overflow = read_overflow(wire, &mut irregular)?;
     let mut events = Vec::with_capacity(list.len());
-    for node in list {
-        events.extend(envelope(node, feed, &mut irregular));
+    for (index, node) in list.iter().enumerate() {
+        let mut odd = Irregular::default();
+        events.extend(envelope(node, feed, &mut odd));
+        irregular.append_element("events", index, odd);
     }
     Ok(Batch {
         account: account(wire),
@@ -246,7 +256,7 @@ fn read_overflow(wire: &Node, irregular: &mut Irregular) -> Result<Option<Overfl
     let mut repairs = Repairs::default();
     let ids = list
         .iter()
-        .map(|node| id(Some(node), &mut repairs).map(Rc::from));
+        .map(|node| id(Some(node), "overflow", &mut repairs).map(Rc::from));
     let ids: Option<Vec<Rc<str>>> = ids.collect();
     match ids.filter(|_| said.as_list().is_some()) {
         Some(ids) => {
@@ -256,7 +266,8 @@ fn read_overflow(wire: &Node, irregular: &mut Irregular) -> Result<Option<Overfl
         // It has overflowed, and what cannot be read might be any.
         None => {
             let what = "an overflow that cannot be read: all";
-            irregular.add(None, None, what, Done::Repaired);
+            let odd = Odd::new(what, "overflow", Some(said));
+            irregular.add_odd(None, None, &odd, Done::Repaired);
             Ok(Some(Overflow::All))
         }
     }
@@ -266,20 +277,25 @@ fn read_overflow(wire: &Node, irregular: &mut Irregular) -> Result<Option<Overfl
 fn envelope(node: &Node, feed: &Feed, irregular: &mut Irregular) -> Option<Envelope> {
     let of = feed.conversation();
     let mut repairs = Repairs::default();
-    let delivery = id(node.get("delivery"), &mut repairs).map(Rc::from);
+    let delivery = node.get("delivery");
+    let odd = || Odd::new("an event without delivery", "delivery", delivery);
+    let delivery = id(delivery, "delivery", &mut repairs).map(Rc::from);
     if delivery.is_none() && feed.is_acknowledged() {
         // It cannot be acknowledged: it comes again.
-        irregular.add(None, None, "an event without delivery", Done::LeftOut);
+        irregular.add_odd(None, None, &odd(), Done::LeftOut);
         return None;
     }
     let parsed = match Event::parse(node, of) {
         Ok((Some(event), others)) => {
-            repairs.append(&others);
+            repairs.append("", others);
             let id = event.message().map(|m| &*m.id);
             repairs.tell(irregular, Some(event.conversation()), id);
             Parsed::Event(event)
         }
-        Ok((None, _)) => Parsed::Unknown,
+        Ok((None, _)) => {
+            let kind = node.get("type").and_then(Node::as_text);
+            Parsed::Unknown(shorten(kind.unwrap_or_default().to_owned()))
+        }
         Err(left_out) => {
             left_out.tell(irregular);
             Parsed::LeftOut(left_out.conversation)

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::item::{LeftOut, Repairs, about, app_json, id};
 use super::limits::EXACT;
 use super::message::{MESSAGE, message};
+use crate::core::irregular::Odd;
 use crate::core::node::Node;
 use crate::core::node::Shape::{self, Fields, Plain, Raw};
 use crate::core::types::{Conversation, Message, Seq};
@@ -76,21 +77,22 @@ impl Patch {
 /// read is as if absent.
 pub fn patch(node: &Node, of: Option<&Rc<str>>) -> Result<(Patch, Repairs), LeftOut> {
     let mut repairs = Repairs::default();
-    let named = id(node.get("id"), &mut repairs);
-    let id = about(named, of, &mut repairs).map_err(|reason| LeftOut {
+    let named = id(node.get("id"), "id", &mut repairs);
+    let id = about(named, of, "id", &mut repairs).map_err(|reason| LeftOut {
         conversation: of.cloned(),
         id: None,
-        reason,
+        odd: Odd::new(reason, "id", node.get("id")),
     })?;
-    let mut odd = |what, absent: bool| {
-        if !absent {
-            repairs.note(what);
+    let mut odd = |what, at: &str, is_fine: bool| {
+        if !is_fine {
+            repairs.note(what, at, node.get(at));
         }
     };
     let unread = node.some("unread");
     let count = unread.and_then(Node::as_whole);
     odd(
         "an unread that cannot be read",
+        "unread",
         unread.is_some() == count.is_some(),
     );
     let sort = node.some("sort");
@@ -98,6 +100,7 @@ pub fn patch(node: &Node, of: Option<&Rc<str>>) -> Result<(Patch, Repairs), Left
     let number = number.filter(|number| number.is_finite());
     odd(
         "a sort that cannot be read",
+        "sort",
         sort.is_some() == number.is_some(),
     );
     let mut seq = |field: &str| {
@@ -105,6 +108,7 @@ pub fn patch(node: &Node, of: Option<&Rc<str>>) -> Result<(Patch, Repairs), Left
         let seq = said.as_seq();
         odd(
             "a seq that cannot be read",
+            field,
             *said == Node::Null || seq.is_some(),
         );
         (*said == Node::Null || seq.is_some()).then_some(seq)
@@ -114,17 +118,19 @@ pub fn patch(node: &Node, of: Option<&Rc<str>>) -> Result<(Patch, Repairs), Left
     let text = meta.and_then(app_json);
     odd(
         "a meta that cannot be read",
+        "meta",
         meta.is_some() == text.is_some(),
     );
     let last_message = match node.get("lastMessage") {
         Some(Node::Null) => Some(None),
         Some(last) => match message(last, Some(&id), false) {
             Ok((message, others)) => {
-                repairs.append(&others);
+                repairs.append("lastMessage", others);
                 Some(Some(message))
             }
-            Err(_) => {
-                repairs.note("a lastMessage that cannot be read");
+            Err(left_out) => {
+                let why = Repairs::of(left_out.odd, "a lastMessage that cannot be read");
+                repairs.append("lastMessage", why);
                 None
             }
         },

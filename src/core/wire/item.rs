@@ -3,29 +3,44 @@
 use std::rc::Rc;
 
 use super::limits::{MAX_BODY, MAX_NAME};
-use crate::core::irregular::{Done, Irregular};
+use crate::core::irregular::{Done, Irregular, Odd};
 use crate::core::node::Node;
 
 /// What was put right of one item.
 #[derive(Default)]
 pub struct Repairs {
     pub(super) count: u8,
-    first: Option<&'static str>,
+    first: Option<Odd>,
     pub(super) unreadable: bool,
 }
 
 impl Repairs {
-    /// One more thing was put right.
-    pub fn note(&mut self, what: &'static str) {
-        self.count = self.count.saturating_add(1);
-        self.first.get_or_insert(what);
+    /// One thing was put right, for what is wrong with this field.
+    pub(super) fn of(mut odd: Odd, reason: &'static str) -> Repairs {
+        odd.reason = reason;
+        Repairs {
+            count: 1,
+            first: Some(odd),
+            unreadable: false,
+        }
     }
 
-    /// Adds the repairs of something that is part of this item.
-    pub(super) fn append(&mut self, others: &Repairs) {
+    /// One more thing was put right: the field of this name, where this stands.
+    pub fn note(&mut self, what: &'static str, at: &str, value: Option<&Node>) {
+        self.count = self.count.saturating_add(1);
+        self.first.get_or_insert_with(|| Odd::new(what, at, value));
+    }
+
+    /// Adds the repairs of something that is part of this item, as its field of this name.
+    pub(super) fn append(&mut self, name: &str, others: Repairs) {
         self.count = self.count.saturating_add(others.count);
-        self.first = self.first.or(others.first);
         self.unreadable |= others.unreadable;
+        if self.first.is_none() {
+            self.first = others.first;
+            if let Some(odd) = &mut self.first {
+                odd.put_within(name);
+            }
+        }
     }
 
     pub(super) fn tell(
@@ -34,12 +49,12 @@ impl Repairs {
         conversation: Option<&Rc<str>>,
         id: Option<&str>,
     ) {
-        if let Some(what) = self.first {
+        if let Some(odd) = &self.first {
             let done = match self.unreadable {
                 true => Done::Unreadable,
                 false => Done::Repaired,
             };
-            irregular.add(conversation, id, what, done);
+            irregular.add_odd(conversation, id, odd, done);
         }
     }
 }
@@ -51,20 +66,36 @@ pub struct LeftOut {
     pub conversation: Option<Rc<str>>,
     /// its id, as far as that is known
     pub id: Option<String>,
-    /// why, as the event `irregular` says it
-    pub reason: &'static str,
+    /// why
+    pub odd: Odd,
 }
 
 impl LeftOut {
     pub(super) fn tell(&self, irregular: &mut Irregular) {
         let conversation = self.conversation.as_ref();
-        irregular.add(conversation, self.id.as_deref(), self.reason, Done::LeftOut);
+        irregular.add_odd(conversation, self.id.as_deref(), &self.odd, Done::LeftOut);
     }
 }
 
-/// Reads an id or a name. A number is read as its digits, and noted as a repair; `None`: it is none, or longer
-/// than [`MAX_NAME`].
-pub fn id<'n>(node: Option<&'n Node>, repairs: &mut Repairs) -> Option<&'n str> {
+/// What was read of the field of this name: what is wrong with it stands there.
+pub fn within<T>(name: &str, read: Result<(T, Repairs), LeftOut>) -> Result<(T, Repairs), LeftOut> {
+    match read {
+        Ok((item, mut repairs)) => {
+            if let Some(odd) = &mut repairs.first {
+                odd.put_within(name);
+            }
+            Ok((item, repairs))
+        }
+        Err(mut left_out) => {
+            left_out.odd.put_within(name);
+            Err(left_out)
+        }
+    }
+}
+
+/// Reads an id or a name, which is the field `at`. A number is read as its digits, and noted as a repair; `None`:
+/// it is none, or longer than [`MAX_NAME`].
+pub fn id<'n>(node: Option<&'n Node>, at: &str, repairs: &mut Repairs) -> Option<&'n str> {
     let (text, odd) = match node? {
         Node::Text(text) => (&**text, None),
         Node::Torn(text) => (&**text, Some("half a surrogate pair in a name")),
@@ -75,7 +106,7 @@ pub fn id<'n>(node: Option<&'n Node>, repairs: &mut Repairs) -> Option<&'n str> 
         return None;
     }
     if let Some(odd) = odd {
-        repairs.note(odd);
+        repairs.note(odd, at, node);
     }
     Some(text)
 }
@@ -88,17 +119,18 @@ pub(super) fn app_json<'a>(node: &Node<'a>) -> Option<&'a str> {
     }
 }
 
-/// The conversation that an item is about. `of`: the one that its answer is about.
+/// The conversation that an item is about, which its field `at` names. `of`: the one that its answer is about.
 pub(super) fn about(
     named: Option<&str>,
     of: Option<&Rc<str>>,
+    at: &str,
     repairs: &mut Repairs,
 ) -> Result<Rc<str>, &'static str> {
     match (of, named) {
         (Some(of), Some(named)) if **of != *named => Err("of another conversation than its answer"),
         (Some(of), Some(_)) => Ok(of.clone()),
         (Some(of), None) => {
-            repairs.note("no conversation");
+            repairs.note("no conversation", at, None);
             Ok(of.clone())
         }
         (None, Some(named)) => Ok(Rc::from(named)),
@@ -109,30 +141,35 @@ pub(super) fn about(
 /// The conversation that an event names plainly.
 pub fn conversation_of(node: &Node, of: Option<&Rc<str>>) -> Result<(Rc<str>, Repairs), LeftOut> {
     let mut repairs = Repairs::default();
-    let named = id(node.get("conversation"), &mut repairs);
-    match about(named, of, &mut repairs) {
+    let named = id(node.get("conversation"), "conversation", &mut repairs);
+    match about(named, of, "conversation", &mut repairs) {
         Ok(conversation) => Ok((conversation, repairs)),
-        Err(reason) => Err(event_left_out(node, of, reason)),
+        Err(reason) => Err(event_left_out(node, of, reason, "conversation")),
     }
 }
 
-/// An event that lacks something, with the conversation that it would be about.
-pub fn event_left_out(node: &Node, of: Option<&Rc<str>>, reason: &'static str) -> LeftOut {
+/// An event that lacks something in its field `at`, with the conversation that it would be about.
+pub fn event_left_out(
+    node: &Node,
+    of: Option<&Rc<str>>,
+    reason: &'static str,
+    at: &str,
+) -> LeftOut {
     let named = || {
         let message = node.get("message").and_then(|m| m.get("conversation"));
         let state = node.get("conversation").and_then(|c| c.get("id"));
         let plain = node.get("conversation");
         let mut named = [message, state, plain].into_iter();
-        named.find_map(|named| id(named, &mut Repairs::default()))
+        named.find_map(|named| id(named, "", &mut Repairs::default()))
     };
     LeftOut {
         conversation: of.cloned().or_else(|| named().map(Rc::from)),
         id: None,
-        reason,
+        odd: Odd::new(reason, at, node.get(at)),
     }
 }
 
 /// The account that an answer names.
 pub(super) fn account(wire: &Node) -> Option<Rc<str>> {
-    id(wire.get("account"), &mut Repairs::default()).map(Rc::from)
+    id(wire.get("account"), "account", &mut Repairs::default()).map(Rc::from)
 }

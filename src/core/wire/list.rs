@@ -50,17 +50,19 @@ pub fn list_page(text: &str, after: Option<&str>) -> Result<ListPage, Error> {
         nameless: false,
         irregular: Irregular::default(),
     };
-    for node in list {
+    for (index, node) in list.iter().enumerate() {
+        let mut odd = Irregular::default();
         match patch(node, None) {
             Ok((patch, repairs)) => {
-                repairs.tell(&mut page.irregular, Some(&patch.id), None);
+                repairs.tell(&mut odd, Some(&patch.id), None);
                 page.conversations.push(patch);
             }
             Err(left_out) => {
-                left_out.tell(&mut page.irregular);
+                left_out.tell(&mut odd);
                 page.nameless = true;
             }
         }
+        page.irregular.append_element("conversations", index, odd);
     }
     Ok(page)
 }

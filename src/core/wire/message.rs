@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::item::{LeftOut, Repairs, about, app_json, id};
 use super::limits::EXACT;
+use crate::core::irregular::Odd;
 use crate::core::node::Node;
 use crate::core::node::Shape::{self, Fields, Plain, Raw};
 use crate::core::types::{Message, MessageState};
@@ -28,36 +29,41 @@ pub fn message(
     update: bool,
 ) -> Result<(Rc<Message>, Repairs), LeftOut> {
     let mut repairs = Repairs::default();
-    let named = id(node.get("conversation"), &mut repairs);
-    let conversation = about(named, of, &mut repairs);
-    let message_id = id(node.get("id"), &mut repairs);
-    let left_out = |reason| LeftOut {
+    let named = id(node.get("conversation"), "conversation", &mut repairs);
+    let conversation = about(named, of, "conversation", &mut repairs);
+    let message_id = id(node.get("id"), "id", &mut repairs);
+    let left_out = |reason, at: &str| LeftOut {
         conversation: of.cloned().or_else(|| named.map(Rc::from)),
         id: message_id.map(str::to_owned),
-        reason,
+        odd: match node {
+            Node::Object(_) => Odd::new(reason, at, node.get(at)),
+            // none at all, or an id where a message is asked for
+            _ => Odd::new(reason, "", Some(node)),
+        },
     };
-    let conversation = conversation.map_err(left_out)?;
-    let message_id = message_id.ok_or_else(|| left_out("no id"))?;
+    let conversation = conversation.map_err(|reason| left_out(reason, "conversation"))?;
+    let message_id = message_id.ok_or_else(|| left_out("no id", "id"))?;
     let seq = node.get("seq").and_then(Node::as_seq);
-    let seq = seq.ok_or_else(|| left_out("no seq"))?;
+    let seq = seq.ok_or_else(|| left_out("no seq", "seq"))?;
     let version = node.get("version").and_then(Node::as_whole);
     let version = match version.filter(|version| *version > 0) {
         Some(version) => version,
-        None if update => return Err(left_out("an update without version")),
+        None if update => return Err(left_out("an update without version", "version")),
         None => {
-            repairs.note("no version");
+            repairs.note("no version", "version", node.get("version"));
             1
         }
     };
-    let sender = id(node.get("sender"), &mut repairs).unwrap_or_else(|| {
-        repairs.note("no sender");
+    let sender = node.get("sender");
+    let sender = id(sender, "sender", &mut repairs).unwrap_or_else(|| {
+        repairs.note("no sender", "sender", sender);
         ""
     });
     let (state, body) = state_and_body(node, version, &mut repairs);
     let client_id = node.some("clientId");
-    let named = id(client_id, &mut repairs);
+    let named = id(client_id, "clientId", &mut repairs);
     if client_id.is_some() && named.is_none() {
-        repairs.note("a clientId that cannot be read");
+        repairs.note("a clientId that cannot be read", "clientId", client_id);
     }
     let message = Message {
         id: message_id.to_owned(),
@@ -76,11 +82,12 @@ pub fn message(
 
 /// Milliseconds: a whole number, or one with a fraction that is dropped; what a JS number holds.
 fn created_at(node: &Node, repairs: &mut Repairs) -> u64 {
-    let number = node.get("createdAt").and_then(Node::as_number);
+    let said = node.get("createdAt");
+    let number = said.and_then(Node::as_number);
     match number.filter(|ms| ms.is_finite() && *ms >= 0.0) {
         Some(ms) => (ms as u64).min(EXACT),
         None => {
-            repairs.note("no createdAt");
+            repairs.note("no createdAt", "createdAt", said);
             0
         }
     }
@@ -95,13 +102,14 @@ fn state_and_body<'n>(
         Some(body) => app_json(body),
         None => Some("null"),
     };
-    let state = match node.get("state").and_then(Node::as_text) {
+    let said = node.get("state");
+    let state = match said.and_then(Node::as_text) {
         Some("normal") => MessageState::Normal,
         Some("edited") => MessageState::Edited,
         Some("recalled") => return (MessageState::Recalled, "null"),
         Some("unreadable") => return (MessageState::Unreadable, "null"),
         _ => {
-            repairs.note("a state that is not known");
+            repairs.note("a state that is not known", "state", said);
             match body {
                 Some("null") => {
                     repairs.unreadable = true;
@@ -115,7 +123,8 @@ fn state_and_body<'n>(
     match body {
         Some(body) => (state, body),
         None => {
-            repairs.note("a body that is too large, or nests too deep");
+            let what = "a body that is too large, or nests too deep";
+            repairs.note(what, "body", node.get("body"));
             repairs.unreadable = true;
             (MessageState::Unreadable, "null")
         }

@@ -6,7 +6,8 @@ use super::item::account;
 use super::limits::check_count;
 use super::message::{MESSAGE, message};
 use crate::core::error::Error;
-use crate::core::irregular::{Done, Irregular};
+use crate::core::irregular::{Done, Irregular, Odd};
+use crate::core::json;
 use crate::core::net::Place;
 use crate::core::node::Shape::{self, Each, Fields, Plain};
 use crate::core::node::{Node, broken};
@@ -89,7 +90,8 @@ fn covers(
     let said = wire.some("covers")?;
     let end = |name: &str| said.get(name).and_then(Node::as_seq).map(|seq| seq.0);
     let (Some(from), Some(to)) = (end("from"), end("to")) else {
-        irregular.add(None, None, "a covers that cannot be read", Done::Repaired);
+        let odd = Odd::new("a covers that cannot be read", "covers", Some(said));
+        irregular.add_odd(None, None, &odd, Done::Repaired);
         return None;
     };
     let (from, to) = match place {
@@ -177,21 +179,27 @@ fn ascending(list: &[Node], conversation: &Rc<str>) -> Result<Ascending, Error> 
         clashes: false,
         irregular: Irregular::default(),
     };
-    for node in list {
-        let m = match message(node, Some(conversation), false) {
-            Ok((m, repairs)) => {
-                repairs.tell(&mut read.irregular, Some(conversation), Some(&m.id));
-                m
-            }
-            Err(left_out) => {
-                left_out.tell(&mut read.irregular);
-                read.lacks = true;
-                continue;
-            }
+    for (index, node) in list.iter().enumerate() {
+        let mut odd = Irregular::default();
+        let m = message(node, Some(conversation), false);
+        match &m {
+            Ok((m, repairs)) => repairs.tell(&mut odd, Some(conversation), Some(&m.id)),
+            Err(left_out) => left_out.tell(&mut odd),
+        }
+        read.irregular.append_element("messages", index, odd);
+        let Ok((m, _)) = m else {
+            read.lacks = true;
+            continue;
         };
         match read.messages.last_mut() {
             Some(last) if last.seq > m.seq => {
-                return Err(broken("a page whose messages do not ascend by seq"));
+                let mut what = String::from("messages have to ascend by seq: messages[");
+                json::number(&mut what, index as u64);
+                what.push_str("] has ");
+                json::number(&mut what, m.seq.0);
+                what.push_str(", the one before it ");
+                json::number(&mut what, last.seq.0);
+                return Err(broken(what));
             }
             Some(last) if last.seq == m.seq => {
                 if last.id != m.id {

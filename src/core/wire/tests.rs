@@ -23,7 +23,7 @@ const M: &str = r#"{"id":"a","conversation":"c","seq":7,"sender":"ada","createdA
 fn read(text: &str) -> Result<Rc<Message>> {
     let read = message(&Node::of("message", text, &MESSAGE)?, None, false);
     read.map(|(m, _)| m)
-        .map_err(|left_out| broken(left_out.reason))
+        .map_err(|left_out| broken(left_out.odd.reason))
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T>) -> ErrorCode {
@@ -463,4 +463,84 @@ fn absent_fields_of_a_conversation_keep_their_value() {
         (c.last_seq, &*c.meta, c.unread, c.read_seq),
         (None, "null", 0, Some(Seq(4)))
     );
+}
+
+/// Where something of an answer stands that is not as it has to be, and what does.
+fn odd(detail: Option<String>) -> (String, serde_json::Value) {
+    let detail = detail.expect("something is odd");
+    let detail: serde_json::Value = serde_json::from_str(&detail).expect("JSON");
+    let first = &detail["first"];
+    let at = first["at"].as_str().unwrap_or_default().to_owned();
+    (at, first["value"].clone())
+}
+
+#[test]
+fn what_is_not_as_it_has_to_be_is_told_with_its_place_and_how_it_begins() {
+    let message = |seq: &str| M.replace("\"seq\":7", &format!("\"seq\":{seq}"));
+    for (seq, value) in [
+        ("null", serde_json::json!("null")),
+        ("1.5", serde_json::json!("1.5")),
+        ("\"x\\\"1\"", serde_json::json!(r#""x\"1""#)),
+        (&"9".repeat(999), serde_json::json!("9".repeat(40))),
+        (
+            &format!("\"{}\"", "é".repeat(99)),
+            serde_json::json!(format!("\"{}\"", "é".repeat(20))),
+        ),
+        ("[1]", serde_json::json!("[1]")),
+        ("true", serde_json::json!("true")),
+    ] {
+        let text = message(seq);
+        let batch = events(&format!(
+            r#"{{"type":"message","message":{M}}},{{"type":"message","message":{text}}}"#
+        ));
+        let told = odd(batch.irregular.detail("batch"));
+        assert_eq!(told, ("events[1].message.seq".to_owned(), value.clone()));
+        let text = format!(r#"{{"messages":[{text}],"hasBefore":false,"hasAfter":false}}"#);
+        let page = page(&text, &"c".into(), Place::Latest).unwrap();
+        let told = odd(page.irregular.detail("page"));
+        assert_eq!(told, ("messages[0].seq".to_owned(), value));
+    }
+    let none = M.replace("\"seq\":7,", "");
+    let text = format!(r#"{{"conversations":[{{"id":"c","lastMessage":{none}}}],"next":null}}"#);
+    let list = list_page(&text, None).unwrap();
+    let told = odd(list.irregular.detail("list"));
+    let at = "conversations[0].lastMessage.seq".to_owned();
+    assert_eq!(told, (at, serde_json::Value::Null));
+    let batch = events(r#"{"type":"update","message":"m1"}"#);
+    let told = odd(batch.irregular.detail("batch"));
+    assert_eq!(
+        told,
+        ("events[0].message".to_owned(), serde_json::json!("\"m1\""))
+    );
+}
+
+#[test]
+fn what_breaks_an_answers_frame_is_told_with_how_it_begins() {
+    let said = |text: &str| batch(text, None).unwrap_err().message;
+    for (text, expected) in [
+        ("{}", "`cursor` should be a string, and is missing"),
+        (r#"{"cursor":7}"#, "`cursor` should be a string, and is 7"),
+        (
+            r#"{"cursor":"7"}"#,
+            "`hasMore` should be true or false, and is missing",
+        ),
+        (
+            r#"{"cursor":"7","hasMore":"no"}"#,
+            r#"`hasMore` should be true or false, and is "no""#,
+        ),
+        (
+            r#"{"cursor":"7","hasMore":true,"events":{"a":[1]}}"#,
+            r#"`events` should be a list, and is {"a":[1]}"#,
+        ),
+        (
+            "null",
+            "`cursor` should be a string, and is missing in null",
+        ),
+        (
+            "[1, 2]",
+            "`cursor` should be a string, and is missing in [1, 2]",
+        ),
+    ] {
+        assert_eq!(said(text), expected, "{text}");
+    }
 }

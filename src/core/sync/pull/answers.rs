@@ -9,11 +9,13 @@ use crate::core::backoff::small;
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::events::Event;
+use crate::core::failures::Question;
 use crate::core::fault::Fault;
 use crate::core::jobs::Job;
 use crate::core::net::Request;
 use crate::core::purpose::{PullContext, Purpose};
 use crate::core::tx::CommitDelta;
+use crate::core::types::Feed;
 use crate::core::wire::batch::{FeedBatch, PullAnswer};
 use std::rc::Rc;
 
@@ -51,7 +53,7 @@ impl Pull {
             Some(led) => led,
             None => {
                 self.conversations.note_failure(asked);
-                self.fail(cx, error)
+                self.fail_told(cx, error)
             }
         }
     }
@@ -73,6 +75,12 @@ impl Pull {
         let parts = &mut answer.parts;
         let leads_on = self.conversations.leave_out_again(db, asked, parts);
         tell(cx, &mut answer);
+        for part in &answer.parts {
+            if let Feed::Conversation(id) = &part.feed {
+                cx.out
+                    .fared(&Question::of(cx.config.scope.pull(), id), None);
+            }
+        }
         // Events of unknown type are nothing that moves.
         let known = |part: &FeedBatch| part.batch.events.len() > part.batch.unknown();
         let nothing = !answer.parts.iter().any(known);
@@ -106,7 +114,7 @@ impl Pull {
         let events = answer.parts.iter().flat_map(|part| &part.batch.events);
         let ids = events.filter_map(|e| e.event().map(Event::conversation));
         if let Some(error) = too_many_conversations(cx, ids) {
-            return self.fail(cx, error);
+            return self.fail_told(cx, error);
         }
         self.on_failed_alone(cx, asked, answer.failed);
         let parts = answer.parts;
@@ -151,6 +159,8 @@ impl Pull {
         if let Some(chain) = self.chain() {
             chain.pieces.leave(&id);
         }
+        let question = Question::of(cx.config.scope.pull(), &id);
+        cx.out.fared(&question, Some(&error));
         let random = cx.out.random(u64::MAX);
         let new = self
             .conversations
@@ -365,6 +375,8 @@ impl Pull {
         self.backoff.succeed();
         self.error = None;
         self.told = None;
+        let question = Question::new(cx.config.scope.pull());
+        cx.out.fared(&question, None);
         let State::Running(chain) = &mut self.state else {
             debug_assert!(false, "a chain goes on");
             return Led::On;
@@ -417,7 +429,14 @@ impl Pull {
     fn give_up(&mut self, cx: &mut Cx, why: &str) -> Led {
         self.backoff.begin_at(self.endless);
         self.endless = self.endless.saturating_add(1);
-        self.fail(cx, Error::new(ErrorCode::Protocol, why))
+        self.fail_told(cx, Error::new(ErrorCode::Protocol, why))
+    }
+
+    /// The same of what its own answers say.
+    fn fail_told(&mut self, cx: &mut Cx, error: Error) -> Led {
+        let question = Question::new(cx.config.scope.pull());
+        cx.out.fared(&question, Some(&error));
+        self.fail(cx, error)
     }
 
     /// The chain has failed, also where this client has let go of it meanwhile: the next one is tried
@@ -448,9 +467,11 @@ fn tell(cx: &mut Cx, answer: &mut PullAnswer) {
         Some(part) => part.batch.irregular.append(&answer.irregular),
         None => cx.out.tell_irregular("batch", &answer.irregular),
     }
-    let unknown: usize = answer.parts.iter().map(|part| part.batch.unknown()).sum();
-    if unknown > 0 {
-        let message = format!("{unknown} events of unknown type were ignored");
-        cx.out.log("debug", &message);
+    if let Some(kind) = answer
+        .parts
+        .iter()
+        .find_map(|part| part.batch.unknown_type())
+    {
+        cx.out.unknown_event(kind);
     }
 }

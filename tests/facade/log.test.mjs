@@ -1,0 +1,192 @@
+// The app's log, and snapshots that are frozen in development.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { mock, test } from "node:test";
+import { Log } from "../../pkg-template/log.js";
+import { transportConfig } from "../../pkg-template/options.js";
+import { bridge } from "../../pkg-template/transport.js";
+import { fakeClient, message, messageItem, timelineEntry } from "./fake.mjs";
+
+/** A log, and its lines. */
+function kept(options = {}) {
+  /** @type {any[]} */
+  const lines = [];
+  const log = new Log({ logger: (level, text) => lines.push(`${level} ${text}`), ...options });
+  return { log, lines };
+}
+
+const network = { code: /** @type {const} */ ("network"), message: "gone" };
+
+test("what is remembered is bounded, and each line is said once for as long", () => {
+  const { log, lines } = kept();
+  for (let round = 0; round < 2; round += 1) for (let i = 0; i < 150; i += 1) log.say("warn", `line ${i}`);
+  assert.equal(lines.length, 150);
+  for (let i = 0; i < 1000; i += 1) log.say("warn", `other ${i}`);
+  log.say("warn", "line 0");
+  assert.equal(lines.length, 1151, "one that is long ago");
+});
+
+test("a network that was there and is gone is no fault, and one that never was is", () => {
+  const { log, lines } = kept({ logLevel: "info" });
+  log.server = { baseUrl: "https://chat.example" };
+  log.heard({ call: "pull", error: network });
+  log.heard({ call: "listen", error: network });
+  log.status(null, /** @type {any} */ ({ connection: "online", writer: "here", storage: "memory" }));
+  log.heard({ call: "pull", error: null });
+  log.heard({ call: "pull", error: network });
+  log.heard({ call: "listen", error: network });
+  log.heard({ call: "listen", error: null });
+  log.heard({ call: "listen", error: network });
+  assert.deepEqual(
+    lines.map((line) => line.split(";")[0]),
+    [
+      "warn pull: gone",
+      "info connection: online",
+      "info writer: here",
+      "info storage: memory",
+      "info pull: goes well",
+      "info pull: gone",
+      "warn listen: gone",
+      "info listen: goes well",
+      "info listen: gone",
+    ],
+  );
+});
+
+test("a call that never settles is the transport's fault", () => {
+  const { log, lines } = kept();
+  log.status(null, /** @type {any} */ ({ connection: "online" }));
+  const error = { code: /** @type {const} */ ("timeout"), message: "no answer within 15000 ms" };
+  log.heard({ call: "history", conversation: "talk", error });
+  assert.deepEqual(lines, [
+    'warn history("talk"): no answer within 15000 ms; transport.history has to settle its promise',
+  ]);
+});
+
+test("what is asked for in pieces, or is not there any more, is no fault", () => {
+  const { log, lines } = kept();
+  log.heard({ call: "pull", error: { code: "rejected", message: "too large", status: 413 } });
+  log.heard({ call: "changes", conversation: "c", error: { code: "not-found", message: "gone", status: 410 } });
+  log.heard({ unknown: "reaction" });
+  assert.deepEqual(lines, []);
+});
+
+test("an error of a call is told once, and one of nobody's call too", () => {
+  const { log, lines } = kept();
+  const error = { code: /** @type {const} */ ("protocol"), message: "`cursor` should be a string, and is 7" };
+  log.heard({ call: "pull", error });
+  log.happened("error", error);
+  log.happened("error", { code: "quota", message: "the disk is full" });
+  log.happened("error", { code: "quota", message: "the disk is full" });
+  assert.deepEqual(lines, [
+    "warn pull: `cursor` should be a string, and is 7; mend what transport.pull gives",
+    "warn the disk is full",
+  ]);
+});
+
+test("an item is told with its place and its beginning, and the next like it is not", () => {
+  const { log, lines } = kept();
+  const event = (at) => ({
+    where: "batch",
+    conversation: "talk",
+    count: 2,
+    first: { id: "m1", reason: "no seq", done: "left-out", at, value: '"x1"' },
+  });
+  log.happened("irregular", event("events[17].message.seq"));
+  log.happened("irregular", event("events[3].message.seq"));
+  assert.deepEqual(lines, ['warn pull("talk"): events[17].message.seq: no seq (it is "x1"); left out, and 1 more']);
+});
+
+test("an address that is hardly meant is told, as far as the page's own tells", () => {
+  const said = (baseUrl, page) => {
+    const before = Object.getOwnPropertyDescriptor(globalThis, "location");
+    Object.defineProperty(globalThis, "location", { value: new URL(page), configurable: true });
+    try {
+      const { log, lines } = kept();
+      transportConfig({ baseUrl, token: () => "t" }, log);
+      return lines.join();
+    } finally {
+      if (before) Object.defineProperty(globalThis, "location", before);
+      else delete globalThis.location;
+    }
+  };
+  const page = "https://app.example/chat/";
+  assert.match(
+    said("chat.example", page),
+    /"chat.example" lies below this page, at https:\/\/app.example\/chat\/chat.example/,
+  );
+  assert.match(said("http://chat.example", page), /which the browser does not let a page of https: ask/);
+  assert.match(said("https://chat.example/v1/", page), /ends with \/v1/);
+  for (const well of ["https://chat.example", "/api", "./api", "api", "", "http://localhost:3000", "http://127.0.0.1"])
+    assert.equal(said(well, page), "", well);
+  assert.equal(said("http://chat.example", "http://app.example"), "");
+});
+
+test("a channel that is never ready is told after 10 s, and one that is, or has ended, is not", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const listened = (listen) => {
+      const { log, lines } = kept();
+      const abort = new AbortController();
+      const sink = { ready: () => {}, notify: () => {}, push: () => {}, closed: () => {} };
+      bridge({ listen }, log.say, (call) => call()).listen(sink, abort.signal);
+      return { lines, abort };
+    };
+    const silent = listened(() => {});
+    const ready = listened((sink) => sink.ready());
+    const closed = listened((sink) => sink.closed());
+    const over = listened(() => {});
+    over.abort.abort();
+    mock.timers.tick(9_999);
+    assert.deepEqual(silent.lines, []);
+    mock.timers.tick(1);
+    assert.match(silent.lines.join(), /^warn transport.listen has not called sink.ready\(\) within 10 s/);
+    for (const { lines } of [ready, closed, over]) assert.deepEqual(lines, []);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("in development a snapshot is frozen with all that is in it, and keeps what did not change", async () => {
+  const { client, host } = await fakeClient();
+  const timeline = client.timeline("c1");
+  timeline.subscribe(() => {});
+  host.frame({ timelines: [timelineEntry(1, { items: [{ at: 0, del: 0, ins: [messageItem(1)] }] })] });
+  host.frame({
+    conversations: [{ at: 0, del: 0, ins: [{ id: "c1", lastMessage: message(1), meta: { tags: ["a"] } }] }],
+  });
+  const before = timeline.getSnapshot();
+  const [conversation] = client.conversations.getSnapshot();
+  for (const value of [
+    client.status.getSnapshot(),
+    before,
+    before.items,
+    before.items[0].message.body,
+    before.anchor,
+    conversation,
+    conversation.meta.tags,
+    conversation.lastMessage.body,
+  ])
+    assert.ok(Object.isFrozen(value), JSON.stringify(value));
+  assert.throws(() => {
+    before.items[0].message.body.text = "changed";
+  }, TypeError);
+  host.frame({ timelines: [timelineEntry(1, { items: [{ at: 1, del: 0, ins: [messageItem(2)] }] })] });
+  const after = timeline.getSnapshot();
+  assert.equal(after.items[0], before.items[0]);
+  assert.deepEqual([before.items.length, after.items.length], [1, 2]);
+  await client.close();
+});
+
+test("in production, and where nobody says, nothing is frozen", () => {
+  const source = readFileSync(new URL("../../pkg-template/frozen.js", import.meta.url), "utf8");
+  const freezes = (process) => {
+    const frozen = new Function("process", `${source.replace("export ", "")}\nreturn frozen;`)(process);
+    return Object.isFrozen(frozen({ a: 1 }));
+  };
+  assert.equal(freezes({ env: { NODE_ENV: "production" } }), false);
+  assert.equal(freezes(undefined), false);
+  assert.equal(freezes({ env: { NODE_ENV: "development" } }), true);
+  assert.equal(freezes({ env: {} }), true);
+});
