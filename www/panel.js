@@ -1,6 +1,6 @@
 // @ts-check
-// The reliability panel: the package's inspector, and in it what is this demo's own: trouble, and the choice of a way to
-// sync.
+// The reliability panel: the package's inspector, and in it what is this demo's own: trouble, and the choice of a way
+// to sync.
 
 import "/pkg/inspector.js";
 import { syncChoice } from "./choices.js";

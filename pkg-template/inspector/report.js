@@ -37,8 +37,8 @@ function aliases(asked) {
 }
 
 /**
- * What stands in quotation marks may be a piece of a message: from the first of them, which is not inside a word, to the
- * last, or to the end.
+ * What stands in quotation marks may be a piece of a message: from the first of them, which is not inside a word, to
+ * the last, or to the end.
  */
 const QUOTED = /(?<![\p{L}\p{N}])["'`“‘].*(?:["'`”’]|$)/su;
 

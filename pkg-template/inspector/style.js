@@ -1,5 +1,5 @@
-// How it looks: a constructed style sheet, which a Content-Security-Policy need not allow. The colours are the page's to
-// change, as the element's own properties; light or dark goes by the page's `color-scheme`.
+// How it looks: a constructed style sheet, which a Content-Security-Policy need not allow. The colours are the page's
+// to change, as the element's own properties; light or dark goes by the page's `color-scheme`.
 
 const CSS = `
 :host {
@@ -176,7 +176,9 @@ small { display: block; color: var(--pullcord-ink-soft); font-size: 12px; font-w
   color: var(--on-fill); font-size: 11.5px; font-weight: 600; white-space: nowrap;
 }
 .tag.start { background: var(--pullcord-brass-soft); color: var(--pullcord-brass); }
-.request-table tbody th { vertical-align: top; border-top: 1px solid var(--pullcord-line); color: var(--pullcord-ink); font-size: 13.5px; }
+.request-table tbody th {
+  vertical-align: top; border-top: 1px solid var(--pullcord-line); color: var(--pullcord-ink); font-size: 13.5px;
+}
 .request-table .some td:nth-child(2) { color: var(--pullcord-accent); font-weight: 700; }
 .last-requests td { padding: 3px 6px 3px 0; font-size: 12px; }
 .last-requests td:first-child, .last-requests .n { white-space: nowrap; }
