@@ -196,7 +196,7 @@ globalThis.run = async (account) => {
       `import { createClient } from "pullcord";
 import { memoryBackend } from "pullcord/testing";
 
-globalThis.open = async () => {
+globalThis.tryToOpen = async () => {
   try {
     const transport = memoryBackend().transport("ada");
     const client = await createClient({ account: "lost", transport, storage: { mode: "memory" } });
@@ -215,12 +215,19 @@ globalThis.open = async () => {
     }
     cpSync(join(pkg, "pullcord.wasm"), join(out, "pullcord.wasm"));
     const html = (script) => `<!doctype html><script type="module" src="/lost/${script}.js"></script>`;
-    const server = await startStatic({ "/esm": html("esm"), "/iife": html("iife"), "/lost/": `${out}/` });
+    const worker = `const FILES = ["/pwa", "/lost/esm.js", ...new URL(location).searchParams.getAll("file")];
+addEventListener("install", (event) => event.waitUntil(caches.open("app").then((cache) => cache.addAll(FILES))));
+addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+addEventListener("fetch", (event) =>
+  event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request))));
+`;
+    const places = { "/esm": html("esm"), "/iife": html("iife"), "/pwa": html("esm"), "/sw.js": worker };
+    const server = await startStatic({ ...places, "/lost/": `${out}/` });
     const browser = await launchBrowser();
     try {
       const classic = await openPage(browser, server, "/iife");
       // @ts-ignore: the script's own
-      const said = (page) => page.evaluate(() => globalThis.open());
+      const said = (page) => page.evaluate(() => globalThis.tryToOpen());
       assert.match(await said(classic), /^invalid: .*"iife".*import "pullcord\/inline"/);
       const page = await openPage(browser, server, "/esm");
       /** @type {[(route: import("playwright-core").Route) => Promise<void>, RegExp][]} */
@@ -242,6 +249,26 @@ globalThis.open = async () => {
         await page.unroute("**/pullcord.wasm");
       }
       assert.equal(await said(page), "open");
+      // an app that starts offline, by what its service worker has kept
+      for (const [kept, wanted] of /** @type {const} */ ([
+        ["", /^network: .*could not be fetched \(a PWA has to precache it/],
+        ["?file=/lost/pullcord.wasm", /^open$/],
+      ])) {
+        const context = await browser.newContext();
+        const app = await context.newPage();
+        await app.goto(`${server.url}/pwa`);
+        await app.evaluate(async (script) => {
+          const { serviceWorker } = navigator;
+          await serviceWorker.register(script);
+          if (!serviceWorker.controller)
+            await new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
+        }, `/sw.js${kept}`);
+        await context.setOffline(true);
+        await app.reload();
+        await app.waitForFunction(() => "tryToOpen" in globalThis);
+        assert.match(await said(app), wanted);
+        await context.close();
+      }
     } finally {
       await browser.close();
       server.stop();
