@@ -41,6 +41,7 @@ const logs = [];
 const open = (options) => createClient({
   account: \`\${process.env.SERVER}|${user}\`,
   transport: { baseUrl: process.env.SERVER, token: () => "demo-${user}" },
+  storage: { mode: "memory" },
   logger: (level, message) => logs.push(\`\${level}: \${message}\`),
   ...options,
 });
