@@ -31,13 +31,14 @@ use serde_json::value::RawValue;
 type Target = fn(&[u8]);
 
 /// By name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("batch", batch),
     ("page", page),
     ("notice", notice),
     ("stored", stored),
     ("command", command),
     ("engine", engine),
+    ("signal", signal),
 ];
 
 /// Bytes of an error's message at most: two names, each character escaped.
@@ -378,6 +379,8 @@ struct Harness {
     asked: VecDeque<u64>,
     listen: Option<u64>,
     failing: Option<StoreError>,
+    /// what it has told other clients
+    told: Vec<Vec<u8>>,
     stopped: bool,
 }
 
@@ -392,6 +395,7 @@ impl Harness {
             asked: VecDeque::new(),
             listen: None,
             failing: None,
+            told: Vec::new(),
             stopped: false,
         };
         harness.input(Input::Timer);
@@ -430,10 +434,10 @@ impl Harness {
                 Effect::Unlisten => self.listen = None,
                 Effect::ForgetToken
                 | Effect::Fenced
-                | Effect::Tell(_)
                 | Effect::Stuck
                 | Effect::Promoted
                 | Effect::Refused => {}
+                Effect::Tell(bytes) => self.told.push(bytes),
                 Effect::Frame(frame) => {
                     serde_json::from_str::<&RawValue>(&frame).expect("a frame is JSON");
                 }
@@ -523,4 +527,47 @@ pub fn engine(data: &[u8]) {
     let open = Command::from_json(open).expect("a command that is right");
     b.input(Input::Command(open));
     b.wait(60_000);
+}
+
+// ---------------------------------------------------------------- what clients tell each other
+
+/// A batch with a conversation of three messages.
+const BATCH: &str = r#"{"cursor":"4","hasMore":false,"events":[
+{"type":"conversation","conversation":{"id":"c","lastSeq":"3","unread":0,"sort":1,"meta":null}},
+{"type":"message","message":{"id":"m1","conversation":"c","seq":"1","sender":"a","createdAt":1,"version":1,"state":"normal","body":1}},
+{"type":"message","message":{"id":"m2","conversation":"c","seq":"2","sender":"b","createdAt":2,"version":1,"state":"normal","body":2}},
+{"type":"message","message":{"id":"m3","conversation":"c","seq":"3","sender":"a","createdAt":3,"version":1,"state":"normal","body":3}}]}"#;
+
+/// The client that writes and one that follows, on copies of one store that holds something, each with a list.
+fn writer_and_follower() -> [Harness; 2] {
+    let open = r#"{"op":"open","timeline":1,"conversation":"c"}"#;
+    let open = || Input::Command(Command::from_json(open).expect("a command that is right"));
+    let mut writer = Harness::new(Memory::new(), "");
+    writer.input(open());
+    let epoch = writer.store.fence();
+    writer.input(Input::Promoted { epoch });
+    while !writer.asked.is_empty() {
+        writer.answer(Ok(BATCH.to_owned()));
+    }
+    let follower = r#"{"account":"me","promoted":false,"pageSize":3}"#;
+    let mut follower = Harness::new(writer.store.clone(), follower);
+    follower.input(open());
+    [writer, follower]
+}
+
+/// Any bytes as what another client has said, with the header of a message and without: who writes and who
+/// follows read it or not, go on, and what is stored stays whole.
+pub fn signal(data: &[u8]) {
+    for mut b in writer_and_follower() {
+        for said in [sealed(data), data.to_vec(), sealed(data)] {
+            b.input(Input::Heard(said));
+            b.wait(1_000);
+        }
+        b.wait(60_000);
+        loaded(&b.store);
+        let send = r#"{"op":"send","call":9,"conversation":"c","clientId":"k","body":"1"}"#;
+        let send = Command::from_json(send).expect("a command that is right");
+        b.input(Input::Command(send));
+        b.wait(60_000);
+    }
 }

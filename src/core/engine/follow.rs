@@ -19,7 +19,7 @@ use std::rc::Rc;
 const ANSWERS: u64 = 10_000;
 
 /// What a fetch is answered with that the writer had to let go of.
-pub(super) const VOID: &str = "void";
+pub(super) const VOID: &str = "\"void\"";
 
 impl Engine {
     // ------------------------------------------------------------ what is heard

@@ -8,7 +8,7 @@ use crate::core::codec::{Corrupt, Reader, Writer};
 use crate::core::error::Error;
 use crate::core::map::Map;
 use crate::core::net::{Change, Place};
-use crate::core::node::Node;
+use crate::core::node::{Node, is_fit};
 use crate::core::purpose::Wants;
 use crate::core::records::{Name, Stamp};
 use crate::core::storage::Write;
@@ -237,7 +237,7 @@ impl Signal {
                 ask: r.number()?,
                 stands: Box::new(Stands::read(&mut r)?),
                 result: match r.flag()? {
-                    true => Ok(r.text()?.to_owned()),
+                    true => Ok(read_json(&mut r)?),
                     false => Err(read_error(r.text()?)?),
                 },
             },
@@ -272,6 +272,15 @@ fn read_stamp(r: &mut Reader) -> Result<Stamp, Corrupt> {
         epoch: r.number()?,
         number: r.number()?,
     })
+}
+
+/// JSON text, or nothing: it goes into a frame, or a request, as it is.
+fn read_json(r: &mut Reader) -> Result<String, Corrupt> {
+    let text = r.text()?;
+    match text.is_empty() || is_fit(text) {
+        true => Ok(text.to_owned()),
+        false => Err(Corrupt),
+    }
 }
 
 fn read_error(text: &str) -> Result<Error, Corrupt> {
@@ -412,7 +421,7 @@ impl What {
                 conversation: r.text()?.into(),
                 message: r.text()?.to_owned(),
                 client_id: r.text()?.to_owned(),
-                body: r.text()?.to_owned(),
+                body: read_json(r)?,
             }),
             2 => What::Change(Change::Recall {
                 conversation: r.text()?.into(),
@@ -426,7 +435,7 @@ impl What {
             4 => What::Grant,
             5 => What::Update {
                 conversation: r.text()?.to_owned(),
-                message: r.text()?.to_owned(),
+                message: read_json(r)?,
             },
             6 => What::Corrupt {
                 meta: r.flag()?,

@@ -164,17 +164,13 @@ pub fn read_held(bytes: &[u8]) -> Result<(Rc<str>, Held), Corrupt> {
     }
     let segments = Segments::restore(segments).ok_or(Corrupt)?;
     let mut blocks: Vec<BlockRef> = Vec::new();
-    for i in 0..r.count()? {
+    for _ in 0..r.count()? {
         let last = blocks.last().map_or(0, |b| b.hi);
         let step = r.number()?;
         let lo = last.checked_add(step).ok_or(Corrupt)?;
         let hi = lo.checked_add(r.number()?).ok_or(Corrupt)?;
         let count = u32::try_from(r.number()?).map_err(|_| Corrupt)?;
         let bytes = u32::try_from(r.number()?).map_err(|_| Corrupt)?;
-        let within = segments.containing(lo).is_some_and(|s| s.hi >= hi);
-        if !within || (i > 0 && step == 0) {
-            return Err(Corrupt);
-        }
         blocks.push(BlockRef {
             lo,
             hi,
@@ -185,17 +181,18 @@ pub fn read_held(bytes: &[u8]) -> Result<(Rc<str>, Held), Corrupt> {
     let doubt = r.option()?.map(str::to_owned);
     let marks = r.number()?;
     r.end()?;
-    Ok((
-        conversation,
-        Held {
-            doubt,
-            marks,
-            segments,
-            blocks,
-            seen,
-            last_known,
-        },
-    ))
+    let held = Held {
+        doubt,
+        marks,
+        segments,
+        blocks,
+        seen,
+        last_known,
+    };
+    match held.is_sound() {
+        true => Ok((conversation, held)),
+        false => Err(Corrupt),
+    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,9 @@ pub fn read_delta(r: &mut Reader) -> Result<Delta, Corrupt> {
         stamp: read_stamp(r)?,
         ..Commit::default()
     };
+    if Some(commit.stamp.number) != base.number.checked_add(1) {
+        return Err(Corrupt);
+    }
     for _ in 0..r.count()? {
         let table = usize::try_from(r.number()?).map_err(|_| Corrupt)?;
         let table = *Table::ALL.get(table).ok_or(Corrupt)?;
