@@ -308,14 +308,11 @@ async fn read(
         .flatten();
     let (said, wait) = body.map_or((None, None), |body| server_error(&body));
     let said = said.unwrap_or_else(|| {
+        let at = address(&response);
+        // What a service worker has made is from nowhere.
+        let before = if at.is_empty() { "" } else { " at " };
         let status = status.to_string();
-        [
-            "the server answered with status ",
-            &status,
-            " at ",
-            &address(&response),
-        ]
-        .concat()
+        ["the server answered with status ", &status, before, &at].concat()
     });
     Ok(Err(Error::from_status(status, said, retry_after.or(wait))))
 }
