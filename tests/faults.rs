@@ -58,7 +58,7 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
     (Fault::FailedCommitCounts, 30),
     (Fault::ShownBeforeItsCommit, 10),
     (Fault::AcknowledgedBeforeItsCommit, 30),
-    (Fault::WakesWithoutItsFence, 300),
+    (Fault::WakesWithoutItsFence, 700),
     (Fault::DoubtIsFailure, 30),
     (Fault::SendResolvesAtOnce, 30),
     (Fault::DeliveriesAreForgotten, 30),
