@@ -155,7 +155,7 @@ impl Engine {
                     Err(error) => Err(error.clone()),
                     Ok(_) if void => Ok(VOID.to_owned()),
                     Ok(None) => Ok(String::new()),
-                    Ok(Some(found)) => Ok(found.map_or("none".to_owned(), |seq| seq.to_string())),
+                    Ok(Some(found)) => Ok(found.map_or("null".to_owned(), |seq| seq.to_string())),
                 };
                 self.reply(asker, result);
             }

@@ -109,7 +109,7 @@ pub(in crate::core) enum Signal {
     Drop { from: ClientName, ask: u64 },
     /// The writer is at it.
     Begun { to: ClientName, ask: u64 },
-    /// What came of it, the JSON text of the result; and where the writer stands then.
+    /// What came of it, the JSON text of the result, or nothing; and where the writer stands then.
     Reply {
         to: ClientName,
         ask: u64,
