@@ -141,12 +141,16 @@ describe("tour", () => {
     // whenever anything in it changes, for it lasts as long as the server takes.
     await page.evaluate(() => {
       const keeping = document.querySelectorAll(".device")[1];
+      // the strip is in the inspector
+      const strip = keeping.querySelector("pullcord-inspector").shadowRoot;
       globalThis.wereThere = new Set();
       const look = () => {
-        for (const part of [".part.stale", ".row.message.stale", ".row.gap"])
-          if (keeping.querySelector(part)) globalThis.wereThere.add(part);
+        if (strip.querySelector(".part.stale")) globalThis.wereThere.add("strip");
+        for (const row of [".row.message.stale", ".row.gap"])
+          if (keeping.querySelector(row)) globalThis.wereThere.add(row);
       };
-      new MutationObserver(look).observe(keeping, { subtree: true, childList: true, attributes: true });
+      for (const part of [keeping, strip])
+        new MutationObserver(look).observe(part, { subtree: true, childList: true, attributes: true });
     });
     const third = step(page, 3);
     await page.waitForFunction(() => globalThis.wereThere.size === 3);
