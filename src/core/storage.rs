@@ -196,10 +196,11 @@ pub fn read_epoch(bytes: &[u8]) -> Option<u64> {
     (epoch < EPOCHS).then_some(epoch)
 }
 
-/// The epoch of a fence that cannot read the one before it. It is above every epoch that was: these
-/// count fences, from 1 on or from an epoch of this kind on, and there are no 1,024 fences in a
-/// millisecond. A clock that was set back passes below at most what `known` does not tell (the highest
-/// epoch that the caller has seen anywhere); there `random` keeps two epochs apart.
+/// The epoch of a fence that has none before it to go on from: the first of a database, or one that cannot be
+/// read. It is above every epoch that was, also of a database that is deleted: these count fences, from an epoch
+/// of this kind on, and there are no 1,024 fences in a millisecond. A clock that was set back passes below at most
+/// what `known` does not tell (the highest epoch that the caller has seen anywhere); there `random` keeps two
+/// epochs apart.
 pub fn epoch_above_all(known: u64, wall: u64, random: u64) -> u64 {
     let by_clock = (wall.min(EPOCHS >> 11) << 10) | (random & 1_023);
     by_clock.max(known.saturating_add(1_024)).min(EPOCHS >> 1)

@@ -41,7 +41,6 @@ mod unstated;
 use std::rc::Rc;
 
 use super::command::Call;
-
 use super::connectivity::{Back, Hint};
 use super::cx::Cx;
 use super::options::Config;

@@ -49,6 +49,25 @@ pub struct Message {
     pub repairs: u8,
 }
 
+#[cfg(test)]
+impl Message {
+    /// Some message of this conversation, for tests.
+    pub(in crate::core) fn sample(conversation: &str, seq: u64) -> Message {
+        Message {
+            id: format!("m{seq}"),
+            conversation: conversation.into(),
+            seq: Seq(seq),
+            sender: "ada".into(),
+            created_at: 0,
+            version: 1,
+            state: MessageState::Normal,
+            body: "null".into(),
+            client_id: None,
+            repairs: 0,
+        }
+    }
+}
+
 impl Message {
     /// The one order of two copies of a message (R3, R5, R7, R11, R12): the newer is the one of the
     /// higher version, and of equal versions the one in which less was put right.
@@ -147,16 +166,10 @@ mod tests {
     #[test]
     fn of_two_copies_the_newer_is_the_higher_version_and_then_the_one_less_put_right() {
         let copy = |version, state, repairs| Message {
-            id: "m".into(),
-            conversation: "c".into(),
-            seq: Seq(1),
-            sender: "ada".into(),
-            created_at: 1,
             version,
             state,
-            body: "null".into(),
-            client_id: None,
             repairs,
+            ..Message::sample("c", 1)
         };
         use MessageState::{Normal, Unreadable};
         // Each is newer than all before it, and none than itself.

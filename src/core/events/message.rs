@@ -147,20 +147,11 @@ pub(super) mod tests {
     use super::*;
     use crate::core::events::Event;
     use crate::core::segments::Cover;
-    use crate::core::types::{MessageState, Seq};
 
     fn message(seq: u64, version: u64) -> Rc<Message> {
         Rc::new(Message {
-            id: format!("m{seq}"),
-            conversation: "c".into(),
-            seq: Seq(seq),
-            sender: "ada".into(),
-            created_at: 0,
             version,
-            state: MessageState::Normal,
-            body: "null".into(),
-            client_id: None,
-            repairs: 0,
+            ..Message::sample("c", seq)
         })
     }
 

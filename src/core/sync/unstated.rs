@@ -61,21 +61,9 @@ impl Unstated {
 mod tests {
     use super::*;
     use crate::core::cx::Rest;
-    use crate::core::types::MessageState;
 
     fn message(conversation: &str, seq: u64) -> Rc<Message> {
-        Rc::new(Message {
-            id: format!("m{seq}"),
-            conversation: conversation.into(),
-            seq: Seq(seq),
-            sender: "ada".into(),
-            created_at: 0,
-            version: 1,
-            state: MessageState::Normal,
-            body: "null".into(),
-            client_id: None,
-            repairs: 0,
-        })
+        Rc::new(Message::sample(conversation, seq))
     }
 
     fn told(rest: &mut Rest) -> usize {

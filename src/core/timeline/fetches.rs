@@ -287,16 +287,9 @@ mod tests {
 
     fn update(id: &Rc<str>) -> Event {
         Event::Update(Rc::new(Message {
-            id: "m".into(),
-            conversation: id.clone(),
-            seq: Seq(1),
-            sender: String::new(),
-            created_at: 0,
             version: 2,
             state: MessageState::Edited,
-            body: "null".into(),
-            client_id: None,
-            repairs: 0,
+            ..Message::sample(id, 1)
         }))
     }
 

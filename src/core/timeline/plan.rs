@@ -399,21 +399,13 @@ mod tests {
     use crate::core::records;
     use crate::core::segments::{Segment, Segments};
     use crate::core::storage::Answer;
-    use crate::core::types::{Conversation, Message, MessageState};
+    use crate::core::types::{Conversation, Message};
 
     fn message(id: &Rc<str>, seq: u64) -> Rc<Message> {
         Rc::new(Message {
-            id: format!("id{seq}"),
-            conversation: id.clone(),
-            seq: Seq(seq),
-            sender: String::new(),
             // Ten a position.
             created_at: seq * 10,
-            version: 1,
-            state: MessageState::Normal,
-            body: "null".into(),
-            client_id: None,
-            repairs: 0,
+            ..Message::sample(id, seq)
         })
     }
 

@@ -217,23 +217,12 @@ impl Rows {
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
-    use crate::core::types::{Message, MessageState};
+    use crate::core::types::Message;
 
     fn list(seqs: &[u64]) -> Vec<Row> {
         let row = |seq: &u64| Row::Message {
             key: format!("m:{seq}").into(),
-            message: Rc::new(Message {
-                id: seq.to_string(),
-                conversation: "c".into(),
-                seq: Seq(*seq),
-                sender: String::new(),
-                created_at: 0,
-                version: 1,
-                state: MessageState::Normal,
-                body: "null".into(),
-                client_id: None,
-                repairs: 0,
-            }),
+            message: Rc::new(Message::sample("c", *seq)),
             fresh: true,
             unsure: *seq == 3,
         };

@@ -520,20 +520,11 @@ mod tests {
     use super::*;
     use crate::core::block::BlockRef;
     use crate::core::segments::{Segment, Segments};
-    use crate::core::types::MessageState;
 
     fn message(seq: u64, version: u64) -> Rc<Message> {
         Rc::new(Message {
-            id: format!("id{seq}"),
-            conversation: "c".into(),
-            seq: Seq(seq),
-            sender: String::new(),
-            created_at: 0,
             version,
-            state: MessageState::Normal,
-            body: "null".into(),
-            client_id: None,
-            repairs: 0,
+            ..Message::sample("c", seq)
         })
     }
 

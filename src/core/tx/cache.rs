@@ -98,21 +98,10 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::types::{Message, MessageState, Seq};
+    use crate::core::types::Message;
 
     fn block(seq: u64) -> Rc<Block> {
-        Rc::new(vec![Rc::new(Message {
-            id: "m".into(),
-            conversation: "c".into(),
-            seq: Seq(seq),
-            sender: "ada".into(),
-            created_at: 0,
-            version: 1,
-            state: MessageState::Normal,
-            body: "null".into(),
-            client_id: None,
-            repairs: 0,
-        })])
+        Rc::new(vec![Rc::new(Message::sample("c", seq))])
     }
 
     fn named(seq: u64) -> BlockId {
