@@ -47,6 +47,17 @@ const open = (options) => createClient({
 });
 `;
 
+  /** The other user posts, and `one` is told. @param {string} user @param {string} talk */
+  const news = (user, talk) => `
+const came = new Promise((resolve) => one.on("messages", ({ messages }) => messages.at(-1).body.text === "news" && resolve()));
+await fetch(\`\${process.env.SERVER}/v1/conversations/${talk}/messages\`, {
+  method: "POST",
+  headers: { authorization: "Bearer demo-${user}", "content-type": "application/json" },
+  body: JSON.stringify({ clientId: "x", body: { text: "news" } }),
+});
+await came;
+`;
+
   test("without a WebSocket it says so once, and polls", async () => {
     const { users, conversation } = demo(server);
     const [ada, bob] = await users("ada", "bob");
@@ -55,16 +66,9 @@ const open = (options) => createClient({
 const sync = { fallbackPollInterval: 50, pollInterval: 50 };
 const one = await open({ sync });
 const other = await open({ account: "another", sync });
-const came = new Promise((resolve) => one.on("messages", ({ messages }) => messages.at(-1).body.text === "news" && resolve()));
 await one.sync();
 const { connection } = one.status.getSnapshot();
-await fetch(\`\${process.env.SERVER}/v1/conversations/${talk}/messages\`, {
-  method: "POST",
-  headers: { authorization: "Bearer demo-${bob}", "content-type": "application/json" },
-  body: JSON.stringify({ clientId: "x", body: { text: "news" } }),
-});
-await came;
-await one.close();
+${news(bob, talk)}await one.close();
 await other.close();
 console.log(JSON.stringify([connection, logs]));
 `;
@@ -95,14 +99,7 @@ await early.close();
 const sync = { pollInterval: 600_000, fallbackPollInterval: 600_000 };
 const one = await open({ sync });
 await one.sync();
-const came = new Promise((resolve) => one.on("messages", ({ messages }) => messages.at(-1).body.text === "news" && resolve()));
-await fetch(\`\${process.env.SERVER}/v1/conversations/${talk}/messages\`, {
-  method: "POST",
-  headers: { authorization: "Bearer demo-${bob}", "content-type": "application/json" },
-  body: JSON.stringify({ clientId: "x", body: { text: "news" } }),
-});
-await came;
-await one.close();
+${news(bob, talk)}await one.close();
 await new Promise((resolve) => setTimeout(resolve, 50));
 console.log(JSON.stringify(logs));
 process.exit();
