@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 
 use super::error::Error;
-use super::reading::{MAX_EXACT, SCREEN, Whole, fit, invalid, position, readers, small};
-use super::types::{Direction, Seq};
+use super::reading::{SCREEN, Whole, fit, invalid, position, readers, small};
+use super::types::{Direction, MAX_EXACT, Seq};
 
 /// Where a timeline begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

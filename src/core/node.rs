@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, ErrorCode, head};
 use super::json;
-use super::types::Seq;
+use super::types::{MAX_EXACT, Seq};
 
 /// Bytes of one text that is read at all: nothing well behaved sends as much.
 pub const MAX_TEXT: usize = 64 << 20;
@@ -27,8 +27,6 @@ pub const MAX_VALUES: usize = 2 << 20;
 /// How deep the app's own JSON (`body`, `meta`) may nest: with whatever it travels in, it stays below
 /// the 128 that common readers take of one text.
 pub const MAX_NESTING: usize = 100;
-/// Whole numbers up to it are exact as a float.
-const MAX_EXACT: u64 = 1 << 53;
 /// Bytes of a value that a message says.
 const BEGINNING: usize = 40;
 /// How deep a text is read whose every field is asked for.

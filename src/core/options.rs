@@ -5,8 +5,9 @@ use serde::de::Deserializer;
 
 use super::error::Error;
 use super::limits::Limits;
-use super::reading::{DELAY, MAX_EXACT, SCREEN, Whole, invalid, readers, small};
+use super::reading::{DELAY, SCREEN, Whole, invalid, readers, small};
 use super::storage::Mode;
+use super::types::MAX_EXACT;
 use super::wire::limits::MAX_EVENTS;
 
 /// What starts a pull.

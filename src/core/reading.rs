@@ -54,9 +54,6 @@ impl Visitor<'_> for Whole {
     }
 }
 
-/// Greatest whole number that JS keeps exact.
-pub(super) const MAX_EXACT: u64 = (1 << 53) - 1;
-
 /// Readers of what the app may get wrong, whose errors name it. (serde_path_to_error would name all, in 3.6 KB
 /// more of gzipped wasm.)
 macro_rules! readers {

@@ -24,6 +24,9 @@ pub enum MessageState {
     Unreadable,
 }
 
+/// Greatest whole number that JS, and every reader of JSON, keeps exact.
+pub const MAX_EXACT: u64 = (1 << 53) - 1;
+
 /// A message, as the server has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {

@@ -1,10 +1,7 @@
 //! Writes small JSON objects around text that is JSON already.
 
 use crate::core::json;
-use crate::core::types::Seq;
-
-/// Greatest integer that every JSON reader keeps exact.
-const EXACT: u64 = (1 << 53) - 1;
+use crate::core::types::{MAX_EXACT, Seq};
 
 /// A JSON object in the making.
 pub(super) struct Object(String);
@@ -36,7 +33,7 @@ impl Object {
 
     /// As the wire wants it: an integer as long as that is exact, above it its digits.
     pub(super) fn seq(self, name: &str, Seq(seq): Seq) -> Object {
-        if seq <= EXACT {
+        if seq <= MAX_EXACT {
             self.number(name, seq)
         } else {
             self.text(name, &seq.to_string())

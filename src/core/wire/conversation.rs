@@ -3,12 +3,11 @@
 use std::rc::Rc;
 
 use super::item::{LeftOut, Repairs, about, app_json, id};
-use super::limits::EXACT;
 use super::message::{MESSAGE, message};
 use crate::core::irregular::Odd;
 use crate::core::node::Node;
 use crate::core::node::Shape::{self, Fields, Plain, Raw};
-use crate::core::types::{Conversation, Message, Seq};
+use crate::core::types::{Conversation, MAX_EXACT, Message, Seq};
 
 /// The fields that are read of a conversation.
 pub const CONVERSATION: Shape = Fields(&[
@@ -138,7 +137,7 @@ pub fn patch(node: &Node, of: Option<&Rc<str>>) -> Result<(Patch, Repairs), Left
     };
     let patch = Patch {
         id,
-        unread: count.map(|n| n.min(EXACT)),
+        unread: count.map(|n| n.min(MAX_EXACT)),
         last_seq,
         read_seq,
         sort: number,

@@ -12,9 +12,6 @@ pub const MAX_PAGE: usize = 10_000;
 pub const MAX_BODY: usize = 4 << 20;
 /// Bytes of a cursor, an id, a sender.
 pub const MAX_NAME: usize = 16 << 10;
-/// Greatest integer that every JSON reader keeps exact.
-pub(super) const EXACT: u64 = (1 << 53) - 1;
-
 /// Whether a name is short enough.
 pub(super) fn check_name(what: &str, text: &str) -> Result<(), Error> {
     if text.len() > MAX_NAME {

@@ -3,11 +3,10 @@
 use std::rc::Rc;
 
 use super::item::{LeftOut, Repairs, about, app_json, id};
-use super::limits::EXACT;
 use crate::core::irregular::Odd;
 use crate::core::node::Node;
 use crate::core::node::Shape::{self, Fields, Plain, Raw};
-use crate::core::types::{Message, MessageState};
+use crate::core::types::{MAX_EXACT, Message, MessageState};
 
 /// The fields that are read of a message.
 pub const MESSAGE: Shape = Fields(&[
@@ -85,7 +84,7 @@ fn created_at(node: &Node, repairs: &mut Repairs) -> u64 {
     let said = node.get("createdAt");
     let number = said.and_then(Node::as_number);
     match number.filter(|ms| ms.is_finite() && *ms >= 0.0) {
-        Some(ms) => (ms as u64).min(EXACT),
+        Some(ms) => (ms as u64).min(MAX_EXACT),
         None => {
             repairs.note("no createdAt", "createdAt", said);
             0
