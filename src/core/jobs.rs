@@ -373,11 +373,14 @@ impl JobQueue {
         }
     }
 
-    /// A commit that is under way may be done or not, and nobody here waits for it.
-    pub fn forget_commit(&mut self) {
-        if self.is_committing() {
-            self.first = First::Queued;
+    /// A commit that is under way may be done or not, and nothing here hears of it any more. Answers the call that
+    /// waits for it.
+    pub fn forget_commit(&mut self) -> Option<Call> {
+        if !self.is_committing() {
+            return None;
         }
+        self.first = First::Queued;
+        self.first().and_then(Job::call)
     }
 
     /// The first is the one with this number of those that are being committed: it stays.

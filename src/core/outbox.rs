@@ -42,12 +42,9 @@ use wishes::Wishes;
 #[derive(Debug)]
 struct Fresh {
     local: Rc<Local>,
-    /// the wish that it stands behind: those that are stored later come after it
-    behind: Option<Key>,
+    /// it is wished for, and stands behind all wishes that are stored; else it is a job, and stands before them
+    wished: bool,
 }
-
-/// Behind every wish that is stored.
-const LAST: [u8; 24] = [0xff; 24];
 
 /// What is to be sent.
 #[derive(Debug, Default)]
@@ -109,13 +106,10 @@ impl Outbox {
             error: None,
         });
         if !twice {
-            let behind = match self.writes(cx) {
-                true => cx.db.wishes().keys().next_back().cloned(),
-                false => Some(LAST.to_vec()),
-            };
+            let wished = !self.writes(cx);
             cx.out.told.own_of(&local.conversation);
             let local = local.clone();
-            self.fresh.push(Fresh { local, behind });
+            self.fresh.push(Fresh { local, wished });
         }
         if Fault::SendResolvesAtOnce.on() {
             accept(cx, call, &local.client_id);
@@ -123,24 +117,18 @@ impl Outbox {
         self.own(cx, Own::Put { local, call });
     }
 
-    /// What the user wants done with the outbox: by a job of the client that writes, or as a wish. What was
-    /// wished for before goes first.
+    /// What the user wants done with the outbox: by a job of the client that writes, or as a wish.
     pub fn own(&mut self, cx: &mut Cx, own: Own) {
-        if !self.writes(cx) && !Fault::FollowerQueuesAJob.on() {
-            return self.wish(cx, own);
+        match self.writes(cx) || Fault::FollowerQueuesAJob.on() {
+            true => cx.jobs.push_own(own),
+            false => self.wish(cx, own),
         }
-        let wishes = cx.db.wishes();
-        let all = |job: &Job| matches!(job, Job::Own(Own::Grant { wishes: some }) if some.len() == wishes.len());
-        if !wishes.is_empty() && !cx.jobs.iter().any(all) {
-            let wishes = cx.db.wished();
-            cx.jobs.push_own(Own::Grant { wishes });
-        }
-        cx.jobs.push_own(own);
     }
 
-    /// Whether what the user wants done is this client's to do; what it has wished for goes first.
+    /// Whether what the user wants done is a job of this client's. While anything is wished for it is a wish behind
+    /// that: a job beside it would be done in no order with it, whatever becomes of either at a change of writer.
     fn writes(&self, cx: &Cx) -> bool {
-        cx.standing.promoted && self.wishes.is_empty()
+        cx.standing.promoted && self.wishes.is_empty() && cx.db.wishes().is_empty()
     }
 
     fn drop_fresh(&mut self, cx: &mut Cx, local: &Local) {
@@ -171,21 +159,18 @@ impl Outbox {
             Some(id) => db.own(id).cloned().collect(),
             None => db.outbox().values().cloned().collect(),
         };
-        let mut fresh = self.fresh.iter().peekable();
-        let add = |view: &mut Vec<Rc<Local>>, fresh: &Fresh| {
-            if !view.iter().any(|l| l.is(&fresh.local.name())) {
-                view.push(fresh.local.clone());
+        let add_fresh = |view: &mut Vec<Rc<Local>>, wished: bool| {
+            for fresh in self.fresh.iter().filter(|f| f.wished == wished) {
+                let local = &fresh.local;
+                let known = view.iter().any(|l| l.is(&local.name()));
+                view.extend((!known).then(|| local.clone()));
             }
         };
-        for (key, wish) in db.wishes() {
-            while let Some(before) = fresh.next_if(|f| f.behind.as_ref() < Some(key)) {
-                add(&mut view, before);
-            }
+        add_fresh(&mut view, false);
+        for wish in db.wishes().values() {
             grant(&mut view, wish, db);
         }
-        for fresh in fresh {
-            add(&mut view, fresh);
-        }
+        add_fresh(&mut view, true);
         for wish in self.wishes.unstored() {
             grant(&mut view, wish, db);
         }
@@ -253,8 +238,8 @@ impl Outbox {
         self.wishes.add(wish, call, answer);
     }
 
-    /// What somebody waits for, of a client that writes no more.
-    pub fn wish_for_jobs(&mut self, cx: &mut Cx) {
+    /// What somebody waits for, of a client that writes no more. `tried`: the call whose commit may be done or not.
+    pub fn wish_for_jobs(&mut self, cx: &mut Cx, tried: Option<Call>) {
         let wished = |job: &Job| {
             matches!(
                 job,
@@ -274,6 +259,7 @@ impl Outbox {
                 self.wish(cx, own);
             }
         }
+        self.wishes.was_tried(tried);
         let me = cx.out.me;
         let mine = |key: &&Key| records::wish_client(key) == Some(me);
         let stored = cx.db.wishes().keys().filter(mine);

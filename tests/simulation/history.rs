@@ -38,13 +38,14 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A panic of the engine is a failure with a story, not a line on the terminal.
+/// A panic of the engine is a failure with a story, not a line on the terminal. With PULLCORD_LOUD it is both,
+/// and where it came from is told.
 fn quietly<T>(run: impl FnOnce() -> T) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            if !QUIET.get() {
+            if !QUIET.get() || std::env::var_os("PULLCORD_LOUD").is_some() {
                 loud(panic);
             }
         }));

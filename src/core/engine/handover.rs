@@ -47,14 +47,15 @@ impl Engine {
         }
     }
 
-    /// This client writes no more: what it was to do for its app it wishes for, or asks the next one for.
-    pub(super) fn hand_over(&mut self) {
+    /// This client writes no more: what it was to do for its app it wishes for, or asks the next one for. `tried`: the
+    /// call whose commit may be done or not.
+    pub(super) fn hand_over(&mut self, tried: Option<Call>) {
         if self.standing.phase != Phase::Ready {
             return;
         }
         let (parts, mut cx) = self.split();
         if !Fault::FencedOwnIsDropped.on() {
-            parts.outbox.wish_for_jobs(&mut cx);
+            parts.outbox.wish_for_jobs(&mut cx, tried);
         }
         for job in self.jobs.take(|_| true) {
             match job {

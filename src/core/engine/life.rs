@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::wishes::wishes_and_stamp;
+use crate::core::command::Call;
 use crate::core::error::{Error, ErrorCode};
 use crate::core::fault::Fault;
 use crate::core::follow::Signal;
@@ -126,7 +127,9 @@ impl Engine {
     }
 
     pub(super) fn demote(&mut self) {
-        if self.standing.promoted {
+        // Also where it reads what is stored once more, because of a commit that may be done or not: the others
+        // know it as the writer.
+        if self.fence.is_held() {
             let last = self.stands();
             if self.standing.shares {
                 let epoch = self.fence.epoch();
@@ -136,19 +139,21 @@ impl Engine {
         }
         self.fence.let_go();
         self.standing.holds = false;
-        self.let_go();
-        self.hand_over();
+        let tried = self.let_go();
+        self.hand_over(tried);
     }
 
-    /// What was on its way is void, and nothing is decided before what is stored was read.
-    pub(super) fn let_go(&mut self) {
+    /// What was on its way is void, and nothing is decided before what is stored was read. Answers the call whose
+    /// commit may be done or not.
+    pub(super) fn let_go(&mut self) -> Option<Call> {
         self.standing.promoted = false;
         self.follow.said_shown = None;
         self.out.told.status = true;
         // It may be done or not: who is promoted reads what came of it.
-        self.jobs.forget_commit();
+        let tried = self.jobs.forget_commit();
         if self.standing.phase != Phase::Ready {
-            return self.reads.forget_but_load();
+            self.reads.forget_but_load();
+            return tried;
         }
         self.reads.forget();
         self.unlink();
@@ -172,6 +177,7 @@ impl Engine {
         // What was on its way is queued again.
         self.out.told.everything();
         self.timelines.touch_all();
+        tried
     }
 
     /// Ends the client: by the app, or because its storage is gone for good.

@@ -50,7 +50,8 @@ impl Engine {
         let none = indexes.is_empty() && states.is_empty();
         let blocks = Vec::new();
         if !self.standing.promoted {
-            let meta = lost.others > 0;
+            // Where states are lost the list counts as owed here: whether it is, the writer's record says.
+            let meta = lost.others > 0 || !states.is_empty();
             self.ask_to_mend(blocks, indexes, states, meta);
         } else if !none {
             self.jobs.push_first(Job::Corrupt {

@@ -21,7 +21,7 @@ pub(super) struct Pending {
     pub key: Option<Key>,
     /// what its call is answered with
     pub answer: &'static str,
-    /// nothing was heard of its first try
+    /// nothing was heard of its first try, or of the commit of who wrote when it was asked for
     pub doubt: Option<StoreError>,
 }
 
@@ -86,6 +86,16 @@ impl Wishes {
             answer,
             doubt: None,
         });
+    }
+
+    /// The commit that this call waited for when the account was lost may be done, whatever becomes of the wish.
+    pub(super) fn was_tried(&mut self, tried: Option<Call>) {
+        let tried = |pending: &&mut Pending| pending.call.is_some() && pending.call == tried;
+        let what =
+            "another client took the account over while this was written: it may be done, or not";
+        for pending in self.queue.iter_mut().filter(tried) {
+            pending.doubt = Some(StoreError::Uncertain(what.into()));
+        }
     }
 
     /// What was stored is gone with its database: it is stored again.

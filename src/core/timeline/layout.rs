@@ -135,7 +135,8 @@ fn key_of(message: &Message, own_keys: &OwnKeys, was: Option<&Row>) -> Rc<str> {
         }) if m.seq == message.seq && m.id == message.id => Some(key),
         _ => None,
     };
-    match (own.or(known), &message.client_id) {
+    // What is shown keeps its key, whatever another list has it under.
+    match (known.or(own), &message.client_id) {
         (Some(key), _) => key.clone(),
         (None, Some(client_id)) => ["c:", client_id].concat().into(),
         (None, None) => ["m:", &message.id].concat().into(),

@@ -173,10 +173,11 @@ impl World {
                 continue;
             };
             let shown = || view.messages().map(|(_, m, fresh)| (m.seq, fresh));
-            // Where it has grown it may have let go of what is far.
+            // Where it has grown it may have let go of what is far; also of what it had over its most.
+            let most = self.config["maxItems"].as_u64().unwrap_or(u64::MAX) as usize;
             let grown = shown().any(|(seq, _)| seq < lo || seq > hi);
             let fresh = shown().filter(|(_, fresh)| *fresh).count();
-            if fresh < held.min(count) && !grown && view.status == "ready" {
+            if fresh < held.min(count).min(most) && !grown && view.status == "ready" {
                 return Err(format!(
                     "R15: list {id} of {} showed {count} messages from {lo} to {hi}, of which {held} are held, \
                      and shows {fresh} after what is stored was read",
