@@ -152,7 +152,6 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             Ok(())
         }
         Own::Put { local, .. } => {
-            take_up_before(tx);
             put(tx, local);
             Ok(())
         }
@@ -179,11 +178,6 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             client_id,
             ..
         } => {
-            let named =
-                |wish: &Wish| matches!(wish, Wish::Send(local) if local.client_id == *client_id);
-            if tx.wished().iter().any(|(_, wish)| named(wish)) {
-                take_up_before(tx);
-            }
             discard(tx, conversation.as_deref(), client_id);
             Ok(())
         }
@@ -207,13 +201,6 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             Ok(())
         }
     }
-}
-
-/// What was wished for before goes first. Nearly always a job of its own has taken it up; where that could not be
-/// committed it goes in one with what stands behind it, or neither does.
-fn take_up_before(tx: &mut Tx) {
-    let wishes = tx.wished();
-    take_up(tx, &wishes);
 }
 
 /// Those that an earlier job has taken up are not there any more.

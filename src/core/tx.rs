@@ -36,7 +36,7 @@ use std::rc::Rc;
 use super::block::BlockId;
 use super::limits::Limits;
 use super::map::Set;
-use super::records::{Held, Meta, Wish};
+use super::records::{Held, Meta};
 use super::storage::Key;
 use super::types::{Conversation, Message};
 
@@ -115,12 +115,13 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Whether it had all that it needed.
-    pub fn complete(&self) -> Result<()> {
-        match self.missing.is_empty() {
-            true => Ok(()),
-            false => Err(Stop::Need),
+    /// Ends it, if it had all that it needed.
+    pub fn complete(&mut self) -> Result<()> {
+        if !self.missing.is_empty() {
+            return Err(Stop::Need);
         }
+        self.cut_news();
+        Ok(())
     }
 
     /// The bounds of the core.
@@ -214,11 +215,6 @@ impl<'a> Tx<'a> {
         if self.db.marks().get(conversation) == Some(&seq) {
             self.commit.marks.insert(conversation.clone(), None);
         }
-    }
-
-    /// What is wished for, as far as it is known.
-    pub fn wished(&self) -> Vec<(Key, Rc<Wish>)> {
-        self.db.wished()
     }
 
     /// Whether this wish waits (R15).

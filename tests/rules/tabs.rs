@@ -467,6 +467,8 @@ fn what_was_wished_for_goes_first_also_where_it_could_not_be_taken_up_at_once() 
     };
     let mut t = wished();
     t.on(0, |b| b.send("b"));
+    t.all_show("7 8 9 (a queued) (b queued)");
+    t.wait(5_000);
     t.all_show("7 8 9 (a sending) (b queued)");
     // And it is found by who lets go of it.
     let mut t = wished();

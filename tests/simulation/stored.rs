@@ -114,11 +114,13 @@ pub struct Stored {
     pub states_at: BTreeMap<String, usize>,
 }
 
-/// What of the own could not be read at some time.
+/// What could not be read at some time.
 #[derive(Default)]
 pub struct Spoilt {
     pub own: BTreeSet<String>,
     pub marks: bool,
+    /// the account's record, or a cursor
+    pub meta: bool,
 }
 
 /// A machine's disk. It outlives the tabs, and with the power it loses what was not flushed.
@@ -169,6 +171,7 @@ impl Disk {
         let Some((key, record)) = rng.pick(&there).copied() else {
             return "nothing".to_owned();
         };
+        machine.meta |= table == Table::Meta;
         match &**record {
             Record::Local(client_id, _) => _ = machine.own.insert(client_id.clone()),
             Record::Other if table == Table::Outbox => machine.marks = true,

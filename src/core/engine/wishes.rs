@@ -69,12 +69,13 @@ impl Engine {
         self.db.add_wish(key.clone(), wish);
         self.out.told.outbox = true;
         self.out.told.all_own = true;
-        if self.standing.promoted {
-            return self.reads.want_wishes();
-        }
         if self.standing.shares {
             let stamp = self.db.stamp();
             self.out.tell(&Signal::Wish { stamp, key, value });
+        }
+        if self.standing.promoted {
+            self.reads.want_wishes();
+        } else if self.standing.shares {
             let (_, mut cx) = self.split();
             cx.ask(What::Grant, Purpose::Grant);
         }

@@ -321,7 +321,8 @@ impl Scene<'_> {
         // Nobody can be asked, or who was asked knew of nothing: a replica may not have seen what is held.
         let is_at = matches!(found, Some(Found::At(_)));
         if !is_at && (found.is_some() || !self.asks) {
-            found = self.source.guessed_at(ms, most)?.map(Found::At).or(found);
+            let guessed = self.source.guessed_at(ms, most, found.is_some())?;
+            found = guessed.map(Found::At).or(found);
         }
         Ok(match found {
             Some(Found::At(seq)) => Step::Turn(Goal::around(seq)),

@@ -130,9 +130,11 @@ impl<'a> Source<'a> {
     }
 
     /// Position of the first message at or after a time, where nobody can be asked: by bisection, as if times rose
-    /// with positions. A message without its time says nothing.
-    pub fn guessed_at(&self, ms: u64, most: usize) -> Needs<Option<u64>> {
+    /// with positions. A message without its time says nothing. `any`: the oldest that is held will do, though an
+    /// older one may be missing before it.
+    pub fn guessed_at(&self, ms: u64, most: usize, any: bool) -> Needs<Option<u64>> {
         let held = &self.held;
+        let mut oldest = None;
         for s in held.segments.iter().rev() {
             let first = held.blocks.partition_point(|b| b.lo < s.lo);
             let last = held.blocks.partition_point(|b| b.lo <= s.hi);
@@ -164,8 +166,9 @@ impl<'a> Source<'a> {
             if first {
                 return Ok(Some(inside[at].seq.0));
             }
+            oldest = Some(inside[at].seq.0);
         }
-        Ok(None)
+        Ok(oldest.filter(|_| any))
     }
 
     /// When the newest message of a block was written whose time is known; 0: that of none is.

@@ -344,7 +344,11 @@ impl Timeline {
 
     /// These are said to be on screen.
     pub(super) fn set_on_screen(&mut self, first: &str, last: &str) {
-        self.dirty |= self.rows.set_on_screen(first, last);
+        if self.rows.set_on_screen(first, last) {
+            // At once: another window may take the list's place before it is laid out again.
+            self.update_visible_range();
+            self.dirty = true;
+        }
     }
 
     /// Where what is on screen is now: an own message there is at its place once the sync has

@@ -53,13 +53,12 @@ impl Tx<'_> {
         }
     }
 
-    /// A message is new, or has come where its conversation's state was there first. The newest are kept.
+    /// A message is new, or has come where its conversation's state was there first.
     pub(in crate::core) fn add_news(&mut self, m: &Message) {
         let shown = self.news.shown && !Fault::ShownIsNews.on();
         if shown || self.news.before || self.is_ones_own(m) {
             return;
         }
-        let most = self.limits.news;
         let news = self.all_news();
         let is_it = |n: &News| n.seq == m.seq.0 && n.conversation == m.conversation;
         if !news.iter().any(|n| n.told > 0 && is_it(n)) {
@@ -69,6 +68,13 @@ impl Tx<'_> {
                 seq: m.seq.0,
                 told: 0,
             });
+        }
+    }
+
+    /// The newest are kept. Once at the end: what is trimmed or recalled meanwhile takes no other's place.
+    pub(super) fn cut_news(&mut self) {
+        let most = self.limits.news;
+        if let Some(news) = &mut self.commit.news {
             cut(news, most, |n| n.told == 0);
         }
     }
