@@ -195,6 +195,11 @@ impl Job {
         matches!(self, Job::Own(_))
     }
 
+    /// Whether somebody waits for it: the app that has called, or closes the client.
+    pub fn is_waited_for(&self) -> bool {
+        self.call().is_some() || matches!(self, Job::End { .. })
+    }
+
     /// The call that waits for this job's outcome.
     pub fn call(&self) -> Option<Call> {
         match self {
@@ -411,8 +416,10 @@ impl JobQueue {
     fn sift(&mut self, mut keep: impl FnMut(&Job) -> bool) -> VecDeque<Job> {
         let needy = self.needy.take();
         let mut taken = VecDeque::new();
+        let mut begun = true;
         for (at, job) in std::mem::take(&mut self.jobs).into_iter().enumerate() {
             if !keep(&job) {
+                begun &= at > 0;
                 taken.push_back(job);
                 continue;
             }
@@ -420,6 +427,10 @@ impl JobQueue {
                 self.needy = Some(self.jobs.len());
             }
             self.jobs.push_back(job);
+        }
+        // Nobody waits for its blocks: the next one is first now, and has not begun.
+        if !begun {
+            self.stop_reading();
         }
         taken
     }
@@ -495,6 +506,15 @@ mod tests {
         jobs.push_first(Job::Evict { count: 1 });
         jobs.push_own(attempt("3"));
         assert_eq!(shown(&jobs), "e123gg");
+    }
+
+    #[test]
+    fn who_takes_the_place_of_one_that_waits_for_blocks_has_not_begun() {
+        let mut jobs = JobQueue::default();
+        jobs.reads(gone());
+        jobs.push(Job::End { wipe: false });
+        jobs.retain(Job::is_waited_for);
+        assert!(!jobs.is_reading() && jobs.first().is_some());
     }
 
     #[test]

@@ -57,8 +57,11 @@ impl Engine {
         if !Fault::FencedOwnIsDropped.on() {
             parts.outbox.wish_for_jobs(&mut cx, tried);
         }
+        let mut ends = None;
         for job in self.jobs.take(|_| true) {
             match job {
+                // Nothing is to be stored any more before it ends.
+                Job::End { wipe } => ends = Some(wipe),
                 Job::Own(Own::Update { call, message }) if call < follow::OTHERS => {
                     self.ask_to_update(call, &message);
                 }
@@ -67,6 +70,9 @@ impl Engine {
                 }
                 job => self.job_void(job),
             }
+        }
+        if let Some(wipe) = ends {
+            return self.stop(wipe, None);
         }
         if !self.standing.shares {
             return;

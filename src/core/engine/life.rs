@@ -169,7 +169,7 @@ impl Engine {
         }
         // What somebody waits for is done by the next writer's job, this one's if it is promoted again.
         self.jobs.stop_reading();
-        self.jobs.retain(|job| job.call().is_some());
+        self.jobs.retain(Job::is_waited_for);
         self.disk.forget();
         self.outbox.restart();
         self.restart_sync();
@@ -247,7 +247,7 @@ impl Engine {
                 job,
                 Job::Own(Own::Put { .. } | Own::Sent { .. } | Own::Failed { .. })
             );
-            own || job.call().is_some()
+            own || job.is_waited_for()
         });
         self.jobs.push(Job::End { wipe });
     }
@@ -269,7 +269,8 @@ impl Engine {
         self.jobs.forget_commit();
         self.reads.forget();
         // What becomes of the own messages goes on: a lane waits for it.
-        self.jobs.retain(|job| matches!(job, Job::Own(_)));
+        self.jobs
+            .retain(|job| matches!(job, Job::Own(_) | Job::End { .. }));
         // What another client was to keep is not this one's to write.
         if self.standing.promoted {
             self.jobs.push_first(Job::Restore {
