@@ -593,6 +593,7 @@ impl Timeline {
             self.clear();
         }
         self.take_messages(change);
+        self.window.fit(&db.held(&self.conversation));
         if let Some(before) = change.trimmed {
             self.trim(before, &db.held(&self.conversation));
         }
@@ -604,6 +605,11 @@ impl Timeline {
         let came = change.inserted.iter().map(|m| m.seq.0);
         let came: Vec<u64> = came.filter(|seq| !self.window.shows(*seq)).collect();
         self.note(came);
+        debug_assert!(
+            self.window.lies_in(&db.held(&self.conversation)),
+            "what is shown as held is held: {:?}",
+            self.window.runs()
+        );
     }
 
     /// Whether something of what is shown is not held.

@@ -475,6 +475,29 @@ impl Window {
         Gone::Some
     }
 
+    /// A segment may end before it did: what was kept at its end was not there any more. A run ends with its segment.
+    pub fn fit(&mut self, held: &Held) {
+        for run in self.runs.iter_mut().filter(|run| run.held) {
+            let ends = run.messages.first().zip(run.messages.last());
+            let Some((first, last)) = ends.filter(|_| !held.segments.covers((run.lo, run.hi)))
+            else {
+                continue;
+            };
+            let reached = |end: Option<u64>, at: u64| end.unwrap_or(at);
+            let lo = reached(held.segments.reach_lo(first.seq.0), first.seq.0).max(run.lo);
+            let hi = reached(held.segments.reach_hi(last.seq.0), last.seq.0).min(run.hi);
+            run.lo = edge(held, Direction::Older, lo, &run.messages);
+            run.hi = edge(held, Direction::Newer, hi, &run.messages);
+        }
+        self.check();
+    }
+
+    /// Whether each run that says so lies in what is held.
+    pub fn lies_in(&self, held: &Held) -> bool {
+        let mut runs = self.runs.iter().filter(|run| run.held);
+        runs.all(|run| held.segments.covers((run.lo, run.hi)))
+    }
+
     /// R3: newer versions of what it shows, or showed when it was let go.
     pub fn take_version(&mut self, m: &Rc<Message>) {
         for run in &mut self.runs {
