@@ -109,6 +109,21 @@ export interface MemoryBackend<B = { text: string }> {
   edit(conversation: string, id: string, body: B | string): Promise<void>;
   /** Takes a message, of whomever, back. */
   recall(conversation: string, id: string): Promise<void>;
+  /**
+   * Gives a message another body, and leaves it in its state: what a server adds to it, a reaction or the number of its
+   * answers. The clients hear of it as of an edit, by an update.
+   * @param body a function is given the body as it is, and gives the next: of two that come at once both count
+   * @throws PullcordError "not-found"; "rejected": the message has been recalled
+   * @example
+   * await backend.update("general", id, (body) => ({ ...body, likes: [...(body.likes ?? []), "bob"] }));
+   */
+  update(conversation: string, id: string, body: B | string | ((body: B) => B | string)): Promise<Message<B>>;
+  /**
+   * Gives a conversation another `meta`: its title, how far the others have read.
+   * @param meta a function is given the meta as it is, and gives the next
+   * @throws PullcordError "not-found"
+   */
+  meta(conversation: string, meta: unknown): Promise<void>;
   /** Makes the account a member, of all of the history, which counts as read. */
   join(conversation: string, account: string): Promise<void>;
   /** Ends that: its clients drop the conversation. */

@@ -10,6 +10,9 @@ const APART = 60_000;
 /** @param {unknown} body @returns {unknown} a text stands for a body that has one */
 const bodyOf = (body) => (typeof body === "string" ? { text: body } : body);
 
+/** @param {any} next a value, or a function of the one before @returns {(before: any) => any} */
+const changeOf = (next) => (typeof next === "function" ? next : () => next);
+
 /** @param {import("./testing.js").MemoryBackendOptions<any>} options */
 function chatOf({ conversations = [], messages = [], now = Date.now, overflowAfter = 1000 }) {
   const chat = new Chat({ now, bound: overflowAfter });
@@ -56,6 +59,13 @@ export function memoryBackend(options = {}) {
     },
     async recall(conversation, id) {
       chat.change(conversation, id, "recalled", null);
+    },
+    async update(conversation, id, body) {
+      const next = changeOf(body);
+      return shown(chat.update(conversation, id, (before) => bodyOf(next(before))));
+    },
+    async meta(conversation, meta) {
+      chat.describe(conversation, changeOf(meta));
     },
     async join(conversation, account) {
       chat.join(conversation, account);

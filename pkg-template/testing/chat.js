@@ -293,7 +293,7 @@ export class Chat {
 
   /**
    * A new version of a message. Recalling it again changes nothing.
-   * @param {string} conversation @param {string} id @param {"edited" | "recalled"} state @param {unknown} body
+   * @param {string} conversation @param {string} id @param {Held["state"]} state @param {unknown} body
    */
   change(conversation, id, state, body) {
     const talk = this.talk(conversation);
@@ -310,6 +310,24 @@ export class Chat {
     // an edit shows in the conversation's state only where it is of the last message
     if (state === "recalled" || at === talk.messages.length - 1) this.#logState(talk);
     return message;
+  }
+
+  /**
+   * A new version of a message, in the state that it has: what the server itself adds to it.
+   * @param {string} conversation @param {string} id @param {(body: any) => unknown} bodyOf is given the body that it has
+   */
+  update(conversation, id, bodyOf) {
+    const talk = this.talk(conversation);
+    const { state, body } = talk.messages[this.#indexOf(talk, id)];
+    if (state === "recalled") throw conflict("the message has been recalled");
+    return this.change(conversation, id, state, bodyOf(copyOf(body)));
+  }
+
+  /** @param {string} conversation @param {(meta: any) => unknown} metaOf is given the meta that it has */
+  describe(conversation, metaOf) {
+    const talk = this.talk(conversation);
+    talk.meta = copyOf(metaOf(copyOf(talk.meta)));
+    this.#logState(talk);
   }
 
   /**

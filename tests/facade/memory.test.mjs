@@ -169,6 +169,39 @@ test("edits and recalls: by the sender alone, again without harm", async () => {
   assert.equal(await refused(ann.edit({ ...request, clientId: "e2" }, signal)), "rejected");
 });
 
+test("what the server adds to a message is an update in the state that it has, and of two at once both count", async () => {
+  const { backend, ann } = world(2);
+  const { cursor } = await ann.pull({ cursor: null, limit: 10 }, signal);
+  const liked = (who) => backend.update("talk", "talk-1", (body) => ({ ...body, likes: [...(body.likes ?? []), who] }));
+  await Promise.all([liked("ann"), liked("bob")]);
+  const { events } = await ann.pull({ cursor, limit: 10 }, signal);
+  assert.deepEqual(
+    events.map(({ type, message }) => [type, message.version, message.state, message.body]),
+    [
+      ["update", 2, "normal", { text: "message 1", likes: ["ann"] }],
+      ["update", 3, "normal", { text: "message 1", likes: ["ann", "bob"] }],
+    ],
+  );
+  assert.equal((await backend.update("talk", "talk-2", "other")).body.text, "other");
+  await backend.recall("talk", "talk-1");
+  assert.equal(await refused(liked("mara")), "rejected");
+  assert.equal(await refused(backend.update("talk", "none", "other")), "not-found");
+});
+
+test("another meta is a conversation event to every member", async () => {
+  const { backend, ann, bob } = world(1);
+  const { cursor } = await bob.pull({ cursor: null, limit: 10 }, signal);
+  await backend.meta("talk", (meta) => ({ ...meta, read: { ann: "1" } }));
+  const { events } = await bob.pull({ cursor, limit: 10 }, signal);
+  assert.deepEqual(
+    events.map(({ type, conversation }) => [type, conversation.meta]),
+    [["conversation", { title: "Talk", read: { ann: "1" } }]],
+  );
+  await backend.meta("talk", null);
+  const { conversations } = await ann.conversations({ after: null, limit: 10, cursor: null }, signal);
+  assert.equal(conversations[0].meta, null);
+});
+
 test("unread counts what others wrote after readSeq, which never goes back", async () => {
   const { backend, ann } = world(5);
   const state = async () => (await ann.conversations({ after: null, limit: 1 }, signal)).conversations[0];

@@ -93,6 +93,8 @@ export async function useTesting(): Promise<Client<{ title: string }>> {
     messages: [{ conversation: "c1", sender: "bob", body: { title: "a" } }],
     latency: [10, 50],
   });
+  await own.update("c1", "m1", (body) => ({ title: body.title.trim() }));
+  await own.meta("c1", (meta: { topic: string }) => ({ ...meta, topic: "other" }));
   own.trouble({ error: (method) => (method === "send" ? "rejected" : null) }, "ada");
   return createClient({ account: "e", transport: own.transport("ada"), storage: { mode: "memory" } });
 }
