@@ -197,6 +197,15 @@ describe("recipes", () => {
   test("threads: answered without a network, counted on the message, and in no other list", async (t) => {
     const { ada, bob, server, trouble } = await world(t);
     await bob.send("question");
+    // a thread that nobody has answered yet is an empty list, and not one that cannot be read
+    await bob.click(bob.row("question").locator(".link"));
+    await bob.until(() => {
+      const { status, items, hasOlder, error } = globalThis.client
+        .timeline(`thread:${globalThis.client.conversation("general").getSnapshot().lastMessage.id}`)
+        .getSnapshot();
+      return status === "ready" && items.length === 0 && !hasOlder && !error;
+    });
+    await bob.click(".back");
     await ada.row("question").waitFor();
     await trouble("ada", { offline: true });
     await ada.click(ada.row("question").locator(".link"));
@@ -451,16 +460,25 @@ describe("recipes", () => {
 
   test("a session that has ended: the data stays, all tabs ask, and go on once one has signed in", async (t) => {
     const { page, ada, bob, tab, has } = await world(t);
-    const other = await tab("ada");
-    await page.click(".device:has(iframe[name=ada]) button");
-    await ada.client(() => globalThis.client.sync().catch(() => {}));
-    for (const device of [ada, other]) await device.at.waitForSelector(".sign-in");
+    const end = async () => {
+      await page.click(".device:has(iframe[name=ada]) button");
+      await ada.client(() => globalThis.client.sync().catch(() => {}));
+    };
+    await end();
+    await ada.at.waitForSelector(".sign-in");
     await ada.send("meanwhile");
     await ada.row("meanwhile").locator(".state").waitFor();
     assert.ok((await keys(ada)).length > 1);
     assert.equal((await has("meanwhile")).length, 0);
-    await other.click(".sign-in button");
+    await ada.click(".sign-in button");
     await bob.row("meanwhile").waitFor();
+
+    const other = await tab("ada");
+    await end();
+    for (const device of [ada, other]) await device.at.waitForSelector(".sign-in");
+    await ada.send("again");
+    await other.click(".sign-in button");
+    await bob.row("again").waitFor();
     for (const device of [ada, other]) await device.at.waitForSelector(".status:has-text('online')");
   });
 

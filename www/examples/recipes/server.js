@@ -21,6 +21,9 @@ const MESSAGES = Array.from({ length: 80 }, (_, i) => ({
   text: i === 79 ? "See you at the harbour" : `${TEXTS[(i * 3) % TEXTS.length]} (${i + 1})`,
 }));
 
+/** What was begun is done whole, whether or not the client still waits for the answer: as in a transaction. */
+const { signal: WHOLE } = new AbortController();
+
 const unreachable = () => new PullcordError("network", "the server is out of reach");
 const noMember = () => new PullcordError("forbidden", "no member", { status: 403 });
 
@@ -102,8 +105,8 @@ export class Server {
   // ------------------------------------------------------------ receipts
 
   /** In the meta, for all members. Devices tell it late and out of order: it never goes back. */
-  async #markRead(user, request, signal) {
-    await this.#transports.get(user).markRead(request, signal);
+  async #markRead(user, request) {
+    await this.#transports.get(user).markRead(request, WHOLE);
     await this.backend.meta(request.conversation, (meta) => {
       const newest = Math.max(Number(meta?.read?.[user] ?? 0), Number(request.seq));
       return { ...meta, read: { ...meta?.read, [user]: String(newest) } };
@@ -163,14 +166,14 @@ export class Server {
     }
   }
 
-  async #send(user, request, signal) {
+  async #send(user, request) {
     for (const { id, name } of request.body?.files ?? []) {
       const file = this.#files.get(id);
       if (!file || file.at < file.size) throw new PullcordError("rejected", `${name} is not here`, { status: 422 });
     }
     const root = this.#rootOf(request.conversation);
     if (root && !this.#members.has(request.conversation)) await this.#makeThread(user, request.conversation, root);
-    const message = await this.#transports.get(user).send(request, signal);
+    const message = await this.#transports.get(user).send(request, WHOLE);
     if (root) await this.#countAnswers(request.conversation, root);
     return message;
   }
