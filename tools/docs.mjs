@@ -23,6 +23,7 @@ const PAGES = {
   },
   "In an app": {
     "docs/frameworks.md": "React, Vue, Svelte, tests",
+    "docs/recipes.md": "Recipes",
     "docs/troubleshooting.md": "When something is wrong",
     "docs/several-tabs.md": "Several tabs",
     "docs/inspector.md": "The inspector",
@@ -44,7 +45,7 @@ const PAGES = {
 /** where the page is not called as its file */
 const NAMES = { "README.md": "overview", "www/examples/README.md": "examples" };
 /** of www/examples: folder → its heading */
-const EXAMPLES = { html: "Plain HTML", react: "React", vue: "Vue", svelte: "Svelte" };
+const EXAMPLES = { html: "Plain HTML", react: "React", vue: "Vue", svelte: "Svelte", recipes: "Recipes" };
 
 /** @param {string} file */
 const read = (file) => readFileSync(join(ROOT, file), "utf8");

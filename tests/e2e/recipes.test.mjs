@@ -107,7 +107,8 @@ describe("recipes", () => {
   }
 
   /** Rows of the list, by key. @returns {Promise<string[]>} */
-  const keys = ({ at }) => at.evaluate(() => [...document.querySelectorAll(".row")].map((row) => row.dataset.key));
+  const keys = ({ at }) =>
+    at.evaluate(() => [...document.querySelectorAll(".row")].map((row) => row.getAttribute("data-key")));
 
   test("read receipts: how far the others have read, never back, also on what is not loaded", async (t) => {
     const { ada, bob, server, has } = await world(t);
@@ -213,7 +214,7 @@ describe("recipes", () => {
     await ada.row("answer").locator(".state", { hasText: "Waiting" }).waitFor();
     // the first answer of the server is lost: it is sent again
     await server(() => {
-      const { server } = globalThis;
+      const server = globalThis.server;
       const call = server.call.bind(server);
       let lost = 0;
       server.call = async (session, method, ...rest) => {
@@ -256,6 +257,15 @@ describe("recipes", () => {
       database,
     );
 
+  /** It is loaded, from wherever it is. */
+  const pictureIn = ({ row }, text) =>
+    eventually(async () => {
+      const width = row(text)
+        .locator("img")
+        .evaluate((img) => /** @type {any} */ (img).naturalWidth);
+      assert.equal(await width, 1);
+    });
+
   test("attachments: chosen and sent offline, reloaded, then uploaded and sent once", async (t) => {
     const { ada, bob, server, trouble, has } = await world(t);
     await trouble("ada", { offline: true });
@@ -266,11 +276,9 @@ describe("recipes", () => {
     await ada.send("my picture");
     await ada.row("my picture").locator(".state", { hasText: "Waiting" }).waitFor();
     await ada.reload();
-    const picture = ada.row("my picture").locator("img");
-    await eventually(async () => assert.ok(await picture.evaluate((img) => img.naturalWidth === 1)));
+    await pictureIn(ada, "my picture");
     await trouble("ada", { offline: false });
-    const shown = bob.row("my picture").locator("img");
-    await eventually(async () => assert.ok(await shown.evaluate((img) => img.naturalWidth === 1)));
+    await pictureIn(bob, "my picture");
     assert.equal((await has("my picture")).length, 1);
     assert.deepEqual(await server(() => globalThis.server.counts), { begun: 1, pieces: 1 });
     await eventually(async () => assert.equal(await stored(ada), 0));
@@ -300,7 +308,7 @@ describe("recipes", () => {
     await uploads(uploader);
     // the second piece fails the first time
     await server(() => {
-      const { server } = globalThis;
+      const server = globalThis.server;
       const call = server.call.bind(server);
       let pieces = 0;
       server.call = async (session, method, ...rest) => {
@@ -317,7 +325,7 @@ describe("recipes", () => {
     const size = bob
       .row("large")
       .locator("a")
-      .evaluate(async (a) => (await (await fetch(a.href)).blob()).size);
+      .evaluate(async (a) => (await (await fetch(a.getAttribute("href"))).blob()).size);
     assert.equal(await size, 600 * 1024);
     // both tabs show it once, and it is not kept
     for (const device of [ada, other]) await device.shows(".row:has-text('large') a[data-file]");
@@ -430,7 +438,7 @@ describe("recipes", () => {
 
     // while the request is under way, which the server carries out
     await server(() => {
-      const { server } = globalThis;
+      const server = globalThis.server;
       const call = server.call.bind(server);
       globalThis.held = new Promise((held) => {
         server.call = async (session, method, request, signal) => {
@@ -480,6 +488,20 @@ describe("recipes", () => {
     await other.click(".sign-in button");
     await bob.row("again").waitFor();
     for (const device of [ada, other]) await device.at.waitForSelector(".status:has-text('online')");
+  });
+
+  test("starting offline: the page, its scripts and the wasm are kept, and so is what was shown", async (t) => {
+    const { page, ada, trouble } = await world(t);
+    await trouble("ada", { offline: true });
+    await ada.send("waits");
+    await ada.row("waits").locator(".state").waitFor();
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await page.context().setOffline(true);
+    await page.reload();
+    // the page is the server as well, and has begun anew
+    const again = page.frame({ name: "ada" });
+    await again.locator(".row", { hasText: "waits" }).locator(".reactions").waitFor();
+    assert.equal(await again.evaluate(() => globalThis.client.status.getSnapshot().storage), "indexeddb");
   });
 
   test("signing out leaves nothing of the account, in no tab, also where it was cut short", async (t) => {

@@ -92,6 +92,8 @@ export function accounts({ open, show, ended, wipeOwn }) {
         client = await open(account);
         unsubscribe = client.status.subscribe(watch);
         show(client);
+        // another tab may have signed out meanwhile
+        watch();
       }),
 
     /** To choose another account, or to sign in. */
@@ -107,8 +109,9 @@ export function accounts({ open, show, ended, wipeOwn }) {
         if (!left) return;
         const token = tokens.of(left.account);
         tokens.keep(left.account, LEAVING);
-        if (token) await revoke(token).catch(() => {});
+        const revoked = token ? revoke(token).catch(() => {}) : null;
         await forget(left.account, left.wipe);
+        await revoked;
       }),
   };
 }

@@ -39,4 +39,5 @@ function device(user) {
 // At the first visit they are signed in; who has signed out then stays so.
 if (localStorage.getItem("server|sessions") === null)
   for (const user of server.people) localStorage.setItem(`token|recipes|${user}`, await server.signIn(user));
+navigator.serviceWorker?.register("sw.js");
 document.getElementById("devices").append(...server.people.map(device));
