@@ -34,7 +34,10 @@ describe("recipes", () => {
     places?.stop();
   });
 
-  /** The server's page, with what a device in it, or a tab of its own, can be asked for. */
+  /**
+   * The server's page, with what a device in it, or a tab of its own, can be asked for.
+   * @param {{ after(close: () => Promise<void>): void }} t
+   */
   async function world(t) {
     const context = await browser.newContext();
     t.after(() => context.close());
@@ -106,6 +109,18 @@ describe("recipes", () => {
     };
   }
 
+  /** Two tests in one world: it is what takes the time. */
+  function shared() {
+    /** @type {ReturnType<typeof world> | undefined} */
+    let made;
+    const closing = [];
+    after(() => Promise.all(closing.map((close) => close())));
+    return () => {
+      made ??= world({ after: (close) => closing.push(close) });
+      return made;
+    };
+  }
+
   /** Rows of the list, by key. @returns {Promise<string[]>} */
   const keys = ({ at }) =>
     at.evaluate(() => [...document.querySelectorAll(".row")].map((row) => row.getAttribute("data-key")));
@@ -160,8 +175,10 @@ describe("recipes", () => {
     });
   }
 
-  test("reactions: two people at once, on a message that is not loaded, and without a network", async (t) => {
-    const { ada, bob, server, trouble, has } = await world(t);
+  const ofMessages = shared();
+
+  test("reactions: two people at once, on a message that is not loaded, and without a network", async () => {
+    const { ada, bob, server, trouble, has } = await ofMessages();
     await ada.send("look");
     await bob.row("look").waitFor();
     const chip = (device, text, emoji) => device.row(text).locator(".chip", { hasText: emoji });
@@ -193,10 +210,11 @@ describe("recipes", () => {
     await ada.click(chip(ada, "look", "☺"));
     await ada.at.waitForSelector(".notice:not([hidden])");
     await chip(ada, "look", "☺ 1").waitFor({ state: "detached" });
+    await trouble("ada", { offline: false });
   });
 
-  test("threads: answered without a network, counted on the message, and in no other list", async (t) => {
-    const { ada, bob, server, trouble } = await world(t);
+  test("threads: answered without a network, counted on the message, and in no other list", async () => {
+    const { ada, bob, server, trouble } = await ofMessages();
     await bob.send("question");
     // a thread that nobody has answered yet is an empty list, and not one that cannot be read
     await bob.click(bob.row("question").locator(".link"));
@@ -266,8 +284,10 @@ describe("recipes", () => {
       assert.equal(await width, 1);
     });
 
-  test("attachments: chosen and sent offline, reloaded, then uploaded and sent once", async (t) => {
-    const { ada, bob, server, trouble, has } = await world(t);
+  const ofFiles = shared();
+
+  test("attachments: chosen and sent offline, reloaded, then uploaded and sent once", async () => {
+    const { ada, bob, server, trouble, has } = await ofFiles();
     await trouble("ada", { offline: true });
     await ada.attach();
     // before it is sent it belongs to the draft
@@ -332,8 +352,8 @@ describe("recipes", () => {
     await eventually(async () => assert.equal(await stored(ada), 0));
   });
 
-  test("attachments: an upload that fails is tried again; one that is refused fails its message alone", async (t) => {
-    const { ada, bob, trouble, has } = await world(t);
+  test("attachments: an upload that fails is tried again; one that is refused fails its message alone", async () => {
+    const { ada, bob, trouble, has } = await ofFiles();
     await trouble("ada", { uploads: "fail" });
     await ada.attach();
     await ada.send("first");
@@ -414,8 +434,10 @@ describe("recipes", () => {
     for (const device of [ada, other]) await draft(device, "kept");
   });
 
-  test("switching accounts: what is on its way is sent, once, and nothing is shown of the other", async (t) => {
-    const { ada: device, bob, server, trouble, has } = await world(t);
+  const ofAccounts = shared();
+
+  test("switching accounts: what is on its way is sent, once, and nothing is shown of the other", async () => {
+    const { ada: device, bob, server, trouble, has } = await ofAccounts();
     await trouble("ada", { offline: true });
     await device.send("waits");
     await device.row("waits").waitFor();
@@ -466,8 +488,8 @@ describe("recipes", () => {
     }
   });
 
-  test("a session that has ended: the data stays, all tabs ask, and go on once one has signed in", async (t) => {
-    const { page, ada, bob, tab, has } = await world(t);
+  test("a session that has ended: the data stays, all tabs ask, and go on once one has signed in", async () => {
+    const { page, ada, bob, tab, has } = await ofAccounts();
     const end = async () => {
       await page.click(".device:has(iframe[name=ada]) button");
       await ada.client(() => globalThis.client.sync().catch(() => {}));
