@@ -63,6 +63,8 @@ pub(super) struct Follow {
     told: Option<Stands>,
     /// how often it has said so
     said: u64,
+    /// when it did so last
+    said_at: u64,
     /// as a follower: where the writer stands
     leader: Option<Stands>,
     /// when it went
@@ -283,8 +285,14 @@ impl Follow {
         self.hello_at = 0;
     }
 
-    /// Where this writer stands, if that is to be told: it has changed, but for the commit.
-    pub fn tells(&mut self, stands: Stands) -> Option<Stands> {
+    /// Whether it is to be told where this writer stands though nobody is known to follow: one that has slept through
+    /// the change of writer takes itself for the writer, and does not greet.
+    pub fn beats(&self, now: u64) -> bool {
+        self.said_at.saturating_add(HELLO) <= now
+    }
+
+    /// Where this writer stands, if that is to be told: it has changed, but for the commit, or was not told for long.
+    pub fn tells(&mut self, now: u64, stands: Stands) -> Option<Stands> {
         let same = self.told.as_ref().is_some_and(|told| {
             let told = Stands {
                 stamp: stands.stamp,
@@ -293,15 +301,16 @@ impl Follow {
             };
             told == stands
         });
-        if same {
+        if same && !self.beats(now) {
             return None;
         }
-        Some(self.says(stands))
+        Some(self.says(now, stands))
     }
 
     /// It says where it stands.
-    pub fn says(&mut self, mut stands: Stands) -> Stands {
+    pub fn says(&mut self, now: u64, mut stands: Stands) -> Stands {
         self.said += 1;
+        self.said_at = now;
         stands.number = self.said;
         self.told = Some(stands.clone());
         stands

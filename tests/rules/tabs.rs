@@ -503,6 +503,18 @@ fn who_was_fenced_follows_and_what_it_was_to_do_is_done() {
 }
 
 #[test]
+fn who_has_slept_through_a_change_of_writer_hears_of_it_though_nobody_follows() {
+    let mut t = Tabs::opened(2);
+    t.deaf[0] = true;
+    t.promote(1);
+    t.wait(11_000);
+    t.deaf[0] = false;
+    assert_eq!(t.tabs[0].status["writer"], json!("here"));
+    t.wait(60_000);
+    assert_eq!(t.tabs[0].status["writer"], json!("elsewhere"));
+}
+
+#[test]
 fn a_writer_that_does_not_begin_what_it_is_asked_for_is_stuck() {
     let mut t = Tabs::opened(3);
     t.on(2, |b| {

@@ -113,6 +113,9 @@ impl Engine {
     /// most of the time that a move takes to read them all: one that knows what is stored asks whether it still is.
     pub(super) fn promote(&mut self, epoch: u64) {
         self.demote();
+        if self.standing.phase == Phase::Closed {
+            return;
+        }
         self.fence.take(epoch);
         self.standing.holds = true;
         let knows = self.standing.phase == Phase::Ready && self.db.is_whole();

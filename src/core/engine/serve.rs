@@ -38,7 +38,7 @@ impl Engine {
     }
 
     fn tell_reply(&mut self, (to, ask): Asker, result: Result<String, Error>) {
-        let stands = Box::new(self.follow.says(self.stands()));
+        let stands = Box::new(self.follow.says(self.now.mono, self.stands()));
         self.out.tell(&Signal::Reply {
             to,
             ask,
@@ -162,13 +162,14 @@ impl Engine {
         }
     }
 
-    /// Where this client stands, told where that has changed and somebody follows.
+    /// Where this client stands, told where that has changed and somebody follows, and now and then in any case.
     pub(super) fn tell_where_it_stands(&mut self) {
-        if !self.follow.audience.is_there(self.now.mono) {
+        let now = self.now.mono;
+        if !self.follow.audience.is_there(now) && !self.follow.beats(now) {
             return;
         }
         let stands = self.stands();
-        if let Some(stands) = self.follow.tells(stands) {
+        if let Some(stands) = self.follow.tells(now, stands) {
             self.out.tell(&Signal::Stands(stands));
         }
     }

@@ -444,7 +444,9 @@ impl Engine {
             // It goes on showing, and comes to its turn again: nothing ends a client but who says so.
             StoreError::Fenced => {
                 self.demote();
-                self.out.effect(Effect::Fenced);
+                if self.standing.phase != Phase::Closed {
+                    self.out.effect(Effect::Fenced);
+                }
             }
             StoreError::Closed | StoreError::Newer => {
                 let error = error.shown();

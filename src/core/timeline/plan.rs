@@ -339,7 +339,8 @@ impl Scene<'_> {
         let turn = |patience| Ok(Step::Turn(Goal::FirstUnread { tried, patience }));
         // What is known is of before an overflow, or of after it.
         let read = self.held().last_known.is_some();
-        let comes = self.look.list_comes || !self.db.meta().listed;
+        let lost = self.db.has_lost_state(self.conversation);
+        let comes = self.look.list_comes || !self.db.meta().listed || lost;
         let sure = state.is_some() && (read || !self.look.list_comes) || !comes;
         match patience {
             Patience::Fresh if !self.asks => {}

@@ -588,9 +588,12 @@ impl Timeline {
         } else if change.kept {
             self.mark_not_fresh();
         }
-        if change.evicted && self.reload.is_none() && self.lacks_shown(db) {
+        if change.evicted && self.lacks_shown(db) {
             // By a writer that did not know, or no more, what is shown here (R13).
-            self.clear();
+            match self.reload {
+                None => self.clear(),
+                Some(_) => self.let_segments_go(),
+            }
         }
         self.take_messages(change);
         self.window.fit(&db.held(&self.conversation));

@@ -494,7 +494,8 @@ impl Window {
 
     /// Whether each run that says so lies in what is held.
     pub fn lies_in(&self, held: &Held) -> bool {
-        let mut runs = self.runs.iter().filter(|run| run.held);
+        let held_ones = |run: &&Run| run.held && !run.messages.is_empty();
+        let mut runs = self.runs.iter().filter(held_ones);
         runs.all(|run| held.segments.covers((run.lo, run.hi)))
     }
 

@@ -320,6 +320,11 @@ impl Committed {
         self.lost_states.keys()
     }
 
+    /// Whether a state of this conversation is stored that could not be read: it comes again.
+    pub fn has_lost_state(&self, conversation: &str) -> bool {
+        self.lost_states.contains(conversation)
+    }
+
     /// Conversations of which a cursor is stored that could not be read.
     pub fn lost_cursors(&self) -> impl Iterator<Item = &Rc<str>> {
         self.lost_cursors.keys()
