@@ -161,6 +161,30 @@ describe("recipes", () => {
     await showOldest(ada);
     await ada.row("(4)").locator(".seen", { hasText: "carol" }).waitFor();
 
+    // a list that ends before the newest message, and positions that are too large for a number
+    const at = await ada.client(async () => {
+      // @ts-ignore: the page's own
+      const { receipts } = await import("./receipts.js");
+      const list = (hasNewer, ...seqs) => ({
+        hasNewer,
+        items: seqs.map((seq) => ({ kind: "message", message: { id: `m${seq}`, seq } })),
+      });
+      const read = { ada: "9", bob: "10", carol: 9, dan: "2", eve: "9007199254740994" };
+      return [list(true, "3", "9", "10"), list(false, "3", "9007199254740993")].map((one) => [
+        ...receipts(one, { read }, "ada"),
+      ]);
+    });
+    assert.deepEqual(at, [
+      [
+        ["m10", ["bob"]],
+        ["m9", ["carol"]],
+      ],
+      [
+        ["m3", ["bob", "carol"]],
+        ["m9007199254740993", ["eve"]],
+      ],
+    ]);
+
     await bob.click(".back");
     await ada.row("two").locator(".seen", { hasText: "bob" }).waitFor();
     await ada.row("one").locator(".seen").waitFor({ state: "detached" });

@@ -16,9 +16,11 @@ export function receipts({ items, hasNewer }, meta, me) {
   for (const [who, seq] of Object.entries(meta?.read ?? {})) {
     if (who === me) continue;
     const last = messages.findLast((message) => compareSeq(message.seq, seq) <= 0);
-    // read on beyond the end of what is shown, or not as far as to its beginning
-    const isBeyond = hasNewer && last === messages.at(-1) && last?.seq !== seq;
-    if (last && !isBeyond) at.set(last.id, [...(at.get(last.id) ?? []), who]);
+    // not read as far as to the beginning of what is shown
+    if (!last) continue;
+    // read on beyond its end
+    const isBeyond = hasNewer && last === messages.at(-1) && compareSeq(last.seq, seq) < 0;
+    if (!isBeyond) at.set(last.id, [...(at.get(last.id) ?? []), who]);
   }
   return at;
 }
