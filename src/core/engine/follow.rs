@@ -116,7 +116,7 @@ impl Engine {
     }
 
     pub(super) fn take_over(&mut self, commit: Commit) {
-        let changes = self.db.apply(commit);
+        let changes = self.db.take_over(commit);
         // What is wished for stands behind what is stored.
         self.out.told.all_own |= changes.outbox;
         self.show_changes(&changes);

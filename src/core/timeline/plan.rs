@@ -358,7 +358,8 @@ impl Scene<'_> {
             None if !self.db.meta().listed && self.promoted && !self.asks => {
                 Ok(Step::Ask(Place::Latest, reload.want))
             }
-            state => match state.and_then(|state| first_unread(state)) {
+            // Where its state has gone meanwhile, what it said stays.
+            state => match state.map_or(tried, |state| first_unread(state)) {
                 Some(seq) => self.around(reload, seq, tried == Some(seq)),
                 None => self.latest(reload, None),
             },

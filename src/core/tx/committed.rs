@@ -498,6 +498,18 @@ impl Committed {
 
     // ------------------------------------------------------------ what changes it
 
+    /// Takes over what another client has committed. What could not be read here stays lost until one brings it: its own
+    /// writer has it, and has not written it anew.
+    pub fn take_over(&mut self, commit: Commit) -> CommitDelta {
+        let mut states = std::mem::take(&mut self.lost_states);
+        for id in commit.list.keys() {
+            states.remove(id);
+        }
+        let changes = self.apply(commit);
+        self.lost_states = states;
+        changes
+    }
+
     /// A commit is written: from here on it is the committed state (R9). Answers what it did.
     pub fn apply(&mut self, commit: Commit) -> CommitDelta {
         let written = commit.stamp.number > 0;
