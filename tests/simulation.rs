@@ -261,6 +261,66 @@ const FOUND_WIDE: &[(u64, &str)] = &[
     ),
 ];
 
+/// Those that were found since users sign out, by surveys of fresh seeds.
+const FOUND_LATELY: &[(u64, &str)] = &[
+    (
+        21_000_065_511,
+        "a writer that read what is stored once more, and lost the account meanwhile, answered as the writer",
+    ),
+    (
+        21_000_069_669,
+        "a state that one client could not read, mended by the one that writes: the list stayed owed to the first",
+    ),
+    (
+        21_000_069_670,
+        "a discard whose commit was under way at a change of writer, refused as not done though it was",
+    ),
+    (
+        21_000_071_641,
+        "a message written behind one that was wished for, before it after a change of writer",
+    ),
+    (
+        21_000_066_109,
+        "a message delivered twice: its key in one list changed its key in another",
+    ),
+    (
+        21_000_077_828,
+        "a jump to a time of which a replica knew nothing, though newer messages were held",
+    ),
+    (
+        21_000_080_188,
+        "what was on screen while another window was on its way, not counted as seen",
+    ),
+    (
+        21_000_087_687,
+        "news that a trim of the same batch took away, in the place of others",
+    ),
+    (
+        21_000_088_280,
+        "a message of the writer's own stored behind one that was wished for after it",
+    ),
+    (
+        21_000_088_820,
+        "a window that reached beyond its segment, not read again after a change of writer",
+    ),
+    (
+        21_000_091_965,
+        "a client that was closed while its first job waited for blocks, and never ended",
+    ),
+    (
+        21_000_110_481,
+        "a client that slept through a change of writer, and took itself for the writer for ever",
+    ),
+    (
+        21_000_113_240,
+        "a jump to the first unread while the conversation's state was to be mended",
+    ),
+    (
+        21_787_000_104,
+        "what another client had let go of, shown as held while a jump was on its way",
+    ),
+];
+
 /// Those that were found while there was one mode only, and are histories of it.
 const FOUND_CLASSIC: &[(u64, &str)] = &[
     (
@@ -349,7 +409,10 @@ fn histories_that_failed_once_pass() {
         history.mode.wipes = false;
         (history, what)
     });
-    for (history, what) in found.chain(classic).chain(since).chain(wide) {
+    let lately = FOUND_LATELY
+        .iter()
+        .map(|(seed, what)| (History::drawn(*seed), what));
+    for (history, what) in found.chain(classic).chain(since).chain(wide).chain(lately) {
         if let Err(failure) = history.run(0) {
             panic!("again: {what}\n{}", tell(*failure));
         }
