@@ -18,8 +18,8 @@ export type SeqInput = string | number | bigint;
  */
 export function compareSeq(a: SeqInput, b: SeqInput): -1 | 0 | 1;
 
-/** A message of the server, in its newest version that is known here. */
-export interface Message<B = unknown> {
+/** What every message has, whatever its state. */
+export interface MessageBase {
   /** the server's name of it */
   readonly id: string;
   /** id of the conversation that it is in */
@@ -32,16 +32,39 @@ export interface Message<B = unknown> {
   readonly createdAt: number;
   /** raised with each edit and recall */
   readonly version: number;
-  /**
-   * "unreadable": the server has it, and what it sent of it cannot be read (too large, too deep): its place is kept; a
-   * readable copy replaces it
-   */
-  readonly state: "normal" | "edited" | "recalled" | "unreadable";
-  /** null once recalled, or unreadable */
-  readonly body: B | null;
   /** its sender's own name of it */
   readonly clientId?: string;
 }
+/** A message that has its body. `S` is its state, where that is known. */
+export interface MessageWithBody<B = unknown, S extends "normal" | "edited" = "normal" | "edited"> extends MessageBase {
+  /** "edited": it had another body before */
+  readonly state: S;
+  /** as the server has it */
+  readonly body: B;
+}
+/** A message that has none: its place is kept. `S` is its state, where that is known. */
+export interface MessageWithoutBody<S extends "recalled" | "unreadable" = "recalled" | "unreadable">
+  extends MessageBase {
+  /**
+   * "recalled": it was taken back; "unreadable": the server has it, and what it sent of it cannot be read (too large,
+   * too deep): a readable copy replaces it
+   */
+  readonly state: S;
+  /** there is none */
+  readonly body: null;
+}
+/**
+ * A message of the server, in its newest version that is known here. Its `state` says whether it has a body. What a
+ * backend gives is a WireMessage.
+ * @example
+ * const textOf = (message: Message<Body>) =>
+ *   message.state === "normal" || message.state === "edited" ? message.body.text : `(${message.state})`;
+ */
+export type Message<B = unknown> =
+  | MessageWithBody<B, "normal">
+  | MessageWithBody<B, "edited">
+  | MessageWithoutBody<"recalled">
+  | MessageWithoutBody<"unreadable">;
 
 /** A conversation that the account is in. */
 export interface Conversation<B = unknown, M = unknown> {
@@ -442,11 +465,36 @@ export interface Client<B = unknown, M = unknown> {
   wipe(): Promise<void>;
 }
 
+/**
+ * A client as the frameworks' entries and the inspector take it: a Client, or one whose messages are of another type (a
+ * test's own, which has no union on `state`).
+ */
+export interface ClientLike<B = unknown, M = unknown>
+  extends Omit<Client<B>, "conversations" | "conversation" | "timeline" | "outbox" | "on"> {
+  /** As Client.conversations. */
+  readonly conversations: Store<
+    readonly {
+      /** as in Conversation */
+      readonly id: string;
+      /** as in Conversation */
+      readonly meta: M;
+    }[]
+  >;
+  /** As Client.conversation. */
+  conversation(id: string): Store<object | null>;
+  /** As Client.timeline. */
+  timeline(conversation: string, options?: TimelineOptions): Store<object>;
+  /** As Client.outbox. */
+  readonly outbox: Store<readonly object[]>;
+  /** As Client.on. */
+  on(event: keyof ClientEvents, listener: () => void): () => void;
+}
+
 /** What `Client.on` tells of. */
 export interface ClientEvents<B = unknown> {
   /**
-   * new messages from the server (not history, not an own echo), after they were stored: once a commit. `body` may be
-   * null (recalled, unreadable)
+   * new messages from the server (not history, not an own echo), after they were stored: once a commit. One may have
+   * been recalled meanwhile: see `Message.state`
    */
   messages: {
     /** in the order in which they came */
@@ -820,11 +868,18 @@ export type Page<B = unknown> = {
     to: SeqInput;
   };
 };
-/** A message as a backend may give it. */
-export type WireMessage<B = unknown> = Omit<Message<B>, "seq"> & {
+/**
+ * A message as a backend may give it. A Message is one; and so is an object whose `state` and `body` come from
+ * elsewhere, each by itself. A body beside "recalled" or "unreadable" is left out.
+ */
+export interface WireMessage<B = unknown> extends Omit<MessageBase, "seq"> {
   /** its position: a string or a bigint above 2^53 - 1 */
-  seq: SeqInput;
-};
+  readonly seq: SeqInput;
+  /** as in a Message */
+  readonly state: Message["state"];
+  /** null where there is none */
+  readonly body: B | null;
+}
 /**
  * A conversation as a backend may give it. A field that is absent keeps its value (a new one: 0, null); null is none.
  * An update of lastMessage changes it here too.

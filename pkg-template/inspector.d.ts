@@ -1,7 +1,7 @@
 // The entry "pullcord/inspector": importing it defines the element <pullcord-inspector>, which shows a client from
 // inside. On a server it defines nothing. Browsers: Chrome and Edge 123+, Firefox 120+, Safari 17.5+.
 
-import type { Client, ClientOptions, Inspection, Seq, Transport } from "./index.js";
+import type { Client, ClientLike, ClientOptions, Inspection, Seq, Transport } from "./index.js";
 
 /** An HTMLElement, where the project has the DOM's types. */
 type PageElement = typeof globalThis extends { HTMLElement: { prototype: infer T } } ? T : object;
@@ -27,7 +27,8 @@ type PageElement = typeof globalThis extends { HTMLElement: { prototype: infer T
  */
 export interface PullcordInspector extends PageElement {
   /** The client that is shown; null: none is open. One that is closed is shown as closed, with what it had. */
-  client: Client | null;
+  get client(): Client | null;
+  set client(client: ClientLike | null);
   /**
    * The conversation whose segments are shown; null: none. Undefined (default): it is chosen in the element. Also an
    * attribute.

@@ -3,7 +3,7 @@
 
 import type { ReactElement, ReactNode } from "react";
 import type { Opened, PullcordOptions, TimelineMethods, TimelineView } from "./frameworks.js";
-import type { Client, ClientStatus, Conversation, LocalItem, TimelineOptions } from "./index.js";
+import type { ClientLike, ClientStatus, Conversation, LocalItem, TimelineOptions } from "./index.js";
 
 export type { Opened, PullcordOptions, TimelineMethods, TimelineView };
 
@@ -29,7 +29,7 @@ export function usePullcord<B = unknown>(options?: PullcordOptions<B> | null): O
  */
 export function PullcordProvider<B = unknown>(props: {
   /** one that is open; it is not closed here */
-  readonly client?: Client<B> | null | undefined;
+  readonly client?: ClientLike<B> | null | undefined;
   /** what one is opened with; null: no client (signed out) */
   readonly options?: PullcordOptions<B> | null | undefined;
   /** what is below it */
@@ -39,15 +39,17 @@ export function PullcordProvider<B = unknown>(props: {
 // Each takes the client from the provider, or the one that is given. Without one they show what is empty.
 
 /** How the client is: "connecting" without one. */
-export function useStatus<B = unknown>(client?: Client<B> | null): ClientStatus;
+export function useStatus<B = unknown>(client?: ClientLike<B> | null): ClientStatus;
 
 /** Conversations, greatest `sort` first. */
-export function useConversations<B = unknown, M = unknown>(client?: Client<B, M> | null): readonly Conversation<B, M>[];
+export function useConversations<B = unknown, M = unknown>(
+  client?: ClientLike<B, M> | null,
+): readonly Conversation<B, M>[];
 
 /** One conversation; null while not in the list. */
 export function useConversation<B = unknown, M = unknown>(
   id: string | null | undefined,
-  client?: Client<B, M> | null,
+  client?: ClientLike<B, M> | null,
 ): Conversation<B, M> | null;
 
 /**
@@ -59,8 +61,8 @@ export function useConversation<B = unknown, M = unknown>(
 export function useTimeline<B = unknown>(
   id: string | null | undefined,
   options?: TimelineOptions,
-  client?: Client<B> | null,
+  client?: ClientLike<B> | null,
 ): TimelineView<B>;
 
 /** Every message not delivered yet or failed, oldest first. */
-export function useOutbox<B = unknown>(client?: Client<B> | null): readonly LocalItem<B>[];
+export function useOutbox<B = unknown>(client?: ClientLike<B> | null): readonly LocalItem<B>[];

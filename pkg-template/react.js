@@ -16,6 +16,7 @@ import { Opening, keyOf } from "./frameworks/opening.js";
 import { methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
+/** @typedef {import("./index.js").ClientLike<any>} ClientLike */
 /** @typedef {import("./react.js").Opened<any>} Opened */
 
 /** @type {Opened} */
@@ -61,14 +62,15 @@ export function usePullcord(options) {
 /** @type {typeof import("./react.js").PullcordProvider} */
 export function PullcordProvider({ client, options, children }) {
   const own = useOpening(options);
-  const value = useMemo(() => (client === undefined ? own : { client, error: null }), [client, own]);
+  const given = /** @type {Client | null | undefined} */ (client);
+  const value = useMemo(() => (given === undefined ? own : { client: given, error: null }), [given, own]);
   return createElement(Context.Provider, { value }, children);
 }
 
-/** @param {Client | null | undefined} given @returns {Client | null} */
+/** @param {ClientLike | null | undefined} given @returns {Client | null} */
 function useClient(given) {
   const { client } = useContext(Context);
-  return given === undefined ? client : given;
+  return given === undefined ? client : /** @type {Client | null} */ (given);
 }
 
 const never = () => () => {};

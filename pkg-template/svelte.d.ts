@@ -3,7 +3,16 @@
 
 import type { Readable } from "svelte/store";
 import type { PullcordOptions, TimelineMethods, TimelineView } from "./frameworks.js";
-import type { Client, ClientStatus, Conversation, LocalItem, PullcordError, Store, TimelineOptions } from "./index.js";
+import type {
+  Client,
+  ClientLike,
+  ClientStatus,
+  Conversation,
+  LocalItem,
+  PullcordError,
+  Store,
+  TimelineOptions,
+} from "./index.js";
 
 export type { PullcordOptions, TimelineMethods, TimelineView };
 
@@ -38,7 +47,7 @@ export interface Opened<B = unknown> {
 export function usePullcord<B = unknown>(options?: Given<PullcordOptions<B> | null | undefined>): Opened<B>;
 
 /** Puts a client that is open into the context: Svelte's form of a provider. */
-export function providePullcord<B = unknown>(client: Given<Client<B> | null>): void;
+export function providePullcord<B = unknown>(client: Given<ClientLike<B> | null>): void;
 
 /**
  * Any store of Pullcord's as one of Svelte's.
@@ -50,17 +59,17 @@ export function readable<T>(store: Store<T>): Shown<T>;
 // Each takes the client of the context, or the one that is given. Without one they show what is empty.
 
 /** How the client is: "connecting" without one. */
-export function useStatus<B = unknown>(client?: Given<Client<B> | null>): Shown<ClientStatus>;
+export function useStatus<B = unknown>(client?: Given<ClientLike<B> | null>): Shown<ClientStatus>;
 
 /** Conversations, greatest `sort` first. */
 export function useConversations<B = unknown, M = unknown>(
-  client?: Given<Client<B, M> | null>,
+  client?: Given<ClientLike<B, M> | null>,
 ): Shown<readonly Conversation<B, M>[]>;
 
 /** One conversation; null while not in the list. */
 export function useConversation<B = unknown, M = unknown>(
   id: Given<string | null | undefined>,
-  client?: Given<Client<B, M> | null>,
+  client?: Given<ClientLike<B, M> | null>,
 ): Shown<Conversation<B, M> | null>;
 
 /**
@@ -73,8 +82,8 @@ export function useConversation<B = unknown, M = unknown>(
 export function useTimeline<B = unknown>(
   id: Given<string | null | undefined>,
   options?: Given<TimelineOptions | undefined>,
-  client?: Given<Client<B> | null>,
+  client?: Given<ClientLike<B> | null>,
 ): Shown<TimelineView<B>> & TimelineMethods<B>;
 
 /** Every message not delivered yet or failed, oldest first. */
-export function useOutbox<B = unknown>(client?: Given<Client<B> | null>): Shown<readonly LocalItem<B>[]>;
+export function useOutbox<B = unknown>(client?: Given<ClientLike<B> | null>): Shown<readonly LocalItem<B>[]>;

@@ -8,6 +8,7 @@ import { Opening, keyOf } from "./frameworks/opening.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
+/** @typedef {import("./index.js").ClientLike<any>} ClientLike */
 /**
  * What changes, whoever it is of.
  * @template T
@@ -187,7 +188,7 @@ export function usePullcord(options) {
 
 /** @type {typeof import("./svelte.js").providePullcord} */
 export function providePullcord(client) {
-  const source = sourceOf(client);
+  const source = clientOf(client);
   /** @type {Opened} */
   let last = NOTHING;
   setContext(KEY, {
@@ -200,9 +201,9 @@ export function providePullcord(client) {
   });
 }
 
-/** @param {Given<Client | null> | undefined} given @returns {Source<Client | null>} */
+/** @param {Given<ClientLike | null> | undefined} given @returns {Source<Client | null>} */
 function clientOf(given) {
-  if (given !== undefined) return sourceOf(given);
+  if (given !== undefined) return sourceOf(/** @type {Given<Client | null>} */ (given));
   const opened = around();
   return { get: () => opened.get().client, listen: (changed) => opened.listen(changed) };
 }

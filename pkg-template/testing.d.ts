@@ -1,6 +1,6 @@
 // The entry "pullcord/testing". `B` is the application's own message body.
 
-import type { ErrorCode, Message, PullcordError, Seq, SeqInput, Transport } from "./index.js";
+import type { ErrorCode, Message, MessageWithBody, PullcordError, Seq, SeqInput, Transport } from "./index.js";
 
 /** A conversation as it is made. */
 export interface ConversationSeed {
@@ -95,7 +95,7 @@ export interface MemoryBackend<B = { text: string }> {
       /** the same twice is one message */
       clientId?: string;
     },
-  ): Promise<Message<B>>;
+  ): Promise<MessageWithBody<B>>;
   /** As `post`, in two steps: it takes its position now, and is visible only after `commit`. */
   begin(
     conversation: string,
@@ -103,7 +103,7 @@ export interface MemoryBackend<B = { text: string }> {
     by?: string,
   ): Promise<{
     /** makes it visible, as a message that was committed late */
-    commit(): Promise<Message<B>>;
+    commit(): Promise<MessageWithBody<B>>;
   }>;
   /** Gives a message, of whomever, another body. */
   edit(conversation: string, id: string, body: B | string): Promise<void>;
@@ -117,7 +117,7 @@ export interface MemoryBackend<B = { text: string }> {
    * @example
    * await backend.update("general", id, (body) => ({ ...body, likes: [...(body.likes ?? []), "bob"] }));
    */
-  update(conversation: string, id: string, body: B | string | ((body: B) => B | string)): Promise<Message<B>>;
+  update(conversation: string, id: string, body: B | string | ((body: B) => B | string)): Promise<MessageWithBody<B>>;
   /**
    * Gives a conversation another `meta`: its title, how far the others have read.
    * @param meta a function is given the meta as it is, and gives the next
@@ -171,4 +171,4 @@ export interface MemoryBackend<B = { text: string }> {
  */
 export function memoryBackend<B = { text: string }>(options?: MemoryBackendOptions<B>): MemoryBackend<B>;
 
-export type { Message, Seq };
+export type { Message, MessageWithBody, Seq };

@@ -5,6 +5,7 @@ import type { DefineComponent, MaybeRefOrGetter, ShallowRef } from "vue";
 import type { PullcordOptions, TimelineMethods } from "./frameworks.js";
 import type {
   Client,
+  ClientLike,
   ClientStatus,
   Conversation,
   LocalItem,
@@ -41,7 +42,7 @@ export function usePullcord<B = unknown>(options?: MaybeRefOrGetter<PullcordOpti
  */
 export const PullcordProvider: DefineComponent<{
   /** one that is open; it is not closed here */
-  client?: Client<unknown> | null;
+  client?: ClientLike | null;
   /** what one is opened with; null: no client (signed out) */
   options?: PullcordOptions<unknown> | null;
 }>;
@@ -49,17 +50,19 @@ export const PullcordProvider: DefineComponent<{
 // Each takes the client that is provided, or the one that is given. Without one they show what is empty.
 
 /** How the client is: "connecting" without one. */
-export function useStatus<B = unknown>(client?: MaybeRefOrGetter<Client<B> | null>): Readonly<ShallowRef<ClientStatus>>;
+export function useStatus<B = unknown>(
+  client?: MaybeRefOrGetter<ClientLike<B> | null>,
+): Readonly<ShallowRef<ClientStatus>>;
 
 /** Conversations, greatest `sort` first. */
 export function useConversations<B = unknown, M = unknown>(
-  client?: MaybeRefOrGetter<Client<B, M> | null>,
+  client?: MaybeRefOrGetter<ClientLike<B, M> | null>,
 ): Readonly<ShallowRef<readonly Conversation<B, M>[]>>;
 
 /** One conversation; null while not in the list. */
 export function useConversation<B = unknown, M = unknown>(
   id: MaybeRefOrGetter<string | null | undefined>,
-  client?: MaybeRefOrGetter<Client<B, M> | null>,
+  client?: MaybeRefOrGetter<ClientLike<B, M> | null>,
 ): Readonly<ShallowRef<Conversation<B, M> | null>>;
 
 /** A list on the screen: each field of its snapshot as a ref, the whole of it too, and its methods. */
@@ -79,10 +82,10 @@ export type TimelineView<B = unknown> = {
 export function useTimeline<B = unknown>(
   id: MaybeRefOrGetter<string | null | undefined>,
   options?: MaybeRefOrGetter<TimelineOptions | undefined>,
-  client?: MaybeRefOrGetter<Client<B> | null>,
+  client?: MaybeRefOrGetter<ClientLike<B> | null>,
 ): TimelineView<B>;
 
 /** Every message not delivered yet or failed, oldest first. */
 export function useOutbox<B = unknown>(
-  client?: MaybeRefOrGetter<Client<B> | null>,
+  client?: MaybeRefOrGetter<ClientLike<B> | null>,
 ): Readonly<ShallowRef<readonly LocalItem<B>[]>>;

@@ -109,11 +109,11 @@ export const PullcordProvider = /** @type {any} */ ({
 });
 
 /**
- * @param {import("./vue.js").MaybeRefOrGetter<Client | null> | undefined} given
+ * @param {import("./vue.js").MaybeRefOrGetter<import("./index.js").ClientLike<any> | null> | undefined} given
  * @returns {import("vue").Ref<Client | null>}
  */
 function useClient(given) {
-  return given === undefined ? around().client : computed(() => toRaw(toValue(given)));
+  return given === undefined ? around().client : computed(() => toRaw(/** @type {Client | null} */ (toValue(given))));
 }
 
 /**

@@ -35,6 +35,9 @@ const SECTIONS = {
   "bring your own backend": ["backend", "Your own backend"],
 };
 
+/** what fits into a signature's line */
+const LINE = 100;
+
 const FORMS = ["react", "vue", "svelte"];
 
 /** What the platform has, under the names that platform.d.ts gives it. */
@@ -166,6 +169,18 @@ function pagesOf(file, text) {
   return pages;
 }
 
+/** A long union, one of what it may be in each line. @param {string} code `type Name = A | B` */
+function inLines(code) {
+  const [head, union] = code.split(/ = (?=[^=]*$)/);
+  const isLong = code.length > LINE && !code.includes("\n") && !/[{(]/.test(code);
+  return isLong
+    ? `${head} =${union
+        .split(" | ")
+        .map((part) => `\n  | ${part}`)
+        .join("")}`
+    : code;
+}
+
 const html = (/** @type {string} */ text) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("|", "&#124;");
 
@@ -176,6 +191,8 @@ const anchorOf = (...names) => names.join("-");
 class Writer {
   /** @type {Map<string, string>} name, or entry/name → page */
   #places = new Map();
+  /** @type {Map<string, any[]>} entry/name, and name → what declares it */
+  #declared = new Map();
   /** @type {Page} */
   #page;
 
@@ -185,18 +202,47 @@ class Writer {
     // a framework's own form of a name is meant on its own page only
     const inOrder = [...pages].sort((a, b) => Number(FORMS.includes(a.slug)) - Number(FORMS.includes(b.slug)));
     for (const { slug, declarations } of inOrder)
-      for (const { name } of declarations) {
-        this.#places.set(`${slug}/${name}`, slug);
+      for (const { name, node } of declarations) {
+        const own = `${slug}/${name}`;
+        this.#places.set(own, slug);
         if (!this.#places.has(name)) this.#places.set(name, slug);
+        this.#declared.set(own, [...(this.#declared.get(own) ?? []), node]);
       }
     this.#page = pages[0];
   }
 
+  /** The page of a name. @param {string} name */
+  #placeOf(name) {
+    return this.#places.get(`${this.#page.slug}/${name}`) ?? this.#places.get(name);
+  }
+
+  /**
+   * Where a member stands: at the name itself, or at what that extends or is a union of (at the first that has it).
+   * @param {string} name
+   * @param {string} member
+   * @returns {string | null}
+   */
+  #holderOf(name, member) {
+    const nodes = this.#declared.get(`${this.#placeOf(name)}/${name}`) ?? [];
+    const own = nodes.flatMap(({ members, type }) => members ?? type?.members ?? []);
+    if (own.some((one) => nameOf(one) === member)) return name;
+    const parts = nodes.flatMap(({ heritageClauses, type }) => [
+      ...(heritageClauses ?? []).flatMap(({ types }) => types.map(({ expression }) => expression)),
+      ...(type?.types ?? []).map(({ typeName }) => typeName),
+    ]);
+    for (const part of parts.filter(Boolean)) {
+      const holder = this.#holderOf(part.getText(), member);
+      if (holder) return holder;
+    }
+    return null;
+  }
+
   /** @param {string} name @param {string} [member] @returns {string | null} */
   #address(name, member) {
-    const slug = this.#places.get(`${this.#page.slug}/${name}`) ?? this.#places.get(name);
+    const holder = member ? (this.#holderOf(name, member) ?? name) : name;
+    const slug = this.#placeOf(holder);
     if (slug === undefined) return null;
-    return `${slug === this.#page.slug ? "" : `./${slug}.html`}#${anchorOf(name, ...(member ? [member] : []))}`;
+    return `${slug === this.#page.slug ? "" : `./${slug}.html`}#${anchorOf(holder, ...(member ? [member] : []))}`;
   }
 
   /** Code as HTML, its names linked. @param {string} code */
@@ -401,7 +447,9 @@ class Writer {
     const lists = literals.map(({ literal }) =>
       this.#list(literal.members.flatMap((member) => this.#entries(member, "", owner))),
     );
-    return [`${head}${this.#signature(node)}`, said, ...lists, ...this.#examples(docOf(node).tags)].join("\n\n");
+    return [`${head}${this.#signature(node, inLines)}`, said, ...lists, ...this.#examples(docOf(node).tags)].join(
+      "\n\n",
+    );
   }
 
   /** @param {Page} page */

@@ -173,7 +173,7 @@ function drawMessage(element, item, me, first, last) {
 }
 
 /**
- * @param {ReturnType<typeof facts>} facts
+ * @param {Pick<ReturnType<typeof facts>, "sender" | "own" | "state" | "body">} facts
  * @returns {{ text: string, kind: string }}
  */
 function shownBody({ sender, own, state, body }) {
@@ -181,6 +181,12 @@ function shownBody({ sender, own, state, body }) {
     return { text: own ? "You recalled a message" : `${senderName(sender)} recalled a message`, kind: "text" };
   }
   return state === "unreadable" ? { text: "This message cannot be read here", kind: "text" } : readBody(body);
+}
+
+/** What somebody else has written, to be read out. @param {import("/pkg/index.js").Message<Body>} message */
+export function spoken({ sender, state, body }) {
+  const { text } = shownBody({ sender, own: false, state, body });
+  return state === "recalled" ? text : `${sender}: ${text}`;
 }
 
 /**

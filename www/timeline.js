@@ -10,7 +10,7 @@
 // - timeline-parts.js: the elements around the rows
 
 import { codeOf, errorText, readBody } from "./format.js";
-import { changeable } from "./message.js";
+import { changeable, spoken } from "./message.js";
 import { RowActions } from "./timeline-actions.js";
 import { Loader } from "./timeline-load.js";
 import { Parts } from "./timeline-parts.js";
@@ -377,7 +377,7 @@ export class TimelineView {
     const { me } = this.#given;
     const here = messages.filter((one) => one.conversation === this.#timeline?.conversation && one.sender !== me);
     if (here.length === 0) return;
-    const texts = here.map(({ sender, body }) => `${sender}: ${readBody(body).text}`);
+    const texts = here.map(spoken);
     this.#parts.say(here.length > READ_OUT ? `${here.length} new messages` : texts.join(". "));
   }
 }

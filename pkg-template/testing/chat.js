@@ -314,7 +314,8 @@ export class Chat {
 
   /**
    * A new version of a message, in the state that it has: what the server itself adds to it.
-   * @param {string} conversation @param {string} id @param {(body: any) => unknown} bodyOf is given the body that it has
+   * @param {string} conversation @param {string} id
+   * @param {(body: any) => unknown} bodyOf is given the body that it has
    */
   update(conversation, id, bodyOf) {
     const talk = this.talk(conversation);

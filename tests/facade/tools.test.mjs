@@ -173,6 +173,9 @@ test("the reference has every export of every entry, under the name by which it 
     ["testing", "MemoryBackend-trouble"],
   ])
     assert.match(pages.get(page) ?? "", new RegExp(`id="${name}"|\\{#${name}\\}`), `${page}#${name}`);
+  // a member of a union is a member of one of its parts, or of what that extends
+  assert.match(pages.get("timeline") ?? "", /href="\.\/values\.html#MessageBase-id"><code>Message\.id</);
+  assert.match(pages.get("values") ?? "", /Message<\/a>&lt;B = unknown&gt; =\n {2}&#124; <a href="#MessageWithBody">/);
   // React has the form that is common to all, Vue one of its own
   assert.match(pages.get("react") ?? "", /href="\.\/frameworks\.html#TimelineView"/);
   assert.match(pages.get("vue") ?? "", /href="#TimelineView"/);

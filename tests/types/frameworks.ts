@@ -2,6 +2,7 @@
 
 import * as react from "../../pkg-template/react.js";
 import * as svelte from "../../pkg-template/svelte.js";
+import type { Client } from "../../pkg-template/index.js";
 import { memoryBackend } from "../../pkg-template/testing.js";
 import * as vue from "../../pkg-template/vue.js";
 
@@ -20,12 +21,14 @@ export function useReact(isSignedIn: boolean): string {
   const { items, loadOlder, hasOlder } = react.useTimeline("c1", { start: "first-unread" }, client);
   if (hasOlder) loadOlder().then(({ added }) => added + 1);
   const unread: number = react.useConversation("c1")?.unread ?? 0;
+  const typed = react.useConversation("c1", null as Client<Body, { topic: string }> | null);
+  const topic: string | undefined = typed?.meta.topic;
   const [item] = items;
-  const text = item?.kind === "message" ? item.message.body?.text : undefined;
+  const text = item?.kind === "message" && item.message.state === "normal" ? item.message.body.text : undefined;
   const title: string | undefined = react.useConversations<Body>(client)[0]?.lastMessage?.body?.text;
   const waiting = react.useOutbox<Body>().map(({ body }) => body.text);
   react.PullcordProvider({ client, children: null });
-  return [text, title, error?.code, unread, react.useStatus(client).connection, ...waiting].join();
+  return [text, title, topic, error?.code, unread, react.useStatus(client).connection, ...waiting].join();
 }
 
 export function useVue(id: string | null): string {

@@ -1,7 +1,16 @@
 // An app's use of the package, as the compiler sees it.
 
 import { PullcordError, compareSeq, createClient, wipe } from "../../pkg-template/index.js";
-import type { Client, MessageItem, Timeline, Transport } from "../../pkg-template/index.js";
+import type {
+  Client,
+  ClientLike,
+  Message,
+  MessageBase,
+  MessageItem,
+  Timeline,
+  Transport,
+  WireMessage,
+} from "../../pkg-template/index.js";
 import { PullcordInspector, traced } from "../../pkg-template/inspector.js";
 import { memoryBackend } from "../../pkg-template/testing.js";
 
@@ -87,7 +96,9 @@ export async function use(): Promise<number> {
 /** A backend in memory, of a body of the app's own and of the standard one. */
 export async function useTesting(): Promise<Client<{ title: string }>> {
   const simple = memoryBackend({ conversations: ["c1"], messages: [{ conversation: "c1", sender: "bob", text: "a" }] });
-  const text: string | undefined = (await simple.post("c1", "b")).body?.text;
+  const text: string = (await simple.post("c1", "b")).body.text;
+  const held: readonly Message<{ text: string }>[] = simple.messages("c1");
+  void held;
   const own = memoryBackend<{ title: string }>({
     conversations: [{ id: "c1", members: ["ada"], meta: { topic: text } }],
     messages: [{ conversation: "c1", sender: "bob", body: { title: "a" } }],
@@ -99,10 +110,72 @@ export async function useTesting(): Promise<Client<{ title: string }>> {
   return createClient({ account: "e", transport: own.transport("ada"), storage: { mode: "memory" } });
 }
 
+/** The state of a message says whether it has a body, wherever the package gives one. */
+export async function useStates(client: Client<Body>): Promise<string[]> {
+  const timeline = client.timeline("c1");
+  const given: (Message<Body> | null | undefined)[] = [
+    client.conversation("c1").getSnapshot()?.lastMessage,
+    client.outbox.getSnapshot()[0]?.message,
+    await timeline.edit("m1", { text: "a" }),
+    await timeline.recall("m1"),
+  ];
+  for (const item of timeline.getSnapshot().items) if (item.kind === "message") given.push(item.message);
+  client.on("messages", ({ messages }) => given.push(...messages));
+  client.on("updates", ({ messages }) => given.push(...messages));
+  return given.map((message) => (message ? textOf(message) + inWords(message) : ""));
+}
+
+function textOf(message: Message<Body>): string {
+  // @ts-expect-error: it may have none
+  void message.body.text;
+  if (message.state === "normal" || message.state === "edited") return message.body.text;
+  const none: null = message.body;
+  const state: "recalled" | "unreadable" = message.state;
+  return `${state}: ${none}`;
+}
+
+/** Each state, and no other. */
+function inWords(message: Message<Body>): string {
+  switch (message.state) {
+    case "normal":
+      return message.body.text;
+    case "edited":
+      return `${message.body.text} (edited)`;
+    case "recalled":
+      return `${message.sender} has taken a message back`;
+    case "unreadable":
+      return "cannot be read here";
+    default:
+      return nothing(message);
+  }
+}
+
+const nothing = (message: never): never => message;
+
+/** What a backend gives need not be a union: `state` and `body` may come from elsewhere. */
+export const fromRow = (row: { id: string; deleted: boolean; text: string | null }): WireMessage<Body> => ({
+  id: row.id,
+  conversation: "c1",
+  seq: 1,
+  sender: "bob",
+  createdAt: 0,
+  version: 1,
+  state: row.deleted ? "recalled" : "normal",
+  body: row.text === null ? null : { text: row.text },
+});
+export const made = (state: "normal" | "edited", body: Body, base: MessageBase): Message<Body> => ({
+  ...base,
+  state,
+  body,
+});
+export const again = (message: Message<Body>): WireMessage<Body> => message;
+
 /** What an app keeps of a conversation. */
 export async function useMeta(): Promise<string | undefined> {
   const client = await createClient<Body, { title: string } | null>({ account: "f", transport: backend });
   const wide: Client<Body> = client;
+  const like: ClientLike<Body, { title: string } | null> = client;
+  void like.conversations.getSnapshot()[0]?.meta?.title;
   return client.conversation("c1").getSnapshot()?.meta?.title ?? wide.account;
 }
 

@@ -180,7 +180,9 @@ export class Server {
 
   // ------------------------------------------------------------ uploads
 
-  /** By the client's id: a second try finds what the first has brought. What is not taken is refused before it comes. */
+  /**
+   * By the client's id: a second try finds what the first has brought. What is not taken is refused before it comes.
+   */
   async #beginUpload(user, { id, size, type }) {
     if (this.#troubles.get(user)?.uploads === "refuse")
       throw new PullcordError("rejected", "files of this kind are not taken", { status: 415 });
@@ -212,7 +214,10 @@ export class Server {
 
   // ------------------------------------------------------------ trouble
 
-  /** @param {string} user @param {{ offline?: boolean, uploads?: "fail" | "refuse" }} trouble what is not named stays */
+  /**
+   * @param {string} user
+   * @param {{ offline?: boolean, uploads?: "fail" | "refuse" }} trouble what is not named stays
+   */
   trouble(user, trouble) {
     this.#troubles.set(user, { ...this.#troubles.get(user), ...trouble });
     this.backend.trouble({ latency: LATENCY, offline: this.#troubles.get(user).offline === true }, user);
