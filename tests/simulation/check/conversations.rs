@@ -44,9 +44,11 @@ pub(super) fn conversations(
             .membership
             .iter()
             .any(|(at, member)| !member && *at > position);
-        // That the list is owed may have been said by what cannot be read.
         let owed = leaves || device.store.undecided || position < device.store.paid_at;
-        let owed = owed || machine.spoilt.meta;
+        // As of when it was stored what cannot be read may have said, and that the list is owed.
+        if machine.spoilt.meta {
+            continue;
+        }
         state(shown, conversation, since, owed)
             .map_err(|error| format!("R11: {}, as of {since}: {error}", shown.id))?;
     }
