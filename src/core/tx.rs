@@ -139,8 +139,10 @@ impl<'a> Tx<'a> {
 
     pub(in crate::core) fn held(&mut self, conversation: &Rc<str>) -> &mut Held {
         let db = self.db;
-        if db.is_stray(conversation) {
+        if db.is_stray(conversation) && !self.commit.cleared.contains(conversation) {
             self.commit.cleared.add(conversation.clone());
+            // Those that follow show what it was: nothing has told them that it could not be read.
+            self.change(conversation).cut = true;
         }
         self.commit
             .held

@@ -156,7 +156,12 @@ impl Disk {
     /// From now on one of its records cannot be read, until it is written anew, or all can again.
     /// Answers which.
     pub fn spoil(&mut self, machine: &mut Spoilt, rng: &mut Rng) -> String {
-        let table = match rng.below(10) {
+        let drawn = rng.below(10);
+        let wish = self.wished().into_iter().next().filter(|_| drawn > 7);
+        if let Some(key) = wish {
+            return self.spoil_wish(machine, &key);
+        }
+        let table = match drawn {
             0..=4 => Table::Blocks,
             5 => Table::Segments,
             6 => Table::Conversations,
@@ -179,6 +184,27 @@ impl Disk {
         }
         self.memory.spoil(table, key);
         format!("{} {}", table.name(), String::from_utf8_lossy(key))
+    }
+
+    fn spoil_wish(&mut self, machine: &mut Spoilt, key: &Key) -> String {
+        let (lo, hi) = (key.clone(), key.clone());
+        let table = Table::Wishes;
+        let answers = self.memory.read(&[Read::Range { table, lo, hi }]);
+        let values = answers
+            .into_iter()
+            .flatten()
+            .flat_map(|answer| answer.values);
+        for wish in values.filter_map(|value| records::read_wish(&value).ok()) {
+            match wish {
+                Wish::Send(local) => _ = machine.own.insert(local.client_id),
+                Wish::Retry(named) | Wish::Discard(named) => {
+                    machine.own.insert(named.client_id);
+                }
+                Wish::Mark(..) => machine.marks = true,
+            }
+        }
+        self.memory.spoil(table, key);
+        "a wish".to_owned()
     }
 
     /// Everything can be read again.

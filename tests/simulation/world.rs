@@ -804,6 +804,8 @@ impl World {
                 let machine = &mut self.machines[self.devices[device].machine];
                 let what = machine.disk.spoil(&mut machine.spoilt, &mut self.rng);
                 self.reached.note("a record that cannot be read");
+                self.reached
+                    .note_if(what == "a wish", "a wish that cannot be read");
                 self.tell(device, || format!("its disk cannot read {what}"));
             }
             DeviceAct::Disk(full) => {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pullcord::core::net::Notice;
+use pullcord::core::records::Wish;
 use serde_json::json;
 
 use super::{Event, LONGEST_BACKOFF, LONGEST_RETRY_AFTER, Trouble, World, kind};
@@ -386,7 +387,15 @@ impl World {
     /// No wish waits.
     fn all_is_taken_up(&self) -> Checked {
         for machine in self.machines.iter().filter(|m| m.wiped_for.is_none()) {
-            if let Some(wish) = machine.disk.wishes()?.first() {
+            // One that could not be read is found at the next start.
+            let spoilt = &machine.spoilt;
+            let lost = |wish: &Wish| match wish {
+                Wish::Send(local) => spoilt.own.contains(&local.client_id),
+                Wish::Retry(named) | Wish::Discard(named) => spoilt.own.contains(&named.client_id),
+                Wish::Mark(..) => spoilt.marks,
+            };
+            let wishes = machine.disk.wishes()?;
+            if let Some(wish) = wishes.iter().find(|wish| !lost(wish)) {
                 return Err(format!("R15: nobody has taken up {wish:?}"));
             }
         }
@@ -521,6 +530,7 @@ impl World {
 
     fn lists_converged(&self, device: &Device) -> Checked {
         let positions = device.positions(&self.server);
+        let spoilt = &self.machines[device.machine].spoilt.own;
         for (id, view) in &device.facade.timelines {
             let conversation = &self.server.conversations[&view.conversation];
             if !conversation.member {
@@ -541,7 +551,9 @@ impl World {
                     .iter()
                     .all(|item| !matches!(**item, Item::Gap { .. }))
                 && (in_doubt || view.messages().all(|(_, _, fresh)| fresh))
-                && view.locals().all(|local| local.state == "failed");
+                && view
+                    .locals()
+                    .all(|local| local.state == "failed" || spoilt.contains(&local.client_id));
             if !whole {
                 return Err(format!(
                     "list {id} of {} is {} with {:?}, {:?}",

@@ -189,7 +189,8 @@ impl World {
             _ => None,
         }));
         for (client_id, own) in &machine.own {
-            let accepted = own.accepted.is_some() && !own.discarded;
+            let spoilt = machine.spoilt.own.contains(client_id);
+            let accepted = own.accepted.is_some() && !own.discarded && !spoilt;
             if accepted
                 && !outbox.contains(client_id.as_str())
                 && check::delivered(&self.server, client_id, own) == (0, 0)
