@@ -17,6 +17,8 @@ export class Events {
   #listeners = new Map(EVENTS.map((event) => [event, new Listeners()]));
   /** @type {(() => void)[] | null} what has happened before the app had its client, in order; null once it has it */
   #early = [];
+  /** what another engine was told of the costly ones */
+  #known = "";
 
   /**
    * @param {import("./stores.js").Notifier} notifier
@@ -41,15 +43,29 @@ export class Events {
     };
   }
 
-  /** @param {EventName} event */
-  #tellListening(event) {
-    if (COSTLY.includes(event)) this.#listening(COSTLY.filter((one) => this.#listeners.get(one)?.size));
+  get #listened() {
+    return COSTLY.filter((one) => this.#listeners.get(one)?.size);
   }
 
-  /** Another engine has to know what is listened to. */
+  /** @param {EventName} event */
+  #tellListening(event) {
+    if (COSTLY.includes(event)) this.#listening(this.#listened);
+  }
+
+  /**
+   * What another engine is told before it hears of anything: an event is told once, and only where it is listened to.
+   * @returns {import("./wire.js").Command[]}
+   */
+  anew() {
+    const events = this.#listened;
+    this.#known = events.join();
+    return events.length ? [{ op: "listening", events }] : [];
+  }
+
+  /** That one hears commands: what has changed meanwhile. */
   again() {
-    const listened = COSTLY.find((event) => this.#listeners.get(event)?.size);
-    if (listened) this.#tellListening(listened);
+    const events = this.#listened;
+    if (events.join() !== this.#known) this.#listening(events);
   }
 
   /** Something has happened. @param {import("./wire.js").WireEvent} event */

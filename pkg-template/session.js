@@ -122,10 +122,14 @@ export class Session {
 
   // ------------------------------------------------------------ begin again
 
-  /** Another engine takes the place of the one that has slept. */
+  /**
+   * Another engine takes the place of the one that has slept.
+   * @returns {Command[]} what it is told before it hears of anything
+   */
   #anew() {
     this.shown.anew();
     this.#timelines.anew();
+    return this.#events.anew();
   }
 
   #again() {

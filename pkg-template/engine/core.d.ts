@@ -31,8 +31,11 @@ export interface Core {
   readonly isElsewhere: boolean;
   /** Once it can be opened. Rejects with what an app can be told. */
   load(account: string): Promise<Loaded>;
-  /** Opens the account. Rejects likewise. */
-  open(config: ClientConfig, on: CoreEvents): Promise<void>;
+  /**
+   * Opens the account. Rejects likewise.
+   * @param first what it is told before it hears of anything
+   */
+  open(config: ClientConfig, on: CoreEvents, first: Command[]): Promise<void>;
   /** Gives the error of one that is wrong, where that is known at once. */
   command(command: Command): WireError | undefined;
   check(command: Command): WireError | undefined;

@@ -129,12 +129,12 @@ export class Engine {
       if (this.#isAsleep) claim.rest();
       else await claim.start();
       if (hasEnded()) return null;
-      if (this.#hasBegun) on.anew();
+      const first = this.#hasBegun ? on.anew() : [];
       this.#hasBegun = true;
       const told = this.#surroundings();
       on.opening(full);
       const promoted = claim.isHeld;
-      await core.open({ ...full, ...told, promoted }, this.#coreEvents(core, claim, on));
+      await core.open({ ...full, ...told, promoted }, this.#coreEvents(core, claim, on), first);
       if (hasEnded()) return null;
       this.#isOpen = true;
       claim.greet();

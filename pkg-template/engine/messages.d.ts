@@ -15,7 +15,7 @@ export interface Hail {
 }
 
 export type ToWorker =
-  | { do: "open"; config: ClientConfig }
+  | { do: "open"; config: ClientConfig; first: Command[] }
   | { do: "command"; command: Command }
   | { do: "heard"; bytes: Uint8Array }
   | { do: "promote" | "demote" | "sleep" | "wake" | "ping" }

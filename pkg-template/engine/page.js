@@ -40,7 +40,7 @@ export class PageCore {
   }
 
   /** @type {Core["open"]} */
-  async open(config, on) {
+  async open(config, on, first) {
     const instance = /** @type {Instance} */ (this.#instance);
     this.#on = on;
     instance.enter(this);
@@ -52,6 +52,8 @@ export class PageCore {
       throw error;
     }
     if (this.#isOver) this.#discard();
+    // it is reading what is stored
+    for (const command of first) this.command(command);
   }
 
   /**

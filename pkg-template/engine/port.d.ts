@@ -11,8 +11,11 @@ export interface PortEvents {
   log: Log;
   /** The account is wanted by another client: this one has to close. */
   asked(error: PullcordError): void;
-  /** The page has slept, and the engine with it: from here on another one shows everything again, from nothing on. */
-  anew(): void;
+  /**
+   * The page has slept, and the engine with it: from here on another one shows everything again, from nothing on.
+   * @returns what that one is told before it hears of anything
+   */
+  anew(): Command[];
   /** That one is open: what its client still wants of it is to be said again. */
   again(): void;
   /** It has stopped. `error`: why the data could not be deleted */

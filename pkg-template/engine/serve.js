@@ -80,7 +80,7 @@ class Served {
       if (message.error) waiting?.reject(revive(message.error));
       else waiting?.resolve(message.token);
     } else if (message.do === "open") {
-      this.#open(message.config);
+      this.#open(message);
     } else if (message.do === "ping") {
       this.#say({ say: "hello" });
     } else if (this.#isOpen) {
@@ -90,13 +90,14 @@ class Served {
     }
   }
 
-  /** @param {import("../wire.js").ClientConfig} config */
-  async #open(config) {
+  /** @param {Extract<ToWorker, { do: "open" }>} message */
+  async #open({ config, first }) {
     const core = /** @type {PageCore} */ (this.#core);
     /** @param {"fenced" | "stuck" | "promoted" | "refused"} say */
     const plain = (say) => () => this.#say({ say });
     try {
-      await core.open(config, {
+      /** @type {import("./core.js").CoreEvents} */
+      const events = {
         frame: (text) => this.#say({ say: "frame", text }),
         log: (level, message, detail) => this.#log(level, message, detail),
         stopped: (wiped, error) => this.#say({ say: "stopped", wiped, error: error && toWire(error) }),
@@ -108,7 +109,8 @@ class Served {
         // what is in its own thread is not lost
         lost: () => {},
         crashed: (error) => this.#say({ say: "crashed", error: toWire(error) }),
-      });
+      };
+      await core.open(config, events, first);
       this.#say({ say: "opened" });
       this.#isOpen = true;
       for (const message of this.#early.splice(0)) this.#do(message);

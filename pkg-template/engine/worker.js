@@ -102,11 +102,11 @@ export class RemoteCore {
   }
 
   /** @type {Core["open"]} */
-  async open(config, on) {
+  async open(config, on, first) {
     this.#on = on;
     if (typeof config.pageSize === "number") this.#pageSize = config.pageSize;
     const opened = this.#answer();
-    this.#post({ do: "open", config });
+    this.#post({ do: "open", config, first });
     await opened;
   }
 

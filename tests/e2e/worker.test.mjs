@@ -182,6 +182,8 @@ describe("the core in a worker", () => {
     await page.evaluate(async () => {
       await timeline.loadOlder();
       globalThis.shown = timeline.getSnapshot();
+      globalThis.told = [];
+      client.on("messages", ({ messages, live }) => told.push([messages.map(({ body }) => body.text).join(), live]));
     });
     await page.freeze();
     assert.deepEqual(await page.evaluate(() => workers), [null], "it was ended in the handler");
@@ -198,6 +200,7 @@ describe("the core in a worker", () => {
       return items.filter((item) => keys.has(item.key)).map((item) => item === keys.get(item.key));
     });
     assert.ok(kept.length >= 30 && kept.every(Boolean), "the same objects");
+    assert.deepEqual(await page.evaluate(() => told), [["while it was frozen", false]], "told once");
     await page.evaluate((talk) => client.send(talk, { text: "after" }), talk);
     await page.evaluate(() => e2e.until(client.outbox, (outbox) => outbox.length === 0));
     assert.deepEqual(await page.evaluate(() => workers.map((worker) => worker === null)), [true, false]);

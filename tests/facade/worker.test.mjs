@@ -429,6 +429,44 @@ test("a page that sleeps while its worker opens begins again when it wakes", () 
     assert.equal(workers.filter((worker) => !worker.isOver).length, 0);
   }));
 
+test("what is listened to another worker knows before it hears of anything", () =>
+  inPage(async ({ sleep, wake }) => {
+    const { createClient, worker, workers, world } = pageWithWorkers();
+    const shared = options({ worker });
+    const first = await createClient(shared);
+    const second = await createClient({ ...shared, worker: undefined });
+    first.on("messages", () => {});
+    sleep();
+    wake();
+    assert.equal(workers.length, 2);
+    const [two] = world.hosts;
+    const { world: other } = workers[1];
+    const open = other.open;
+    let knew;
+    other.open = async (config, hooks) => {
+      const host = await open(config, hooks);
+      host.heard = () => {
+        knew ??= host.commands.map(({ op, events }) => [op, events]);
+      };
+      // while it opens another client says something
+      await until(() => {
+        two.hooks.tell(new Uint8Array([3]));
+        return two.isPromoted;
+      });
+      first.on("updates", () => {});
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return host;
+    };
+    await until(() => knew);
+    assert.deepEqual(knew, [["listening", ["messages"]]]);
+    // what has changed while it opened it is told then
+    const [one] = other.hosts;
+    await until(() => one.commands.length === 2);
+    assert.deepEqual(one.last("listening").events, ["messages", "updates"]);
+    await first.close();
+    await second.close();
+  }));
+
 test("a worker that has died is replaced, and what was asked of it is asked of the next", async (t) => {
   const lines = [];
   const { open, host, workers } = pageWithWorkers();
