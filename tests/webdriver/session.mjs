@@ -150,9 +150,12 @@ class Session {
     return asked;
   }
 
-  /** A second tab: of the same browser, so with the same storage. */
-  async newWindow() {
-    const { handle } = await this.in(this.window.handle, "/window/new", "POST", { type: "tab" });
+  /**
+   * A second tab: of the same browser, so with the same storage.
+   * @param {"tab" | "window"} type a tab hides the one before it, a window none
+   */
+  async newWindow(type = "tab") {
+    const { handle } = await this.in(this.window.handle, "/window/new", "POST", { type });
     return new Window(this, handle);
   }
 
@@ -172,6 +175,11 @@ class Window {
 
   goto(url) {
     return this.session.in(this.handle, "/url", "POST", { url });
+  }
+
+  /** To the page before, which may come from the page cache. */
+  back() {
+    return this.session.in(this.handle, "/back", "POST");
   }
 
   reload() {
