@@ -45,7 +45,15 @@ const PAGES = {
 /** where the page is not called as its file */
 const NAMES = { "README.md": "overview", "www/examples/README.md": "examples" };
 /** of www/examples: folder → its heading */
-const EXAMPLES = { html: "Plain HTML", react: "React", vue: "Vue", svelte: "Svelte", recipes: "Recipes" };
+const EXAMPLES = {
+  html: "Plain HTML",
+  react: "React",
+  vue: "Vue",
+  svelte: "Svelte",
+  virtuoso: "Virtuoso",
+  tanstack: "TanStack Virtual",
+  recipes: "Recipes",
+};
 
 /** @param {string} file */
 const read = (file) => readFileSync(join(ROOT, file), "utf8");

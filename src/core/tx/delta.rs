@@ -215,7 +215,13 @@ impl ConversationDelta {
         self.gone.iter().for_each(|seq| w.number(*seq));
         w.maybe(self.trimmed);
         w.maybe(self.revalidated.map(u64::from));
-        for flag in [self.cleared, self.kept, self.removed, self.cut] {
+        for flag in [
+            self.cleared,
+            self.kept,
+            self.removed,
+            self.evicted,
+            self.cut,
+        ] {
             w.flag(flag);
         }
     }
@@ -232,6 +238,7 @@ impl ConversationDelta {
             cleared: r.flag()?,
             kept: r.flag()?,
             removed: r.flag()?,
+            evicted: r.flag()?,
             cut: r.flag()?,
         })
     }
