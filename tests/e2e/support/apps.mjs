@@ -8,6 +8,9 @@ import { compileScript, parse } from "vue/compiler-sfc";
 import { ROOT } from "../../../tools/run.mjs";
 import { packPackage, temporaryFolder } from "./harness.mjs";
 
+/** What the apps import beside the package. */
+const LIBRARIES = ["react", "react-dom", "scheduler", "react-virtuoso", "@tanstack", "vue", "@vue", "svelte"];
+
 /** @param {"client" | "server"} generate @returns {import("esbuild").Plugin} */
 const svelte = (generate) => ({
   name: "svelte",
@@ -42,7 +45,7 @@ export async function install(sources) {
   cpSync(sources, folder, { recursive: true });
   mkdirSync(join(folder, "node_modules"));
   cpSync(await packPackage(), join(folder, "node_modules", "pullcord"), { recursive: true });
-  for (const name of ["react", "react-dom", "scheduler", "vue", "@vue", "svelte"])
+  for (const name of LIBRARIES)
     symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name), "dir");
   return folder;
 }
