@@ -56,11 +56,26 @@ impl Engine {
 
     pub(super) fn on_wished(&mut self, op: u64, result: Result<(), StoreError>) {
         let (parts, mut cx) = self.split();
+        let doubtful = parts.outbox.wishes.is_doubtful();
         for (key, wish) in parts.outbox.on_wished(&mut cx, op, &result) {
             self.on_wish_stored(key, wish);
         }
         if let Err(error) = result {
+            if doubtful && self.outbox.wishes.is_empty() {
+                // The first try may have stored them: then nobody has heard of them.
+                self.have_granted();
+            }
             self.on_store_error(error);
+        }
+    }
+
+    /// Has what is wished for read and taken up, by whoever writes.
+    fn have_granted(&mut self) {
+        if self.standing.promoted {
+            self.reads.want_wishes();
+        } else if self.standing.shares {
+            let (_, mut cx) = self.split();
+            cx.ask(What::Grant, Purpose::Grant);
         }
     }
 
@@ -73,12 +88,7 @@ impl Engine {
             let stamp = self.db.stamp();
             self.out.tell(&Signal::Wish { stamp, key, value });
         }
-        if self.standing.promoted {
-            self.reads.want_wishes();
-        } else if self.standing.shares {
-            let (_, mut cx) = self.split();
-            cx.ask(What::Grant, Purpose::Grant);
-        }
+        self.have_granted();
     }
 
     /// Another client has stored a wish: it is shown, and the writer takes it up. Who knows of newer commits

@@ -48,6 +48,11 @@ impl Wishes {
         self.queue.is_empty()
     }
 
+    /// Whether any may be stored, though nothing was heard of it.
+    pub fn is_doubtful(&self) -> bool {
+        self.queue.iter().any(|pending| pending.doubt.is_some())
+    }
+
     /// Those that are not stored, but for messages: these are shown in any case.
     pub(super) fn unstored(&self) -> impl Iterator<Item = &Wish> {
         let wishes = self.queue.iter().map(|pending| &pending.wish);
