@@ -124,24 +124,29 @@ async function aptInstall(...packages) {
 
 /** @returns {{ chrome: string, driver: string } | null} a browser, and the driver that fits it */
 export function findBrowser() {
-  const chrome = firstThatRuns([
-    process.env.CHROME,
-    which("chromium"),
-    which("chromium-browser"),
-    which("google-chrome"),
-    which("google-chrome-stable"),
-    ...MAC_CHROMES.filter(existsSync),
-  ]);
-  if (!chrome) return null;
-  const major = majorOf(chrome);
+  const named = process.env.CHROME;
+  const chromes = named
+    ? [named]
+    : [
+        which("chromium"),
+        which("chromium-browser"),
+        which("google-chrome"),
+        which("google-chrome-stable"),
+        ...MAC_CHROMES.filter(existsSync),
+      ];
   const drivers = [
     process.env.CHROMEDRIVER,
     which("chromedriver"),
     "/usr/lib/chromium/chromedriver",
     "/usr/lib/chromium-browser/chromedriver",
-  ];
-  const driver = drivers.find((candidate) => candidate && existsSync(candidate) && majorOf(candidate) === major);
-  return driver ? { chrome, driver } : null;
+  ].filter((driver) => driver && existsSync(driver));
+  // where there are several the driver may be of another than the first
+  for (const chrome of chromes) {
+    const major = chrome && majorOf(chrome);
+    const driver = major && drivers.find((driver) => majorOf(driver) === major);
+    if (driver) return { chrome, driver };
+  }
+  return null;
 }
 
 /** @returns {Promise<{ chrome: string, driver: string }>} */

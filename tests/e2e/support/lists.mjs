@@ -72,10 +72,12 @@ export async function wholeList(page) {
       for (let calls = 0; timeline.getSnapshot()[more]; calls += 1) {
         if (calls > 100) throw new Error(`${load} without an end`);
         await timeline[load]({ limit: 200 }).catch((error) => {
-          // A request that left during the trouble may fail after it: what may be tried again is, as an app would.
+          // A request that left during the trouble may fail after it: what may be tried again is, as an app would, and
+          // not before the server wants it.
           failures += 1;
           if (!error.retryable || failures > 5)
             throw new Error(`${load} (${state()}): ${error.message}`, { cause: error });
+          return new Promise((resolve) => setTimeout(resolve, error.retryAfter ?? 0));
         });
       }
     }
