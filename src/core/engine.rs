@@ -40,6 +40,7 @@ use super::follow::Follow;
 use super::io::{Effect, Input, Now};
 use super::jobs::{Job, JobQueue};
 use super::map::Set;
+use super::missed::Missed;
 use super::options::Config;
 use super::out::Out;
 use super::outbox::Outbox;
@@ -76,6 +77,7 @@ pub struct Engine {
     timelines: Timelines,
     doubts: Doubts,
     follow: Follow,
+    missed: Missed,
     out: Out,
     shown: LastSnapshot,
     listening: Set<String>,
@@ -105,6 +107,7 @@ impl Engine {
             timelines: Timelines::default(),
             doubts: Doubts::default(),
             follow: Follow::default(),
+            missed: Missed::default(),
             out: Out::new(seed),
             shown: LastSnapshot::default(),
             listening: Set::new(),
@@ -223,6 +226,7 @@ impl Engine {
         if self.standing.phase == Phase::Ready && !self.is_evicting() {
             self.drive_timelines(look);
         }
+        self.tell_missed();
         self.step_store() || self.settle_timelines(look)
     }
 

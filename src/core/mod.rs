@@ -53,6 +53,7 @@ mod jobs;
 pub mod json;
 pub mod limits;
 pub mod map;
+mod missed;
 pub mod net;
 pub mod node;
 pub mod options;

@@ -372,6 +372,46 @@ fn a_hidden_follower_only_notes_that_it_is_behind() {
 }
 
 #[test]
+fn who_slept_hears_of_what_it_missed_once_and_as_not_live() {
+    let mut t = Tabs::opened(3);
+    for tab in 0..3 {
+        t.on(tab, |b| {
+            b.command(json!({"op": "listening", "events": ["messages", "updates"]}))
+        });
+    }
+    t.deaf[1] = true;
+    t.on(0, |b| b.sync(json!([after(9, 10), after(10, 11)]), "2"));
+    t.deaf[1] = false;
+    t.on(0, |b| b.sync(json!([after(11, 12)]), "3"));
+    t.all_show("7 8 9 10 11 12");
+    let told = |t: &Tabs, tab: usize| -> Vec<(Vec<String>, Value)> {
+        let events = t.tabs[tab]
+            .events
+            .iter()
+            .filter(|e| e["type"] == "messages");
+        let seqs = |e: &Value| -> Vec<String> {
+            let messages = e["detail"]["messages"].as_array().expect("messages");
+            messages.iter().map(|m| m["seq"].to_string()).collect()
+        };
+        events
+            .map(|e| (seqs(e), e["detail"]["live"].clone()))
+            .collect()
+    };
+    let all: Vec<String> = [10, 11, 12]
+        .iter()
+        .map(|seq| format!("\"{seq}\""))
+        .collect();
+    assert_eq!(told(&t, 1), [(all, json!(false))]);
+    let heard = |tab: usize| told(&t, tab).into_iter().flat_map(|(seqs, _)| seqs).count();
+    assert_eq!((heard(0), heard(2)), (3, 3));
+    // The next one is live again, and comes once.
+    t.on(0, |b| b.sync(json!([after(12, 13)]), "4"));
+    let last = told(&t, 1).pop();
+    assert_eq!(last, Some((vec!["\"13\"".to_owned()], json!(true))));
+    assert_eq!(told(&t, 1).len(), 2);
+}
+
+#[test]
 fn events_come_once_a_commit_and_client() {
     let mut t = Tabs::opened(3);
     for tab in 0..3 {

@@ -60,6 +60,9 @@ impl Engine {
         }
         // Nobody has written meanwhile: what is shown is what is stored.
         let same = db.stamp() == self.db.stamp() && db.stamp().number > 0;
+        if !same && self.standing.phase == Phase::Ready && self.listening.contains("messages") {
+            self.missed.note(&self.db, &db);
+        }
         self.db = db;
         self.go_on(same, &lost);
     }

@@ -7,9 +7,11 @@ use crate::core::fault::Fault;
 use crate::core::jobs::{Job, Own};
 use crate::core::json;
 use crate::core::tx::CommitDelta;
-use crate::core::types::Message;
-use crate::core::types::Overflow;
+use crate::core::types::{Direction, Message, Overflow};
 use std::rc::Rc;
+
+/// Messages of a conversation that are told of those that were missed: the newest.
+const MISSED: usize = 1_000;
 
 impl Engine {
     // ------------------------------------------------------------ jobs
@@ -65,15 +67,40 @@ impl Engine {
             // An own echo may come once more after an overflow.
             let others = changes.messages.iter().filter(|m| !self.is_echo(m));
             let others: Vec<&Rc<Message>> = others.collect();
-            self.tell_messages("messages", &others);
+            self.tell_messages("messages", &others, self.is_caught_up());
         }
         if self.listening.contains("updates") {
             let updates: Vec<&Rc<Message>> = changes.updates.iter().collect();
-            self.tell_messages("updates", &updates);
+            self.tell_messages("updates", &updates, self.is_caught_up());
         }
     }
 
-    fn tell_messages(&mut self, event: &str, messages: &[&Rc<Message>]) {
+    /// Tells what was missed, once its blocks are there: the newest of each conversation.
+    pub(super) fn tell_missed(&mut self) {
+        if !self.listening.contains("messages") {
+            return self.missed.forget();
+        }
+        while let Some((conversation, range)) = self.missed.next() {
+            let most = self.config.limits.items.min(MISSED);
+            let found = self
+                .db
+                .read_messages(&conversation, range, most, Direction::Older);
+            match found {
+                Ok(messages) => {
+                    self.missed.told();
+                    let others = messages.iter().filter(|m| !self.is_echo(m));
+                    let others: Vec<&Rc<Message>> = others.collect();
+                    self.tell_messages("messages", &others, false);
+                }
+                Err(blocks) => {
+                    self.reads.want(blocks);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn tell_messages(&mut self, event: &str, messages: &[&Rc<Message>], live: bool) {
         if messages.is_empty() {
             return;
         }
@@ -83,7 +110,7 @@ impl Engine {
             json::message(&mut detail, m);
         }
         detail.push_str("],\"live\":");
-        json::flag(&mut detail, self.is_caught_up());
+        json::flag(&mut detail, live);
         detail.push('}');
         self.out.event(event, &detail);
     }

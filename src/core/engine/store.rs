@@ -88,6 +88,8 @@ impl Engine {
 
     /// A job could not read the blocks that it needs.
     fn fail_reads(&mut self, error: &Error) {
+        // They are shown all the same, once they can be read.
+        self.missed.forget();
         // Not where only a timeline wanted them.
         if self.jobs.is_reading()
             && let Some(job) = self.jobs.pop()
@@ -432,7 +434,8 @@ impl Engine {
     /// What is in memory of the blocks is let go of only while nobody waits for one: what was read for
     /// a job or a window stays, however much it is, until it has been used.
     pub(super) fn shrink_cache(&mut self) {
-        if !self.jobs.is_reading() && !self.timelines.wait_for_blocks() {
+        let waits = self.jobs.is_reading() || self.timelines.wait_for_blocks();
+        if !waits && self.missed.next().is_none() {
             self.db.shrink_cache(self.config.limits.cached_bytes);
         }
     }

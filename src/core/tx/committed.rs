@@ -292,6 +292,13 @@ impl Committed {
         self.held.get(conversation).cloned().unwrap_or_default()
     }
 
+    /// Up to where each conversation is held whose newest end is.
+    pub fn live_ends(&self) -> impl Iterator<Item = (&Rc<str>, u64)> {
+        let end = |held: &Held| held.segments.live().map(|segment| segment.hi);
+        let all = self.held.iter();
+        all.filter_map(move |(id, held)| end(held).map(|end| (id, end)))
+    }
+
     /// Whether anything is stored of any conversation's history.
     pub fn stores_history(&self) -> bool {
         !self.held.is_empty() || !self.strays.is_empty()

@@ -1,0 +1,47 @@
+//! New messages of which a client has heard nothing: another one stored them while it slept, or what was said of them
+//! was lost (R15). They are read, one conversation after another, and told.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::tx::Committed;
+
+/// A conversation, and from where to where the messages in it were missed.
+pub(super) type Stretch = (Rc<str>, (u64, u64));
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Missed {
+    stretches: VecDeque<Stretch>,
+}
+
+impl Missed {
+    /// What is stored was read, and is another state than what was known: what has come at the newest ends of what
+    /// was held was missed.
+    pub fn note(&mut self, was: &Committed, is: &Committed) {
+        for (id, end) in was.live_ends() {
+            let held = is.held(id);
+            let now = held.segments.containing(end).map(|segment| segment.hi);
+            if let (Some(hi), Some(lo)) = (now, end.checked_add(1))
+                && hi >= lo
+            {
+                self.stretches.push_back((id.clone(), (lo, hi)));
+            }
+        }
+    }
+
+    /// The next one that is to be told.
+    pub fn next(&self) -> Option<Stretch> {
+        self.stretches.front().cloned()
+    }
+
+    /// It is told.
+    pub fn told(&mut self) {
+        self.stretches.pop_front();
+    }
+
+    /// They cannot be read, or nobody listens.
+    pub fn forget(&mut self) {
+        self.stretches.clear();
+    }
+}
