@@ -493,8 +493,9 @@ export interface ClientLike<B = unknown, M = unknown>
 /** What `Client.on` tells of. */
 export interface ClientEvents<B = unknown> {
   /**
-   * new messages from the server (not history, not an own echo), after they were stored: once a commit. One may have
-   * been recalled meanwhile: see `Message.state`
+   * new messages from the server (not history, not an own echo), after they were stored: once a commit. A client that
+   * slept while another one stored them hears once of those that it missed, at the newest ends that it held (up to
+   * 1,000 a conversation), with `live: false`. One may have been recalled meanwhile: see `Message.state`
    */
   messages: {
     /** in the order in which they came */
