@@ -6,6 +6,9 @@ use std::rc::Rc;
 
 use super::tx::Committed;
 
+/// Conversations whose blocks are read together.
+const AT_ONCE: usize = 64;
+
 /// A conversation, and from where to where the messages in it were missed.
 pub(super) type Stretch = (Rc<str>, (u64, u64));
 
@@ -31,8 +34,13 @@ impl Missed {
     }
 
     /// The next one that is to be told.
-    pub fn next(&self) -> Option<Stretch> {
-        self.stretches.front().cloned()
+    pub fn next(&self) -> Option<&Stretch> {
+        self.stretches.front()
+    }
+
+    /// Those whose blocks are read together.
+    pub fn first_ones(&self) -> impl Iterator<Item = &Stretch> {
+        self.stretches.iter().take(AT_ONCE)
     }
 
     /// It is told.

@@ -1,11 +1,13 @@
 //! What follows from a job: done, void, or failed.
 
 use super::Engine;
+use crate::core::block::BlockId;
 use crate::core::error::Error;
 use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::jobs::{Job, Own};
 use crate::core::json;
+use crate::core::missed::Stretch;
 use crate::core::tx::CommitDelta;
 use crate::core::types::{Direction, Message, Overflow};
 use std::rc::Rc;
@@ -80,24 +82,24 @@ impl Engine {
         if !self.listening.contains("messages") {
             return self.missed.forget();
         }
-        while let Some((conversation, range)) = self.missed.next() {
-            let most = self.config.limits.items.min(MISSED);
-            let found = self
-                .db
-                .read_messages(&conversation, range, most, Direction::Older);
-            match found {
-                Ok(messages) => {
-                    self.missed.told();
-                    let others = messages.iter().filter(|m| !self.is_echo(m));
-                    let others: Vec<&Rc<Message>> = others.collect();
-                    self.tell_messages("messages", &others, false);
-                }
-                Err(blocks) => {
-                    self.reads.want(blocks);
-                    return;
-                }
-            }
+        while let Some(stretch) = self.missed.next() {
+            let Ok(messages) = self.read_missed(stretch) else {
+                let first = self.missed.first_ones();
+                let lacking = first.filter_map(|stretch| self.read_missed(stretch).err());
+                let lacking: Vec<BlockId> = lacking.flatten().collect();
+                return self.reads.want(lacking);
+            };
+            self.missed.told();
+            let others = messages.iter().filter(|m| !self.is_echo(m));
+            let others: Vec<&Rc<Message>> = others.collect();
+            self.tell_messages("messages", &others, false);
         }
+    }
+
+    /// The newest messages there, or the blocks that must be read first.
+    fn read_missed(&self, (id, range): &Stretch) -> Result<Vec<Rc<Message>>, Vec<BlockId>> {
+        let most = self.config.limits.items.min(MISSED);
+        self.db.read_messages(id, *range, most, Direction::Older)
     }
 
     fn tell_messages(&mut self, event: &str, messages: &[&Rc<Message>], live: bool) {
