@@ -316,6 +316,18 @@ const FOUND_LATELY: &[(u64, &str)] = &[
         "a jump to the first unread while the conversation's state was to be mended",
     ),
     (
+        21_000_114_479,
+        "a block that its writer could not read, shown as held by those that follow",
+    ),
+    (
+        21_000_127_478,
+        "a list read anew for each of many overflows, one after another",
+    ),
+    (
+        21_000_127_953,
+        "a message passed over in the place of the one that the server had failed over",
+    ),
+    (
         21_787_000_104,
         "what another client had let go of, shown as held while a jump was on its way",
     ),

@@ -557,7 +557,7 @@ impl Syncing {
     /// An overflow is committed: the list is read from its beginning. What was pushed into a mailbox
     /// before that, and is still on its way, is of before: only what comes over a new channel follows.
     pub fn on_overflow(&mut self, cx: &mut Cx) {
-        self.list.restart();
+        self.list.on_overflow(cx.now.mono);
         if cx.config.scope.trusts_the_channel() && self.link.is_ready() {
             cx.jobs.drop_pushes();
             self.unlink(cx);

@@ -48,9 +48,7 @@ impl Engine {
             return Status {
                 connection: &led.connection,
                 listed,
-                caught_up: led.caught_up
-                    && !self.db.meta().owed
-                    && !self.follow.lacks(self.db.stamp()),
+                caught_up: led.caught_up && !self.db.owes() && !self.follow.lacks(self.db.stamp()),
                 // Its own it says at once.
                 pulling: match moving {
                     true => sync.is_pulling(),

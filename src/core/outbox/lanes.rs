@@ -41,8 +41,8 @@ struct Lane {
     /// the message whose next try is counted already
     counted: Option<String>,
     backoff: Backoff,
-    /// the next try is of another than the first: the server may take that
-    other: bool,
+    /// the next try passes this message, if it is the first: the server may take another
+    passes: Option<String>,
     /// the next try is the user's
     forced: bool,
     /// when the user's last one left
@@ -138,7 +138,7 @@ impl Lanes {
             if !lane.is_free() || !may {
                 return None;
             }
-            let local = first(cx, conversation, lane.other)?;
+            let local = first(cx, conversation, lane.passes.as_deref())?;
             Some((lane.backoff.ready_at(), local.clone()))
         };
         cx.db.writing().filter_map(next).collect()
@@ -262,8 +262,9 @@ impl Lanes {
         let lane = self.lane(&name.0);
         // Its own turn comes after that: at once the other one is tried, to learn whether it is the
         // server or this message.
-        lane.other = often && others && !lane.other;
-        if lane.other {
+        let passes = often && others && lane.passes.is_none();
+        lane.passes = passes.then(|| name.1.clone());
+        if passes {
             lane.backoff.forgive();
         }
         self.free(cx, name);
@@ -274,7 +275,7 @@ impl Lanes {
         let lane = self.lane(&name.0);
         if lane.client_id() == Some(&name.1) {
             lane.backoff.succeed();
-            lane.other = false;
+            lane.passes = None;
         }
         self.free(cx, name);
     }
@@ -306,15 +307,16 @@ impl Lanes {
     }
 }
 
-/// The message of this conversation that goes next. `other`: not the first, but that which the server
-/// has failed over least often.
-fn first<'a>(cx: &Cx<'a>, conversation: &str, other: bool) -> Option<&'a Rc<Local>> {
+/// The message of this conversation that goes next. `passes`: where that is the first, not it but that which the
+/// server has failed over least often.
+fn first<'a>(cx: &Cx<'a>, conversation: &str, passes: Option<&str>) -> Option<&'a Rc<Local>> {
     let is_queued = |l: &&Rc<Local>| l.state == LocalState::Queued;
     let mut queued = cx.db.own(conversation).filter(is_queued);
     if Fault::NewestGoesFirst.on() {
         return queued.last();
     }
     let first = queued.next();
+    let other = first.is_some_and(|l| Some(&*l.client_id) == passes);
     let other = other.then(|| queued.min_by_key(|l| l.faults)).flatten();
     let lost = || cx.db.own(conversation).find(|l| l.is_lost());
     other.or(first).or_else(lost)

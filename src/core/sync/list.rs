@@ -12,6 +12,15 @@ use crate::core::wire::conversation::Patch;
 use crate::core::wire::list::ListPage;
 use std::rc::Rc;
 
+/// Overflows that have it read from its beginning at once, each.
+const AT_ONCE: u32 = 4;
+/// ms between two beginnings after that; doubled with each overflow more.
+const PACE: u64 = 250;
+/// ms between two beginnings, at most.
+const PACE_MOST: u64 = 15_000;
+/// ms without an overflow after which the next one is the first again.
+const QUIET: u64 = 30_000;
+
 /// A reading of the list, from its first page on.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Reading {
@@ -42,6 +51,12 @@ pub(in crate::core) struct OwedList {
     endless: u32,
     /// how many conversations are asked for at a time
     size: Portion,
+    /// Overflows, each soon after the one before: a catch-up may bring one of every conversation, by and by.
+    overflows: u32,
+    /// when the last of them came
+    overflowed_at: u64,
+    /// when its first page was asked for last
+    begun_at: u64,
 }
 
 /// What becomes of a page.
@@ -66,6 +81,27 @@ impl OwedList {
         self.reading = None;
     }
 
+    /// The same because of an overflow. Many of them are waited for: each reading but the last would be for nothing.
+    pub fn on_overflow(&mut self, now: u64) {
+        if self.overflowed_at.saturating_add(QUIET) < now {
+            self.overflows = 0;
+        }
+        self.overflows = self.overflows.saturating_add(1);
+        self.overflowed_at = now;
+        self.restart();
+    }
+
+    /// It does not begin before this.
+    fn paced_at(&self) -> u64 {
+        match self.overflows.checked_sub(AT_ONCE + 1) {
+            Some(more) if self.reading.is_none() => {
+                let pace = PACE.saturating_mul(1 << more.min(16)).min(PACE_MOST);
+                self.begun_at.saturating_add(pace)
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether pages of this beginning count.
     pub fn is_of(&self, epoch: u64) -> bool {
         self.epoch == epoch
@@ -75,12 +111,12 @@ impl OwedList {
     pub fn ask_at(&self, cx: &Cx) -> Option<u64> {
         let asking = self.reading.as_ref().is_some_and(|reading| reading.asking);
         let wanted = cx.db.meta().owed && cx.db.meta().begun && !asking;
-        wanted.then(|| self.backoff.ready_at())
+        wanted.then(|| self.ready_at())
     }
 
-    /// When it may be asked for again after it has failed.
+    /// When it may be asked for: it has failed, or overflows come one after another.
     pub fn ready_at(&self) -> u64 {
-        self.backoff.ready_at()
+        self.backoff.ready_at().max(self.paced_at())
     }
 
     /// Whether it has failed since a page came.
@@ -96,6 +132,9 @@ impl OwedList {
 
     /// Asks for its next page.
     pub fn ask(&mut self, cx: &mut Cx) {
+        if self.reading.is_none() {
+            self.begun_at = cx.now.mono;
+        }
         let reading = self.reading.get_or_insert_default();
         reading.asking = true;
         let after = reading.after.clone();
@@ -215,6 +254,7 @@ impl OwedList {
 
     /// A person waits: nothing is waited out.
     pub fn urge(&mut self) {
+        self.overflows = 0;
         self.backoff.urge();
     }
 }

@@ -588,17 +588,18 @@ impl Timeline {
         } else if change.kept {
             self.mark_not_fresh();
         }
-        if change.evicted && self.lacks_shown(db) {
-            // By a writer that did not know, or no more, what is shown here (R13).
+        self.take_messages(change);
+        let held = db.held(&self.conversation);
+        self.window.fit(&held);
+        if !self.window.lies_in(&held) {
+            // Let go of by a writer that did not know, or no more, what is shown here (R13), or could not read it.
             match self.reload {
                 None => self.clear(),
                 Some(_) => self.let_segments_go(),
             }
         }
-        self.take_messages(change);
-        self.window.fit(&db.held(&self.conversation));
         if let Some(before) = change.trimmed {
-            self.trim(before, &db.held(&self.conversation));
+            self.trim(before, &held);
         }
         for m in change.updated.iter().chain(&change.inserted) {
             self.dirty |= self.window.take_other(m, |m| db.holds(m));
@@ -608,18 +609,6 @@ impl Timeline {
         let came = change.inserted.iter().map(|m| m.seq.0);
         let came: Vec<u64> = came.filter(|seq| !self.window.shows(*seq)).collect();
         self.note(came);
-        debug_assert!(
-            self.window.lies_in(&db.held(&self.conversation)),
-            "what is shown as held is held: {:?}",
-            self.window.runs()
-        );
-    }
-
-    /// Whether something of what is shown is not held.
-    fn lacks_shown(&self, db: &Committed) -> bool {
-        let held = db.held(&self.conversation);
-        let mut shown = self.messages();
-        shown.any(|m| held.segments.containing(m.seq.0).is_none())
     }
 
     /// New messages and newer versions, where this window has a place for them.

@@ -398,7 +398,7 @@ impl Tx<'_> {
             _ => held.segments.drop_containing(oldest.lo),
         }
         self.commit.blocks.insert((id.clone(), oldest.lo), None);
-        self.change(id).evicted = true;
+        self.change(id);
         Some(u64::from(oldest.count))
     }
 }

@@ -26,8 +26,6 @@ pub struct ConversationDelta {
     pub removed: bool,
     /// what is older than this is gone
     pub trimmed: Option<u64>,
-    /// the oldest of what was held has made room (R13)
-    pub evicted: bool,
     /// blocks were cut out of its segments: they could not be read
     pub cut: bool,
     /// some of what was kept is fresh again; true: something had been missing there (R12)

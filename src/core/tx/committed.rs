@@ -327,6 +327,11 @@ impl Committed {
         self.lost_states.keys()
     }
 
+    /// Whether the list may lack something: it is owed, or states could not be read.
+    pub fn owes(&self) -> bool {
+        self.meta.owed || !self.lost_states.is_empty()
+    }
+
     /// Whether a state of this conversation is stored that could not be read: it comes again.
     pub fn has_lost_state(&self, conversation: &str) -> bool {
         self.lost_states.contains(conversation)

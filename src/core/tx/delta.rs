@@ -215,13 +215,7 @@ impl ConversationDelta {
         self.gone.iter().for_each(|seq| w.number(*seq));
         w.maybe(self.trimmed);
         w.maybe(self.revalidated.map(u64::from));
-        for flag in [
-            self.cleared,
-            self.kept,
-            self.removed,
-            self.evicted,
-            self.cut,
-        ] {
+        for flag in [self.cleared, self.kept, self.removed, self.cut] {
             w.flag(flag);
         }
     }
@@ -238,7 +232,6 @@ impl ConversationDelta {
             cleared: r.flag()?,
             kept: r.flag()?,
             removed: r.flag()?,
-            evicted: r.flag()?,
             cut: r.flag()?,
         })
     }

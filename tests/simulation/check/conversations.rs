@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checked;
 use super::messages::{is_copy, is_new_enough};
-use crate::simulation::device::Device;
+use crate::simulation::device::{Device, Machine};
 use crate::simulation::facade::Shown;
 use crate::simulation::mode::Scope;
 use crate::simulation::odd::Odd;
@@ -12,7 +12,12 @@ use crate::simulation::server::{Conversation, Server, State};
 use crate::simulation::stored::Positions;
 
 /// R11: what is shown of each conversation, the server said; nothing of it is older than the cursor.
-pub(super) fn conversations(device: &Device, server: &Server, positions: &Positions) -> Checked {
+pub(super) fn conversations(
+    device: &Device,
+    machine: &Machine,
+    server: &Server,
+    positions: &Positions,
+) -> Checked {
     let list = &device.facade.conversations;
     for pair in list.windows(2) {
         let order = pair[1]
@@ -40,6 +45,10 @@ pub(super) fn conversations(device: &Device, server: &Server, positions: &Positi
             .iter()
             .any(|(at, member)| !member && *at > position);
         let owed = leaves || device.store.undecided || position < device.store.paid_at;
+        // As of when it was stored what cannot be read may have said, and that the list is owed.
+        if machine.spoilt.meta {
+            continue;
+        }
         state(shown, conversation, since, owed)
             .map_err(|error| format!("R11: {}, as of {since}: {error}", shown.id))?;
     }

@@ -67,7 +67,7 @@ pub fn device(device: &mut Device, machine: &Machine, server: &Server) -> Checke
         // What the last pull brought, and what follows from it, is committed, or it failed.
         device.pulled_at = device.pulled_before;
     }
-    conversations(device, server, &positions)?;
+    conversations(device, machine, server, &positions)?;
     outbox(device, machine, server)?;
     let lists = &device.facade.timelines;
     let mut open = lists.iter().filter(|(_, view)| !view.released);

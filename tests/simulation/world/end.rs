@@ -343,7 +343,8 @@ impl World {
         let commits = self.devices[device].commits - before.1;
         // Few, where some may be merged.
         let few = if self.mode.limits.merged < 50 { 60 } else { 30 };
-        if made("pull") > 0 || made("ack") > few || commits > few {
+        // One at a time, where the server has refused more of them lately: each that it takes lets more go.
+        if made("pull") > 0 || made("ack") > 60 || commits > few {
             return Err(format!(
                 "a burst of 50 made {} pulls, {} acknowledgements, {commits} commits",
                 made("pull"),
