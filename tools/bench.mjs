@@ -1,7 +1,8 @@
 // `npm run bench`: Pullcord beside Dexie and plain IndexedDB, in Chromium, on the real messages; then what each scope
 // and notification costs against the real server, and each overflow policy; then several tabs. Prints tables and writes
 // them as JSON (`-- --out FILE`; else target/bench.json). `-- --pkg FOLDER` measures a package that is built already,
-// `-- --rounds N` more or fewer rounds, `-- --only tabs` the tabs alone.
+// `-- --rounds N` more or fewer rounds, `-- --only tabs` the tabs alone. `-- --against FOLDER` measures that
+// package's catch-up, paging and cold open beside this one's, and nothing else: whether a change made it slower.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
@@ -9,8 +10,10 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
+import { measureAgainst } from "../tests/bench/against.mjs";
 import { messages } from "../tests/bench/data.mjs";
 import { figure, median, quantile, table } from "../tests/bench/numbers.mjs";
+import { call, openPage, rotated } from "../tests/bench/pages.mjs";
 import { profile } from "../tests/bench/profile.mjs";
 import { measureRevalidation } from "../tests/bench/revalidate.mjs";
 import { serve } from "../tests/bench/server.mjs";
@@ -32,27 +35,6 @@ const TARGETS = { catchUp: 8, paging: 0.5, coldOpen: 1.3, download: 110, memory:
 /** rounds of a cold open for each round of the rest: it is short, and much of it is the browser's */
 const OPENINGS = 3;
 
-/** @param {import("playwright-core").BrowserContext} context */
-async function openPage(context, url) {
-  const page = await context.newPage();
-  page.on("pageerror", (error) => console.error(`page: ${error.message}`));
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) console.error(`page: ${message.text()}`);
-  });
-  await page.goto(url);
-  await page.addScriptTag({ url: "/bench.js", type: "module" });
-  await page.waitForFunction(() => "bench" in globalThis);
-  return page;
-}
-
-/** Calls a function of tests/bench/page/index.js. @param {import("playwright-core").Page} page */
-function call(page, name, ...args) {
-  return page.evaluate(
-    ([name, args]) => /** @type {any} */ (globalThis).bench[name](...args),
-    /** @type {[string, any[]]} */ ([name, args]),
-  );
-}
-
 async function bundleContenders() {
   const { build } = await import("esbuild");
   const { outputFiles } = await build({
@@ -68,9 +50,6 @@ async function bundleContenders() {
   });
   return outputFiles[0].text;
 }
-
-/** Another one begins each round: whoever comes second finds the disk busier. */
-const rotated = (list, round) => list.map((_, index) => list[(index + round) % list.length]);
 
 function say(text) {
   console.log(text);
@@ -328,6 +307,23 @@ function print({ contenders, catchUp, paging, coldOpen, memory, profiles }, targ
 /** bytes, as KB */
 const kilo = (bytes) => `${figure(bytes / 1000)} KB`;
 
+function printAgainst(rounds) {
+  const [now, other] = rounds;
+  const row = (name, of) => {
+    const [a, b] = [now, other].map((measured) => median(measured.map((round) => round[of])));
+    return [name, figure(a), figure(b), `${figure(a / b)} ×`];
+  };
+  say(
+    table([
+      [`median of ${now.length}, in ms`, "this package", "the other", "this : other"],
+      row(`catch-up of ${CATCH_UP.toLocaleString("en-US")} messages`, "catchUp"),
+      row("  CPU of the page's thread", "cpu"),
+      row("a page back", "page"),
+      row("cold open, wasm loaded", "cold"),
+    ]),
+  );
+}
+
 function printTraffic({ messages, bytes, conversations, speed, ways }) {
   say(
     `\nAn hour of traffic: ${messages.toLocaleString("en-US")} messages (${kilo(bytes)} of text) in ${conversations} conversations, played ${figure(speed)} times as fast against the real server, timers likewise; all at once, a device each`,
@@ -460,6 +456,7 @@ await main(import.meta.url, async (args) => {
       pkg: { type: "string" },
       rounds: { type: "string", default: "5" },
       only: { type: "string" },
+      against: { type: "string" },
     },
   });
   if (options.only !== undefined && options.only !== "tabs") throw new Problem("--only takes: tabs");
@@ -472,7 +469,10 @@ await main(import.meta.url, async (args) => {
   await buildServer();
   // packed, it is a copy: a build that runs meanwhile does not matter
   const pkg = options.pkg ? resolve(options.pkg) : await packPackage();
-  const out = resolve(options.out ?? join(TARGET, options.only ? "bench-tabs.json" : "bench.json"));
+  const out = resolve(
+    options.out ??
+      join(TARGET, options.only ? "bench-tabs.json" : options.against ? "bench-against.json" : "bench.json"),
+  );
   const write = async (measured) => {
     await mkdir(dirname(out), { recursive: true });
     await writeFile(out, `${JSON.stringify(measured, null, 2)}\n`);
@@ -485,7 +485,8 @@ await main(import.meta.url, async (args) => {
     return;
   }
   const { text, real } = messages();
-  const server = await serve({ pkg, script: await bundleContenders(), data: text });
+  const script = await bundleContenders();
+  const server = await serve({ pkg, script, data: text });
   // with a profile on the disk: without one Chromium keeps IndexedDB in memory
   const context = await chromium.launchPersistentContext(temporaryFolder(), {
     executablePath: found.chrome,
@@ -502,6 +503,14 @@ await main(import.meta.url, async (args) => {
     say(
       `Chromium ${environment.chromium}, ${environment.cores} × ${environment.cpu}; ${real ? "the real messages" : "generated messages, for ../shared/data/irc is missing"}\n`,
     );
+    if (options.against) {
+      const other = await serve({ pkg: resolve(options.against), script, data: text });
+      const against = await measureAgainst(context, { urls: [server.url, other.url], count: CATCH_UP, rounds, say });
+      other.close();
+      printAgainst(against);
+      await write({ environment, real, against });
+      return;
+    }
     const download = await measureDownload(pkg);
     const contenders = await measureContenders(context, server.url, rounds);
     const memory = await measureMemory(context, server.url);
