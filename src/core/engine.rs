@@ -227,6 +227,7 @@ impl Engine {
             self.drive_timelines(look);
         }
         self.tell_missed();
+        self.take_kept();
         self.step_store() || self.settle_timelines(look)
     }
 

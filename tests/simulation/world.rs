@@ -193,6 +193,8 @@ pub struct World {
     pub requests: Vec<BTreeMap<&'static str, u64>>,
     /// message ids that "messages" events have told, by device, in this life
     told: Vec<BTreeSet<String>>,
+    /// the messages of those: their conversation, position, and when the server committed them
+    told_at: Vec<Vec<(String, u64, usize)>>,
     /// what this input has told the app by events
     events: Vec<String>,
     /// the new messages of those
@@ -301,6 +303,7 @@ impl World {
             not_before: BTreeMap::new(),
             requests: vec![BTreeMap::new(); devices.len()],
             told: vec![BTreeSet::new(); devices.len()],
+            told_at: vec![Vec::new(); devices.len()],
             events: Vec::new(),
             new: Vec::new(),
             was_on_screen: false,
@@ -606,6 +609,7 @@ impl World {
             self.is_on_screen(device);
         }
         self.told[device].clear();
+        self.told_at[device].clear();
         self.server.forget_named(device);
         self.not_before.retain(|(of, _), _| *of != device);
         self.streaks.retain(|(of, _), _| *of != device);

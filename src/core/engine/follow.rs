@@ -106,13 +106,27 @@ impl Engine {
     fn on_delta(&mut self, delta: Delta) {
         self.follow.hear_of(delta.stamp());
         self.out.told.status = true;
-        if self.standing.phase != Phase::Ready || self.reads.is_loading() {
+        let waits = self.reads.is_loading() || self.missed.next().is_some();
+        if self.standing.phase != Phase::Ready || waits {
             return self.follow.keep(delta);
         }
         if delta.base == self.db.stamp() || Fault::DeltaOfAnyBase.on() {
             self.take_over(delta.commit);
         }
         // Else it is known, or one before it is lacking: what is stored is read.
+    }
+
+    /// The commits that were kept are taken over, once what was missed before them is told: of two messages of a
+    /// conversation the older one is told first.
+    pub(super) fn take_kept(&mut self) {
+        if self.standing.phase != Phase::Ready || self.reads.is_loading() {
+            return;
+        }
+        while self.missed.next().is_none()
+            && let Some(delta) = self.follow.next_delta(self.db.stamp())
+        {
+            self.take_over(delta.commit);
+        }
     }
 
     pub(super) fn take_over(&mut self, commit: Commit) {
@@ -207,7 +221,9 @@ impl Engine {
                 self.ask_these(still);
             }
             self.look_for_a_writer();
-            let lacks = self.follow.lacks(self.db.stamp());
+            // What waits behind what was missed is here.
+            let waits = self.missed.next().is_some();
+            let lacks = self.follow.lacks(self.db.stamp()) && !waits;
             if lacks && self.may_catch_up() && !Fault::GapIsNotReadAgain.on() {
                 self.load_again();
             }

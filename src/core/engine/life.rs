@@ -99,9 +99,6 @@ impl Engine {
                 self.do_what_was_asked();
             }
         }
-        while let Some(delta) = self.follow.next_delta(self.db.stamp()) {
-            self.take_over(delta.commit);
-        }
         self.tell_lost(lost);
         match (self.standing.promoted, first) {
             (true, true) => self.ask_pull(0),

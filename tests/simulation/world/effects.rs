@@ -1,5 +1,7 @@
 //! An engine's inputs, what it wants done, and what its app is shown.
 
+use std::collections::BTreeSet;
+
 use pullcord::core::storage::Read;
 use pullcord::core::{Effect, Input};
 use serde_json::Value;
@@ -167,6 +169,7 @@ impl World {
             // The account's record, or a conversation's cursor: from here on it is a first sign-in.
             if event.kind == "irregular" && event.detail["first"]["reason"] == "a stored record" {
                 self.told[device].clear();
+                self.told_at[device].clear();
             }
             if let "messages" | "updates" = event.kind.as_str() {
                 self.note_event(event);
@@ -179,10 +182,45 @@ impl World {
                 for message in messages.ok_or("a \"messages\" event without messages")? {
                     self.on_told(device, message)?;
                 }
+                self.told_in_order(device)?;
             }
         }
         for (call, result) in applied.results {
             self.settle(device, call, result)?;
+        }
+        Ok(())
+    }
+
+    /// The new messages of one more event: none is older than one of its conversation that an earlier event told, by
+    /// its place and by when the server committed it.
+    fn told_in_order(&mut self, device: usize) -> Checked {
+        let before = self.told_at[device].len();
+        let told = self.told_at[device].iter();
+        let known: BTreeSet<(String, u64)> = told.map(|(id, seq, _)| (id.clone(), *seq)).collect();
+        for m in &self.new {
+            let conversation = &self.server.conversations[&m.conversation];
+            let Some(post) = conversation.posts.get(&m.seq) else {
+                continue;
+            };
+            // Who comes back to a conversation begins there anew.
+            if known.contains(&(m.conversation.clone(), m.seq)) || conversation.membership.len() > 1
+            {
+                continue;
+            }
+            let at = post.copies[0].position;
+            let mut earlier = self.told_at[device].iter().take(before);
+            let newer = earlier.find(|(id, seq, position)| {
+                *id == m.conversation && *seq > m.seq && *position > at
+            });
+            if let Some((_, seq, _)) = newer
+                && !self.mode.spoilt
+            {
+                return Err(format!(
+                    "R15: {} tells {} after the newer message at {seq}",
+                    self.devices[device].name, m.id
+                ));
+            }
+            self.told_at[device].push((m.conversation.clone(), m.seq, at));
         }
         Ok(())
     }
