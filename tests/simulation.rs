@@ -331,6 +331,14 @@ const FOUND_LATELY: &[(u64, &str)] = &[
         21_787_000_104,
         "what another client had let go of, shown as held while a jump was on its way",
     ),
+    (
+        21_000_201_101,
+        "a message committed late among those that a client had missed, told by its delta and with them",
+    ),
+    (
+        21_000_170_667,
+        "what came while a client read what it had missed, told before that, and once more with it",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

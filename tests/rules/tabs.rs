@@ -412,6 +412,40 @@ fn who_slept_hears_of_what_it_missed_once_and_as_not_live() {
 }
 
 #[test]
+fn what_was_missed_is_told_before_what_came_after_it_and_once() {
+    let mut first = Harness::new();
+    first.limit(|limits| limits.block_messages = 2);
+    let mut first = first.restart();
+    first.sign_in(9);
+    first.open();
+    first.answer_page(&[7, 8, 9], true, false);
+    let mut t = Tabs::of(first, 2);
+    t.on(1, |b| {
+        b.command(json!({"op": "listening", "events": ["messages"]}))
+    });
+    t.deaf[1] = true;
+    let missed = json!([after(9, 10), after(10, 11), after(11, 14)]);
+    t.on(0, |b| b.sync(missed, "2"));
+    t.deaf[1] = false;
+    t.tabs[1].reads_are_slow = true;
+    t.on(0, |b| b.sync(json!([after(14, 15)]), "3"));
+    // What is stored is read, and while the blocks of what was missed are read, one is committed late among it.
+    let stored = t.alone(1, Harness::read_now);
+    t.on(1, |b| b.input(stored));
+    t.on(0, |b| b.sync(json!([new(12), after(15, 16)]), "4"));
+    t.on(1, Harness::finish_reads);
+    let told = t.tabs[1].events.iter().filter(|e| e["type"] == "messages");
+    let seqs = told.flat_map(|event| {
+        let messages = event["detail"]["messages"].as_array();
+        messages.expect("messages").iter().map(|m| m["seq"].clone())
+    });
+    let seqs: Vec<Value> = seqs.collect();
+    let order = ["10", "11", "12", "14", "15", "16"];
+    assert_eq!(seqs, order.map(|seq| json!(seq)));
+    t.all_show("7 8 9 10 11 12 14 15 16");
+}
+
+#[test]
 fn events_come_once_a_commit_and_client() {
     let mut t = Tabs::opened(3);
     for tab in 0..3 {
