@@ -339,6 +339,10 @@ const FOUND_LATELY: &[(u64, &str)] = &[
         21_000_170_667,
         "what came while a client read what it had missed, told before that, and once more with it",
     ),
+    (
+        21_000_180_052,
+        "what a page newer than the cursor had brought, told as missed and once more by the pull",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

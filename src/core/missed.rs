@@ -1,13 +1,17 @@
 //! New messages of which a client has heard nothing: another one stored them while it slept, or what was said of them
 //! was lost (R15). They are read, one conversation after another, and told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::tx::Committed;
+use super::types::Message;
 
 /// Conversations whose blocks are read together.
 const AT_ONCE: usize = 64;
+
+/// Messages that are remembered as told. Past so many the oldest knowledge is given up: one of those may be told again.
+const REMEMBERED: usize = 10_000;
 
 /// A conversation, and from where to where the messages in it were missed.
 pub(super) type Stretch = (Rc<str>, (u64, u64));
@@ -16,6 +20,9 @@ pub(super) type Stretch = (Rc<str>, (u64, u64));
 #[derive(Debug, Default)]
 pub(super) struct Missed {
     stretches: VecDeque<Stretch>,
+    /// Told here, and perhaps by no batch yet: a page may be newer than the cursor, and what it has brought comes
+    /// once more, as new.
+    told: BTreeSet<(Rc<str>, u64)>,
 }
 
 impl Missed {
@@ -43,9 +50,22 @@ impl Missed {
         self.stretches.iter().take(AT_ONCE)
     }
 
-    /// It is told.
-    pub fn told(&mut self) {
+    /// These of the next one are told.
+    pub fn told(&mut self, messages: &[Rc<Message>]) {
         self.stretches.pop_front();
+        if self.told.len() + messages.len() > REMEMBERED {
+            self.told.clear();
+        }
+        let told = messages.iter().map(|m| (m.conversation.clone(), m.seq.0));
+        self.told.extend(told);
+    }
+
+    /// A commit has brought it as new: whether it has been told. It comes no more.
+    pub fn was_told(&mut self, message: &Message) -> bool {
+        !self.told.is_empty()
+            && self
+                .told
+                .remove(&(message.conversation.clone(), message.seq.0))
     }
 
     /// They cannot be read, or nobody listens.

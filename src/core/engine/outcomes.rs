@@ -67,8 +67,8 @@ impl Engine {
         parts.timelines.on_commit(&mut cx, changes);
         if self.listening.contains("messages") {
             // An own echo may come once more after an overflow.
-            let others = changes.messages.iter().filter(|m| !self.is_echo(m));
-            let others: Vec<&Rc<Message>> = others.collect();
+            let mut others: Vec<&Rc<Message>> = changes.messages.iter().collect();
+            others.retain(|m| !self.is_echo(m) && !self.missed.was_told(m));
             self.tell_messages("messages", &others, self.is_caught_up());
         }
         if self.listening.contains("updates") {
@@ -89,7 +89,7 @@ impl Engine {
                 let lacking: Vec<BlockId> = lacking.flatten().collect();
                 return self.reads.want(lacking);
             };
-            self.missed.told();
+            self.missed.told(&messages);
             let others = messages.iter().filter(|m| !self.is_echo(m));
             let others: Vec<&Rc<Message>> = others.collect();
             self.tell_messages("messages", &others, false);

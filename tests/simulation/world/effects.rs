@@ -220,7 +220,11 @@ impl World {
                     self.devices[device].name, m.id
                 ));
             }
-            self.told_at[device].push((m.conversation.clone(), m.seq, at));
+            // A page may be newer than the cursor: what comes between is newer for who has seen it.
+            let positions = self.devices[device].positions(&self.server);
+            if at <= positions.of(&m.conversation) {
+                self.told_at[device].push((m.conversation.clone(), m.seq, at));
+            }
         }
         Ok(())
     }

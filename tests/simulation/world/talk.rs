@@ -229,9 +229,11 @@ impl World {
                 machine.events.insert(after, events);
                 self.has_stored_news(device, new);
             }
-            // One that cannot read an own message takes its echo for another's.
+            // One that cannot read an own message takes its echo for another's, and one that cuts out a block that
+            // it cannot read tells by that commit what it had missed.
             Some(told)
                 if machine.spoilt.own.is_empty()
+                    && !self.mode.spoilt
                     && !told_alike(&events, told, &self.told[device]) =>
             {
                 return Err(format!(
