@@ -343,6 +343,10 @@ const FOUND_LATELY: &[(u64, &str)] = &[
         21_000_180_052,
         "what a page newer than the cursor had brought, told as missed and once more by the pull",
     ),
+    (
+        21_000_175_133,
+        "a conversation without a cursor that failed alone, and was asked for among the rest in a loop",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

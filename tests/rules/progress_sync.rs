@@ -824,3 +824,28 @@ fn where_an_answer_leaves_some_out_only_those_are_asked_for_again() {
     let pull = asked(&b, is_any_pull);
     assert_eq!(parts(&pull), (3, Some(3), false), "b is behind the others");
 }
+
+#[test]
+fn a_conversation_without_a_cursor_that_failed_alone_is_asked_for_by_its_name_and_not_in_a_loop() {
+    let mut b = Harness::with(json!({"scope": "conversation", "notify": "socket"}));
+    let batch = json!({"events": [], "cursor": "1", "hasMore": false, "overflow": "all"});
+    b.reply(is_any_pull, json!({"conversations": {"a": batch}}));
+    let listed = [json!({"id": "a", "sort": 1})];
+    b.answer_list(json!({"conversations": listed, "next": null}));
+    b.notice(Notice::Ready);
+    b.reply(is_any_pull, json!({"conversations": {}}));
+    b.notice(Notice::Notify {
+        spread: 0,
+        conversations: ["a", "new"].map(str::to_owned).into(),
+    });
+    let sick = |ms: u64| json!({"error": {"code": "unavailable", "message": "no", "status": 503, "retryAfter": ms}});
+    let answer = json!({"conversations": {"a": sick(18_000), "new": sick(3_000)}});
+    b.reply(is_any_pull, answer);
+    b.wait(3_500);
+    // The last request has named it: the server's rest does not answer for it.
+    let pull = asked(&b, is_any_pull);
+    assert_eq!(parts(&pull), (1, Some(1), true), "it is named");
+    let new = json!({"events": [], "cursor": "1", "hasMore": false, "overflow": ["new"]});
+    b.reply(is_any_pull, json!({"conversations": {"new": new}}));
+    assert!(!b.is_asked(is_any_pull), "it is well, and asked for once");
+}

@@ -242,14 +242,19 @@ impl Pieces {
         }
     }
 
-    /// The chain is about all that is known and not backed off from, and what is not known yet.
+    /// The chain is about all that is known and not backed off from, and what is not known yet. One without a cursor
+    /// that has failed alone is named: the rest does not answer for what a request has named before.
     pub fn ask_for_all(&mut self, conversations: &Conversations, db: &Committed, now: u64) {
         self.rest = true;
         self.todo = match db.meta().begun {
             true => {
-                let known = db.cursors().keys();
-                let known = known.filter(|id| !conversations.rests(id, now));
-                known.cloned().collect()
+                let known = db.cursors();
+                let failed = conversations.failing.keys();
+                let failed = failed.filter(|id| !known.contains_key(*id));
+                let all = known.keys().chain(failed);
+                all.filter(|id| !conversations.rests(id, now))
+                    .cloned()
+                    .collect()
             }
             // Cursors of before a first sign-in are of another time.
             false => Vec::new(),
