@@ -27,7 +27,7 @@
 //! | `sync`, `outbox`, `timeline`, `snapshot` | the engine's parts: pulling, sending, windows, snapshots |
 //! | `fault` | clauses of the rules left out, to show that the tests notice |
 
-#![warn(clippy::excessive_nesting, clippy::wildcard_imports)]
+#![warn(clippy::wildcard_imports)]
 
 mod backoff;
 pub mod block;

@@ -68,6 +68,25 @@ struct Disk {
 }
 
 impl Disk {
+    /// Makes this the place where a batch was asked from; what came before it was applied.
+    fn is_at(&mut self, part: &FeedBatch) {
+        self.change(|tx| {
+            tx.meta().cursor.clone_from(&part.asked);
+            tx.meta().begun = part.asked.is_some();
+            Ok(())
+        });
+        let (Feed::Conversation(id), Some(cursor)) = (&part.feed, &part.asked) else {
+            return;
+        };
+        let (key, value) = (records::cursor_key(id), records::write_cursor(id, cursor));
+        let table = Table::Meta;
+        let write = pullcord::core::storage::Write::Put { table, key, value };
+        self.store
+            .commit(&[write])
+            .expect("memory takes everything");
+        self.db = loaded(&self.store);
+    }
+
     /// Does it in one transaction, as the engine would. Answers whether it was not void.
     fn change(&mut self, run: impl Fn(&mut Tx) -> Result<(), Stop>) -> bool {
         for _ in 0..100 {
@@ -184,24 +203,10 @@ pub fn batch(data: &[u8]) {
         for policy in [OverflowPolicy::Clear, OverflowPolicy::Keep] {
             let mut disk = Disk::default();
             for part in &parts {
-                // Where it was asked from; what came before it was applied.
-                disk.change(|tx| {
-                    tx.meta().cursor.clone_from(&part.asked);
-                    tx.meta().begun = part.asked.is_some();
-                    Ok(())
-                });
-                if let (Feed::Conversation(id), Some(cursor)) = (&part.feed, &part.asked) {
-                    let (key, value) = (records::cursor_key(id), records::write_cursor(id, cursor));
-                    let table = Table::Meta;
-                    let write = pullcord::core::storage::Write::Put { table, key, value };
-                    disk.store
-                        .commit(&[write])
-                        .expect("memory takes everything");
-                    disk.db = loaded(&disk.store);
-                }
-                for _ in 0..2 {
-                    disk.change(|tx| tx.batch(part, policy, true).map(|_| ()));
-                }
+                disk.is_at(part);
+                let apply = |tx: &mut Tx| tx.batch(part, policy, true).map(|_| ());
+                disk.change(apply);
+                disk.change(apply);
             }
         }
     }
@@ -441,13 +446,15 @@ impl Harness {
                 Effect::Frame(frame) => {
                     serde_json::from_str::<&RawValue>(&frame).expect("a frame is JSON");
                 }
-                Effect::Stopped { wipe } => {
-                    self.stopped = true;
-                    if wipe {
-                        self.store = Memory::new();
-                    }
-                }
+                Effect::Stopped { wipe } => self.stop(wipe),
             }
+        }
+    }
+
+    fn stop(&mut self, wipe: bool) {
+        self.stopped = true;
+        if wipe {
+            self.store = Memory::new();
         }
     }
 

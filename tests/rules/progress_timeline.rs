@@ -738,78 +738,80 @@ fn answer_all(b: &mut Harness, there: &std::collections::BTreeSet<u64>) {
 
 #[test]
 fn unseen_is_what_is_known_to_be_newer_than_what_was_seen() {
-    for seed in 0..60_u64 {
-        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut below = |n: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random % n
-        };
-        let mut there: std::collections::BTreeSet<u64> = (1..=40).map(|i| 10 * i).collect();
-        let mut b = Harness::signed_in(400);
-        b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "maxItems": 6}));
-        answer_all(&mut b, &there);
-        let mut known = std::collections::BTreeSet::new();
-        let mut seen = None;
-        for step in 0..60 {
-            match below(6) {
-                0 => {
-                    let last = *there.last().expect("it is never empty");
-                    there.insert(last + 10);
-                    known.insert(last + 10);
-                    b.sync(json!([after(last, last + 10)]), &format!("n{step}"));
-                }
-                // Committed late, at the newest end, which is held: below the newest, or what was seen.
-                1 => {
-                    let last = *there.last().expect("it is never empty");
-                    let late = last - 1 - below(3);
-                    if there.insert(late) {
-                        known.insert(late);
-                        b.sync(json!([new(late)]), &format!("l{step}"));
-                    }
-                }
-                2 => _ = b.load("older"),
-                3 => _ = b.load("newer"),
-                4 => {
-                    let around = 10 * (1 + below(40));
-                    let latest = below(3) == 0;
-                    jump(
-                        &mut b,
-                        if latest {
-                            json!("latest")
-                        } else {
-                            json!({"around": around})
-                        },
-                    );
-                }
-                _ => {
-                    let keys = b.keys();
-                    let at = below(keys.len() as u64) as usize;
-                    let to: u64 = keys[at][3..].parse().expect("a message");
-                    b.command(
-                        json!({"op": "visible", "timeline": 1, "first": keys[0], "last": keys[at]}),
-                    );
-                    seen = seen.max(Some(to));
+    (0..60).for_each(unseen_is_counted);
+}
+
+fn unseen_is_counted(seed: u64) {
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut below = |n: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % n
+    };
+    let mut there: std::collections::BTreeSet<u64> = (1..=40).map(|i| 10 * i).collect();
+    let mut b = Harness::signed_in(400);
+    b.command(json!({"op": "open", "timeline": 1, "conversation": "c", "maxItems": 6}));
+    answer_all(&mut b, &there);
+    let mut known = std::collections::BTreeSet::new();
+    let mut seen = None;
+    for step in 0..60 {
+        match below(6) {
+            0 => {
+                let last = *there.last().expect("it is never empty");
+                there.insert(last + 10);
+                known.insert(last + 10);
+                b.sync(json!([after(last, last + 10)]), &format!("n{step}"));
+            }
+            // Committed late, at the newest end, which is held: below the newest, or what was seen.
+            1 => {
+                let last = *there.last().expect("it is never empty");
+                let late = last - 1 - below(3);
+                if there.insert(late) {
+                    known.insert(late);
+                    b.sync(json!([new(late)]), &format!("l{step}"));
                 }
             }
-            answer_all(&mut b, &there);
-            known.extend(
-                b.keys()
-                    .iter()
-                    .filter_map(|key| key.get(3..)?.parse::<u64>().ok()),
-            );
-            let shown = b.shown();
-            assert!(!shown.is_empty(), "seed {seed}, step {step}");
-            let Some(seen) = seen else { continue };
-            let unseen = b.view()["unseen"].as_u64().expect("a count");
-            let least = known.range(seen + 1..).count() as u64;
-            // A page of another's may have told of more.
-            let most = there.range(seen + 1..).count() as u64;
-            assert!(
-                (least..=most).contains(&unseen),
-                "seed {seed}, step {step}: {unseen} of {least} to {most}, seen {seen}, shown {shown}"
-            );
+            2 => _ = b.load("older"),
+            3 => _ = b.load("newer"),
+            4 => {
+                let around = 10 * (1 + below(40));
+                let latest = below(3) == 0;
+                jump(
+                    &mut b,
+                    if latest {
+                        json!("latest")
+                    } else {
+                        json!({"around": around})
+                    },
+                );
+            }
+            _ => {
+                let keys = b.keys();
+                let at = below(keys.len() as u64) as usize;
+                let to: u64 = keys[at][3..].parse().expect("a message");
+                b.command(
+                    json!({"op": "visible", "timeline": 1, "first": keys[0], "last": keys[at]}),
+                );
+                seen = seen.max(Some(to));
+            }
         }
+        answer_all(&mut b, &there);
+        known.extend(
+            b.keys()
+                .iter()
+                .filter_map(|key| key.get(3..)?.parse::<u64>().ok()),
+        );
+        let shown = b.shown();
+        assert!(!shown.is_empty(), "seed {seed}, step {step}");
+        let Some(seen) = seen else { continue };
+        let unseen = b.view()["unseen"].as_u64().expect("a count");
+        let least = known.range(seen + 1..).count() as u64;
+        // A page of another's may have told of more.
+        let most = there.range(seen + 1..).count() as u64;
+        assert!(
+            (least..=most).contains(&unseen),
+            "seed {seed}, step {step}: {unseen} of {least} to {most}, seen {seen}, shown {shown}"
+        );
     }
 }

@@ -84,11 +84,11 @@ impl Tabs {
                 Some((tab, said))
             });
             let Some((from, said)) = next else { return };
-            for tab in 0..self.tabs.len() {
-                if tab != from && !self.deaf[tab] {
-                    let said = said.clone();
-                    self.alone(tab, |tab| tab.input(Input::Heard(said)));
-                }
+            let hearers: Vec<usize> = (0..self.tabs.len())
+                .filter(|tab| *tab != from && !self.deaf[*tab])
+                .collect();
+            for tab in hearers {
+                self.alone(tab, |tab| tab.input(Input::Heard(said.clone())));
             }
         }
         panic!("they do not stop talking");

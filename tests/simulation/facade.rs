@@ -335,10 +335,10 @@ impl Facade {
                 .map_err(|error| format!("outbox: {error} in {text}"))?;
         }
         for new in frame.timelines {
+            if self.closed.contains(&new.id) {
+                continue;
+            }
             let Some(view) = self.timelines.get_mut(&new.id) else {
-                if self.closed.contains(&new.id) {
-                    continue;
-                }
                 return Err(format!(
                     "a frame for timeline {} that was never opened",
                     new.id

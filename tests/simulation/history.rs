@@ -231,16 +231,12 @@ impl Failure {
         if let Some(step) = best.step {
             let mut shorter = best.history.clone();
             shorter.steps = step + 1;
-            if let Some(failure) = fails(shorter, &mut budget) {
-                best = failure;
-            }
+            best = fails(shorter, &mut budget).unwrap_or(best);
         }
         for kind in 0..Trouble::KINDS.len() {
             let mut calmer = best.history.clone();
             calmer.spared.insert(kind);
-            if let Some(failure) = fails(calmer, &mut budget) {
-                best = failure;
-            }
+            best = fails(calmer, &mut budget).unwrap_or(best);
         }
         let mut piece = best.history.length().div_ceil(2);
         while piece > 0 && budget > 0 {
@@ -251,9 +247,7 @@ impl Failure {
             for piece in left.chunks(piece as usize).rev() {
                 let mut shorter = best.history.clone();
                 shorter.skipped.extend(piece);
-                if let Some(failure) = fails(shorter, &mut budget) {
-                    best = failure;
-                }
+                best = fails(shorter, &mut budget).unwrap_or(best);
             }
             if piece > 1 {
                 piece = piece.div_ceil(2);

@@ -93,6 +93,20 @@ impl Record {
     }
 }
 
+impl Block {
+    /// Each message is a copy of the server's. It does not change, so this is looked at once.
+    fn compare(&self, conversation: &Conversation) -> Checked {
+        if self.compared.get() {
+            return Ok(());
+        }
+        for message in &self.messages {
+            is_copy(message, conversation)?;
+        }
+        self.compared.set(true);
+        Ok(())
+    }
+}
+
 type Records = BTreeMap<(Table, Key), Rc<Record>>;
 
 /// What one commit left, and what follows from it. A client keeps that of its own last commit or
@@ -720,15 +734,11 @@ impl Stored {
                     block.bytes
                 ));
             }
-            for message in &block.messages {
-                if !block.compared.get() {
-                    is_copy(message, conversation)?;
-                }
-                if messages.insert(message.seq, message).is_some() {
-                    return Err(format!("{} is stored twice", message.seq));
-                }
+            block.compare(conversation)?;
+            let mut all = block.messages.iter();
+            if let Some(message) = all.find(|m| messages.insert(m.seq, m).is_some()) {
+                return Err(format!("{} is stored twice", message.seq));
             }
-            block.compared.set(true);
         }
         Ok(messages)
     }
@@ -757,41 +767,7 @@ impl Stored {
             if !member {
                 continue;
             }
-            for post in conversation
-                .posts
-                .range(segment.lo..=segment.hi)
-                .map(|(_, post)| post)
-            {
-                match messages.get(&post.seq) {
-                    Some(message) => is_new_enough(message, post, as_of)?,
-                    None if post.is_owed_at(as_of) => {
-                        return Err(format!(
-                            "{} is missing in [{}, {}]",
-                            post.seq, segment.lo, segment.hi
-                        ));
-                    }
-                    None => {}
-                }
-            }
-            let owed = |mut posts: std::collections::btree_map::Range<u64, Post>| {
-                posts
-                    .find(|(_, post)| post.is_owed_at(as_of))
-                    .map(|(seq, _)| *seq)
-            };
-            if let (true, Some(newer)) = (
-                segment.live,
-                segment
-                    .hi
-                    .checked_add(1)
-                    .and_then(|from| owed(conversation.posts.range(from..))),
-            ) {
-                return Err(format!("R2: live to {}, and {newer} is newer", segment.hi));
-            }
-            if let (true, Some(older)) =
-                (segment.start, owed(conversation.posts.range(..segment.lo)))
-            {
-                return Err(format!("R5: start at {}, and {older} is older", segment.lo));
-            }
+            is_complete(segment, conversation, &messages, as_of)?;
         }
         for seq in messages.keys() {
             let Some(segment) = held.segments.containing(*seq) else {
@@ -808,6 +784,39 @@ impl Stored {
         }
         Ok(())
     }
+}
+
+/// A segment lacks nothing that the server had at this position (R1), and its marks hold.
+fn is_complete(
+    segment: &Segment,
+    conversation: &Conversation,
+    messages: &BTreeMap<u64, &Message>,
+    as_of: usize,
+) -> Checked {
+    let (lo, hi) = (segment.lo, segment.hi);
+    for post in conversation.posts.range(lo..=hi).map(|(_, post)| post) {
+        match messages.get(&post.seq) {
+            Some(message) => is_new_enough(message, post, as_of)?,
+            None if post.is_owed_at(as_of) => {
+                return Err(format!("{} is missing in [{lo}, {hi}]", post.seq));
+            }
+            None => {}
+        }
+    }
+    let owed = |mut posts: std::collections::btree_map::Range<u64, Post>| {
+        posts
+            .find(|(_, post)| post.is_owed_at(as_of))
+            .map(|(seq, _)| *seq)
+    };
+    let after = hi.checked_add(1).filter(|_| segment.live);
+    if let Some(newer) = after.and_then(|from| owed(conversation.posts.range(from..))) {
+        return Err(format!("R2: live to {hi}, and {newer} is newer"));
+    }
+    let before = segment.start.then(|| conversation.posts.range(..lo));
+    if let Some(older) = before.and_then(owed) {
+        return Err(format!("R5: start at {lo}, and {older} is older"));
+    }
+    Ok(())
 }
 
 /// Which messages of a conversation are held, and in which version.

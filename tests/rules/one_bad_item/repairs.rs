@@ -90,10 +90,9 @@ fn what_is_put_right_is_shown_in_every_place_and_told_once() {
             }
             let m = shown_message(&b, "10").unwrap_or_else(|| panic!("{case}: {}", b.shown()));
             let fields = expected.as_object().expect("fields");
-            if !(place == In::Edited && to.contains("\"version\":1")) {
-                for (name, value) in fields {
-                    assert_eq!(m[name], *value, "{case}");
-                }
+            let is_older = place == In::Edited && to.contains("\"version\":1");
+            for (name, value) in fields.iter().filter(|_| !is_older) {
+                assert_eq!(m[name], *value, "{case}");
             }
             let told = irregular(&b);
             assert_eq!(told.len(), 1, "{case}: {told:?}");
@@ -136,48 +135,49 @@ pub fn of_two_copies_of_one_version_the_one_less_put_right_stays_in_whatever_ord
         let (odd, well) = (spoiled(from, to), WELL.to_owned());
         for (first, second) in [(&odd, &well), (&well, &odd)] {
             for kind in ["message", "update", "push", "page", "state"] {
-                let mut b = opened(json!({}));
-                let new = format!(r#"{{"type":"message","message":{first},"prev":9}}"#);
-                pull(&mut b, &new, "1b");
-                let again = |kind: &str| format!(r#"{{"type":"{kind}","message":{second}}}"#);
-                match kind {
-                    "push" => {
-                        let event = again("message");
-                        let text = format!(
-                            r#"{{"type":"push","prev":"1b","cursor":"2","events":[{event}]}}"#
-                        );
-                        b.notice(Notice::Push(text));
-                    }
-                    "page" => {
-                        b.call(json!({"op": "jump", "timeline": 1, "to": {"around": "99"}}));
-                        let text = format!(
-                            r#"{{"messages":[{second}],"hasBefore":true,"hasAfter":false}}"#
-                        );
-                        b.reply_text(is_history, &text);
-                    }
-                    "state" => {
-                        let state = |last: &str| {
-                            format!(
-                                r#"{{"type":"conversation","conversation":{{"id":"c","lastMessage":{last}}}}}"#
-                            )
-                        };
-                        pull(&mut b, &format!("{},{}", state(first), state(second)), "2");
-                        let c = b.conversations.iter().find(|c| c["id"] == json!("c"));
-                        let last = &c.expect("it is listed")["lastMessage"];
-                        assert_eq!(last["body"], json!({"text": "x"}));
-                        continue;
-                    }
-                    kind => pull(&mut b, &again(kind), "2"),
-                }
-                let m = shown_message(&b, "10").expect("it is shown");
-                let well = (&json!("bob"), &json!({"text": "x"}));
-                assert_eq!((&m["sender"], &m["body"]), well, "{kind}");
-                let mut b = b.restart();
-                b.open();
-                assert_eq!(shown_message(&b, "10"), Some(m), "{kind}");
+                well_shown_after(kind, first, second);
             }
         }
     }
+}
+
+/// A copy came in a batch, and then another by this `kind` of carrier: the one less put right is shown and stored.
+fn well_shown_after(kind: &str, first: &str, second: &str) {
+    let mut b = opened(json!({}));
+    let new = format!(r#"{{"type":"message","message":{first},"prev":9}}"#);
+    pull(&mut b, &new, "1b");
+    let again = |kind: &str| format!(r#"{{"type":"{kind}","message":{second}}}"#);
+    match kind {
+        "push" => {
+            let event = again("message");
+            let text = format!(r#"{{"type":"push","prev":"1b","cursor":"2","events":[{event}]}}"#);
+            b.notice(Notice::Push(text));
+        }
+        "page" => {
+            b.call(json!({"op": "jump", "timeline": 1, "to": {"around": "99"}}));
+            let text = format!(r#"{{"messages":[{second}],"hasBefore":true,"hasAfter":false}}"#);
+            b.reply_text(is_history, &text);
+        }
+        "state" => {
+            let state = |last: &str| {
+                format!(
+                    r#"{{"type":"conversation","conversation":{{"id":"c","lastMessage":{last}}}}}"#
+                )
+            };
+            pull(&mut b, &format!("{},{}", state(first), state(second)), "2");
+            let c = b.conversations.iter().find(|c| c["id"] == json!("c"));
+            let last = &c.expect("it is listed")["lastMessage"];
+            assert_eq!(last["body"], json!({"text": "x"}));
+            return;
+        }
+        kind => pull(&mut b, &again(kind), "2"),
+    }
+    let m = shown_message(&b, "10").expect("it is shown");
+    let well = (&json!("bob"), &json!({"text": "x"}));
+    assert_eq!((&m["sender"], &m["body"]), well, "{kind}");
+    let mut b = b.restart();
+    b.open();
+    assert_eq!(shown_message(&b, "10"), Some(m), "{kind}");
 }
 
 #[test]

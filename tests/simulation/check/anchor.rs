@@ -42,30 +42,7 @@ pub fn anchor(
             };
             anchor_at(view, 0, &wanted, conversation, position)
         }
-        Start::FirstUnread => {
-            // Whose own message is unread is the server's to say.
-            let mut checked = Ok(());
-            for read in read {
-                let Some(read) = read else {
-                    // Nothing was unread: the newest end.
-                    if view.anchor.key.is_none() {
-                        return Ok(());
-                    }
-                    continue;
-                };
-                let from = read.map_or(0, |read| read.saturating_add(1));
-                let others = |post: &Post| match post.sender {
-                    ACCOUNT => Wanted::No,
-                    _ => Wanted::Yes,
-                };
-                checked = anchor_at(view, from, &|_| Wanted::Yes, conversation, position)
-                    .or_else(|_| anchor_at(view, from, &others, conversation, position));
-                if checked.is_ok() {
-                    break;
-                }
-            }
-            checked
-        }
+        Start::FirstUnread => at_first_unread(view, read, conversation, position),
     };
     checked.map_err(|error| {
         format!(
@@ -74,6 +51,37 @@ pub fn anchor(
             draw(view)
         )
     })
+}
+
+/// The anchor is the first after one of the places up to which the account may have read.
+fn at_first_unread(
+    view: &View,
+    read: &[Option<Option<u64>>],
+    conversation: &Conversation,
+    position: usize,
+) -> Checked {
+    // Whose own message is unread is the server's to say.
+    let others = |post: &Post| match post.sender {
+        ACCOUNT => Wanted::No,
+        _ => Wanted::Yes,
+    };
+    let mut checked = Ok(());
+    for read in read {
+        let Some(read) = read else {
+            // Nothing was unread: the newest end.
+            if view.anchor.key.is_none() {
+                return Ok(());
+            }
+            continue;
+        };
+        let from = read.map_or(0, |read| read.saturating_add(1));
+        checked = anchor_at(view, from, &|_| Wanted::Yes, conversation, position)
+            .or_else(|_| anchor_at(view, from, &others, conversation, position));
+        if checked.is_ok() {
+            break;
+        }
+    }
+    checked
 }
 
 /// Whether a jump is to find a message.

@@ -70,17 +70,17 @@ fn places(view: &View, device: &Device, machine: &Machine) -> Checked {
                     return Err(format!("{} was never written here", local.client_id));
                 };
                 is_as_written(local, own, view, device, machine)?;
+                let spoilt = |local: &Local| machine.spoilt.own.contains(&local.client_id);
+                let follows = |(other, before): (&Local, &Own)| {
+                    machine.before(before, own)
+                        || !is_placed(before, own, device)
+                        || spoilt(local)
+                        || spoilt(other)
+                };
                 match local.state.as_str() {
                     "queued" | "sending" => {
                         must!(
-                            unsent.is_none_or(|(other, before)| {
-                                let spoilt =
-                                    |local: &Local| machine.spoilt.own.contains(&local.client_id);
-                                machine.before(before, own)
-                                    || !is_placed(before, own, device)
-                                    || spoilt(local)
-                                    || spoilt(other)
-                            }),
+                            unsent.is_none_or(follows),
                             "R8: {} is not in the order written",
                             local.client_id
                         );

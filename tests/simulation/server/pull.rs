@@ -56,17 +56,20 @@ impl Server {
         }
         if !skipped.is_empty() {
             if rng.chance(50) {
-                for id in &skipped {
-                    let conversation = &self.conversations[id];
-                    let fields = fields(conversation, &conversation.state(), None)
-                        .expect("a first state has all fields");
-                    events.push(json!({ "type": "conversation", "conversation": fields }));
-                }
+                events.extend(skipped.iter().map(|id| self.whole_state(id)));
             }
             batch["overflow"] = json!(skipped);
         }
         batch["events"] = json!(events);
         batch
+    }
+
+    /// The event that says all of a conversation's state.
+    fn whole_state(&self, id: &str) -> Value {
+        let conversation = &self.conversations[id];
+        let fields = fields(conversation, &conversation.state(), None)
+            .expect("a first state has all fields");
+        json!({ "type": "conversation", "conversation": fields })
     }
 
     /// A device has gone: what it has named counts for nothing.
@@ -118,6 +121,15 @@ impl Server {
         }
     }
 
+    /// Why a conversation is not answered.
+    fn unavailable(&self, rng: &mut Rng) -> Value {
+        let mut error = json!({ "code": "unavailable", "message": "the simulation's" });
+        if rng.chance(30) && self.failing.is_none() {
+            error["retryAfter"] = json!(rng.between(1, 20) * 1000);
+        }
+        error
+    }
+
     /// The answer to a pull with a cursor for each conversation.
     pub(super) fn batches(
         &self,
@@ -152,11 +164,7 @@ impl Server {
                 continue;
             }
             if fails {
-                let mut error = json!({ "code": "unavailable", "message": "the simulation's" });
-                if rng.chance(30) && self.failing.is_none() {
-                    error["retryAfter"] = json!(rng.between(1, 20) * 1000);
-                }
-                answers.insert(id.clone(), json!({ "error": error }));
+                answers.insert(id.clone(), json!({ "error": self.unavailable(rng) }));
                 continue;
             }
             let overflows = match &forced {

@@ -178,11 +178,7 @@ impl World {
                 self.has_skipped_news(device);
             }
             if event.kind == "messages" {
-                let messages = event.detail["messages"].as_array();
-                for message in messages.ok_or("a \"messages\" event without messages")? {
-                    self.on_told(device, message)?;
-                }
-                self.told_in_order(device)?;
+                self.on_messages(device, &event.detail["messages"])?;
             }
         }
         for (call, result) in applied.results {
@@ -227,6 +223,14 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn on_messages(&mut self, device: usize, messages: &Value) -> Checked {
+        let messages = messages.as_array();
+        for message in messages.ok_or("a \"messages\" event without messages")? {
+            self.on_told(device, message)?;
+        }
+        self.told_in_order(device)
     }
 
     /// A message was told as a new one: once, and none of the client's own (R10).

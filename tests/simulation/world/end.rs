@@ -174,20 +174,21 @@ impl World {
         let pulls = pieces * quiet / interval * 3 / 2 + 3;
         let devices = self.devices.iter().zip(&self.requests).zip(&before);
         for ((device, requests), before) in devices {
-            for (kind, count) in requests {
-                let made = count - before.get(kind).unwrap_or(&0);
-                let allowed = match (*kind, device.deposed_at) {
-                    ("pull", _) => pulls,
-                    // Another client has the account, and nothing told this one so: what it shows may be
-                    // refused for good, and it asks for that ever less often.
-                    (_, Some(_)) => quiet / 60_000,
-                    _ => 0,
-                };
-                if made > allowed {
-                    return Err(format!(
-                        "a storm: {made} requests ({kind}) in {quiet} quiet ms"
-                    ));
-                }
+            let allowed = |kind| match (kind, device.deposed_at) {
+                ("pull", _) => pulls,
+                // Another client has the account, and nothing told this one so: what it shows may be
+                // refused for good, and it asks for that ever less often.
+                (_, Some(_)) => quiet / 60_000,
+                _ => 0,
+            };
+            let made = requests
+                .iter()
+                .map(|(kind, count)| (*kind, count - before.get(kind).unwrap_or(&0)));
+            let storm = made.into_iter().find(|(kind, made)| *made > allowed(*kind));
+            if let Some((kind, made)) = storm {
+                return Err(format!(
+                    "a storm: {made} requests ({kind}) in {quiet} quiet ms"
+                ));
             }
         }
         Ok(())
@@ -606,6 +607,47 @@ impl World {
         text
     }
 
+    /// Pages a list in one direction for as long as it says that there is more, and notes all that it shows.
+    fn page_to_end(
+        &mut self,
+        device: usize,
+        id: u64,
+        newer: bool,
+        (seen, stale): (&mut BTreeMap<u64, u64>, &mut BTreeSet<u64>),
+    ) -> Checked {
+        let mut turns = 0;
+        loop {
+            let view = &self.devices[device].facade.timelines[&id];
+            note_shown(view, seen, stale);
+            let more = [view.has_older, view.has_newer][usize::from(newer)];
+            if !more {
+                return Ok(());
+            }
+            let conversation = &view.conversation;
+            if turns == 200 + self.server.conversations[conversation].posts.len() / 10 {
+                return Err(format!("{conversation} has no end: {}", check::draw(view)));
+            }
+            self.scroll(device, id, newer)?;
+            turns += 1;
+        }
+    }
+
+    /// Loads a page, or as many as a window holds, as somebody who scrolls: what is on screen is where the
+    /// list grows.
+    fn scroll(&mut self, device: usize, id: u64, newer: bool) -> Checked {
+        let view = &self.devices[device].facade.timelines[&id];
+        let mut limit = view.page_size;
+        let last = view.items.len().checked_sub(1);
+        if let Some(edge) = last.map(|last| if newer { last } else { 0 }) {
+            self.looks_at(device, id, (edge, edge))?;
+        }
+        if self.mode.world != Wide::Small {
+            limit = limit.max((5 * limit).min(self.mode.limits.items as u64 / 3));
+        }
+        self.load(device, id, newer, limit)?;
+        self.pass(5_000)
+    }
+
     /// Pages each open list from one end to the other: together that is all that the server has.
     fn read_back(&mut self, device: usize) -> Checked {
         let ids: Vec<u64> = self.devices[device]
@@ -624,29 +666,7 @@ impl World {
             // What was only shown as not fresh may be gone from the server.
             let mut stale: BTreeSet<u64> = BTreeSet::new();
             for newer in [false, true] {
-                for turn in 0.. {
-                    let view = &self.devices[device].facade.timelines[&id];
-                    note_shown(view, &mut seen, &mut stale);
-                    let more = [view.has_older, view.has_newer][usize::from(newer)];
-                    if !more {
-                        break;
-                    }
-                    if turn == 200 + self.server.conversations[&conversation].posts.len() / 10 {
-                        return Err(format!("{conversation} has no end: {}", check::draw(view)));
-                    }
-                    // As somebody who scrolls: what is on screen is where the list grows.
-                    let last = view.items.len().checked_sub(1);
-                    if let Some(edge) = last.map(|last| if newer { last } else { 0 }) {
-                        self.looks_at(device, id, (edge, edge))?;
-                    }
-                    let mut limit = self.devices[device].facade.timelines[&id].page_size;
-                    if self.mode.world != Wide::Small {
-                        // Many pages at a time, as far as a window holds them.
-                        limit = limit.max((5 * limit).min(self.mode.limits.items as u64 / 3));
-                    }
-                    self.load(device, id, newer, limit)?;
-                    self.pass(5_000)?;
-                }
+                self.page_to_end(device, id, newer, (&mut seen, &mut stale))?;
             }
             let target = &self.devices[device];
             let position = target.positions(&self.server).of(&conversation);

@@ -832,34 +832,43 @@ impl World {
 
     fn deliver(&mut self, device: usize, listen: u64, frames: Vec<String>) {
         let life = self.devices[device].life;
-        let ordered = self.mode.scope == Scope::Mailbox;
         for text in frames {
             let bad = self.rng.chance(self.trouble.notices);
-            let mut copies = if bad { self.rng.below(3) } else { 1 };
-            if copies == 0 && ordered {
-                if self.rng.chance(30) {
-                    self.dies(device, listen);
-                }
-                copies = 1;
-            }
-            for _ in 0..copies {
-                let mut at = self.time + self.on_its_way(bad);
-                if let (true, Some(channel)) = (ordered, &mut self.devices[device].channel) {
-                    at = at.max(channel.busy_until);
-                    channel.busy_until = at;
-                }
+            for _ in 0..self.copies(device, listen, bad) {
+                let delay = self.on_its_way_behind_others(device, bad);
                 let notice = Notice::Push(text.clone());
-                self.schedule(
-                    at - self.time,
-                    device,
-                    Event::Notice {
-                        life,
-                        listen,
-                        notice,
-                    },
-                );
+                let event = Event::Notice {
+                    life,
+                    listen,
+                    notice,
+                };
+                self.schedule(delay, device, event);
             }
         }
+    }
+
+    /// How often a frame comes. None is lost of what comes in order: the connection dies instead.
+    fn copies(&mut self, device: usize, listen: u64, bad: bool) -> u64 {
+        let copies = if bad { self.rng.below(3) } else { 1 };
+        if copies > 0 || self.mode.scope != Scope::Mailbox {
+            return copies;
+        }
+        if self.rng.chance(30) {
+            self.dies(device, listen);
+        }
+        1
+    }
+
+    /// The same as [`World::on_its_way`], but no frame of the mailbox overtakes another.
+    fn on_its_way_behind_others(&mut self, device: usize, bad: bool) -> u64 {
+        let mut at = self.time + self.on_its_way(bad);
+        let ordered = self.mode.scope == Scope::Mailbox;
+        let channel = self.devices[device].channel.as_mut();
+        if let Some(channel) = channel.filter(|_| ordered) {
+            at = at.max(channel.busy_until);
+            channel.busy_until = at;
+        }
+        at - self.time
     }
 
     /// The connection is dead; the client hears of it some time later.

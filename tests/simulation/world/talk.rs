@@ -44,14 +44,13 @@ impl World {
                 self.reached.note("talk that is lost");
                 continue;
             }
-            let times = if self.rng.chance(self.trouble.talk / 2) {
-                2
-            } else {
-                1
-            };
-            for _ in 0..times {
+            let twice = self.rng.chance(self.trouble.talk / 2);
+            for _ in 0..1 + u8::from(twice) {
                 let late = self.rng.chance(self.trouble.talk);
-                let delay = if late { self.rng.delay(300) } else { 1 };
+                let delay = match late {
+                    true => self.rng.delay(300),
+                    false => 1,
+                };
                 let said = said.to_vec();
                 self.schedule(delay, other, Event::Heard { life, said });
             }
