@@ -1,10 +1,11 @@
-// What the examples of virtual lists have in common: a row, the buttons, and what is typed.
+// What the examples of virtual lists have in common: the chat around the list, and a row. A copy of one takes this along.
 
+import { useTimeline } from "pullcord/react";
 import { memo, useLayoutEffect, useRef, useState } from "react";
 import { textOf } from "./backend.js";
 
 /** The first unread message, when the list was opened at it: its divider stays there. */
-export function useDivider({ status, anchor }) {
+function useDivider({ status, anchor }) {
   const [key, setKey] = useState();
   if (key === undefined && status === "ready") setKey(anchor.key);
   return key;
@@ -27,7 +28,7 @@ export const Row = memo(({ item, divided, onAnswered }) => {
 });
 
 /** Renders the rows that a list begins with, unseen, and gives it their heights before anything is painted. */
-export function Measured({ items, divider, children }) {
+function Measured({ items, divider, children }) {
   const [measured, setMeasured] = useState(null);
   const list = useRef(null);
   useLayoutEffect(() => {
@@ -57,7 +58,7 @@ export function keysOnScreen(list) {
   return rows.length ? [rows[0].dataset.key, rows.at(-1).dataset.key] : null;
 }
 
-export const Bar = ({ jump }) => (
+const Bar = ({ jump }) => (
   <p className="bar">
     <button type="button" onClick={() => jump({ at: 0 })}>
       Oldest
@@ -71,7 +72,7 @@ export const Bar = ({ jump }) => (
   </p>
 );
 
-export function Composer({ onSend }) {
+function Composer({ onSend }) {
   const [text, setText] = useState("");
   return (
     <form
@@ -84,5 +85,36 @@ export function Composer({ onSend }) {
       <input id="text" required aria-label="Message" value={text} onChange={({ target }) => setText(target.value)} />
       <button type="submit">Send</button>
     </form>
+  );
+}
+
+/** The chat around a list, which is the example's own: how it is opened, left for another place, and written to. */
+export function ChatWith({ List, id, onSend }) {
+  const timeline = useTimeline(id, { start: "first-unread" });
+  const { items, anchor, unseen, jump, send } = timeline;
+  const divider = useDivider(timeline);
+  const atEnd = useRef(false);
+  return (
+    <>
+      <Bar jump={jump} />
+      {/* another list, when it was replaced: it begins at the item that was asked for */}
+      {items.length > 0 && (
+        <Measured key={anchor.count} items={items} divider={divider}>
+          {(measured) => <List measured={measured} timeline={timeline} divider={divider} atEnd={atEnd} />}
+        </Measured>
+      )}
+      {unseen > 0 && (
+        <button type="button" className="pill" onClick={() => jump("latest")}>
+          {unseen} new
+        </button>
+      )}
+      <Composer
+        onSend={async (text) => {
+          if (!atEnd.current) await jump("latest");
+          send({ text });
+          onSend?.();
+        }}
+      />
+    </>
   );
 }

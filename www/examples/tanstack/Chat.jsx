@@ -1,7 +1,6 @@
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
-import { useTimeline } from "pullcord/react";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import { Bar, Composer, isAtEnd, keysOnScreen, Measured, Row, useDivider } from "../parts.jsx";
+import { ChatWith, isAtEnd, keysOnScreen, Row } from "../parts.jsx";
 
 /** Nearer than this (px) to an end the next page is loaded. */
 const NEAR = 1000;
@@ -83,32 +82,4 @@ function beginning(items, anchorKey, { heights, height }) {
 
 const ROW = { position: "absolute", left: 0, right: 0 };
 
-export function Chat({ id, onSend }) {
-  const timeline = useTimeline(id, { start: "first-unread" });
-  const { items, anchor, unseen, jump, send } = timeline;
-  const divider = useDivider(timeline);
-  const atEnd = useRef(false);
-  return (
-    <>
-      <Bar jump={jump} />
-      {/* another list, when it was replaced: it begins at the item that was asked for */}
-      {items.length > 0 && (
-        <Measured key={anchor.count} items={items} divider={divider}>
-          {(measured) => <List measured={measured} timeline={timeline} divider={divider} atEnd={atEnd} />}
-        </Measured>
-      )}
-      {unseen > 0 && (
-        <button type="button" className="pill" onClick={() => jump("latest")}>
-          {unseen} new
-        </button>
-      )}
-      <Composer
-        onSend={async (text) => {
-          if (!atEnd.current) await jump("latest");
-          send({ text });
-          onSend?.();
-        }}
-      />
-    </>
-  );
-}
+export const Chat = (props) => <ChatWith List={List} {...props} />;

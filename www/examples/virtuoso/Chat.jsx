@@ -1,7 +1,6 @@
-import { useTimeline } from "pullcord/react";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { Virtuoso } from "react-virtuoso";
-import { Bar, Composer, isAtEnd, keysOnScreen, Measured, Row, useDivider } from "../parts.jsx";
+import { ChatWith, isAtEnd, keysOnScreen, Row } from "../parts.jsx";
 
 function List({ measured, timeline, divider, atEnd }) {
   const { items, anchor, firstIndex, hasOlder, hasNewer, loadOlder, loadNewer, jump, visible } = timeline;
@@ -77,32 +76,4 @@ function useHold(scroller, atEnd, look) {
   return note;
 }
 
-export function Chat({ id, onSend }) {
-  const timeline = useTimeline(id, { start: "first-unread" });
-  const { items, anchor, unseen, jump, send } = timeline;
-  const divider = useDivider(timeline);
-  const atEnd = useRef(false);
-  return (
-    <>
-      <Bar jump={jump} />
-      {/* another list, when it was replaced: it begins at the item that was asked for */}
-      {items.length > 0 && (
-        <Measured key={anchor.count} items={items} divider={divider}>
-          {(measured) => <List measured={measured} timeline={timeline} divider={divider} atEnd={atEnd} />}
-        </Measured>
-      )}
-      {unseen > 0 && (
-        <button type="button" className="pill" onClick={() => jump("latest")}>
-          {unseen} new
-        </button>
-      )}
-      <Composer
-        onSend={async (text) => {
-          if (!atEnd.current) await jump("latest");
-          send({ text });
-          onSend?.();
-        }}
-      />
-    </>
-  );
-}
+export const Chat = (props) => <ChatWith List={List} {...props} />;
