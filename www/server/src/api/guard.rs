@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::call::{ACCEPT, ACCEPTED};
 use super::{App, Patience};
 use crate::error::Error;
 use crate::limits::Who;
@@ -119,8 +120,9 @@ pub(super) fn guarded(router: Router, app: Arc<App>) -> Router {
                 .allow_origin(allowed)
                 .allow_methods([Method::GET, Method::POST, Method::PATCH])
                 .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-                .expose_headers([header::RETRY_AFTER, header::DATE])
-                .max_age(Duration::from_secs(600)),
+                .expose_headers([header::RETRY_AFTER, header::DATE, ACCEPT])
+                // As long as any browser keeps it: what it says does not change while this runs.
+                .max_age(Duration::from_secs(7200)),
         )
         // What is no page is data: should a browser be made to show it, nothing in it runs, and it is in no frame. It is somebody's, and stays in no cache.
         .layer(unless_set(
@@ -150,11 +152,17 @@ async fn pass(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     } else {
         peer.and_then(|Peer(peer)| app.limits.count(Who::at(peer.ip())).err())
     };
-    if let Some(error) = refused {
-        return error.into_response();
-    }
+    let of_protocol = request.uri().path().starts_with("/v1/");
     request.extensions_mut().insert(Patience(options.patience));
-    next.run(request).await
+    let mut response = match refused {
+        Some(error) => error.into_response(),
+        None => next.run(request).await,
+    };
+    if of_protocol {
+        // Errors too: by this a client knows that it was `/v1/call` that answered, and nothing on the way.
+        response.headers_mut().insert(ACCEPT, ACCEPTED);
+    }
+    response
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The calls of docs/protocol.md, one handler each, and what they have in common.
 
+mod call;
 mod conversations;
 mod demo;
 mod guard;
@@ -127,6 +128,7 @@ pub(crate) fn calls(options: &Options) -> Vec<Call> {
         conversations::calls(),
         messages::calls(),
         socket::calls(),
+        call::calls(),
         demo::calls(options),
         vec![Call::get("/healthz", async || "ok").open()],
     ]
@@ -136,8 +138,7 @@ pub(crate) fn calls(options: &Options) -> Vec<Call> {
 }
 
 pub(crate) fn router(app: Arc<App>, mounts: &[Mount]) -> Router {
-    let mut router = Router::new();
-    for call in calls(&app.options) {
+    let routed = |router: Router<Arc<App>>, call: Call| {
         let mut handler = call.handler;
         if call.path.starts_with("/v1/") && call.needs_token {
             handler = handler.layer(middleware::from_fn_with_state(app.clone(), troubled));
@@ -145,19 +146,25 @@ pub(crate) fn router(app: Arc<App>, mounts: &[Mount]) -> Router {
         if call.needs_token {
             handler = handler.layer(middleware::from_fn_with_state(app.clone(), authorised));
         }
-        router = router.route(call.path, handler);
-    }
+        router.route(call.path, handler)
+    };
+    let finished = |router: Router<Arc<App>>| {
+        router
+            .method_not_allowed_fallback(unknown)
+            // Unless files are mounted there.
+            .fallback(unknown)
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .with_state(app.clone())
+    };
+    let all = calls(&app.options).into_iter();
+    let plain = calls(&app.options).into_iter().filter(call::takes);
+    let plain = call::Plain(finished(plain.fold(Router::new(), routed)));
+    let mut router = all.fold(Router::new(), routed).layer(Extension(plain));
     for folder in ["/v1", "/demo"] {
         // Or files that are mounted at / would answer.
         router = router.route(&format!("{folder}/{{*unknown}}"), routing::any(unknown))
     }
-    let router = router
-        .method_not_allowed_fallback(unknown)
-        // Unless files are mounted there.
-        .fallback(unknown)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(app.clone());
-    guard::guarded(pages::mount(router, mounts), app)
+    guard::guarded(pages::mount(finished(router), mounts), app.clone())
 }
 
 async fn unknown() -> Error {
@@ -277,30 +284,33 @@ struct Body<T>(T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
-        let announced = request.headers().get(header::CONTENT_LENGTH);
-        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        let patience = request.extensions().get::<Patience>().copied();
-        let Patience(patience) = patience.ok_or_else(|| Error::internal("no patience is set"))?;
-        if let Some(length) = announced.filter(|length| *length > BODY_LIMIT) {
-            // Said beforehand, nothing of it is kept, and of what is far too large nothing is read.
-            if length <= HEARD_OUT {
-                _ = tokio::time::timeout(patience, drain(request)).await;
-            }
-            return Err(Error::too_large());
-        }
-        let bytes = tokio::time::timeout(patience, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| Error::timeout())?
-            .map_err(|rejection| match rejection.into_response().status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Error::too_large(),
-                _ => Error::invalid("the body could not be read"),
-            })?;
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text)
-            .map(Self)
-            .map_err(|error| Error::invalid(format!("body: {error}")))
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        read(request, BODY_LIMIT).await.map(Self)
     }
+}
+
+/// A body of at most `limit` bytes, which is also what the call's [`DefaultBodyLimit`] lets pass.
+async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T> {
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let patience = request.extensions().get::<Patience>().copied();
+    let Patience(patience) = patience.ok_or_else(|| Error::internal("no patience is set"))?;
+    if let Some(length) = announced.filter(|length| *length > limit) {
+        // Said beforehand, nothing of it is kept, and of what is far too large nothing is read.
+        if length <= HEARD_OUT {
+            _ = tokio::time::timeout(patience, drain(request)).await;
+        }
+        return Err(Error::too_large());
+    }
+    let bytes = tokio::time::timeout(patience, Bytes::from_request(request, &()))
+        .await
+        .map_err(|_| Error::timeout())?
+        .map_err(|rejection| match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Error::too_large(),
+            _ => Error::invalid("the body could not be read"),
+        })?;
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+    serde_json::from_slice(text).map_err(|error| Error::invalid(format!("body: {error}")))
 }
 
 /// A path with percent-encoded parts that are no UTF-8 is answered as every other error is.

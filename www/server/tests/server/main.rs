@@ -3,6 +3,7 @@
 #![allow(clippy::excessive_nesting)]
 
 mod access;
+mod calls;
 mod conversations;
 mod database;
 mod limits;

@@ -89,8 +89,8 @@ fn without_a_token_every_call_but_the_open_ones_is_401_and_does_nothing() {
         .map(|(_, path, _)| path.as_str())
         .collect();
     open.sort_unstable();
-    // The socket's token is in its first frame.
-    assert_eq!(open, ["/healthz", "/v1/notify"]);
+    // The token of these is in what they are told: the socket's in its first frame.
+    assert_eq!(open, ["/healthz", "/v1/call", "/v1/notify"]);
 
     let hash = Sha256::digest("demo-ada")
         .iter()
@@ -124,6 +124,16 @@ fn without_a_token_every_call_but_the_open_ones_is_401_and_does_nothing() {
             nobody
                 .call_with(method, &address, headers, &body)
                 .refused(401);
+            // Nor does a token count that is beside what `/v1/call` is told, or one in it that is none.
+            for token in ["", "nonsense", hash.as_str()] {
+                let said = json!({ "token": token, "method": method, "path": path });
+                let answer = nobody.call_with("POST", "/v1/call", headers, &said.to_string());
+                assert_eq!(
+                    answer.status,
+                    if path.starts_with("/v1/") { 401 } else { 404 },
+                    "{path} {token}: {answer:?}"
+                );
+            }
             walked += 2;
         }
     }
@@ -258,6 +268,13 @@ fn a_stranger_reads_and_changes_nothing_by_any_call() {
                     delivered.receive_within(std::time::Duration::from_millis(300)),
                     None
                 );
+            }
+            // As the call in it: see `calls.rs`.
+            ("POST", "/v1/call") => {
+                for hidden in ["hidden", "missing"] {
+                    let path = format!("/v1/conversations/{hidden}/messages");
+                    seen(linus.by_call("GET", &path, None)).refused(403);
+                }
             }
             ("GET", "/healthz") => assert_eq!(call("", "").ok(), "ok"),
             // These make trouble for anyone: see `without_their_switch_…`.

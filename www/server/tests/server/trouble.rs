@@ -122,6 +122,8 @@ fn pages_of_any_origin_may_call() {
             .iter()
             .all(|method| header("access-control-allow-methods").contains(method))
     );
+    // Asked once in a while, as long as an address is the same.
+    assert_eq!(header("access-control-max-age"), "7200");
     let answer = server.nobody().get("/v1/sync");
     assert_eq!(
         (
@@ -134,8 +136,10 @@ fn pages_of_any_origin_may_call() {
     );
     assert_eq!(
         answer.headers["access-control-expose-headers"],
-        "retry-after,date"
+        "retry-after,date,pullcord-accept"
     );
+    // Said with an error too.
+    assert_eq!(answer.headers["pullcord-accept"], "call");
 }
 
 #[test]
