@@ -96,18 +96,28 @@ function codeOf(error) {
 }
 
 /**
+ * What a request is for: one by `/v1/call` has the method and the path of it behind its "?".
+ * @param {URL} url
+ * @returns {{ pathname: string, searchParams: URLSearchParams, method: string }} method: "" where it is not told
+ */
+function asked({ pathname, search, searchParams }) {
+  const [, method, path] = (pathname.endsWith("/v1/call") && /^\?([A-Z]+)(\/.*)$/.exec(search)) || [];
+  return { pathname: path ?? pathname, searchParams, method: method ?? "" };
+}
+
+/**
  * A request of the built-in transport, as the browser tells of it; null: it is none.
  * @param {PerformanceResourceTiming} entry
  * @returns {Exchange | null}
  */
 function exchangeOf({ initiatorType, name, startTime, duration, responseStatus, transferSize }) {
   if (initiatorType !== "fetch") return null;
-  const { pathname, searchParams } = new URL(name);
+  const { pathname, searchParams, method: called } = asked(new URL(name));
   for (const [path, method] of PATHS) {
     const found = path.exec(pathname);
     if (!found) continue;
     // the same address, and only who reads says how much
-    const isSend = method === "history" && !searchParams.has("limit");
+    const isSend = method === "history" && (called ? called === "POST" : !searchParams.has("limit"));
     const [kind, scope] = METHODS[isSend ? "send" : method];
     return {
       at: performance.timeOrigin + startTime,

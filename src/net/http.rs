@@ -8,8 +8,9 @@ use gloo_net::http::{Method, RequestBuilder};
 use js_sys::{ArrayBuffer, Date, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{RequestCache, Response, Url};
+use web_sys::{AbortSignal, RequestCache, RequestRedirect, Response, Url};
 
+use super::call::Calls;
 use super::json::{Object, list};
 use super::time::{Silence, monotonic};
 use super::token::Tokens;
@@ -64,6 +65,7 @@ pub struct Http {
     pub(super) scope: Scope,
     pub(super) tokens: Tokens,
     pub(super) hooks: Hooks,
+    calls: Calls,
     /// the notification channel's, from the server's `ready` until it is dropped
     pub(super) socket: RefCell<Weak<socket::Socket>>,
 }
@@ -101,6 +103,7 @@ impl Http {
             scope,
             tokens: Tokens::new(hooks.clone(), timeout),
             hooks,
+            calls: Calls::to(&url.origin()),
             socket: RefCell::default(),
         }))
     }
@@ -134,20 +137,66 @@ impl Http {
 
     /// One request on its way and back.
     async fn exchange(&self, wire: &Wire, token: &str, terms: &Terms) -> Result<String, Error> {
-        let (abort, signal) = Abort::new()?;
-        let builder = RequestBuilder::new(&[&self.base, wire.path.as_str()].concat())
-            .method(wire.method.clone())
+        if self.calls.go()
+            && let Some(answer) = self.travel(wire, token, terms, true).await
+        {
+            return answer;
+        }
+        let answer = self.travel(wire, token, terms, false).await;
+        answer.unwrap_or_else(|| Err(Error::new(ErrorCode::Internal, "nothing was asked")))
+    }
+
+    fn request(
+        &self,
+        wire: &Wire,
+        token: &str,
+        call: bool,
+        signal: &AbortSignal,
+    ) -> Result<gloo_net::http::Request, gloo_net::Error> {
+        let path = match call {
+            // The server looks at the body alone: this is for who looks at a list of requests.
+            true => &["/v1/call?", wire.method.as_ref(), wire.address()].concat(),
+            false => &wire.path,
+        };
+        let builder = RequestBuilder::new(&[&self.base, path.as_str()].concat())
             // A page from the browser's cache would be older than the cursor it is asked for (R1).
             .cache(RequestCache::NoStore)
-            .header("Authorization", &["Bearer ", token].concat())
-            .abort_signal(Some(&signal));
-        let request = match &wire.body {
+            .abort_signal(Some(signal));
+        if call {
+            // Without a header of its own, and with text as its body, a browser sends it without asking first. Nor is
+            // the token taken elsewhere by a redirect: that counts as an answer of somebody else.
+            let plain = builder.method(Method::POST);
+            return plain
+                .redirect(RequestRedirect::Manual)
+                .body(wire.call(token));
+        }
+        let builder = builder
+            .method(wire.method.clone())
+            .header("Authorization", &["Bearer ", token].concat());
+        match &wire.body {
             Some(body) => builder
                 .header("Content-Type", "application/json")
                 .body(body),
             None => builder.build(),
         }
-        .map_err(|_| Error::new(ErrorCode::Invalid, "no request can be made of this"))?;
+    }
+
+    /// One request on its way and back, by `/v1/call` or plainly. `None`: there is no `/v1/call`.
+    async fn travel(
+        &self,
+        wire: &Wire,
+        token: &str,
+        terms: &Terms,
+        call: bool,
+    ) -> Option<Result<String, Error>> {
+        let (abort, signal) = match Abort::new() {
+            Ok(made) => made,
+            Err(error) => return Some(Err(error)),
+        };
+        let Ok(request) = self.request(wire, token, call, &signal) else {
+            let why = "no request can be made of this";
+            return Some(Err(Error::new(ErrorCode::Invalid, why)));
+        };
 
         // What counts is silence, and not length: bytes that arrive, however slowly, are worth waiting
         // for. Of those that leave the browser says nothing: they get a time of their own.
@@ -157,6 +206,8 @@ impl Http {
         );
         let told = Cell::new(monotonic());
         let whole = Cell::new(false);
+        let came = Cell::new(false);
+        let elsewhere = Cell::new(false);
         let heard = |bytes: usize| {
             silence.heard(bytes as u64);
             if let Some(progress) = &terms.progress
@@ -171,13 +222,24 @@ impl Http {
                 let response = JsFuture::from(promise(&fetch(&request.into())?)).await?;
                 heard(0);
                 let response: Response = response.dyn_into()?;
-                if self.is_strange(&response) {
+                came.set(true);
+                match call {
+                    false => self.calls.plain(&response),
+                    true => elsewhere.set(!self.calls.answered(&response)),
+                }
+                if elsewhere.get() || self.is_strange(&response) {
                     return Ok(Err(strange(&address(&response))));
                 }
                 read(response, wire.json, &heard, &whole).await
             })
             .await;
-        match answer {
+        if elsewhere.get() {
+            return None;
+        }
+        if call && !came.get() {
+            self.calls.lost();
+        }
+        Some(match answer {
             None => Err(Error::new(
                 ErrorCode::Timeout,
                 "the server did not answer in time",
@@ -190,7 +252,7 @@ impl Http {
                 }
                 answer
             }
-        }
+        })
     }
 }
 
@@ -445,6 +507,24 @@ impl Wire {
             wait: 0,
             upload: 0,
             json: true,
+        }
+    }
+
+    /// The path alone.
+    fn address(&self) -> &str {
+        let end = self.path.find('?').unwrap_or(self.path.len());
+        &self.path[..end]
+    }
+
+    /// What `/v1/call` is told.
+    fn call(&self, token: &str) -> String {
+        let said = Object::new()
+            .text("token", token)
+            .text("method", self.method.as_ref())
+            .text("path", &self.path);
+        match &self.body {
+            Some(body) => said.raw("body", body).end(),
+            None => said.end(),
         }
     }
 

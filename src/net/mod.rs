@@ -9,6 +9,7 @@
 #![allow(clippy::excessive_nesting)]
 
 pub mod app;
+mod call;
 pub mod http;
 mod json;
 mod socket;

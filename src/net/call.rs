@@ -1,0 +1,79 @@
+//! Whether requests go by `POST /v1/call` (docs/protocol.md): to a server of another origin, which a browser would else
+//! ask first, for each address anew, whether it takes them.
+
+use std::cell::Cell;
+
+use js_sys::Reflect;
+use web_sys::Response;
+
+/// The server says by this header of an answer what else than plain requests it takes.
+const ACCEPT: &str = "pullcord-accept";
+
+/// After so many failures in a row requests are plain ones for good.
+const TRIES: u8 = 3;
+
+/// What is known of a server's `/v1/call`.
+pub(super) struct Calls {
+    /// Plain requests to it are asked for first. Never true again once `/v1/call` was not there.
+    useful: Cell<bool>,
+    /// the newest answer said that it is served
+    agreed: Cell<bool>,
+    /// requests by it that came to nothing, since one that was answered
+    failed: Cell<u8>,
+}
+
+impl Calls {
+    /// To a server of `origin`.
+    pub(super) fn to(origin: &str) -> Calls {
+        // Without an origin of its own nobody asks first: Node.
+        let own = Reflect::get(&js_sys::global(), &"origin".into());
+        let own = own.ok().and_then(|own| own.as_string());
+        Calls {
+            useful: Cell::new(own.is_some_and(|own| own != origin)),
+            agreed: Cell::new(false),
+            failed: Cell::new(0),
+        }
+    }
+
+    /// Whether the next request goes so.
+    pub(super) fn go(&self) -> bool {
+        self.useful.get() && self.agreed.get()
+    }
+
+    /// A plain request was answered.
+    pub(super) fn plain(&self, response: &Response) {
+        self.agreed.set(accepts(response));
+    }
+
+    /// A request by `/v1/call` was answered: whether by it. If not, the same is to be asked plainly.
+    pub(super) fn answered(&self, response: &Response) -> bool {
+        if accepts(response) {
+            self.failed.set(0);
+            return true;
+        }
+        // What is only in trouble, or finds it too much, may be something before the server. It would be so to a plain
+        // request too, which must not come on top.
+        if matches!(response.status(), 408 | 413 | 429 | 500 | 502..) {
+            self.lost();
+            return true;
+        }
+        self.useful.set(false);
+        false
+    }
+
+    /// No answer came to a request by `/v1/call`: the next one is plain, in case that this is why.
+    pub(super) fn lost(&self) {
+        // Of several at once the first tells.
+        if self.agreed.replace(false) {
+            self.failed.set(self.failed.get() + 1);
+            if self.failed.get() == TRIES {
+                self.useful.set(false);
+            }
+        }
+    }
+}
+
+fn accepts(response: &Response) -> bool {
+    let said = response.headers().get(ACCEPT).ok().flatten();
+    said.is_some_and(|said| said.split(',').any(|one| one.trim() == "call"))
+}
