@@ -180,7 +180,8 @@ export class Log {
   /** @param {import("./index.js").ClientStatus | null} before @param {import("./index.js").ClientStatus | null} now */
   status(before, now) {
     if (!now || before === now) return;
-    this.#reached ||= now.connection === "online";
+    // Not by the channel alone: a WebSocket opens also where the server lets no page of this origin ask (CORS).
+    this.#reached ||= now.connection === "online" && (now.lastSyncedAt !== null || !!now.progress?.applied);
     for (const field of /** @type {const} */ (["connection", "writer", "storage"]))
       if (before?.[field] !== now[field]) this.say("info", `${field}: ${now[field]}`);
   }

@@ -32,7 +32,17 @@ test("a network that was there and is gone is no fault, and one that never was i
   log.server = { baseUrl: "https://chat.example" };
   log.heard({ call: "pull", error: network });
   log.heard({ call: "listen", error: network });
-  log.status(null, /** @type {any} */ ({ connection: "online", writer: "here", storage: "memory" }));
+  // The channel alone: where CORS is missing it opens all the same.
+  const channel = {
+    connection: "online",
+    writer: "here",
+    storage: "memory",
+    lastSyncedAt: null,
+    progress: { applied: 0 },
+  };
+  log.status(null, /** @type {any} */ (channel));
+  log.heard({ call: "history", error: network });
+  log.status(/** @type {any} */ (channel), /** @type {any} */ ({ ...channel, lastSyncedAt: 1 }));
   log.heard({ call: "pull", error: null });
   log.heard({ call: "pull", error: network });
   log.heard({ call: "listen", error: network });
@@ -45,6 +55,7 @@ test("a network that was there and is gone is no fault, and one that never was i
       "info connection: online",
       "info writer: here",
       "info storage: memory",
+      "warn history: gone",
       "info pull: goes well",
       "info pull: gone",
       "warn listen: gone",
