@@ -1,0 +1,185 @@
+// A page of one origin and a server of another: the preflights that arrive are counted, and what comes of each way.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { startBetween } from "./support/between.mjs";
+import { demo, eventually, launchBrowser, openPage, startServer } from "./support/harness.mjs";
+
+describe("a server of another origin", () => {
+  let server, browser, at, between, page, ann, talk;
+
+  before(async () => {
+    server = await startServer();
+    browser = await launchBrowser();
+    at = demo(server);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    between = await startBetween(server);
+    // the page's policy lets it ask its own origin alone
+    page = await openPage(await browser.newContext({ bypassCSP: true }), server);
+    [ann] = await at.users("ann");
+    talk = await at.conversation([ann], 200);
+  });
+  afterEach(async () => {
+    await page?.context().close();
+    between?.stop();
+  });
+
+  const preflights = () => between.arrived.filter((one) => one.startsWith("OPTIONS "));
+  const calls = () => between.arrived.filter((one) => one.startsWith("POST /v1/call"));
+
+  const start = (options = {}) =>
+    page.evaluate(
+      async ([baseUrl, user, options]) => {
+        globalThis.asked = 0;
+        globalThis.lines = [];
+        const token = () => {
+          globalThis.asked += 1;
+          return `demo-${user}`;
+        };
+        globalThis.client = await pullcord.createClient({
+          account: user,
+          transport: { baseUrl, token },
+          logger: (level, message) => globalThis.lines.push(`${level} ${message}`),
+          ...options,
+        });
+      },
+      [between.url, ann, options],
+    );
+
+  /** Pulls, pages back, a send, an edit and a read mark: all of it comes to its end. */
+  async function work() {
+    await page.evaluate(async (talk) => {
+      await e2e.caughtUp(client);
+      globalThis.timeline = await e2e.show(client, talk);
+    }, talk);
+    for (const n of [1, 2, 3]) {
+      await at.send("ada", await at.conversation(["ada", ann]), `elsewhere ${n}`);
+      await at.bulk(talk, 1, `news ${n}:`);
+      await page.evaluate(
+        (text) => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === text).then(() => undefined),
+        `news ${n}: 1`,
+      );
+    }
+    const texts = await page.evaluate(async () => {
+      while (timeline.getSnapshot().hasOlder) await timeline.loadOlder({ limit: 50 });
+      const { key } = await timeline.send({ text: "hello" });
+      const sent = await e2e.until(timeline, (now) =>
+        now.items.some((item) => item.key === key && item.kind === "message"),
+      );
+      const { id } = sent.items.find((item) => item.key === key).message;
+      await timeline.edit(id, { text: "hello, edited" });
+      await timeline.markRead();
+      await e2e.until(client.conversation(timeline.conversation), (one) => one.unread === 0);
+      await client.sync();
+      return e2e.texts(timeline);
+    });
+    assert.equal(texts.length, 204);
+    assert.equal(texts.at(-1), "hello, edited");
+    const stored = await at.history(ann, talk);
+    assert.equal(stored.filter(({ body }) => body.text === "hello, edited").length, 1);
+  }
+
+  test("one that agrees is asked beforehand once: the rest goes without a preflight, as what it is", async () => {
+    await start();
+    await work();
+    assert.deepEqual(preflights(), ["OPTIONS /v1/sync"]);
+    assert.deepEqual(
+      between.arrived.filter((one) => !/^OPTIONS|^POST \/v1\/call/.test(one)),
+      ["GET /v1/sync"],
+    );
+    const messages = `/v1/conversations/${talk}/messages`;
+    for (const one of [`GET${messages}`, `POST${messages}`, `POST/v1/conversations/${talk}/read`, "GET/v1/sync"])
+      assert.ok(calls().includes(`POST /v1/call?${one}`), one);
+    for (const { authorization, cookie, "content-type": type } of between.called)
+      assert.deepEqual([authorization, cookie, type], [undefined, undefined, "text/plain;charset=UTF-8"]);
+
+    // Its 401 asks for another token, and nothing goes back to plain requests for that.
+    const asked = await page.evaluate(() => globalThis.asked);
+    between.call = "refused";
+    await page.evaluate(() => client.sync());
+    assert.equal(await page.evaluate(() => globalThis.asked), asked + 1);
+    assert.equal(preflights().length, 1);
+
+    // The inspector knows them.
+    await page.evaluate(async () => {
+      // @ts-ignore: the address is the page's
+      await import("/pkg/inspector.js");
+      globalThis.inspector = document.createElement("pullcord-inspector");
+      document.body.append(globalThis.inspector);
+      globalThis.inspector.client = client;
+    });
+    await eventually(async () => {
+      const { requests } = JSON.parse(await page.evaluate(() => globalThis.inspector.report()));
+      const kinds = requests.map(({ kind }) => kind);
+      for (const kind of ["pull", "history", "send", "edit", "read"])
+        assert.ok(kinds.includes(kind), `${kind}: ${kinds}`);
+      assert.equal(
+        requests.find(({ kind }) => kind === "edit").conversation,
+        requests.find(({ kind }) => kind === "read").conversation,
+      );
+    });
+    assert.deepEqual(await page.evaluate(() => globalThis.lines), []);
+    assert.deepEqual(
+      page.problems.filter((said) => !said.includes("401")),
+      [],
+    );
+  });
+
+  test("one that does not agree is asked as ever", async () => {
+    between.agrees = false;
+    await start();
+    await work();
+    assert.deepEqual(calls(), []);
+    assert.ok(preflights().length > 8, `${preflights()}`);
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("one that says so and has no /v1/call, or loses it, is gone back from", async () => {
+    between.call = "missing";
+    await start();
+    await work();
+    assert.ok(calls().length >= 1 && calls().length <= 3, `those that were under way at once: ${calls()}`);
+    assert.deepEqual(await page.evaluate(() => globalThis.lines), []);
+  });
+
+  test("one whose /v1/call never answers is gone back from after three tries", async () => {
+    between.call = "cut";
+    await start();
+    // A plain request says each time that it is served, and the next one would be tried so: until none is any more.
+    await eventually(async () => {
+      const seen = calls().length;
+      for (let n = 0; n < 2; n += 1) await page.evaluate(() => client.sync());
+      assert.ok(seen >= 3 && calls().length === seen, `${seen} so far`);
+    });
+    const tried = calls().length;
+    await work();
+    assert.equal(calls().length, tried);
+  });
+
+  test("one that does not let this page's origin: the line of the log says where to look", async () => {
+    between.open = false;
+    await start();
+    const line = await page.evaluate(() => e2e.poll(() => globalThis.lines.find((line) => /CORS/.test(line))));
+    assert.match(
+      line,
+      /^warn pull: the server could not be reached: .+; does a server run at http:\/\/127\.0\.0\.1:\d+, and does it allow this page's origin \(CORS\)\?/,
+    );
+    assert.ok(line.includes(between.url), line);
+    assert.ok(
+      page.problems.some((said) => /blocked by CORS policy/.test(said)),
+      "the browser says so too",
+    );
+    // Once it does, all is well.
+    between.open = true;
+    await page.evaluate(async () => {
+      await client.sync();
+      await e2e.caughtUp(client);
+    });
+    assert.equal(await page.evaluate(() => globalThis.lines.filter((line) => /CORS/.test(line)).length), 1);
+  });
+});
