@@ -142,7 +142,8 @@ impl Pull {
                 && !spared
                 && let State::Running(chain) = &mut self.state
             {
-                // Perhaps the account has left it: that is said where all are asked for.
+                // Perhaps the account has left it: that is said where all are asked for, and not where it is named.
+                self.conversations.forget(&id);
                 chain.pieces.ask_for_all(&self.conversations, cx.db, now);
                 chain.pieces.full = true;
                 chain.broad = true;
