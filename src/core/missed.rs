@@ -1,16 +1,17 @@
 //! New messages of which a client has heard nothing: another one stored them while it slept, or what was said of them
 //! was lost (R15). They are read, one conversation after another, and told.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::map::Set;
 use super::tx::Committed;
 use super::types::Message;
 
 /// Conversations whose blocks are read together.
 const AT_ONCE: usize = 64;
 
-/// Messages that are remembered as told. Past so many the oldest knowledge is given up: one of those may be told again.
+/// Messages that are remembered as told. Past so many all of them are forgotten: one may be told again.
 const REMEMBERED: usize = 10_000;
 
 /// A conversation, and from where to where the messages in it were missed.
@@ -20,9 +21,9 @@ pub(super) type Stretch = (Rc<str>, (u64, u64));
 #[derive(Debug, Default)]
 pub(super) struct Missed {
     stretches: VecDeque<Stretch>,
-    /// Told here, and perhaps by no batch yet: a page may be newer than the cursor, and what it has brought comes
-    /// once more, as new.
-    told: BTreeSet<(Rc<str>, u64)>,
+    /// Ids of what was told here, and perhaps by no batch yet: a page may be newer than the cursor, and what it has
+    /// brought comes once more, as new.
+    told: Set<String>,
 }
 
 impl Missed {
@@ -54,18 +55,14 @@ impl Missed {
     pub fn told(&mut self, messages: &[Rc<Message>]) {
         self.stretches.pop_front();
         if self.told.len() + messages.len() > REMEMBERED {
-            self.told.clear();
+            self.told = Set::default();
         }
-        let told = messages.iter().map(|m| (m.conversation.clone(), m.seq.0));
-        self.told.extend(told);
+        self.told.add_all(messages.iter().map(|m| m.id.clone()));
     }
 
     /// A commit has brought it as new: whether it has been told. It comes no more.
     pub fn was_told(&mut self, message: &Message) -> bool {
-        !self.told.is_empty()
-            && self
-                .told
-                .remove(&(message.conversation.clone(), message.seq.0))
+        self.told.remove(&message.id).is_some()
     }
 
     /// They cannot be read, or nobody listens.
