@@ -1,5 +1,5 @@
-//! Whether requests go by `POST /v1/call` (docs/protocol.md): to a server of another origin, which a browser would else
-//! ask first, for each address anew, whether it takes them.
+//! Whether requests go by `POST /v1/call` (docs/protocol.md). A browser sends a preflight (CORS) before each plain
+//! request to a server of another origin, for each address anew; before these it sends none.
 
 use std::cell::Cell;
 
@@ -14,7 +14,7 @@ const TRIES: u8 = 3;
 
 /// What is known of a server's `/v1/call`.
 pub(super) struct Calls {
-    /// Plain requests to it are asked for first. Never true again once `/v1/call` was not there.
+    /// The server is of another origin: plain requests have a preflight. False for good once `/v1/call` was not there.
     useful: Cell<bool>,
     /// the newest answer said that it is served
     agreed: Cell<bool>,
@@ -25,7 +25,7 @@ pub(super) struct Calls {
 impl Calls {
     /// To a server of `origin`.
     pub(super) fn to(origin: &str) -> Calls {
-        // Without an origin of its own nobody asks first: Node.
+        // Who has no origin sends no preflight: Node.
         let own = Reflect::get(&js_sys::global(), &"origin".into());
         let own = own.ok().and_then(|own| own.as_string());
         Calls {
