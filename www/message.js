@@ -216,13 +216,13 @@ function coloured(element, sender) {
  * @param {keyof typeof DELIVERY | null} delivery
  */
 function info(at, state, stale, delivery) {
-  const unchecked = "Kept from before; it has not been asked yet whether it was edited or recalled since";
+  // That it is not fresh is shown by colour alone: it passes, and no row may change its height for it.
+  const unchecked = "Not fresh: it has not been asked yet whether it was edited or recalled since";
   return h(
     "span",
-    { class: "info" },
-    stale && h("span", { class: "unchecked", title: unchecked }, "not fresh"),
+    { class: "info", title: stale && unchecked },
     state === "edited" && h("span", { class: "edited" }, "edited"),
-    h("time", { datetime: isoTime(at), title: fullTime(at) }, time(at)),
+    h("time", { datetime: isoTime(at), title: !stale && fullTime(at) }, time(at)),
     delivery && h("span", { class: "delivery", title: DELIVERY[delivery].title }, icon(DELIVERY[delivery].icon)),
   );
 }

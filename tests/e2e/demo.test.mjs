@@ -35,6 +35,9 @@ describe("demo", () => {
     return page;
   }
 
+  /** By key, for as many rows as are given. @param {HTMLElement[]} rows @returns {[string, number][]} */
+  const heightsOf = (rows) => rows.map((row) => [row.dataset.key, row.getBoundingClientRect().height]);
+
   /** Chooses a conversation by its title. */
   const choose = (page, title) => page.getByRole("option", { name: title }).first().click();
   const message = (page, text) => page.locator(".row.message", { hasText: text });
@@ -342,13 +345,21 @@ describe("demo", () => {
     await page.locator(".row.message.stale").first().waitFor();
     await page.locator(".activity", { hasText: "Asking the server" }).waitFor();
     await picture(page, "kept");
+    const heights = await page.locator(".row.message.stale").evaluateAll(heightsOf);
+    assert.ok(heights.length > 0);
     await letCheck();
     await page.locator(".part.gap.filling").waitFor();
     await letFill();
     await page.locator(".log-lines li", { hasText: "checked with the server" }).first().waitFor();
     await page.locator(".log-lines li", { hasText: "A gap is filled" }).first().waitFor();
     await eventually(async () => assert.equal(await page.locator(".row.stale, .row.gap").count(), 0));
-    // Nothing has moved: what was the newest is on screen still, and what is new is below it.
+    // Nothing has moved: what was the newest is on screen still, and what is new is below it. No row is lower or higher
+    // for having been checked.
+    const fresh = new Map(await page.locator(".row.message").evaluateAll(heightsOf));
+    assert.deepEqual(
+      heights.filter(([key]) => fresh.has(key)),
+      heights.flatMap(([key]) => (fresh.has(key) ? [[key, fresh.get(key)]] : [])),
+    );
     const box = await page.locator(`[data-key="${top}"]`).boundingBox();
     assert.ok(box && box.y > 0 && box.y < 800);
     await page.locator(".to-end .badge", { hasText: /\d/ }).waitFor();
