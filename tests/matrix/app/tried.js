@@ -2,20 +2,23 @@
 
 import { memoryBackend } from "pullcord/testing";
 
+/** Ada's way to a backend of its own. */
+export const transport = () =>
+  memoryBackend({
+    conversations: ["general"],
+    messages: [{ conversation: "general", sender: "bob", text: "Hello" }],
+  }).transport("ada");
+
 /**
  * @param {typeof import("pullcord").createClient} createClient
  * @param {object} [options]
  * @returns {Promise<string[] | { code: string, message: string }>} what the list shows, or why there is none
  */
 export async function tried(createClient, options) {
-  const backend = memoryBackend({
-    conversations: ["general"],
-    messages: [{ conversation: "general", sender: "bob", text: "Hello" }],
-  });
   try {
     const client = await createClient({
       account: "matrix|ada",
-      transport: backend.transport("ada"),
+      transport: transport(),
       storage: { mode: "memory" },
       ...options,
     });

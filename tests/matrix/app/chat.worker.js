@@ -1,0 +1,4 @@
+import { serve } from "pullcord/worker";
+import { transport } from "./tried.js";
+
+serve({ transport });
