@@ -49,7 +49,7 @@ async function shown(server, path = "/", options = {}, run = "run") {
   const page = await openPage(browser, server, path);
   const ask = async () => {
     await page.waitForFunction((run) => globalThis[run], run);
-    return page.evaluate(([run, options]) => globalThis[run](options), [run, options]);
+    return page.evaluate(({ run, options }) => globalThis[run](options), { run, options });
   };
   const result = await ask().catch((error) => {
     // Vite's dev server bundles a dependency that it meets only in the worker, and reloads the page for that, once.
