@@ -9,6 +9,8 @@
 
 #[path = "browser/net/app.rs"]
 mod app;
+#[path = "browser/net/call.rs"]
+mod call;
 #[path = "browser/net/http.rs"]
 mod http;
 #[path = "browser/net/page.rs"]

@@ -51,14 +51,24 @@ impl Calls {
             self.failed.set(0);
             return true;
         }
-        // What is only in trouble, or finds it too much, may be something before the server. It would be so to a plain
-        // request too, which must not come on top.
-        if matches!(response.status(), 408 | 413 | 429 | 500 | 502..) {
-            self.lost();
-            return true;
+        match response.status() {
+            // The plain request is smaller, without what is around it here: perhaps it gets through, and if it does
+            // not, its answer counts.
+            413 => {
+                self.lost();
+                false
+            }
+            // What is only in trouble may be something before the server. It would be so to a plain request too,
+            // which must not come on top.
+            408 | 429 | 500 | 502.. => {
+                self.lost();
+                true
+            }
+            _ => {
+                self.useful.set(false);
+                false
+            }
         }
-        self.useful.set(false);
-        false
     }
 
     /// No answer came to a request by `/v1/call`: the next one is plain, in case that this is why.

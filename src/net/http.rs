@@ -227,10 +227,15 @@ impl Http {
                     false => self.calls.plain(&response),
                     true => elsewhere.set(!self.calls.answered(&response)),
                 }
+                // By either way it is named by what was asked: one trouble is one line of the log.
+                let from = match call {
+                    true => [&self.base, wire.address()].concat(),
+                    false => address(&response),
+                };
                 if elsewhere.get() || self.is_strange(&response) {
-                    return Ok(Err(strange(&address(&response))));
+                    return Ok(Err(strange(&from)));
                 }
-                read(response, wire.json, &heard, &whole).await
+                read(response, &from, wire.json, &heard, &whole).await
             })
             .await;
         if elsewhere.get() {
@@ -333,10 +338,11 @@ fn address(response: &Response) -> String {
     url
 }
 
-/// The answer of a response. `json`: whether it has one. `whole`: is told that it was read to its end. Fails with
-/// what was thrown where it breaks off.
+/// The answer of a response. `from`: where it is from. `json`: whether it has one. `whole`: is told that it was read to
+/// its end. Fails with what was thrown where it breaks off.
 async fn read(
     response: Response,
+    from: &str,
     json: bool,
     heard: &dyn Fn(usize),
     whole: &Cell<bool>,
@@ -356,9 +362,7 @@ async fn read(
         return Ok(match json && status != 204 && !looks_like_json(&text) {
             true => {
                 let head = Node::Raw(text.trim_ascii_start()).beginning();
-                Err(strange(
-                    &[&address(&response), " begins with ", &head].concat(),
-                ))
+                Err(strange(&[from, " begins with ", &head].concat()))
             }
             false => Ok(text),
         });
@@ -370,11 +374,10 @@ async fn read(
         .flatten();
     let (said, wait) = body.map_or((None, None), |body| server_error(&body));
     let said = said.unwrap_or_else(|| {
-        let at = address(&response);
         // What a service worker has made is from nowhere.
-        let before = if at.is_empty() { "" } else { " at " };
+        let before = if from.is_empty() { "" } else { " at " };
         let status = status.to_string();
-        ["the server answered with status ", &status, before, &at].concat()
+        ["the server answered with status ", &status, before, from].concat()
     });
     Ok(Err(Error::from_status(status, said, retry_after.or(wait))))
 }

@@ -161,6 +161,109 @@ describe("a server of another origin", () => {
     assert.equal(calls().length, tried);
   });
 
+  test("what fails by /v1/call is asked again as a plain request is: told once, and nothing lost or sent twice", async () => {
+    await start();
+    await page.evaluate(async (talk) => {
+      await e2e.caughtUp(client);
+      globalThis.timeline = await e2e.show(client, talk);
+    }, talk);
+    const sends = new RegExp(`^POST (/v1/call\\?POST)?/v1/conversations/${talk}/messages$`);
+    const busy = { agrees: true, headers: { "retry-after": "1" }, body: "busy" };
+    /**
+     * what it meets, and which way is next, where that is certain
+     * @type {[string, import("./support/between.mjs").Meets, string][]}
+     */
+    const troubles = [
+      ["busy", { status: 503, ...busy }, "call"],
+      ["too many", { status: 429, ...busy }, "call"],
+      ["a page", { status: 200, agrees: true, body: "<!doctype html><p>maintenance" }, "call"],
+      ["short", "short", ""],
+      ["unanswered", "unanswered", ""],
+      ["a proxy in trouble", { status: 502, body: "<html>" }, ""],
+      ["a proxy's limit", { status: 413, body: "<html>" }, "plain"],
+      ["elsewhere", { status: 302, headers: { location: `${server.url}/` } }, "plain"],
+    ];
+    for (const [text, trouble, next] of troubles) {
+      // A plain one says that there is `/v1/call`, and one that goes by it ends the row of what has failed.
+      between.meets = () => undefined;
+      for (let n = 0; n < 2; n += 1) await page.evaluate(() => client.sync());
+      const tried = [];
+      between.meets = (search) => {
+        if (!search.startsWith("?POST") || tried.length) return undefined;
+        tried.push(performance.now());
+        return trouble;
+      };
+      const before = between.arrived.length;
+      await page.evaluate(async (text) => {
+        const { key } = await timeline.send({ text });
+        await e2e.until(timeline, (now) => now.items.some((item) => item.key === key && item.kind === "message"));
+      }, text);
+      assert.equal(tried.length, 1, text);
+      if (typeof trouble === "object" && trouble.headers?.["retry-after"])
+        assert.ok(performance.now() - tried[0] >= 1000, `${text}: it waits as long as it is told to`);
+      const ways = between.arrived
+        .slice(before)
+        .filter((one) => sends.test(one))
+        .map((one) => (one.startsWith("POST /v1/call") ? "call" : "plain"));
+      // A message that is stored may come by a pull first.
+      if (next) assert.deepEqual(ways, ["call", next], text);
+      else assert.ok(ways[0] === "call" && ways.length <= 2, `${text}: ${ways}`);
+    }
+    // After the redirect nothing goes so any more.
+    const tried = calls().length;
+    await page.evaluate(async () => {
+      await client.sync();
+      await timeline.loadOlder();
+    });
+    assert.equal(calls().length, tried);
+    const stored = (await at.history(ann, talk)).map(({ body }) => body.text);
+    assert.deepEqual(
+      stored.filter((text) => troubles.some(([one]) => one === text)),
+      troubles.map(([text]) => text),
+    );
+    const where = `${between.url}/v1/conversations/${talk}/messages`;
+    assert.deepEqual(
+      (await page.evaluate(() => globalThis.lines)).map((line) => line.replace(/; .*/, "")),
+      [503, 429, 502].map((status) => `warn send("${talk}"): the server answered with status ${status} at ${where}`),
+    );
+  });
+
+  test("what is let go of by /v1/call is aborted", async () => {
+    await start();
+    await page.evaluate(async (talk) => {
+      await e2e.caughtUp(client);
+      globalThis.timeline = await e2e.show(client, talk);
+    }, talk);
+    between.meets = (search) => (search.startsWith("?GET") ? "held" : undefined);
+    const older = `?GET/v1/conversations/${talk}/messages`;
+    const held = (search) => eventually(() => calls().includes(`POST /v1/call${search}`));
+    await page.evaluate(() => {
+      globalThis.letGo = new AbortController();
+      globalThis.older = timeline.loadOlder({ signal: globalThis.letGo.signal }).catch(({ code }) => code);
+    });
+    await held(older);
+    assert.equal(
+      await page.evaluate(() => {
+        globalThis.letGo.abort();
+        return globalThis.older;
+      }),
+      "aborted",
+    );
+    await eventually(() => between.letGo.includes(older));
+    await page.evaluate(() => {
+      globalThis.synced = client.sync().catch(({ code }) => code);
+    });
+    await held("?GET/v1/sync");
+    assert.equal(
+      await page.evaluate(async () => {
+        await client.close();
+        return globalThis.synced;
+      }),
+      "closed",
+    );
+    await eventually(() => between.letGo.includes("?GET/v1/sync"));
+  });
+
   test("one that does not let this page's origin: the line of the log says where to look", async () => {
     between.open = false;
     await start();

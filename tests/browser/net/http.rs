@@ -1,7 +1,10 @@
 //! HTTP: a page that misbehaves.
 
-use pullcord::net::Transport;
+use std::collections::HashMap;
 use std::rc::Rc;
+
+use pullcord::net::Transport;
+use serde_json::value::RawValue;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -15,29 +18,63 @@ use crate::page::{
     send, several, waiting_pull,
 };
 
+/// What a request of the page's has as its body.
+async fn body_of(sent: &web_sys::Request) -> String {
+    let body = wasm_bindgen_futures::JsFuture::from(sent.text().unwrap()).await;
+    body.unwrap().as_string().unwrap()
+}
+
 /// These requests go out so (method, path, body), each with the token and past the browser's cache.
 async fn go_out<const N: usize>(requests: [(Request, &str); N]) {
     let page = Page::new("() => new Response('{}')");
     let http = page.http(&giving(&["secret"]));
+    let (called, by_call) = Page::calling("() => agreeing('{}')", &giving(&["secret"])).await;
     for (at, (request, expected)) in requests.into_iter().enumerate() {
-        assert_eq!(http.clone().request(request).await, Ok("{}".to_owned()));
+        assert_eq!(
+            http.clone().request(request.clone()).await,
+            Ok("{}".to_owned())
+        );
         let sent: web_sys::Request = page.js(&format!("page.calls[{at}]")).unchecked_into();
-        let body = wasm_bindgen_futures::JsFuture::from(sent.text().unwrap())
-            .await
-            .unwrap();
+        let body = body_of(&sent).await;
         let path = sent.url();
         let path = path
             .strip_prefix(&format!("http://{}/chat", page.0))
             .unwrap();
-        assert_eq!(
-            format!("{} {path} {}", sent.method(), body.as_string().unwrap()),
-            expected
-        );
+        assert_eq!(format!("{} {path} {body}", sent.method()), expected);
         assert_eq!(
             sent.headers().get("authorization").unwrap().unwrap(),
             "Bearer secret"
         );
         assert_eq!(sent.cache(), web_sys::RequestCache::NoStore);
+
+        // The same by `/v1/call`: without a header of its own, without cookies, and to nowhere else.
+        assert_eq!(by_call.clone().request(request).await, Ok("{}".to_owned()));
+        let sent: web_sys::Request = called.js(&format!("page.calls[{at}]")).unchecked_into();
+        let said = body_of(&sent).await;
+        let said: HashMap<&str, &RawValue> = serde_json::from_str(&said).unwrap();
+        let [method, path, token] =
+            ["method", "path", "token"].map(|name| said[name].get().trim_matches('"'));
+        let body = said.get("body").map_or("", |body| body.get());
+        assert_eq!(
+            (format!("{method} {path} {body}").as_str(), token),
+            (expected, "secret")
+        );
+        let address = path.split('?').next().unwrap();
+        assert_eq!(
+            (sent.method(), sent.url()),
+            (
+                "POST".to_owned(),
+                format!("http://{}/chat/v1/call?{method}{address}", called.0)
+            )
+        );
+        let terms = called.js(&format!(
+            "(({{ headers, cache, credentials, redirect }}) =>
+                `${{[...headers].join()}} ${{cache}} ${{credentials}} ${{redirect}}`)(page.calls[{at}])"
+        ));
+        assert_eq!(
+            terms,
+            "content-type,text/plain;charset=UTF-8 no-store same-origin manual"
+        );
     }
 }
 

@@ -76,6 +76,27 @@ impl Page {
         Http::new(&base, 300, scope, hooks.clone()).unwrap()
     }
 
+    /// A server that takes `/v1/call` and has said so: its answer to a first request, which is none of `calls`.
+    /// `agreeing(body, init)` is an answer that says so.
+    pub async fn calling(fetch: &str, hooks: &Hooks) -> (Page, Rc<Http>) {
+        js("globalThis.agreeing ??= (body, init) => {
+            const answer = new Response(body, init);
+            answer.headers.set('Pullcord-Accept', 'call');
+            return answer;
+        }");
+        let page = Page::new("() => agreeing('{}')");
+        let http = page.http(hooks);
+        assert_eq!(http.clone().request(pull(None)).await, Ok("{}".to_owned()));
+        page.js(&format!("{{ page.calls = []; page.fetch = {fetch}; }}"));
+        (page, http)
+    }
+
+    /// Of each request since, how it has gone out: "call" or "plain".
+    pub fn ways(&self) -> String {
+        let ways = "page.calls.map(({ url }) => (/\\/v1\\/call\\?/.test(url) ? 'call' : 'plain')).join(' ')";
+        self.js(ways).as_string().unwrap()
+    }
+
     /// An expression about `page`.
     pub fn js(&self, expression: &str) -> JsValue {
         js(&format!("((page) => {expression})(pages['{}'])", self.0))
