@@ -20,24 +20,22 @@ pub use wish::*;
 
 use super::storage::{Read, Table};
 
-/// How many of the reads of [`load`], the first ones, are of values; the others are of keys.
-pub const LOADED: usize = 6;
+/// The tables of which [`load`] reads the values, before the keys of some of them.
+pub const LOADED: [Table; 6] = [
+    Table::Meta,
+    Table::Conversations,
+    Table::Segments,
+    Table::Outbox,
+    Table::Deliveries,
+    Table::Wishes,
+];
 
 /// How many reads [`load`] has.
 pub const LOADS: usize = 10;
 
 /// The reads that load everything but the messages; then the keys of what is lost by name.
 pub fn load() -> Vec<Read> {
-    let mut reads: Vec<Read> = [
-        Table::Meta,
-        Table::Conversations,
-        Table::Segments,
-        Table::Outbox,
-        Table::Deliveries,
-        Table::Wishes,
-    ]
-    .map(|table| Read::All { table })
-    .into();
+    let mut reads: Vec<Read> = LOADED.map(|table| Read::All { table }).into();
     let named = [
         Table::Conversations,
         Table::Segments,

@@ -1,6 +1,7 @@
 //! R14, of lists: nothing that a list waits for stops it, and nothing that it does goes on without end.
 
 use pullcord::core::net::{Error, Place, Request};
+use pullcord::core::storage::StoreError;
 use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
@@ -814,4 +815,21 @@ fn unseen_is_counted(seed: u64) {
             "seed {seed}, step {step}: {unseen} of {least} to {most}, seen {seen}, shown {shown}"
         );
     }
+}
+
+#[test]
+fn what_a_list_could_not_ask_for_while_the_fence_was_asked_it_asks_for_then() {
+    let mut b = Harness::signed_in(9);
+    b.open();
+    b.failing.push_back(StoreError::Failed("no".into()));
+    b.answer_page(&[7, 8, 9], true, false);
+    assert!(!b.is_asked(is_history), "it is put off");
+    b.command(json!({"op": "freeze"}));
+    b.now += 5_000;
+    b.reads_are_slow = true;
+    b.command(json!({"op": "resume"}));
+    assert!(!b.is_asked(is_history), "the fence is asked first");
+    b.finish_reads();
+    b.answer_page(&[7, 8, 9], true, false);
+    assert_eq!(b.shown(), "7 8 9");
 }

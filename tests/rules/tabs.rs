@@ -932,3 +932,20 @@ fn a_wish_waits_for_the_commit_that_a_follower_reads() {
     t.wait(2_500);
     t.all_show("7 8 9 10 11 (a sending)");
 }
+
+#[test]
+fn a_list_of_which_nothing_is_held_stays_while_the_writer_is_behind() {
+    let mut t = Tabs::opened(2);
+    t.on(0, |b| b.overflow(json!(["c"]), json!([]), "50"));
+    t.wait(1_000);
+    t.on(0, |b| b.call(json!({"op": "sync"})));
+    // From a replica, at the cursor: there was nothing yet of what a newer one has shown.
+    t.on(0, |b| b.answer_page(&[], false, false));
+    t.wait(5_000);
+    t.all_show("7~ 8~ 9~");
+    let events = json!([new(7), new(8), new(9)]);
+    t.on(0, |b| {
+        b.answer_pull(json!({"events": events, "cursor": "51", "hasMore": false}))
+    });
+    t.all_show("7 8 9");
+}

@@ -48,8 +48,11 @@ impl Engine {
             (ReadOp::Load(loading), result) => self.on_load_read(loading, result),
             (ReadOp::Fence(naps), Ok(answers)) => {
                 let answer = answers.into_iter().next().unwrap_or_default();
-                if let Err(error) = self.fence.on_answer(&mut self.standing, &answer, naps) {
-                    self.on_store_error(error);
+                match self.fence.on_answer(&mut self.standing, &answer, naps) {
+                    // What could not be asked for until now may be.
+                    Ok(()) if !self.standing.unsure => self.timelines.wake(),
+                    Ok(()) => {}
+                    Err(error) => self.on_store_error(error),
                 }
             }
             (ReadOp::Fence(_), Err(error)) => {
@@ -477,9 +480,13 @@ impl Engine {
     }
 }
 
-/// Whether there are records and not one of them could be read.
+/// Whether there are records and not one of them could be read. Own messages and wishes alone do not count: they are
+/// not dropped by going on, and a first message that is written offline may be all that is stored.
 fn nothing_readable(answers: &[Answer]) -> bool {
-    let mut answers = answers.iter().take(records::LOADED);
-    answers.clone().all(|answer| answer.values.is_empty())
-        && answers.any(|answer| !answer.unreadable.is_empty())
+    let answers = records::LOADED.iter().zip(answers);
+    let own = |table: &Table| matches!(table, Table::Outbox | Table::Wishes);
+    answers.clone().all(|(_, answer)| answer.values.is_empty())
+        && answers
+            .filter(|(table, _)| !own(table))
+            .any(|(_, answer)| !answer.unreadable.is_empty())
 }

@@ -101,15 +101,16 @@ impl Timelines {
         attended
     }
 
-    /// The oldest position that an open timeline needs, by conversation (R13).
+    /// The oldest position that an open timeline needs, by conversation (R13). The last of all, where it is shown and
+    /// nothing of it is held: the writer says of what is shown whether it is behind.
     pub fn needed_from(&self, db: &Committed) -> Map<Rc<str>, u64> {
         let mut needed = Map::new();
-        for t in self.iter() {
+        for t in self.shown() {
             let state = db.state(&t.conversation).map(|state| &**state);
-            if let Some(lo) = t.needed_from(&db.held(&t.conversation), state) {
-                let at = needed.or_insert_with(t.conversation.clone(), || lo);
-                *at = lo.min(*at);
-            }
+            let lo = t.needed_from(&db.held(&t.conversation), state);
+            let lo = lo.unwrap_or(u64::MAX);
+            let at = needed.or_insert_with(t.conversation.clone(), || lo);
+            *at = lo.min(*at);
         }
         needed
     }

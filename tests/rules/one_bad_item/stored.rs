@@ -218,3 +218,24 @@ fn an_own_message_that_cannot_be_read_is_never_deleted_and_never_written_over() 
     let texts: Vec<&Value> = b.outbox.iter().map(|item| &item["clientId"]).collect();
     assert_eq!(texts, ["one", "two", "three"]);
 }
+
+#[test]
+fn a_wish_that_cannot_be_read_and_is_all_that_is_stored_stops_nobody() {
+    let mut b = Harness::with(json!({"promoted": false}));
+    b.send("hello");
+    let table = Table::Wishes;
+    let keys = b.store.read(&[Read::Keys { table }]).expect("memory reads");
+    assert!(b.store.spoil(table, &keys[0].values[0]));
+    let mut b = b.restart_with(json!({"promoted": true}));
+    assert_eq!(b.stopped, None, "{:?}", b.status);
+    b.sign_in(9);
+    b.open();
+    b.answer_page(&[7, 8, 9], true, false);
+    assert_eq!(b.shown(), "7 8 9");
+    // It is kept, and taken up once it can be read.
+    b.store.mend();
+    let mut b = b.restart();
+    b.accept(10);
+    b.open();
+    assert_eq!(b.shown(), "7 8 9 (hello sent)");
+}
