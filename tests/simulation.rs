@@ -347,6 +347,34 @@ const FOUND_LATELY: &[(u64, &str)] = &[
         21_000_175_133,
         "a conversation without a cursor that failed alone, and was asked for among the rest in a loop",
     ),
+    (
+        21_000_170_590,
+        "a client that found the one that writes stuck, beside a wipe",
+    ),
+    (
+        21_000_170_511,
+        "a wish that could not be read, and was all that was stored: no client began",
+    ),
+    (
+        21_000_206_160,
+        "a page that a list could not ask for while the fence was asked, and did not ask for then",
+    ),
+    (
+        21_000_211_656,
+        "a pull that was given up at a change of writer, and answered all the same",
+    ),
+    (
+        21_000_213_945,
+        "a list of which nothing was held, left blank while the one that writes was behind",
+    ),
+    (
+        21_000_182_285,
+        "a last message that a push had told, of which was heard after another client had shown it",
+    ),
+    (
+        21_000_177_360,
+        "an own message of which it could not be read that it had left the outbox",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

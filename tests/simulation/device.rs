@@ -415,6 +415,7 @@ impl Device {
         self.reads = None;
         self.knows = false;
         if self.shares {
+            self.pulling_at = None;
             self.pulled_at = 0;
             self.pulled_before = 0;
         }

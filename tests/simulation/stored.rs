@@ -11,7 +11,7 @@ use std::rc::Rc;
 use pullcord::core::Limits;
 use pullcord::core::records::{self, Held, Meta, MetaRecord, OutboxRecord, Stamp, Wish};
 use pullcord::core::segments::Segment;
-use pullcord::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Write};
+use pullcord::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Value, Write};
 use pullcord::core::types::MessageState;
 use pullcord::core::{block, types};
 use pullcord::store::Memory;
@@ -132,6 +132,8 @@ pub struct Stored {
 #[derive(Default)]
 pub struct Spoilt {
     pub own: BTreeSet<String>,
+    /// own messages, of which it is lost that they have left the outbox
+    pub left: BTreeSet<String>,
     pub marks: bool,
     /// the account's record, or a cursor
     pub meta: bool,
@@ -193,22 +195,36 @@ impl Disk {
         machine.meta |= table == Table::Meta;
         match &**record {
             Record::Local(client_id, _) => _ = machine.own.insert(client_id.clone()),
-            Record::Other if table == Table::Outbox => machine.marks = true,
+            Record::Other if table == Table::Outbox => self.spoils_other(machine, key),
             _ => {}
         }
         self.memory.spoil(table, key);
         format!("{} {}", table.name(), String::from_utf8_lossy(key))
     }
 
-    fn spoil_wish(&mut self, machine: &mut Spoilt, key: &Key) -> String {
+    /// The value at a key, if it is there and can be read.
+    fn value(&self, table: Table, key: &Key) -> Option<Value> {
         let (lo, hi) = (key.clone(), key.clone());
-        let table = Table::Wishes;
         let answers = self.memory.read(&[Read::Range { table, lo, hi }]);
-        let values = answers
-            .into_iter()
-            .flatten()
-            .flat_map(|answer| answer.values);
-        for wish in values.filter_map(|value| records::read_wish(&value).ok()) {
+        answers.ok()?.pop()?.values.pop()
+    }
+
+    /// A record of the outbox that is no own message: a read mark, or names that have left it.
+    fn spoils_other(&self, machine: &mut Spoilt, key: &Key) {
+        let value = self.value(Table::Outbox, key);
+        match value.map(|value| records::read_outbox(&value)) {
+            Some(Ok(OutboxRecord::Left(_, left))) => {
+                let names = left.into_iter().map(|left| left.name.1);
+                machine.left.extend(names);
+            }
+            _ => machine.marks = true,
+        }
+    }
+
+    fn spoil_wish(&mut self, machine: &mut Spoilt, key: &Key) -> String {
+        let table = Table::Wishes;
+        let value = self.value(table, key);
+        if let Some(wish) = value.and_then(|value| records::read_wish(&value).ok()) {
             match wish {
                 Wish::Send(local) => _ = machine.own.insert(local.client_id),
                 Wish::Retry(named) | Wish::Discard(named) => {
@@ -360,6 +376,17 @@ impl Disk {
         let wishes = values.iter().map(|value| records::read_wish(value));
         let wishes: Result<_, _> = wishes.collect();
         wishes.map_err(|_| "a wish that cannot be read".to_owned())
+    }
+
+    /// Where the messages are that a push has told, by conversation and position.
+    pub fn told(&self) -> BTreeSet<(Rc<str>, u64)> {
+        let record = self.value(Table::Meta, &records::news_key());
+        let news = match record.map(|value| records::read_meta(&value)) {
+            Some(Ok(MetaRecord::News(news))) => news,
+            _ => Vec::new(),
+        };
+        let told = news.into_iter().filter(|news| news.told > 0);
+        told.map(|news| (news.conversation, news.seq)).collect()
     }
 
     /// The keys of what is wished for.

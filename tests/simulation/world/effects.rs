@@ -247,9 +247,10 @@ impl World {
         let own = own.is_some_and(|own| {
             let conversation = &self.server.conversations[&own.conversation];
             let left = conversation.membership.len() > 1;
-            // Of one whose record cannot be read it knows as little as after a restart.
-            let spoilt = &self.machine(device).spoilt.own;
-            let spoilt = client_id.is_some_and(|id| spoilt.contains(id));
+            // Of one whose record cannot be read, or that it has left the outbox, it knows as little as after a restart.
+            let spoilt = &self.machine(device).spoilt;
+            let spoilt =
+                client_id.is_some_and(|id| spoilt.own.contains(id) || spoilt.left.contains(id));
             let here = own.life == self.devices[device].life;
             here && !own.discarded && !left && !spoilt
         });

@@ -574,7 +574,10 @@ impl World {
         } else {
             self.streaks.remove(&key);
         }
-        if let Request::PullConversations { only: None, .. } = &pending.call {
+        // What was given up nobody applies.
+        if let Request::PullConversations { only: None, .. } = &pending.call
+            && !pending.aborted
+        {
             self.pulled_all(device, if lied { None } else { result.as_ref().ok() });
         }
         self.tell(device, || match (&result, lied) {

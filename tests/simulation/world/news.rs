@@ -77,13 +77,16 @@ impl World {
         let shows = !target.hidden && !target.frozen;
         let seen = self.is_anybody_on_screen(machine);
         let doubtful = self.time < self.machines[machine].news.doubtful_until;
+        // A list may have brought it before, and a push may have told it then, though nobody has heard of that yet.
+        let told = self.machines[machine].disk.told();
         let news = &mut self.machines[machine].news;
         for m in messages {
             if m.client_id.is_some() || m.sender == ACCOUNT {
                 continue;
             }
             news.come_after(1);
-            if was && shows && listed {
+            let at = (m.conversation.as_str().into(), m.seq);
+            if was && shows && listed && !told.contains(&at) {
                 news.shown.insert(m.id);
             } else if !was && !seen && listed && !doubtful && !news.told.contains(&m.id) {
                 news.due.push(Due {
