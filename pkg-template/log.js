@@ -6,6 +6,9 @@ import { nearest, thrownText } from "./words.js";
 
 /** @typedef {import("./wire.js").WireError} WireError */
 
+/** how it is said that no answer came at all (src/net/http.rs) */
+const UNREACHED = /^the server could not be reached/;
+
 const LEVELS = ["debug", "info", "warn", "error", "silent"];
 /** lines that are remembered, the newest */
 const MOST = 200;
@@ -41,10 +44,23 @@ const plain = (text) => text.replace(/\d+/g, "");
 const subject = (call, conversation) => (conversation ? `${call}(${JSON.stringify(conversation)})` : call);
 
 /**
+ * A page is not told whether it was the network or CORS, which is only between two origins. Nor would a request of the
+ * mode "no-cors" tell: of a server that sends `Cross-Origin-Resource-Policy`, as many do, it sees nothing either.
+ * @param {{ baseUrl?: string }} server
+ */
+function unreached({ baseUrl = "" }) {
+  const page = globalThis.location;
+  const { href, origin } = new URL(baseUrl, page?.href);
+  return !page?.origin || page.origin === origin
+    ? `does a server run at ${href}?`
+    : `does a server run at ${href}, and does it allow ${page.origin} (CORS)? The browser's console says which`;
+}
+
+/**
  * What to do.
  * @param {string} call @param {WireError} error @param {{ baseUrl?: string } | null} server null: an own transport
  */
-function advice(call, { code, status }, server) {
+function advice(call, { code, status, message }, server) {
   if (code === "protocol") return server ? "mend the server's answer" : `mend what transport.${call} gives`;
   if (code === "unauthorized") return "what does token() give? The token alone, and a fresh one each time";
   if (code === "timeout" && !server) return `transport.${call} has to settle its promise`;
@@ -53,10 +69,7 @@ function advice(call, { code, status }, server) {
       ? 'nothing is notified until /v1/notify takes a WebSocket; without one set sync.notify to "poll"'
       : "it is called again";
   if (!server) return "";
-  if (status === undefined)
-    return code === "network"
-      ? `does a server run at ${server.baseUrl}, and does it allow this page's origin (CORS)? The network tab says more`
-      : "";
+  if (status === undefined) return UNREACHED.test(message) ? unreached(server) : "";
   return status >= 500 ? "the server's own log says why" : (BY_STATUS[status] ?? "");
 }
 

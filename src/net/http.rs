@@ -250,7 +250,8 @@ impl Http {
                 "the server did not answer in time",
             )),
             Some(answer) => {
-                let answer = answer.unwrap_or_else(|thrown: JsValue| Err(lost(&thrown)));
+                let answer =
+                    answer.unwrap_or_else(|thrown: JsValue| Err(lost(&thrown, came.get())));
                 // Else there may be more of it on its way, which nobody will read.
                 if whole.get() {
                     abort.disarm();
@@ -304,9 +305,12 @@ fn page_url() -> Option<String> {
     Reflect::get(&location, &"href".into()).ok()?.as_string()
 }
 
-/// The error of a request that no answer came to, by what `fetch` threw.
-fn lost(thrown: &JsValue) -> Error {
-    let mut message = String::from("the server could not be reached: ");
+/// The error of a request that no answer came to, or not all of one (`came`), by what was thrown.
+fn lost(thrown: &JsValue, came: bool) -> Error {
+    let mut message = String::from(match came {
+        true => "the answer broke off: ",
+        false => "the server could not be reached: ",
+    });
     message.push_str(&message_of(thrown));
     Error::new(ErrorCode::Network, message)
 }

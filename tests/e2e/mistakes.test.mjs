@@ -539,6 +539,14 @@ describe("a server", { concurrency: true }, () => {
       status(302, "", { location: "http://127.0.0.1:9/sign-in" }),
       /^pull: the server could not be reached/,
     ],
+    [
+      "an answer that breaks off",
+      (_, response) => {
+        response.writeHead(200, { "content-length": 100 });
+        response.write('{"events":[', () => response.destroy());
+      },
+      /^pull: the answer broke off: /,
+    ],
   ];
   for (const [what, answer, gist] of wrong)
     test(what, () =>
@@ -556,7 +564,7 @@ describe("a server", { concurrency: true }, () => {
       once(
         "nothing is there",
         { ...poll, transport: { baseUrl: "http://127.0.0.1:9", token: () => "t" } },
-        /^pull: the server could not be reached.*; does a server run at http:\/\/127.0.0.1:9, and does it allow this page's origin \(CORS\)/,
+        /^pull: the server could not be reached.*; does a server run at http:\/\/127.0.0.1:9\/\?$/,
         sync,
       ),
     ));

@@ -268,11 +268,8 @@ describe("a server of another origin", () => {
     between.open = false;
     await start();
     const line = await page.evaluate(() => e2e.poll(() => globalThis.lines.find((line) => /CORS/.test(line))));
-    assert.match(
-      line,
-      /^warn pull: the server could not be reached: .+; does a server run at http:\/\/127\.0\.0\.1:\d+, and does it allow this page's origin \(CORS\)\?/,
-    );
-    assert.ok(line.includes(between.url), line);
+    assert.match(line, /^warn pull: the server could not be reached: .+; does a server run at /);
+    assert.ok(line.includes(`${between.url}/, and does it allow ${server.url} (CORS)?`), line);
     assert.ok(
       page.problems.some((said) => /blocked by CORS policy/.test(said)),
       "the browser says so too",

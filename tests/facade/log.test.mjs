@@ -201,3 +201,28 @@ test("in production, and where nobody says, nothing is frozen", () => {
   assert.equal(freezes({ env: { NODE_ENV: "development" } }), true);
   assert.equal(freezes({ env: {} }), true);
 });
+
+test("CORS is spoken of only where a page asks another origin, and nothing came", () => {
+  /** @type {any} */
+  const world = globalThis;
+  const said = (baseUrl, message = "the server could not be reached: Failed to fetch") => {
+    const { log, lines } = kept();
+    log.server = { baseUrl };
+    log.heard({ call: "pull", error: { code: "network", message } });
+    return lines.map((line) => line.split(`${message}`)[1]);
+  };
+  assert.deepEqual(said("https://chat.example"), ["; does a server run at https://chat.example/?"]);
+  world.location = new URL("https://app.example/inbox");
+  try {
+    for (const baseUrl of ["/api", "https://app.example/api"])
+      assert.deepEqual(said(baseUrl), ["; does a server run at https://app.example/api?"]);
+    assert.deepEqual(said("https://chat.example/api"), [
+      "; does a server run at https://chat.example/api, and does it allow https://app.example (CORS)? The browser's console says which",
+    ]);
+    // Something was there.
+    for (const message of ["the answer broke off: reset", "what answered is not the server: <html>"])
+      assert.deepEqual(said("https://chat.example/api", message), [""]);
+  } finally {
+    delete world.location;
+  }
+});
