@@ -12,7 +12,7 @@ import { launchBrowser, openPage } from "./support/harness.mjs";
 
 const ENTRIES = {
   ...{ html: null, react: "main.jsx", vue: "main.js", svelte: "main.js" },
-  ...{ virtuoso: "main.jsx", tanstack: "main.jsx" },
+  ...{ virtuoso: "main.jsx", tanstack: "main.jsx", stories: "main.jsx" },
 };
 
 /** px of a turn of the wheel: no row is so high, nor some of them together */
@@ -103,6 +103,37 @@ describe("examples", { concurrency: 3 }, () => {
       assert.deepEqual(list.problems, []);
       await list.close();
     });
+
+  test("the stories of React's, as Storybook shows them: each on a backend of its own", async () => {
+    const page = await openPage(browser, server, "/stories.html");
+    await page.exposeFunction("typed", async (text) => {
+      for (const part of text.split(/(\{Enter\})/))
+        await (part === "{Enter}" ? page.keyboard.press("Enter") : page.keyboard.type(part));
+    });
+    const last = (story, text) => page.waitForSelector(`#${story} .row:last-child:text-is("${text}")`);
+    const count = (story) => page.locator(`#${story} .row`).count();
+    await last("Talk", "ada: message 100");
+    await page.evaluate(() => globalThis.shown.Refused.play());
+    await last("Refused", "refused (failed)");
+    await page.fill("#Empty input", "first");
+    await page.press("#Empty input", "Enter");
+    await last("Empty", "ada: first");
+    assert.equal(await count("Empty"), 1);
+    assert.equal(await count("Slow"), 0);
+    await last("Talk", "ada: message 100");
+    // a control that is moved draws it again
+    await page.evaluate(() => {
+      globalThis.list = document.querySelector("#Talk .list");
+      globalThis.shown.Talk.draw();
+    });
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    assert.equal(await page.evaluate(() => globalThis.list.isConnected && globalThis.list.children.length >= 30), true);
+    assert.deepEqual(
+      page.problems.filter((said) => !/send fails with "rejected"/.test(said)),
+      [],
+    );
+    await page.close();
+  });
 
   // react-virtuoso measures the rows of another place while they are hidden: it shows nothing for a frame or two
   for (const [name, blank] of /** @type {const} */ ([
@@ -222,18 +253,22 @@ describe("examples", { concurrency: 3 }, () => {
       await list.close();
     });
 
-  test("the lines that docs/frameworks.md shows of the virtual lists are the examples'", () => {
-    const [section] = /## Virtual lists\n[\s\S]*?(?=\n## )/.exec(
-      readFileSync(join(ROOT, "docs", "frameworks.md"), "utf8"),
-    );
-    const shown = [...section.matchAll(/```jsx\n([\s\S]*?)```/g)].map(([, code]) => code.trim().split("\n"));
-    assert.equal(shown.length, 2);
-    for (const [i, name] of ["virtuoso", "tanstack"].entries()) {
-      const code = readFileSync(join(ROOT, "www", "examples", name, "Chat.jsx"), "utf8");
-      const lines = new Set(code.split("\n").map((line) => line.trim()));
-      for (const line of shown[i]) assert.ok(lines.has(line.trim()), `${name}: ${line}`);
-    }
-  });
+  for (const [heading, ...files] of [
+    ["## Virtual lists", "virtuoso/Chat.jsx", "tanstack/Chat.jsx"],
+    ["### Storybook", "react/Chat.stories.jsx", "react/Chat.stories.jsx"],
+  ])
+    test(`the lines that docs/frameworks.md shows below "${heading}" are the examples'`, () => {
+      const [section] = new RegExp(`${heading}\n[^]*?(?=\n##+ )`).exec(
+        readFileSync(join(ROOT, "docs", "frameworks.md"), "utf8"),
+      );
+      const shown = [...section.matchAll(/```jsx\n([\s\S]*?)```/g)].map(([, code]) => code.trim().split("\n"));
+      assert.equal(shown.length, files.length);
+      for (const [i, file] of files.entries()) {
+        const code = readFileSync(join(ROOT, "www", "examples", file), "utf8");
+        const lines = new Set(code.split("\n").map((line) => line.trim()));
+        for (const line of shown[i]) assert.ok(lines.has(line.trim()), `${file}: ${line}`);
+      }
+    });
 
   test("the start page's React example, as it stands there", async () => {
     const [, code] = /```jsx\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "docs", "start.md"), "utf8")) ?? [];

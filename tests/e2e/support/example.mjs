@@ -1,7 +1,7 @@
 // The examples as they are served to a test, and what their user, and others, do there.
 
 import assert from "node:assert/strict";
-import { appendFileSync, copyFileSync, readFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../../tools/run.mjs";
 import { bundle, install } from "./apps.mjs";
@@ -47,6 +47,7 @@ const HELD = `
 export async function serveExamples(entries) {
   const folder = await install(join(ROOT, "www", "examples"));
   appendFileSync(join(folder, "backend.js"), HELD);
+  cpSync(join(import.meta.dirname, "..", "apps", "stories"), join(folder, "stories"), { recursive: true });
   const places = {
     "/node_modules/": `${join(folder, "node_modules")}/`,
     "/out/": `${join(folder, "out")}/`,
