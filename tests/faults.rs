@@ -95,6 +95,7 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
     (Fault::FencedOwnIsDropped, 300),
     (Fault::ToldIsForgotten, 30),
     (Fault::ShownIsNews, 30),
+    (Fault::LostIsWrittenTo, 100),
 ];
 
 /// Faults that the simulation does not find in a thousand histories: each fails the rules test that is there
@@ -116,6 +117,7 @@ const FOUND_BY_RULES: &[Fault] = &[
     Fault::NobodyRemindsOfWishes,
     Fault::ChangedBlockIsLost,
     Fault::AnswerIsNotShown,
+    Fault::LostIsNotReadAgain,
 ];
 
 /// The first of these histories that breaks a rule with this fault and keeps them all without it, and

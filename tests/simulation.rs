@@ -458,16 +458,20 @@ fn histories_that_failed_once_pass() {
     let since = FOUND_SINCE
         .iter()
         .map(|(seed, what)| (History::drawn_before(*seed), what));
-    // There were no tellings and no wipes then.
+    // There were no tellings, no wipes and no evictions then.
     let wide = FOUND_WIDE.iter().map(|(seed, what)| {
         let mut history = History::drawn(*seed);
         history.mode.tellings = false;
         history.mode.wipes = false;
+        history.mode.evicted = false;
         (history, what)
     });
-    let lately = FOUND_LATELY
-        .iter()
-        .map(|(seed, what)| (History::drawn(*seed), what));
+    // There were no evictions then.
+    let lately = FOUND_LATELY.iter().map(|(seed, what)| {
+        let mut history = History::drawn(*seed);
+        history.mode.evicted = false;
+        (history, what)
+    });
     for (history, what) in found.chain(classic).chain(since).chain(wide).chain(lately) {
         if let Err(failure) = history.run(0) {
             panic!("again: {what}\n{}", tell(*failure));

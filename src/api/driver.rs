@@ -32,6 +32,8 @@ use crate::store::{Event, Mode, Store};
 
 /// ms between two attempts to become the store's writer.
 const FENCE_AGAIN: u64 = 1_000;
+/// How often it is tried, where the database was lost under it.
+const ADOPTS: u32 = 3;
 
 /// The frame that tells the app that nothing will be kept, and why.
 fn in_memory(why: &StoreError) -> String {
@@ -463,6 +465,10 @@ impl Driver {
                         self.input(Input::Promoted { epoch });
                     }
                     Err(StoreError::Closed) => self.input(Input::Store(StoreError::Closed)),
+                    Err(StoreError::Lost) => {
+                        self.ops.borrow_mut().push_front(StoreOp::Promote);
+                        self.store_answered(Input::Store(StoreError::Lost), true);
+                    }
                     Err(error) => self.promote_later(&error),
                 },
                 StoreOp::Rest(done) => {
@@ -481,7 +487,8 @@ impl Driver {
             return self.input(answer);
         }
         // What was asked before the engine knew belongs to the data that is gone; what it asks from
-        // now on is for the empty database, which is this client's to write to if the old one was.
+        // now on is for the database that has taken its place, which is this client's to write to if
+        // the old one was.
         let (asked, rest): (Vec<StoreOp>, Vec<StoreOp>) = mem::take(&mut *self.ops.borrow_mut())
             .into_iter()
             .partition(|op| {
@@ -492,9 +499,7 @@ impl Driver {
             });
         {
             let mut ops = self.ops.borrow_mut();
-            if self.promoted.get() {
-                ops.push_back(StoreOp::Adopt);
-            }
+            ops.push_back(StoreOp::Adopt);
             ops.extend(rest);
         }
         self.input(answer);
@@ -536,18 +541,23 @@ impl Driver {
         });
     }
 
+    /// Goes on with the database that has taken the lost one's place; who writes, as who writes. Where that fails
+    /// again and again it has to be promoted anew.
     async fn adopt(self: &Rc<Self>) {
-        loop {
-            let error = match self.store.fence().await {
-                Ok(epoch) => return self.input(Input::Adopted { epoch }),
-                Err(error) => error,
-            };
-            if error == StoreError::Closed || self.stopped.get() || !self.wanted.get() {
+        for _ in 0..ADOPTS {
+            self.store.adopt();
+            if !self.promoted.get() {
                 return;
             }
-            self.hooks.note("warn", &error.shown().message);
+            match self.store.fence().await {
+                _ if !self.wanted.get() => return,
+                Ok(epoch) => return self.input(Input::Adopted { epoch }),
+                Err(StoreError::Closed) => return self.input(Input::Store(StoreError::Closed)),
+                Err(error) => self.hooks.note("warn", &error.shown().message),
+            }
             sleep(FENCE_AGAIN).await;
         }
+        self.input(Input::Store(StoreError::Fenced));
     }
 
     /// The engine has stopped, and all that it asked of the store is done.

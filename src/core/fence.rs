@@ -13,6 +13,8 @@ pub(super) const ASK_AGAIN: u64 = 2_000;
 pub(super) struct Fence {
     /// the epoch under which it writes, or will once it has read what is stored; none: another has the account
     epoch: Option<u64>,
+    /// that epoch is of a database that is gone: nothing is written before there is one for that in its place
+    is_lost: bool,
     /// how often it may have slept
     naps: u64,
     /// the store is not asked before this (monotonic ms)
@@ -23,6 +25,7 @@ impl Fence {
     pub fn new(epoch: Option<u64>) -> Fence {
         Fence {
             epoch,
+            is_lost: false,
             naps: 0,
             not_before: 0,
         }
@@ -42,16 +45,29 @@ impl Fence {
     /// The account is this client's.
     pub fn take(&mut self, epoch: u64) {
         self.epoch = Some(epoch);
+        self.is_lost = false;
+    }
+
+    /// The database is gone, and the fence with it.
+    pub fn lose(&mut self) {
+        self.is_lost = self.is_held();
+    }
+
+    /// Whether it is, and the store has not written another one yet.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
     }
 
     /// The store has written this client's fence anew.
     pub fn adopt(&mut self, epoch: u64) {
         self.epoch = self.epoch.map(|_| epoch);
+        self.is_lost = false;
     }
 
     /// The account is another one's.
     pub fn let_go(&mut self) {
         self.epoch = None;
+        self.is_lost = false;
     }
 
     // ------------------------------------------------------------ after a nap

@@ -152,6 +152,15 @@ impl Follow {
         }
     }
 
+    /// The database is gone, and all commits that were told: what the writer was asked for is answered as of the
+    /// one that has taken its place.
+    pub fn on_lost(&mut self) {
+        self.newest = Stamp::default();
+        self.deltas.clear();
+        self.replies.clear();
+        self.said_shown = None;
+    }
+
     /// A commit is told while the database is read.
     pub fn keep(&mut self, delta: Delta) {
         self.deltas.push_back(delta);

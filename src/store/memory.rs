@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use super::Backend;
+use super::{Backend, first_epoch};
 use crate::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Value, Write};
 
 /// A record, and where it stands.
@@ -237,7 +237,8 @@ impl InMemory {
             if let Some(memory) = here.and_then(|(_, memory)| memory.upgrade()) {
                 return memory;
             }
-            let memory = Rc::default();
+            // Who is told of an account that was wiped goes by its epochs, as in a database.
+            let memory = Rc::new(RefCell::new(Memory::above(first_epoch(0))));
             shared.push((account.to_owned(), Rc::downgrade(&memory)));
             memory
         });
@@ -264,6 +265,9 @@ impl Backend for InMemory {
     fn durable(&self) -> bool {
         false
     }
+
+    /// It is lost with its page only.
+    fn adopt(&self) {}
 
     async fn fence(&self) -> Result<u64, StoreError> {
         self.is_open()?;

@@ -21,7 +21,7 @@ mod memory;
 
 use std::rc::Rc;
 
-use crate::core::storage::{Answer, Durability, Read, StoreError, Write};
+use crate::core::storage::{Answer, Durability, Read, StoreError, Write, epoch_above_all};
 
 pub use crate::core::storage::Mode;
 #[cfg(target_arch = "wasm32")]
@@ -69,6 +69,8 @@ pub trait Backend {
     fn durable(&self) -> bool;
     /// See [`Store::fence`].
     async fn fence(&self) -> Result<u64, StoreError>;
+    /// See [`Store::adopt`].
+    fn adopt(&self);
     /// See [`Store::read`].
     async fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError>;
     /// See [`Store::commit`].
@@ -155,9 +157,14 @@ impl Store {
         each!(self, store => store.durable())
     }
 
+    /// The caller knows of [`StoreError::Lost`]: what it asks from here on is of the database that has taken the lost
+    /// one's place.
+    pub fn adopt(&self) {
+        each!(self, store => store.adopt());
+    }
+
     /// Makes this client the one that writes, under the epoch that is answered: the highest that there
-    /// is (R15). After [`StoreError::Lost`] it also says that the caller knows, and goes on with the
-    /// empty database.
+    /// is (R15).
     ///
     /// # Errors
     /// Those of a commit, but for [`StoreError::Fenced`].
@@ -221,4 +228,17 @@ impl Store {
         <IndexedDb as Backend>::wipe(account).await?;
         <InMemory as Backend>::wipe(account).await
     }
+}
+
+/// The epoch of a fence that has none before it to go on from: see [`epoch_above_all`].
+fn first_epoch(known: u64) -> u64 {
+    #[cfg(target_arch = "wasm32")]
+    let (wall, random) = (
+        crate::net::time::wall(),
+        (js_sys::Math::random() * 1_024.0) as u64,
+    );
+    // Outside of a browser all clients of a store are one process's, which begins with none.
+    #[cfg(not(target_arch = "wasm32"))]
+    let (wall, random) = (0, 0);
+    epoch_above_all(known, wall, random)
 }

@@ -72,6 +72,14 @@ const FOUND_BY: &[(Fault, fn())] = &[
         tabs::an_edit_of_what_nobody_holds_is_shown_where_it_was_made,
     ),
     (
+        Fault::LostIsWrittenTo,
+        tabs::a_lost_database_is_written_to_once_it_is_this_clients,
+    ),
+    (
+        Fault::LostIsNotReadAgain,
+        tabs::a_follower_that_finds_its_database_lost_reads_what_is_stored_in_its_place,
+    ),
+    (
         Fault::ToldIsForgotten,
         news::a_message_that_nobody_has_seen_is_told_once,
     ),

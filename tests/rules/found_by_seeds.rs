@@ -435,7 +435,7 @@ fn what_waits_behind_a_database_that_cannot_be_restored_fails() {
     b.send("a");
     b.failing
         .extend((0..100).map(|_| StoreError::Failed("no".into())));
-    b.input(pullcord::core::Input::Store(StoreError::Lost));
+    b.is_evicted();
     let call = b.send("b");
     for _ in 0..10 {
         b.wait(1_000);

@@ -190,6 +190,14 @@ impl Harness {
 
     // ------------------------------------------------------------ driving
 
+    /// The browser deletes the database; an empty one takes its place, which is this client's to write.
+    pub fn is_evicted(&mut self) {
+        self.store = Memory::above(self.store.fence());
+        self.input(Input::Store(StoreError::Lost));
+        let epoch = self.store.fence();
+        self.input(Input::Adopted { epoch });
+    }
+
     pub fn input(&mut self, input: Input) {
         let now = Now {
             mono: self.now,

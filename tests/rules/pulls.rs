@@ -75,12 +75,11 @@ fn what_was_kept_over_a_lost_database_is_written_before_all_else_and_not_in_a_lo
     let mut b = opened();
     b.command(json!({"op": "network", "online": false}));
     b.send("a");
-    b.store = pullcord::store::Memory::new();
     b.failing.extend([
         StoreError::Failed("no".into()),
         StoreError::Failed("no".into()),
     ]);
-    b.input(pullcord::core::Input::Store(StoreError::Lost));
+    b.is_evicted();
     assert_eq!(b.failing.len(), 1, "one try, then a rest");
     b.wait(2_000);
     b.wait(2_000);

@@ -271,6 +271,8 @@ pub struct Device {
     pub operations: VecDeque<Operation>,
     /// nothing is heard of the oldest
     pub silent: bool,
+    /// the database that it has opened is gone, and it does not know yet
+    pub lost: bool,
     pub requests: BTreeMap<u64, Pending>,
     pub channel: Option<Channel>,
     pub calls: BTreeMap<u64, Call>,
@@ -280,6 +282,8 @@ pub struct Device {
     pub read_bytes: usize,
     /// how often it has read all that is stored
     pub loads: u64,
+    /// the last read of all that is stored
+    pub load: u64,
     /// blocks that it has asked for, in this life
     pub blocks_read: BTreeSet<String>,
     /// world time since which it is awake, and has the account, and knows what is stored
@@ -341,12 +345,14 @@ impl Device {
             asleep_until: 0,
             operations: VecDeque::new(),
             silent: false,
+            lost: false,
             requests: BTreeMap::new(),
             channel: None,
             calls: BTreeMap::new(),
             called: BTreeMap::new(),
             read_bytes: 0,
             loads: 0,
+            load: 0,
             blocks_read: BTreeSet::new(),
             able_since: 0,
             checked_at: Positions::default(),
@@ -388,6 +394,7 @@ impl Device {
         self.facade = Facade::default();
         self.operations.clear();
         self.silent = false;
+        self.lost = false;
         self.requests.clear();
         self.channel = None;
         self.pulling_at = None;

@@ -5,7 +5,7 @@
 //! stay what they were. Where the environment's PULLCORD_MODES lists dimensions, the others stay
 //! classic: `conversation`, `mailbox`, `push`, `long-poll`, `keep`, `no-changes`, `jumps`, `prefetch`,
 //! `power-cuts`, `replicas`, `restarts`, `clocks`, `bounds`, `clients`, `wide`, `bad-items`, `full-disk`, `slow`,
-//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, `tellings`, or `all`, or `classic`
+//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, `tellings`, `wipes`, `evicted`, or `all`, or `classic`
 //! for none; `before` stands for all that there were before the bounds were drawn. One with `!` after it
 //! is so in every history (`PULLCORD_MODES='mailbox!,push,keep'`).
 
@@ -61,6 +61,8 @@ pub struct Mode {
     pub tellings: bool,
     /// the user signs out, which deletes what is stored under all clients, and in again
     pub wipes: bool,
+    /// the browser deletes the database under the clients that have it open
+    pub evicted: bool,
     /// every bound of the core
     pub limits: Limits,
     /// how much there is
@@ -135,6 +137,7 @@ impl Mode {
             instant: false,
             tellings: false,
             wipes: false,
+            evicted: false,
             limits: Limits::default(),
             world: Wide::Small,
         }
@@ -198,6 +201,7 @@ impl Mode {
         let news = rng.between(20, 60) as usize;
         let limits = Limits { news, ..limits };
         let wipes = is_drawn(&mut rng, enabled, "wipes", 10);
+        let evicted = is_drawn(&mut rng, enabled, "evicted", 10);
         let limits = if bounds { limits } else { Limits::default() };
         let world = if wide { world } else { Wide::Small };
         if plain {
@@ -232,6 +236,8 @@ impl Mode {
             instant,
             tellings,
             wipes,
+            // What a mailbox has delivered, it does not deliver again.
+            evicted: evicted && scope != Scope::Mailbox,
             limits,
             world,
         }

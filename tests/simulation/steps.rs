@@ -191,6 +191,8 @@ pub enum DeviceAct {
     Crash,
     /// the user signs out: what is stored is deleted
     Wipe,
+    /// the browser deletes the database under its machine's clients
+    Evict,
 }
 
 /// A test that runs these steps: Rust, to be pasted into `tests/simulation/kept.rs`.

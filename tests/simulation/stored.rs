@@ -165,6 +165,15 @@ impl Disk {
         }
     }
 
+    /// The browser deletes it, and makes an empty one where somebody opens it again.
+    pub fn evict(&mut self, epoch: u64) {
+        let mut empty = self.anew(epoch);
+        // Clients may still have the states of before.
+        empty.left = std::mem::take(&mut self.left);
+        empty.remember();
+        *self = empty;
+    }
+
     pub fn read(&self, reads: &[Read]) -> Result<Vec<Answer>, StoreError> {
         self.memory.read(reads)
     }
@@ -355,9 +364,10 @@ impl Disk {
         memory?.read(&records::load()).ok()
     }
 
-    /// No client has what an older commit left.
+    /// No client has what an older commit left. Each that finds the database before this one lost has nothing.
     pub fn forget_before(&mut self, stamp: Stamp) {
-        self.left.retain(|at, _| *at >= stamp);
+        let nothing = Stamp::default();
+        self.left.retain(|at, _| *at >= stamp || *at == nothing);
     }
 
     /// A client stores wishes, whoever may write. They are on the disk then.

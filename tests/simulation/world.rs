@@ -4,6 +4,7 @@
 mod draw;
 mod effects;
 mod end;
+mod evicted;
 mod handover;
 mod network;
 pub mod news;
@@ -454,6 +455,7 @@ impl World {
         match event {
             Event::Store { life } if life == alive => match self.machine(device).wiped_for {
                 Some(_) => self.finds_it_wiped(device),
+                None if self.devices[device].lost => self.finds_it_lost(device, None),
                 None => self.store(device),
             },
             Event::Arrive {
@@ -653,7 +655,7 @@ impl World {
             Some(Operation::Commit(_, epoch, writes, durability)) if applied => {
                 let _ = self.write(home, epoch, &writes, durability)?;
             }
-            Some(Operation::Wish(_, writes)) if applied => {
+            Some(Operation::Wish(_, writes)) if applied && !target.lost => {
                 let _ = self.machines[home].disk.wish(&writes);
             }
             _ => {}
@@ -843,6 +845,7 @@ impl World {
             }
             DeviceAct::Crash if running => return self.crash(device),
             DeviceAct::Wipe if awake => return self.command(device, json!({ "op": "wipe" })),
+            DeviceAct::Evict => self.is_evicted(device),
             DeviceAct::Sleep { .. }
             | DeviceAct::Visibility
             | DeviceAct::Crash

@@ -249,6 +249,7 @@ impl Engine {
             let own = matches!(
                 job,
                 Job::Own(Own::Put { .. } | Own::Sent { .. } | Own::Failed { .. })
+                    | Job::Restore { .. }
             );
             own || job.is_waited_for()
         });
@@ -271,11 +272,17 @@ impl Engine {
         self.jobs.stop_reading();
         self.jobs.forget_commit();
         self.reads.forget();
+        // What was told of its commits, and what was missed of them, lay in it.
+        self.missed.forget();
+        self.follow.on_lost();
+        self.fence.lose();
         // What becomes of the own messages goes on: a lane waits for it.
         self.jobs
-            .retain(|job| matches!(job, Job::Own(_) | Job::End { .. }));
+            .retain(|job| matches!(job, Job::Own(_) | Job::End { .. } | Job::Restore { .. }));
+        // What was kept over the one before was not written yet, and nothing else was.
+        let keeps = matches!(self.jobs.first(), Some(Job::Restore { .. }));
         // What another client was to keep is not this one's to write.
-        if self.standing.promoted {
+        if self.standing.promoted && !keeps {
             self.jobs.push_first(Job::Restore {
                 left: own.left,
                 next_order: own.next_order,
@@ -287,7 +294,12 @@ impl Engine {
         let (parts, mut cx) = self.split();
         parts.timelines.clear_all(&mut cx);
         self.out.told.everything();
-        self.ask_pull(0);
+        match self.standing.promoted {
+            true => self.ask_pull(0),
+            // Others may have written to the one that has taken its place.
+            false if !Fault::LostIsNotReadAgain.on() => self.load(),
+            false => {}
+        }
     }
 }
 

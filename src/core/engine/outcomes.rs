@@ -262,7 +262,7 @@ impl Engine {
 
     /// What was kept over a lost database could not be written. Nothing may be written before it, and a
     /// disk that fails is not asked in a loop.
-    fn on_not_restored(&mut self, restore: Job, error: &Error) {
+    pub(super) fn on_not_restored(&mut self, restore: Job, error: &Error) {
         let random = self.out.random(u64::MAX);
         let now = self.now.mono;
         self.restoring.fail_unchanged(now, error, random, false);

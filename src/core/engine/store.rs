@@ -30,7 +30,7 @@ impl Engine {
         };
         match result {
             Ok(tables) => self.on_loaded(loading, tables),
-            Err(error) if self.standing.phase == Phase::Loading => {
+            Err(error) if self.standing.phase == Phase::Loading && error != StoreError::Lost => {
                 self.stop(false, Some(error.shown()));
             }
             Err(error) => {
@@ -142,7 +142,9 @@ impl Engine {
             self.read_wishes();
             return false;
         }
-        if !self.standing.promoted || now < self.restoring.ready_at() {
+        let lost = self.fence.is_lost() && !Fault::LostIsWrittenTo.on();
+        let may_write = self.standing.promoted && !lost;
+        if !may_write || now < self.restoring.ready_at() {
             return false;
         }
         match self.jobs.pop() {
@@ -329,8 +331,8 @@ impl Engine {
                     None => self.fail_first(error),
                 }
             }
-            // What was kept over a lost database is in memory alone: it is written until it is written.
-            Err(error @ StoreError::Uncertain(_)) if !restoring && !Fault::DoubtIsFailure.on() => {
+            Err(error @ StoreError::Uncertain(_)) if restoring => self.on_restore_uncertain(&error),
+            Err(error @ StoreError::Uncertain(_)) if !Fault::DoubtIsFailure.on() => {
                 self.disk.forget();
                 self.on_uncertain(&error);
             }
@@ -392,6 +394,20 @@ impl Engine {
         match again {
             true => self.reads.load_later(self.now.mono),
             false => self.load(),
+        }
+    }
+
+    /// The same of what was kept over a lost database. It is in memory alone: it is written until it is written,
+    /// over what is stored then.
+    fn on_restore_uncertain(&mut self, error: &StoreError) {
+        let error = error.shown();
+        self.out.log("warn", &error.message);
+        self.disk.forget();
+        let restore = self.jobs.pop();
+        self.let_go();
+        self.reads.load_later(self.now.mono);
+        if let Some(restore) = restore {
+            self.on_not_restored(restore, &error);
         }
     }
 

@@ -7,7 +7,7 @@
 //!   opens a new one and is tried again. Nothing was lost, if it is still the same database: each
 //!   carries an identity, drawn when it was created.
 //! - The *database* is gone (site data cleared, evicted): the one that is opened in its place has
-//!   another identity. That is [`StoreError::Lost`], and stays so until [`IndexedDb::fence`]: what a
+//!   another identity. That is [`StoreError::Lost`], and stays so until [`IndexedDb::adopt`]: what a
 //!   client had in mind when it still believed in its data must not be written into the empty one.
 //! - Somebody *wants it* (`versionchange`: a newer Pullcord upgrades, another client wipes): the
 //!   handle is given up at once, or the other would wait for it forever, and for good.
@@ -87,10 +87,11 @@ impl Backend for IndexedDb {
         true
     }
 
-    /// After [`StoreError::Lost`] it goes on with the empty database, which from then on is the one that
-    /// the caller knows.
-    async fn fence(&self) -> Result<u64, StoreError> {
+    fn adopt(&self) {
         self.0.adopt();
+    }
+
+    async fn fence(&self) -> Result<u64, StoreError> {
         let known = self.0.epoch.get().unwrap_or_default();
         let (epoch, put_right) = self
             .0

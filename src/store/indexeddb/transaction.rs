@@ -16,10 +16,8 @@ use super::errors::{AttemptError, error_name, failure, is_end, is_of_all};
 use super::guard::{self, Record};
 use super::handle::Attempt;
 use crate::core::records::{self, MetaRecord};
-use crate::core::storage::{
-    Answer, Durability, Key, Read, Table, Value, Write, epoch_above_all, read_epoch,
-};
-use crate::net::time::wall;
+use crate::core::storage::{Answer, Durability, Key, Read, Table, Value, Write, read_epoch};
+use crate::store::first_epoch;
 
 pub(super) async fn read_once(
     database: &Attempt,
@@ -144,8 +142,7 @@ pub(super) async fn raise_epoch(
                     Some(MetaRecord::Stamp(stamp)) => stamp.epoch,
                     _ => 0,
                 };
-                let random = (js_sys::Math::random() * 1_024.0) as u64;
-                epoch_above_all(known.max(committed), wall(), random)
+                first_epoch(known.max(committed))
             }
         };
         database.life.forgive(false);

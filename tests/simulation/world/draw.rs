@@ -245,6 +245,9 @@ impl World {
         if self.mode.wipes && self.rng.chance(10) {
             return Some(DeviceAct::Wipe);
         }
+        if self.mode.evicted && self.rng.chance(10) {
+            return Some(DeviceAct::Evict);
+        }
         if self.mode.full_disk && self.rng.chance(15) {
             return Some(DeviceAct::Disk(self.draw_full(device)));
         }

@@ -26,7 +26,9 @@ impl World {
         let clock = self.machine(device).clock;
         let wall = self.server.wall.saturating_add_signed(clock);
         let read = matches!(input, Some(Input::Read { .. }));
-        let lists = match read && !self.mode.spoilt {
+        let load = self.devices[device].load;
+        let loaded = matches!(input, Some(Input::Read { op, .. }) if op == load);
+        let lists = match loaded && !self.mode.spoilt {
             true => self.steady(device),
             false => Vec::new(),
         };
@@ -72,8 +74,11 @@ impl World {
                 if all && !target.first.1 {
                     target.first.0 = op;
                 }
+                if all && reads.len() > 3 {
+                    target.loads += 1;
+                    target.load = op;
+                }
                 if all {
-                    self.devices[device].loads += u64::from(reads.len() > 3);
                     self.tell(device, || format!("reads what is stored, #{op}"));
                 }
                 self.operate(device, Operation::Read(op, reads));

@@ -31,6 +31,7 @@ impl World {
         self.server.spoils = 0;
         self.server_moved()?;
         self.wake()?;
+        self.evictions_are_found();
         if self.mode.hints {
             // A server may have asked for some minutes of rest.
             self.pass(LONGEST_RETRY_AFTER)?;

@@ -47,6 +47,13 @@ impl World {
             self.schedule(0, device, Event::Wiped { life });
             return Ok(());
         }
+        if self.devices[device].lost {
+            let life = self.devices[device].life;
+            self.finds_it_lost(device, Some(Input::Store(StoreError::Lost)))?;
+            if self.devices[device].life != life {
+                return Ok(());
+            }
+        }
         self.machines[machine].holder = Some(device);
         self.machines[machine].moved_at = self.time;
         self.kept(machine)?;

@@ -16,11 +16,7 @@ impl World {
             return;
         }
         self.reached.note("a wipe");
-        let wall = self
-            .server
-            .wall
-            .saturating_add_signed(self.machines[home].clock);
-        let epoch = epoch_above_all(0, wall, self.rng.below(1_024));
+        let epoch = self.first_epoch(home, 0);
         let wiped = self.machines[home].wiped(epoch);
         self.machines.push(wiped);
         self.machines[home].wiped_for = Some(self.machines.len() - 1);
@@ -44,6 +40,13 @@ impl World {
             };
             self.schedule(pause, other, Event::Wiped { life });
         }
+    }
+
+    /// The epoch of the first fence of a database: see `epoch_above_all`.
+    pub(super) fn first_epoch(&mut self, home: usize, known: u64) -> u64 {
+        let clock = self.machines[home].clock;
+        let wall = self.server.wall.saturating_add_signed(clock);
+        epoch_above_all(known, wall, self.rng.below(1_024))
     }
 
     /// A client finds that what was stored was deleted by its user: it ends, and makes nothing anew.

@@ -1,0 +1,114 @@
+//! The browser deletes the database under the clients that have it open: site data cleared, or evicted for want of
+//! room. Each finds out by what it asks next, and goes on with the empty one in its place.
+
+use std::mem;
+
+use pullcord::core::Input;
+use pullcord::core::storage::StoreError;
+
+use super::news::News;
+use super::{Event, World};
+use crate::simulation::check::Checked;
+use crate::simulation::device::Operation;
+
+impl World {
+    /// It is deleted, under all clients of the machine.
+    pub(super) fn is_evicted(&mut self, device: usize) {
+        let home = self.devices[device].machine;
+        let known = self.machines[home].disk.stored.stamp().epoch;
+        if self.machines[home].wiped_for.is_some() || known == 0 {
+            return;
+        }
+        self.reached
+            .note("a database that is deleted under its clients");
+        self.tell(device, || "its database is deleted".to_owned());
+        let epoch = self.first_epoch(home, known);
+        let machine = &mut self.machines[home];
+        machine.disk.evict(epoch);
+        // What was written may be gone, where nobody has it in mind; what was told may be told again.
+        machine.spoilt.own.extend(machine.own.keys().cloned());
+        machine.spoilt.marks = true;
+        machine.spoilt.meta = true;
+        machine.news = News::default();
+        self.loses_a_telling(device);
+        for other in self.clients_of(home) {
+            let target = &mut self.devices[other];
+            let opened = target.engine.is_some();
+            target.forget();
+            target.lost = opened;
+            self.reached.note_if(
+                opened && other != device,
+                "a lost database that others had as well",
+            );
+        }
+    }
+
+    /// Each finds it out at last.
+    pub(super) fn evictions_are_found(&mut self) {
+        for device in 0..self.devices.len() {
+            if self.devices[device].lost {
+                let life = self.devices[device].life;
+                self.schedule(0, device, Event::Store { life });
+            }
+        }
+    }
+
+    /// What it asked of the database is answered with that it is gone; what it asks from here on is of the one in its
+    /// place, to which it writes if it has written to the old one. `first`: what it hears first.
+    pub(super) fn finds_it_lost(&mut self, device: usize, first: Option<Input>) -> Checked {
+        let target = &mut self.devices[device];
+        target.lost = false;
+        target.silent = false;
+        target.forget();
+        for view in target.facade.timelines.values_mut() {
+            view.attached = true;
+        }
+        let life = target.life;
+        let asked = mem::take(&mut target.operations);
+        let nothing = asked.is_empty().then_some(Input::Store(StoreError::Lost));
+        let first = first.or(nothing);
+        let holds = target.epoch.is_some() && target.deposed_at.is_none();
+        let told = target.told_epoch == target.epoch;
+        self.server.forget_named(device);
+        // From here on it is as one that signs in for the first time.
+        self.told[device].clear();
+        self.told_at[device].clear();
+        self.tell(device, || "finds that its database is gone".to_owned());
+        let adopted = holds.then(|| self.machine_mut(device).disk.fence());
+        if let Some(epoch) = adopted {
+            self.devices[device].epoch = Some(epoch);
+            if told {
+                self.devices[device].told_epoch = Some(epoch);
+            } else {
+                self.schedule(0, device, Event::Promoted { life, epoch });
+            }
+        }
+        let lost = |operation| match operation {
+            Operation::Read(op, _) => Input::Read {
+                op,
+                result: Err(StoreError::Lost),
+            },
+            Operation::Commit(op, ..) => Input::Committed {
+                op,
+                result: Err(StoreError::Lost),
+            },
+            Operation::Wish(op, _) => Input::Wished {
+                op,
+                result: Err(StoreError::Lost),
+            },
+        };
+        let adopted = adopted
+            .filter(|_| told)
+            .map(|epoch| Input::Adopted { epoch });
+        let inputs = first
+            .into_iter()
+            .chain(asked.into_iter().map(lost))
+            .chain(adopted);
+        for input in inputs {
+            if self.devices[device].life == life {
+                self.input(device, input)?;
+            }
+        }
+        Ok(())
+    }
+}
