@@ -13,6 +13,7 @@ import {
 } from "react";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf } from "./frameworks/opening.js";
+import { noClient, noOptions } from "./frameworks/told.js";
 import { methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -21,7 +22,7 @@ import { methodsOfTimeline } from "./frameworks/view.js";
 
 /** @type {Opened} */
 const NOTHING = Object.freeze({ client: null, error: null });
-const Context = createContext(NOTHING);
+const Context = createContext(/** @type {Opened | null} */ (null));
 
 /**
  * A client for as long as the component is mounted, and its options say the same.
@@ -52,24 +53,38 @@ function useOpening(options) {
   return state.key === key ? state.opened : NOTHING;
 }
 
-/** @type {typeof import("./react.js").usePullcord} */
-export function usePullcord(options) {
+/**
+ * What the provider gives.
+ * @param {string | null} part who needs it; null: nobody
+ */
+function useAround(part) {
   const around = useContext(Context);
+  if (!around && part) noClient(part, "put a <PullcordProvider>");
+  return around ?? NOTHING;
+}
+
+/** @type {typeof import("./react.js").usePullcord} */
+export function usePullcord(...given) {
+  const [options] = given;
+  // options that are not there yet, as a user who is not known yet, are no call for the provider's
+  const around = useAround(given.length ? null : "usePullcord()");
   const own = useOpening(options);
   return options === undefined ? around : own;
 }
 
 /** @type {typeof import("./react.js").PullcordProvider} */
-export function PullcordProvider({ client, options, children }) {
+export function PullcordProvider(props) {
+  const { client, options, children } = props;
+  if (!("options" in props || "client" in props)) noOptions("<PullcordProvider>");
   const own = useOpening(options);
   const given = /** @type {Client | null | undefined} */ (client);
   const value = useMemo(() => (given === undefined ? own : { client: given, error: null }), [given, own]);
   return createElement(Context.Provider, { value }, children);
 }
 
-/** @param {ClientLike | null | undefined} given @returns {Client | null} */
-function useClient(given) {
-  const { client } = useContext(Context);
+/** @param {ClientLike | null | undefined} given @param {string} part @returns {Client | null} */
+function useClient(given, part) {
+  const { client } = useAround(given === undefined ? part : null);
   return given === undefined ? client : /** @type {Client | null} */ (given);
 }
 
@@ -87,23 +102,23 @@ function useStore(store, empty) {
 
 /** @type {typeof import("./react.js").useStatus} */
 export function useStatus(client) {
-  return useStore(useClient(client)?.status, CONNECTING);
+  return useStore(useClient(client, "useStatus")?.status, CONNECTING);
 }
 
 /** @type {typeof import("./react.js").useConversations} */
 export function useConversations(client) {
-  return useStore(useClient(client)?.conversations, NONE);
+  return useStore(useClient(client, "useConversations")?.conversations, NONE);
 }
 
 /** @type {typeof import("./react.js").useConversation} */
 export function useConversation(id, client) {
-  const of = useClient(client);
+  const of = useClient(client, "useConversation");
   return useStore(id ? of?.conversation(id) : null, null);
 }
 
 /** @type {typeof import("./react.js").useTimeline} */
 export function useTimeline(id, options, client) {
-  const of = useClient(client);
+  const of = useClient(client, "useTimeline");
   // the same on each render, while the options say the same
   const timeline = (id && of?.timeline(id, options)) || null;
   const snapshot = useStore(timeline, OPENING);
@@ -112,5 +127,5 @@ export function useTimeline(id, options, client) {
 
 /** @type {typeof import("./react.js").useOutbox} */
 export function useOutbox(client) {
-  return useStore(useClient(client)?.outbox, NONE);
+  return useStore(useClient(client, "useOutbox")?.outbox, NONE);
 }

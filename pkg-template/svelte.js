@@ -5,6 +5,7 @@ import { createSubscriber } from "svelte/reactivity";
 import { get, toStore } from "svelte/store";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf } from "./frameworks/opening.js";
+import { noClient } from "./frameworks/told.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -145,12 +146,21 @@ function viewOf(opened) {
   };
 }
 
-/** @returns {Source<Opened>} */
-const around = () => (hasContext(KEY) ? getContext(KEY) : new Cell(NOTHING));
+/**
+ * What the context has.
+ * @param {string | null} part who needs it; null: nobody
+ * @returns {Source<Opened>}
+ */
+function around(part) {
+  if (hasContext(KEY)) return getContext(KEY);
+  if (part) noClient(part, "call usePullcord(options) in a component");
+  return new Cell(NOTHING);
+}
 
 /** @type {typeof import("./svelte.js").usePullcord} */
-export function usePullcord(options) {
-  if (options === undefined) return viewOf(around());
+export function usePullcord(...given) {
+  const [options] = given;
+  if (options === undefined) return viewOf(around(given.length ? null : "usePullcord()"));
   const wanted = sourceOf(options);
   const cell = new Cell(NOTHING);
   setContext(KEY, cell);
@@ -188,7 +198,7 @@ export function usePullcord(options) {
 
 /** @type {typeof import("./svelte.js").providePullcord} */
 export function providePullcord(client) {
-  const source = clientOf(client);
+  const source = clientOf(client, "providePullcord");
   /** @type {Opened} */
   let last = NOTHING;
   setContext(KEY, {
@@ -201,28 +211,28 @@ export function providePullcord(client) {
   });
 }
 
-/** @param {Given<ClientLike | null> | undefined} given @returns {Source<Client | null>} */
-function clientOf(given) {
+/** @param {Given<ClientLike | null> | undefined} given @param {string} part @returns {Source<Client | null>} */
+function clientOf(given, part) {
   if (given !== undefined) return sourceOf(/** @type {Given<Client | null>} */ (given));
-  const opened = around();
+  const opened = around(part);
   return { get: () => opened.get().client, listen: (changed) => opened.listen(changed) };
 }
 
 /** @type {typeof import("./svelte.js").useStatus} */
 export function useStatus(client) {
-  const of = clientOf(client);
+  const of = clientOf(client, "useStatus");
   return shown(current([of], () => of.get()?.status, CONNECTING));
 }
 
 /** @type {typeof import("./svelte.js").useConversations} */
 export function useConversations(client) {
-  const of = clientOf(client);
+  const of = clientOf(client, "useConversations");
   return shown(current([of], () => of.get()?.conversations, NONE));
 }
 
 /** @type {typeof import("./svelte.js").useConversation} */
 export function useConversation(id, client) {
-  const of = clientOf(client);
+  const of = clientOf(client, "useConversation");
   const name = sourceOf(id);
   const storeOf = () => {
     const wanted = name.get();
@@ -233,7 +243,7 @@ export function useConversation(id, client) {
 
 /** @type {typeof import("./svelte.js").useTimeline} */
 export function useTimeline(id, options, client) {
-  const of = clientOf(client);
+  const of = clientOf(client, "useTimeline");
   const name = sourceOf(id);
   const wanted = sourceOf(options);
   // the same each time, while the options say the same
@@ -261,6 +271,6 @@ export function useTimeline(id, options, client) {
 
 /** @type {typeof import("./svelte.js").useOutbox} */
 export function useOutbox(client) {
-  const of = clientOf(client);
+  const of = clientOf(client, "useOutbox");
   return shown(current([of], () => of.get()?.outbox, NONE));
 }

@@ -14,6 +14,7 @@ import {
 } from "vue";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf } from "./frameworks/opening.js";
+import { noClient } from "./frameworks/told.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -79,14 +80,23 @@ function opened(options) {
   return { client, error };
 }
 
-/** What is provided from above. @returns {import("./vue.js").Opened<any>} */
-function around() {
-  return inject(KEY, () => ({ client: shallowRef(null), error: shallowRef(null) }), true);
+/**
+ * What is provided from above.
+ * @param {string | null} part who needs it; null: nobody
+ * @returns {import("./vue.js").Opened<any>}
+ */
+function around(part) {
+  const nothing = () => {
+    if (part) noClient(part, "call usePullcord(options) in a component");
+    return { client: shallowRef(null), error: shallowRef(null) };
+  };
+  return inject(KEY, nothing, true);
 }
 
 /** @type {typeof import("./vue.js").usePullcord} */
-export function usePullcord(options) {
-  if (options === undefined) return around();
+export function usePullcord(...given) {
+  const [options] = given;
+  if (options === undefined) return around(given.length ? null : "usePullcord()");
   const own = opened(options);
   if (getCurrentInstance()) provide(KEY, own);
   return own;
@@ -110,10 +120,13 @@ export const PullcordProvider = /** @type {any} */ ({
 
 /**
  * @param {import("./vue.js").MaybeRefOrGetter<import("./index.js").ClientLike<any> | null> | undefined} given
+ * @param {string} part
  * @returns {import("vue").Ref<Client | null>}
  */
-function useClient(given) {
-  return given === undefined ? around().client : computed(() => toRaw(/** @type {Client | null} */ (toValue(given))));
+function useClient(given, part) {
+  return given === undefined
+    ? around(part).client
+    : computed(() => toRaw(/** @type {Client | null} */ (toValue(given))));
 }
 
 /**
@@ -145,19 +158,19 @@ function useStore(storeOf, empty) {
 
 /** @type {typeof import("./vue.js").useStatus} */
 export function useStatus(client) {
-  const of = useClient(client);
+  const of = useClient(client, "useStatus");
   return useStore(() => of.value?.status, CONNECTING);
 }
 
 /** @type {typeof import("./vue.js").useConversations} */
 export function useConversations(client) {
-  const of = useClient(client);
+  const of = useClient(client, "useConversations");
   return useStore(() => of.value?.conversations, NONE);
 }
 
 /** @type {typeof import("./vue.js").useConversation} */
 export function useConversation(id, client) {
-  const of = useClient(client);
+  const of = useClient(client, "useConversation");
   return useStore(() => {
     const name = toValue(id);
     return name ? of.value?.conversation(name) : null;
@@ -166,7 +179,7 @@ export function useConversation(id, client) {
 
 /** @type {typeof import("./vue.js").useTimeline} */
 export function useTimeline(id, options, client) {
-  const of = useClient(client);
+  const of = useClient(client, "useTimeline");
   const timeline = computed(() => {
     const name = toValue(id);
     return (name && of.value?.timeline(name, toValue(options))) || null;
@@ -184,6 +197,6 @@ export function useTimeline(id, options, client) {
 
 /** @type {typeof import("./vue.js").useOutbox} */
 export function useOutbox(client) {
-  const of = useClient(client);
+  const of = useClient(client, "useOutbox");
   return useStore(() => of.value?.outbox, NONE);
 }

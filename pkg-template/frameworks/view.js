@@ -1,6 +1,7 @@
 // What a component sees of a timeline: its snapshot, with its methods beside it.
 
 import { PullcordError } from "../index.js";
+import { nothingDone } from "./told.js";
 
 /** @typedef {import("../frameworks.js").TimelineMethods<any>} Methods */
 
@@ -18,6 +19,9 @@ export const TIMELINE_METHODS = [
   "visible",
 ];
 
+/** What a user does. A list that asks for more, or is looked at, before there is a client, is no fault. */
+const DEEDS = ["send", "retry", "discard", "edit", "recall"];
+
 /** Where there is no client, or no conversation. @type {any} */
 const NOTHING = Object.fromEntries(
   TIMELINE_METHODS.map((name) => [
@@ -25,6 +29,7 @@ const NOTHING = Object.fromEntries(
     name === "visible"
       ? () => {}
       : () => {
+          if (DEEDS.includes(name)) nothingDone(name);
           const refused = Promise.reject(
             new PullcordError("closed", `${name}: there is no client yet, or no conversation`),
           );

@@ -12,6 +12,9 @@ import { startStatic } from "./support/static.mjs";
 
 const APPS = { react: "jsx", vue: "js", svelte: "js" };
 
+/** what is said of a message that nobody sends */
+const LOST = "pullcord: send: there is no client yet, or no conversation; nothing was done";
+
 for (const name of Object.keys(APPS))
   describe(name, () => {
     let server, browser, page, folder;
@@ -142,15 +145,38 @@ for (const name of Object.keys(APPS))
       await eventually(async () => assert.equal(await state(), "connecting 0 none 0 opening"));
       assert.equal(
         await page.evaluate(async () => {
-          if (!app.view) return "closed";
           app.view.visible("a", "b");
           return app.view.send({ text: "nowhere" }).catch(({ code }) => code);
         }),
         "closed",
       );
+      assert.deepEqual(page.problems.splice(0), [LOST]);
       await set({ user: "ada", conversation: "general" });
       await shows("message 100");
       await page.waitForFunction(() => document.querySelector("#error").textContent === "");
+      await ended();
+    });
+
+    test("where no client is above them the parts say so, once, and so does what is not done", async () => {
+      await open();
+      await mount({ conversation: "general" }, null, true);
+      await becomes("connecting 0 none 0 opening");
+      await page.waitForFunction(() => app.view);
+      await page.evaluate(async () => {
+        for (let n = 0; n < 2; n += 1) await app.view.send({ text: "lost" }).catch(() => {});
+        await app.view.loadOlder().catch(() => {});
+      });
+      const parts = ["usePullcord()", "useStatus", "useConversations", "useConversation", "useTimeline", "useOutbox"];
+      const above = name === "react" ? "put a <PullcordProvider>" : "call usePullcord(options) in a component";
+      assert.deepEqual(page.problems.splice(0).sort(), [
+        LOST,
+        ...parts
+          .map(
+            (part) =>
+              `pullcord: ${part} has no client and shows nothing: ${above} above it, or pass the client as its last argument`,
+          )
+          .sort(),
+      ]);
       await ended();
     });
 

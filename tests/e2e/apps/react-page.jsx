@@ -5,12 +5,12 @@ import { app, openClient } from "./world.js";
 
 const place = document.getElementById("app");
 let root;
-app.mount = async (first, given) => {
+app.mount = async (first, given, alone) => {
   const client = given && (await openClient(given));
   app.given = client;
   const whole = (
     <StrictMode>
-      <Root first={first} client={client} />
+      <Root first={first} client={client} alone={alone} />
     </StrictMode>
   );
   if (place.hasChildNodes()) root = hydrateRoot(place, whole);

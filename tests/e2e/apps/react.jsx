@@ -35,14 +35,15 @@ function Chat({ conversation }) {
   );
 }
 
-/** @param {{ first: any, client?: any }} props */
-export function Root({ first, client }) {
+/** @param {{ first: any, client?: any, alone?: boolean }} props */
+export function Root({ first, client, alone }) {
   const [wanted, setWanted] = useState(first);
   const [, again] = useState(0);
   useEffect(() => {
     app.set = setWanted;
     app.again = () => again((times) => times + 1);
   }, []);
+  if (alone) return <Chat conversation={wanted.conversation} />;
   const given = client ? { client } : { options: optionsOf(wanted) };
   return createElement(PullcordProvider, given, <Chat conversation={wanted?.conversation} />);
 }

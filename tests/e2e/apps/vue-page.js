@@ -4,9 +4,9 @@ import { Root } from "./vue.js";
 
 const place = document.getElementById("app");
 let root;
-app.mount = async (first, given) => {
+app.mount = async (first, given, alone) => {
   app.given = given && (await openClient(given));
-  const props = { first, client: app.given };
+  const props = { first, client: app.given, alone };
   root = place.hasChildNodes() ? createSSRApp(Root, props) : createApp(Root, props);
   root.mount(place);
 };

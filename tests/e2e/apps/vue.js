@@ -7,7 +7,7 @@ import {
   useStatus,
   useTimeline,
 } from "pullcord/vue";
-import { h, onUpdated, ref, shallowRef } from "vue";
+import { h, onMounted, onUpdated, ref, shallowRef } from "vue";
 import { app, optionsOf, textOf } from "./world.js";
 
 const Chat = {
@@ -23,6 +23,7 @@ const Chat = {
       app.view = { ...view, items: view.items.value };
       app.client = client.value;
     };
+    onMounted(look);
     onUpdated(look);
     return () => {
       const state = [
@@ -45,7 +46,7 @@ const Chat = {
 };
 
 export const Root = {
-  props: ["first", "client"],
+  props: ["first", "client", "alone"],
   setup(props) {
     const wanted = shallowRef(props.first);
     const times = ref(0);
@@ -56,6 +57,7 @@ export const Root = {
       times.value += 1;
     };
     return () => {
+      if (props.alone) return h(Chat, { conversation: wanted.value.conversation });
       const given = props.client ? { client: props.client } : { options: optionsOf(wanted.value) };
       // rendered again when it is raised
       void times.value;
