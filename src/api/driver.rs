@@ -242,19 +242,24 @@ impl Driver {
         loop {
             let next = self.inputs.borrow_mut().pop_front();
             let Some(input) = next else { break };
-            let now = Now {
-                mono: monotonic(),
-                wall: wall(),
-            };
-            self.engine.borrow_mut().handle(now, input);
-            loop {
-                let next = self.engine.borrow_mut().poll();
-                let Some(effect) = next else { break };
-                self.carry_out(effect);
-            }
+            self.handle(input);
         }
         self.handling.set(false);
         self.set_timer();
+    }
+
+    /// The engine takes the input, and every effect that it leaves is carried out.
+    fn handle(self: &Rc<Self>, input: Input) {
+        let now = Now {
+            mono: monotonic(),
+            wall: wall(),
+        };
+        self.engine.borrow_mut().handle(now, input);
+        loop {
+            let next = self.engine.borrow_mut().poll();
+            let Some(effect) = next else { break };
+            self.carry_out(effect);
+        }
     }
 
     fn carry_out(self: &Rc<Self>, effect: Effect) {
@@ -395,18 +400,20 @@ impl Driver {
         if timer.as_ref().map(|(at, _)| *at) == deadline {
             return;
         }
-        *timer = deadline.map(|at| {
-            let driver = Rc::downgrade(self);
-            let timer = Timer::new(at.saturating_sub(monotonic()), move || {
-                if let Some(driver) = driver.upgrade() {
-                    // A timer that has fired meets no further deadline, also not the same again.
-                    let fired = driver.timer.take();
-                    driver.input(Input::Timer);
-                    drop(fired);
-                }
-            });
-            (at, timer)
-        });
+        *timer = deadline.map(|at| (at, self.timer_at(at)));
+    }
+
+    fn timer_at(self: &Rc<Self>, at: u64) -> Timer {
+        let driver = Rc::downgrade(self);
+        Timer::new(at.saturating_sub(monotonic()), move || {
+            let Some(driver) = driver.upgrade() else {
+                return;
+            };
+            // A timer that has fired meets no further deadline, also not the same again.
+            let fired = driver.timer.take();
+            driver.input(Input::Timer);
+            drop(fired);
+        })
     }
 
     /// Nothing is taken in, asked for or waited for from here on; what the store was asked to do

@@ -6,8 +6,6 @@
 //! a hook too. [`driver`] stands between the engine and everything that takes
 //! time; a [`Host`] is its handle in JS.
 
-#![allow(clippy::excessive_nesting)]
-
 mod driver;
 mod hooks;
 mod host;

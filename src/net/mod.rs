@@ -6,8 +6,6 @@
 //! When to try again is the engine's to decide. Here only one thing is repeated: what was refused
 //! with 401, once, with a fresh token.
 
-#![allow(clippy::excessive_nesting)]
-
 pub mod app;
 mod call;
 pub mod http;

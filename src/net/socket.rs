@@ -8,6 +8,7 @@
 //! out over the same connection.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::rc::Rc;
 
@@ -80,7 +81,8 @@ pub(super) async fn run(http: &Http, hear: &NoticeHandler) -> Notice {
         };
         http.socket.replace(Rc::downgrade(&channel.socket));
         hear(Notice::Ready);
-        return match channel.serve(hear).await {
+        let Err(end) = channel.serve(hear).await;
+        return match end {
             // The token has run out. The next connection asks for a fresh one, and it is that one's
             // refusal that counts.
             End::Unauthorized => {
@@ -110,6 +112,71 @@ enum End {
     Lost(&'static str),
 }
 
+impl End {
+    const CLOSED: End = End::Lost("the notification channel was closed");
+
+    /// What the code of the server's close event says.
+    fn of(code: u16) -> End {
+        match code {
+            UNAUTHORIZED => End::Unauthorized,
+            code if LEAVING.contains(&code) => End::Leaving,
+            _ => End::CLOSED,
+        }
+    }
+}
+
+/// Whether the server is still there: after a time without a frame it is asked by a ping.
+struct Pulse {
+    ping_at: u64,
+    /// when silence since the last ping is proof that the connection is dead
+    dead_at: Option<u64>,
+    /// The last silence was taken for a sleep of the page: the next one is not
+    excused: bool,
+}
+
+impl Pulse {
+    fn new() -> Pulse {
+        Pulse {
+            ping_at: monotonic() + PING,
+            dead_at: None,
+            excused: false,
+        }
+    }
+
+    fn wake_at(&self) -> u64 {
+        self.dead_at.unwrap_or(self.ping_at)
+    }
+
+    fn on_frame(&mut self) {
+        self.dead_at = None;
+        self.excused = false;
+    }
+
+    /// Nothing came until `wake_at`: the connection is over, or this ping goes out now.
+    fn on_silence(&mut self, now: u64) -> Result<String, End> {
+        let slept = now > self.wake_at() + LATE && !self.excused;
+        if self.dead_at.is_some() && !slept {
+            return Err(End::Lost("the notification channel went silent"));
+        }
+        *self = Pulse {
+            ping_at: now + PING,
+            dead_at: Some(now + PONG),
+            excused: slept,
+        };
+        Ok(ping())
+    }
+}
+
+/// Hears a frame, and says what the server is answered.
+fn answer_to(frame: Frame, hear: &NoticeHandler) -> Option<String> {
+    match frame {
+        Frame::Notice(notice) => hear(notice),
+        Frame::Ping => return Some(pong()),
+        Frame::Ready | Frame::Pong | Frame::Unknown => {}
+    }
+    None
+}
+
 struct Channel<'a> {
     http: &'a Http,
     socket: Rc<Socket>,
@@ -137,59 +204,37 @@ impl Channel<'_> {
         within(CONNECT, channel.send(auth)).await.ok_or(End::Lost(
             "the notification channel did not connect in time",
         ))??;
-        let ready = async {
-            loop {
-                match channel.next().await? {
-                    Frame::Ready => return Ok(()),
-                    Frame::Ping => channel.send(pong()).await?,
-                    // `ready` makes a pull: it is not missed.
-                    _ => {}
-                }
-            }
-        };
-        within(CONNECT, ready).await.ok_or(End::Lost(
+        within(CONNECT, channel.ready()).await.ok_or(End::Lost(
             "the server did not accept the notification channel in time",
         ))??;
         Ok(channel)
     }
 
-    /// Hears frames until the connection is over.
-    async fn serve(&mut self, hear: &NoticeHandler) -> End {
-        let mut ping_at = monotonic() + PING;
-        // When silence since the last ping is proof that the connection is dead.
-        let mut dead_at = None;
-        let mut excused = false;
+    /// Waits for the server's `ready`. That makes a pull, so what else comes before is not missed.
+    async fn ready(&mut self) -> Result<(), End> {
         loop {
-            let wake_at = dead_at.unwrap_or(ping_at);
-            let wait = wake_at.saturating_sub(monotonic());
-            let frame = match within(wait, self.next()).await {
-                Some(Ok(frame)) => frame,
-                Some(Err(end)) => return end,
-                None => {
-                    let now = monotonic();
-                    let slept = now > wake_at + LATE && !excused;
-                    if dead_at.is_some() && !slept {
-                        return End::Lost("the notification channel went silent");
-                    }
-                    excused = slept;
-                    if let Err(end) = self.send(ping()).await {
-                        return end;
-                    }
-                    ping_at = now + PING;
-                    dead_at = Some(now + PONG);
-                    continue;
+            match self.next().await? {
+                Frame::Ready => return Ok(()),
+                Frame::Ping => self.send(pong()).await?,
+                _ => {}
+            }
+        }
+    }
+
+    /// Hears frames until the connection is over.
+    async fn serve(&mut self, hear: &NoticeHandler) -> Result<Infallible, End> {
+        let mut pulse = Pulse::new();
+        loop {
+            let wait = pulse.wake_at().saturating_sub(monotonic());
+            let answer = match within(wait, self.next()).await {
+                Some(frame) => {
+                    pulse.on_frame();
+                    answer_to(frame?, hear)
                 }
+                None => Some(pulse.on_silence(monotonic())?),
             };
-            dead_at = None;
-            excused = false;
-            match frame {
-                Frame::Notice(notice) => hear(notice),
-                Frame::Ping => {
-                    if let Err(end) = self.send(pong()).await {
-                        return end;
-                    }
-                }
-                Frame::Ready | Frame::Pong | Frame::Unknown => {}
+            if let Some(answer) = answer {
+                self.send(answer).await?;
             }
         }
     }
@@ -197,36 +242,32 @@ impl Channel<'_> {
     async fn next(&mut self) -> Result<Frame, End> {
         loop {
             match poll_fn(|context| self.socket.borrow_mut().poll_next_unpin(context)).await {
-                Some(Ok(Message::Text(text))) => {
-                    let frame = Frame::read(text);
-                    if frame == Frame::Unknown {
-                        self.unknown = self.unknown.saturating_add(1);
-                        let count = Object::new().number("count", u64::from(self.unknown)).end();
-                        // Logging that fails has nobody to tell.
-                        let _ = self.http.hooks.log(
-                            "debug",
-                            "ignored a notification of unknown type",
-                            Some(&count),
-                        );
-                    }
-                    return Ok(frame);
-                }
+                Some(Ok(Message::Text(text))) => return Ok(self.read(text)),
                 Some(Ok(Message::Bytes(_))) => return Ok(Frame::malformed()),
-                Some(Err(WebSocketError::ConnectionClose(event))) if event.code == UNAUTHORIZED => {
-                    return Err(End::Unauthorized);
-                }
-                Some(Err(WebSocketError::ConnectionClose(event)))
-                    if LEAVING.contains(&event.code) =>
-                {
-                    return Err(End::Leaving);
-                }
                 // The close event that says why is still to come.
                 Some(Err(WebSocketError::ConnectionError)) => {}
-                Some(Err(_)) | None => {
-                    return Err(End::Lost("the notification channel was closed"));
+                Some(Err(WebSocketError::ConnectionClose(event))) => {
+                    return Err(End::of(event.code));
                 }
+                Some(Err(_)) | None => return Err(End::CLOSED),
             }
         }
+    }
+
+    /// Tells the log of a frame of unknown type.
+    fn read(&mut self, text: String) -> Frame {
+        let frame = Frame::read(text);
+        if frame == Frame::Unknown {
+            self.unknown = self.unknown.saturating_add(1);
+            let count = Object::new().number("count", u64::from(self.unknown)).end();
+            // Logging that fails has nobody to tell.
+            let _ = self.http.hooks.log(
+                "debug",
+                "ignored a notification of unknown type",
+                Some(&count),
+            );
+        }
+        frame
     }
 
     /// On a connection that has failed this does nothing: the close event tells of it.

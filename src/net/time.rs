@@ -141,42 +141,73 @@ impl Silence {
 
     /// The future's output, or `None` when nothing was heard for too long; then it is dropped.
     pub async fn bound<F: Future>(&self, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        let ends = || self.until.get().min(self.end.get());
-        let mut asleep = (ends(), sleep(ends().saturating_sub(monotonic())));
-        let mut excused = false;
-        poll_fn(|context| {
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
-                return Poll::Ready(Some(output));
+        before(self.passed(), pin!(future)).await
+    }
+
+    /// Resolves when nothing was heard for too long.
+    fn passed(&self) -> Passed<'_> {
+        let due = self.due();
+        Passed {
+            silence: self,
+            sleep: sleep(due.saturating_sub(monotonic())),
+            due,
+            excused: false,
+        }
+    }
+
+    fn due(&self) -> u64 {
+        self.until.get().min(self.end.get())
+    }
+
+    /// The page may have slept: what came meanwhile is about to be heard.
+    fn excuse(&self, now: u64) {
+        self.until.set(now.saturating_add(LATE));
+        self.end.set(self.end.get().max(self.until.get()));
+    }
+}
+
+struct Passed<'a> {
+    silence: &'a Silence,
+    sleep: Sleep,
+    /// when that sleep is over
+    due: u64,
+    excused: bool,
+}
+
+impl Future for Passed<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        while Pin::new(&mut self.sleep).poll(context).is_ready() {
+            let now = monotonic();
+            if now > self.due.saturating_add(LATE) && !self.excused {
+                self.excused = true;
+                self.silence.excuse(now);
             }
-            while Pin::new(&mut asleep.1).poll(context).is_ready() {
-                let now = monotonic();
-                // The page may have slept: what came meanwhile is about to be heard.
-                if now > asleep.0.saturating_add(LATE) && !excused {
-                    excused = true;
-                    self.until.set(now.saturating_add(LATE));
-                    self.end.set(self.end.get().max(self.until.get()));
-                }
-                if now >= ends() {
-                    return Poll::Ready(None);
-                }
-                asleep = (ends(), sleep(ends() - now));
+            self.due = self.silence.due();
+            if now >= self.due {
+                return Poll::Ready(());
             }
-            Poll::Pending
-        })
-        .await
+            self.sleep = sleep(self.due - now);
+        }
+        Poll::Pending
     }
 }
 
 /// The future's output, or `None` when it takes longer than `ms`; then it is dropped.
 pub async fn within<F: Future>(ms: u64, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut sleep = sleep(ms);
-    poll_fn(|context| {
+    before(sleep(ms), pin!(future)).await
+}
+
+/// The future's output, or `None` when `end` comes first.
+fn before<F: Future>(
+    mut end: impl Future<Output = ()> + Unpin,
+    mut future: Pin<&mut F>,
+) -> impl Future<Output = Option<F::Output>> {
+    poll_fn(move |context| {
         if let Poll::Ready(output) = future.as_mut().poll(context) {
             return Poll::Ready(Some(output));
         }
-        Pin::new(&mut sleep).poll(context).map(|()| None)
+        Pin::new(&mut end).poll(context).map(|()| None)
     })
-    .await
 }

@@ -103,23 +103,22 @@ impl Shared {
             };
             let life = self.lives.begin();
             let attempt = Attempt { handle, life };
-            let mut silent = false;
-            let outcome = {
+            let heard = {
                 let silence = pin!(attempt.life.silence(SILENT));
                 match select(pin!(operation(&attempt)), silence).await {
-                    Either::Left((outcome, _)) => outcome,
-                    Either::Right(((), _)) => {
-                        silent = true;
-                        uncertain |= !attempt.life.abort();
-                        Err(AttemptError::Stale(Why::Silence))
-                    }
+                    Either::Left((outcome, _)) => Ok(outcome),
+                    Either::Right(((), _)) => Err(attempt.life.abort()),
                 }
             };
-            let why = match outcome {
-                Ok(done) => return Ok(done),
-                Err(AttemptError::Final(error)) => return Err(error),
-                Err(AttemptError::Stale(_)) if attempt.life.has_slept() => continue,
-                Err(AttemptError::Stale(why)) => why,
+            let silent = heard.is_err();
+            // Silent, and its transaction cannot be aborted any more.
+            uncertain |= matches!(heard, Err(false));
+            let why = match heard {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(AttemptError::Final(error))) => return Err(error),
+                Ok(Err(AttemptError::Stale(_))) | Err(_) if attempt.life.has_slept() => continue,
+                Ok(Err(AttemptError::Stale(why))) => why,
+                Err(_) => Why::Silence,
             };
             self.expire(&attempt.handle.database);
             // Behind one that commits and cannot be ended, another would only wait likewise.
@@ -256,21 +255,11 @@ impl Handle {
     pub(super) fn new(database: Database, shared: Weak<Shared>) -> Rc<Handle> {
         let on_version_change = Closure::new({
             let (database, shared) = (database.clone(), shared.clone());
-            move |event: IdbVersionChangeEvent| {
-                // Whoever has fired this waits until the last handle is closed.
-                database.as_sys().close();
-                if let Some(shared) = shared.upgrade() {
-                    shared.give_up(&database, event.new_version().is_none());
-                }
-            }
+            move |event| on_version_change(&database, &shared, &event)
         });
         let on_close = Closure::new({
             let database = database.clone();
-            move || {
-                if let Some(shared) = shared.upgrade() {
-                    shared.expire(&database);
-                }
-            }
+            move || on_close(&database, &shared)
         });
         let sys = database.as_sys();
         sys.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
@@ -284,6 +273,20 @@ impl Handle {
 
     fn is(&self, database: &Database) -> bool {
         self.database.as_sys() == database.as_sys()
+    }
+}
+
+fn on_version_change(database: &Database, shared: &Weak<Shared>, event: &IdbVersionChangeEvent) {
+    // Whoever has fired this waits until the last handle is closed.
+    database.as_sys().close();
+    if let Some(shared) = shared.upgrade() {
+        shared.give_up(database, event.new_version().is_none());
+    }
+}
+
+fn on_close(database: &Database, shared: &Weak<Shared>) {
+    if let Some(shared) = shared.upgrade() {
+        shared.expire(database);
     }
 }
 

@@ -15,8 +15,6 @@
 //!   has raised the epoch in the guard, which every commit compares with its own inside its own
 //!   transaction.
 
-#![allow(clippy::excessive_nesting)]
-
 mod bytes;
 mod errors;
 mod guard;

@@ -9,6 +9,7 @@ use indexed_db_futures::Build;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error, OpenDbError};
 use indexed_db_futures::factory::DBFactory;
+use indexed_db_futures::future::OpenDbRequest;
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::transaction::{TransactionDurability, TransactionMode, TransactionOptions};
 use wasm_bindgen::prelude::*;
@@ -171,12 +172,13 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Attem
     let on_upgrade_needed = Closure::<dyn FnMut(IdbVersionChangeEvent)>::new({
         let (failed, sys) = (Rc::clone(&failed), sys.clone());
         move |event: IdbVersionChangeEvent| {
-            if let Err(thrown) = schema::upgrade(event.old_version() as u32, &sys) {
-                failed.replace(Some(Error::from(thrown)));
-                if let Some(transaction) = sys.transaction() {
-                    // It has been aborted already, or this does it: the database stays as it was.
-                    let _ = transaction.abort();
-                }
+            let Err(thrown) = schema::upgrade(event.old_version() as u32, &sys) else {
+                return;
+            };
+            failed.replace(Some(Error::from(thrown)));
+            if let Some(transaction) = sys.transaction() {
+                // It has been aborted already, or this does it: the database stays as it was.
+                let _ = transaction.abort();
             }
         }
     });
@@ -194,19 +196,21 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Attem
             opened.map_err(|error| open_error(failed.take().map_or(error, OpenDbError::Base)))
         }
         Either::Right(((), request)) => {
-            // It may still open one day: an unwatched handle would block all other tabs.
-            spawn_local(async move {
-                if let Ok(database) = request.await {
-                    database.close();
-                }
-                drop(handlers);
-            });
+            spawn_local(close_once_open(request, handlers));
             Err(AttemptError::Final(match timeout_error(&blocked) {
                 StoreError::Failed(why) if !blocked.get() => StoreError::Refused(why),
                 error => error,
             }))
         }
     }
+}
+
+/// A request that was given up may still open one day: an unwatched handle would block all other tabs.
+async fn close_once_open(request: OpenDbRequest, handlers: Handlers) {
+    if let Ok(database) = request.await {
+        database.close();
+    }
+    drop(handlers);
 }
 
 /// What a request to open calls.

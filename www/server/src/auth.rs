@@ -61,12 +61,9 @@ impl Auth {
             for (name, token) in users {
                 give(commit, name, token, Given::Own)?;
             }
-            if demo {
-                for name in DEMO_USERS {
-                    if users.iter().all(|(user, _)| user != name) {
-                        give(commit, name, &demo_token(name), Given::Demo)?;
-                    }
-                }
+            let is_free = |name: &&str| users.iter().all(|(user, _)| user != name);
+            for name in DEMO_USERS.into_iter().filter(|name| demo && is_free(name)) {
+                give(commit, name, &demo_token(name), Given::Demo)?;
             }
             let mut statement = commit.sql.prepare(
                 "SELECT t.hash, a.id, a.name FROM tokens t JOIN accounts a ON a.id = t.account",

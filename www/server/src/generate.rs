@@ -113,71 +113,90 @@ pub(crate) fn generate(db: &Db, seed: u64) -> Result<bool> {
             return Ok(false);
         }
         let mut chance = fastrand::Rng::with_seed(seed);
-        let everyone = users(&commit.sql)?;
         for plan in &PLANS {
-            let mut members = Vec::new();
-            for user in plan.users {
-                members.extend(account_named(&commit.sql, user)?);
-            }
-            let open = plan.users.is_empty();
-            if open {
-                members.clone_from(&everyone);
-            } else if members.len() < plan.users.len() {
-                // A chat of two of whom one does not exist.
-                continue;
-            }
-            let meta = to_raw_value(
-                &json!({ "title": plan.title, "kind": if open { "group" } else { "direct" } }),
-            )
-            .map_err(Error::internal)?;
-            let target = chat::create(commit, plan.id, &meta, open)?;
-
-            let offset = chance.usize(..CAST.len());
-            let users = if open { &DEMO_USERS } else { plan.users };
-            let people: Vec<&str> = users
-                .iter()
-                .copied()
-                .chain((0..plan.cast).map(|n| CAST[(offset + n) % CAST.len()]))
-                .collect();
-            // Backwards from the last, so that it ends where it shall: bursts of minutes, with hours between.
-            let mut times = vec![now() - plan.quiet * MINUTE];
-            while times.len() < plan.messages {
-                let gap = if chance.u32(0..12) == 0 {
-                    chance.i64(2 * 60 * MINUTE..9 * 60 * MINUTE)
-                } else {
-                    chance.i64(4_000..5 * MINUTE)
-                };
-                times.push(times[times.len() - 1] - gap);
-            }
-            times.reverse();
-
-            let mut history = History::begin(commit, target);
-            let mut speaker = people[0];
-            for (n, created_at) in times.into_iter().enumerate() {
-                // Someone often writes twice in a row. The last ones, which are to be unread, are the others'.
-                let unread = n as u64 + plan.unread >= plan.messages as u64;
-                if chance.u32(0..3) > 0 || (unread && users.contains(&speaker)) {
-                    let choice = if unread && plan.cast > 0 {
-                        &people[users.len()..]
-                    } else {
-                        &people
-                    };
-                    speaker = choice[chance.usize(..choice.len())];
-                }
-                let text = Writer::new(chance.fork()).message();
-                let body = json!({ "text": text }).to_string();
-                let seq = next_seq(commit.settings, history.target.last_seq)?;
-                history.add(commit, seq, speaker, created_at, &body)?;
-            }
-            for member in &members {
-                chat::join(commit, &history.target, member)?;
-            }
-            let no = history.target.no;
-            history.finish(commit)?;
-            chat::leave_unread(commit, no, plan.unread)?;
+            write_chat(commit, plan, &mut chance)?;
         }
         Ok(true)
     })
+}
+
+/// Writes the conversation, unless it is one of two of whom one does not exist.
+fn write_chat(commit: &mut Commit<'_>, plan: &Plan, chance: &mut fastrand::Rng) -> Result<()> {
+    let mut members = Vec::new();
+    for user in plan.users {
+        members.extend(account_named(&commit.sql, user)?);
+    }
+    let open = plan.users.is_empty();
+    if open {
+        members = users(&commit.sql)?;
+    } else if members.len() < plan.users.len() {
+        return Ok(());
+    }
+    let meta = to_raw_value(
+        &json!({ "title": plan.title, "kind": if open { "group" } else { "direct" } }),
+    )
+    .map_err(Error::internal)?;
+    let target = chat::create(commit, plan.id, &meta, open)?;
+    let mut history = History::begin(commit, target);
+    write_turns(commit, plan, &mut history, chance)?;
+    for member in &members {
+        chat::join(commit, &history.target, member)?;
+    }
+    let no = history.target.no;
+    history.finish(commit)?;
+    chat::leave_unread(commit, no, plan.unread)
+}
+
+/// Who of the conversation says what, and when.
+fn write_turns(
+    commit: &Commit<'_>,
+    plan: &Plan,
+    history: &mut History,
+    chance: &mut fastrand::Rng,
+) -> Result<()> {
+    let offset = chance.usize(..CAST.len());
+    let users = match plan.users {
+        [] => &DEMO_USERS,
+        users => users,
+    };
+    let people: Vec<&str> = users
+        .iter()
+        .copied()
+        .chain((0..plan.cast).map(|n| CAST[(offset + n) % CAST.len()]))
+        .collect();
+    let mut speaker = people[0];
+    for (n, created_at) in times(plan, chance).into_iter().enumerate() {
+        // Someone often writes twice in a row. The last ones, which are to be unread, are the others'.
+        let unread = n as u64 + plan.unread >= plan.messages as u64;
+        if chance.u32(0..3) > 0 || (unread && users.contains(&speaker)) {
+            let choice = if unread && plan.cast > 0 {
+                &people[users.len()..]
+            } else {
+                &people
+            };
+            speaker = choice[chance.usize(..choice.len())];
+        }
+        let text = Writer::new(chance.fork()).message();
+        let body = json!({ "text": text }).to_string();
+        let seq = next_seq(commit.settings, history.target.last_seq)?;
+        history.add(commit, seq, speaker, created_at, &body)?;
+    }
+    Ok(())
+}
+
+/// When its messages were sent: bursts of minutes, with hours between. Drawn backwards from the last, so that it ends where it shall.
+fn times(plan: &Plan, chance: &mut fastrand::Rng) -> Vec<i64> {
+    let mut times = vec![now() - plan.quiet * MINUTE];
+    while times.len() < plan.messages {
+        let gap = if chance.u32(0..12) == 0 {
+            chance.i64(2 * 60 * MINUTE..9 * 60 * MINUTE)
+        } else {
+            chance.i64(4_000..5 * MINUTE)
+        };
+        times.push(times[times.len() - 1] - gap);
+    }
+    times.reverse();
+    times
 }
 
 /// A history to look back on: `count` messages over the time before `until` (ms), in turns of a few by these people. It is written past the log: whoever has

@@ -5,7 +5,6 @@
 //! scope without cursors. `auth` is who is asking, `limits` how much they may, `api::guard` what stands before every answer, and `serve` takes connections.
 //! The rest is around it: `import`, `generate` and `simulate` bring messages, `trouble` makes what can go wrong go wrong.
 
-#![allow(clippy::excessive_nesting)]
 #![forbid(unsafe_code)]
 
 mod api;

@@ -110,15 +110,16 @@ impl Hub {
                 continue;
             };
             line.scheduled = true;
-            let hub = self.clone();
-            line.runtime.spawn(async move {
-                tokio::time::sleep_until(due).await;
-                let mut lines = hub.lines.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(line) = lines.get_mut(&account) {
-                    line.scheduled = false;
-                    line.send();
-                }
-            });
+            line.runtime.spawn(self.clone().send_at(due, account));
+        }
+    }
+
+    async fn send_at(self: Arc<Self>, due: Instant, account: AccountId) {
+        tokio::time::sleep_until(due).await;
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get_mut(&account) {
+            line.scheduled = false;
+            line.send();
         }
     }
 }

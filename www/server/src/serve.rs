@@ -45,25 +45,26 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             _ = stopping.wait_for(|stop| *stop) => break,
         };
-        match accepted {
-            Ok((stream, address)) => {
-                // Closed without a word: an answer would cost what is to be saved.
-                if let Some(entered) = limits.enter(Who::at(address.ip()), Place::Connection) {
-                    let router = router.clone();
-                    let (open, stopping) = (open.clone(), stopping.clone());
-                    tokio::spawn(async move {
-                        connection(stream, address, router, patience, stopping).await;
-                        drop((entered, open));
-                    });
-                }
-            }
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             // One that was reset before it was taken says nothing of the others.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
                 eprintln!("accept: {error}");
                 tokio::time::sleep(PAUSE).await;
+                continue;
             }
-        }
+        };
+        let Some(entered) = limits.enter(Who::at(address.ip()), Place::Connection) else {
+            // Closed without a word: an answer would cost what is to be saved.
+            continue;
+        };
+        let served = connection(stream, address, router.clone(), patience, stopping.clone());
+        let open = open.clone();
+        tokio::spawn(async move {
+            served.await;
+            drop((entered, open));
+        });
     }
     drop((listener, open));
     all_closed.recv().await;

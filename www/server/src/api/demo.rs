@@ -131,19 +131,25 @@ async fn overflow(
             for account in concerned(commit, account.as_ref())? {
                 match &request.conversations {
                     None => commit.log_overflow_all(account.id)?,
-                    Some(conversations) => {
-                        for conversation in conversations {
-                            let membership =
-                                history::membership(&commit.sql, &account, conversation)?;
-                            commit.log_overflow(membership.conversation(), Some(account.id))?;
-                        }
-                    }
+                    Some(conversations) => overflow_in(commit, &account, conversations)?,
                 }
             }
             Ok(())
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn overflow_in(
+    commit: &mut Commit<'_>,
+    account: &Account,
+    conversations: &BTreeSet<String>,
+) -> Result<()> {
+    for conversation in conversations {
+        let membership = history::membership(&commit.sql, account, conversation)?;
+        commit.log_overflow(membership.conversation(), Some(account.id))?;
+    }
+    Ok(())
 }
 
 /// `POST /demo/forget`: as if the log began here. Every cursor that there is now overflows, and `changes` since it is 410.

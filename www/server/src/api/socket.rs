@@ -253,28 +253,10 @@ impl Connection {
 
     /// `notify`, or with inline push the events themselves.
     async fn tell(&mut self, notice: &Notice) -> Result<(), End> {
-        if let Some(prev) = self.pushed.take() {
-            let (account, from) = (self.account.clone(), prev.clone());
-            let batch = self
-                .app
-                .db
-                .read(move |view| log::batch(view, &account, Some(&from), PUSH_LIMIT))
-                .await?;
-            if batch.overflow.is_none() && !batch.has_more {
-                self.pushed = Some(batch.cursor.clone());
-                if batch.cursor == prev {
-                    return Ok(());
-                }
-                return self
-                    .trouble_and_send(&ToClient::Push {
-                        prev: Some(prev),
-                        cursor: Some(batch.cursor),
-                        events: batch.events,
-                    })
-                    .await;
-            }
-            // Too much for a push. The next one follows what a pull now finds.
-            self.pushed = Some(head(&self.app, self.account.id).await?);
+        if let Some(prev) = self.pushed.take()
+            && self.push(prev).await?
+        {
+            return Ok(());
         }
         let spread = self.app.options.spread;
         self.trouble_and_send(&ToClient::Notify {
@@ -282,6 +264,30 @@ impl Connection {
             conversations: notice.conversations.as_deref(),
         })
         .await
+    }
+
+    /// Sends the events since `prev`, if there are any. False where they are too much for a push: the next one follows what a pull now finds.
+    async fn push(&mut self, prev: String) -> Result<bool, End> {
+        let (account, from) = (self.account.clone(), prev.clone());
+        let batch = self
+            .app
+            .db
+            .read(move |view| log::batch(view, &account, Some(&from), PUSH_LIMIT))
+            .await?;
+        if batch.overflow.is_some() || batch.has_more {
+            self.pushed = Some(head(&self.app, self.account.id).await?);
+            return Ok(false);
+        }
+        self.pushed = Some(batch.cursor.clone());
+        if batch.cursor != prev {
+            let push = ToClient::Push {
+                prev: Some(prev),
+                cursor: Some(batch.cursor),
+                events: batch.events,
+            };
+            self.trouble_and_send(&push).await?;
+        }
+        Ok(true)
     }
 
     /// Mailbox: sends what is neither acknowledged nor just under way. An overflow, which a push cannot say, the client pulls.

@@ -1,7 +1,5 @@
 //! The server as its clients meet it: the real process on a free port, over HTTP and WebSocket.
 
-#![allow(clippy::excessive_nesting)]
-
 mod access;
 mod calls;
 mod conversations;

@@ -68,12 +68,11 @@ fn simultaneous_sends_get_one_place_each() {
     thread::scope(|scope| {
         for device in 0..4 {
             let ada = server.user("ada");
-            scope.spawn(move || {
-                for n in 0..10 {
-                    ada.send("c", &format!("{device}-{n}"), "x");
-                    ada.send("c", &format!("shared-{n}"), "x");
-                }
-            });
+            let send = move |n| {
+                ada.send("c", &format!("{device}-{n}"), "x");
+                ada.send("c", &format!("shared-{n}"), "x");
+            };
+            scope.spawn(move || (0..10).for_each(send));
         }
     });
     let batch = server.user("linus").sync(&cursor);
