@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { EVENTS } from "../../pkg-template/events.js";
+import { fakeClient, settled } from "./fake.mjs";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -31,4 +32,20 @@ test("each event that an app can listen to has its type", () => {
   const body = types.slice(from, types.indexOf("\n}", from));
   const typed = [...body.matchAll(/^ {2}(\w+): /gm)].map(([, name]) => name);
   assert.deepEqual(typed.sort(), [...EVENTS].sort());
+});
+
+test("what was not as it has to be is an event of its own", async () => {
+  const { client, host } = await fakeClient();
+  const heard = [];
+  client.on("irregular", (detail) => heard.push(detail));
+  const detail = {
+    where: "batch",
+    conversation: null,
+    count: 1,
+    first: { id: null, reason: "no seq", done: "left-out" },
+  };
+  host.frame({ events: [{ type: "irregular", detail }] });
+  await settled();
+  assert.deepEqual(heard, [detail]);
+  await client.close();
 });

@@ -226,3 +226,27 @@ test("CORS is spoken of only where a page asks another origin, and nothing came"
     delete world.location;
   }
 });
+
+test("logs obey their level, and a logger that throws does no harm", async () => {
+  const lines = [];
+  const { client, host } = await fakeClient({
+    logLevel: "info",
+    logger: (level, text, detail) => {
+      lines.push([level, text, detail]);
+      throw new Error("mine");
+    },
+  });
+  lines.length = 0;
+  host.frame({
+    logs: [
+      { level: "debug", message: "too fine" },
+      { level: "info", message: "pulled", detail: { events: 3 } },
+    ],
+  });
+  host.hooks.log("error", "trouble", JSON.stringify([1]));
+  assert.deepEqual(lines, [
+    ["info", "pulled", { events: 3 }],
+    ["error", "trouble", [1]],
+  ]);
+  await client.close();
+});
