@@ -40,7 +40,7 @@ mod pages;
 mod progress_core;
 #[path = "rules/progress_outbox.rs"]
 mod progress_outbox;
-#[path = "rules/progress_sync.rs"]
+#[path = "rules/progress_sync/mod.rs"]
 mod progress_sync;
 #[path = "rules/progress_timeline.rs"]
 mod progress_timeline;
@@ -54,7 +54,7 @@ mod shipped;
 mod store;
 #[path = "rules/support.rs"]
 mod support;
-#[path = "rules/tabs.rs"]
+#[path = "rules/tabs/mod.rs"]
 mod tabs;
 #[path = "rules/timelines.rs"]
 mod timelines;

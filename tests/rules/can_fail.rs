@@ -33,11 +33,11 @@ const FOUND_BY: &[(Fault, fn())] = &[
     ),
     (
         Fault::ProgressIsNotHeard,
-        progress_sync::a_request_on_which_bytes_arrive_is_not_given_up,
+        progress_sync::sizes::a_request_on_which_bytes_arrive_is_not_given_up,
     ),
     (
         Fault::FailingHoldsUpTheTimer,
-        progress_sync::a_conversation_that_fails_and_is_notified_of_all_the_time_leaves_the_others_their_timer,
+        progress_sync::one_fails::a_conversation_that_fails_and_is_notified_of_all_the_time_leaves_the_others_their_timer,
     ),
     (
         Fault::ServersFaultHoldsUp,
@@ -53,31 +53,31 @@ const FOUND_BY: &[(Fault, fn())] = &[
     ),
     (
         Fault::AskIsNotRepeated,
-        tabs::an_answer_or_a_question_that_is_lost_is_asked_for_again,
+        tabs::asks::an_answer_or_a_question_that_is_lost_is_asked_for_again,
     ),
     (
         Fault::PromotedForgetsItsAsks,
-        tabs::at_a_move_nothing_flickers_and_what_was_asked_is_done,
+        tabs::moves::at_a_move_nothing_flickers_and_what_was_asked_is_done,
     ),
     (
         Fault::NobodyRemindsOfWishes,
-        tabs::a_wish_of_which_nobody_was_told_is_looked_for,
+        tabs::wishes::a_wish_of_which_nobody_was_told_is_looked_for,
     ),
     (
         Fault::ChangedBlockIsLost,
-        tabs::a_block_that_a_later_commit_has_changed_is_not_lost,
+        tabs::following::a_block_that_a_later_commit_has_changed_is_not_lost,
     ),
     (
         Fault::AnswerIsNotShown,
-        tabs::an_edit_of_what_nobody_holds_is_shown_where_it_was_made,
+        tabs::asks::an_edit_of_what_nobody_holds_is_shown_where_it_was_made,
     ),
     (
         Fault::LostIsWrittenTo,
-        tabs::a_lost_database_is_written_to_once_it_is_this_clients,
+        tabs::lost::a_lost_database_is_written_to_once_it_is_this_clients,
     ),
     (
         Fault::LostIsNotReadAgain,
-        tabs::a_follower_that_finds_its_database_lost_reads_what_is_stored_in_its_place,
+        tabs::lost::a_follower_that_finds_its_database_lost_reads_what_is_stored_in_its_place,
     ),
     (
         Fault::ToldIsForgotten,

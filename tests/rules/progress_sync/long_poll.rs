@@ -1,0 +1,89 @@
+//! Pulls that wait at the server.
+
+use pullcord::core::net::Request;
+use serde_json::json;
+
+use super::{asked, empty, errors, status, wait_for, waits};
+use crate::harness::Harness;
+use crate::support::{is_pull, network};
+
+fn long_polling() -> Harness {
+    let mut b = Harness::with(
+        json!({"notify": "long-poll", "fallbackPollInterval": 5_000, "pollInterval": 30_000, "requestTimeout": 15_000}),
+    );
+    b.sign_in(9);
+    wait_for(&mut b, waits);
+    b
+}
+
+fn wait_of(call: &Request) -> u64 {
+    match call {
+        Request::Pull { wait, .. } => u64::from(wait.unwrap_or(0)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_proxy_that_ends_every_long_poll_teaches_a_shorter_wait_and_is_no_outage() {
+    for swallowed in [false, true] {
+        let mut b = long_polling();
+        let mut waited = Vec::new();
+        for _ in 0..600 {
+            assert_eq!(b.status["connection"], json!("online"));
+            assert_eq!(b.status["caughtUp"], json!(true));
+            if !b.is_asked(waits) {
+                match b.is_asked(is_pull) {
+                    true => _ = b.answer_pull(empty("2", false)),
+                    false => b.wait(500),
+                }
+                continue;
+            }
+            let wait = wait_of(&asked(&b, waits));
+            waited.push(wait);
+            if wait < 10_000 {
+                break;
+            }
+            if swallowed {
+                b.wait(wait + 15_000);
+                continue;
+            }
+            b.wait(10_000);
+            b.fail(network(), waits);
+        }
+        assert!(
+            waited.len() < 8 && waited.last() < Some(&10_000),
+            "{waited:?}"
+        );
+        assert_eq!(errors(&b), 0);
+    }
+}
+
+#[test]
+fn a_server_that_ends_every_wait_at_once_is_asked_ever_less_often() {
+    let mut b = long_polling();
+    let mut waited = 0;
+    for _ in 0..1_800 {
+        if b.is_asked(waits) {
+            waited += 1;
+            b.fail(status(502), waits);
+        } else if b.is_asked(is_pull) {
+            b.answer_pull(empty("2", false));
+        }
+        assert_eq!(b.status["connection"], json!("online"));
+        b.wait(500);
+    }
+    assert!(
+        (4..15).contains(&waited),
+        "{waited} in a quarter of an hour"
+    );
+}
+
+#[test]
+fn an_outage_while_a_pull_waits_is_found_out_by_the_next() {
+    let mut b = long_polling();
+    b.wait(5_000);
+    b.fail(network(), waits);
+    wait_for(&mut b, is_pull);
+    b.fail(network(), is_pull);
+    assert_eq!(b.status["connection"], json!("offline"));
+}
