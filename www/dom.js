@@ -1,5 +1,6 @@
 // @ts-check
 // Building elements. Strings become text nodes: nothing given here is ever parsed as HTML.
+// The package's inspector has the like of its own, which it does not export: the demo uses the package as any app does.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 

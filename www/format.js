@@ -1,5 +1,5 @@
 // @ts-check
-// How times, numbers, names, bodies and errors read.
+// How times, numbers, names, bodies and errors read. (In the inspector: pkg-template/inspector/words.js; see dom.js.)
 
 /** @typedef {import("/pkg/index.js").PullcordError} PullcordError */
 /** @typedef {{ text: string, kind: "text" | "action" | "system" }} Body What this demo sends as a message's body. */

@@ -68,6 +68,22 @@ describe('overflow "keep"', () => {
       }).length;
     });
 
+  /** A page that was looking at old messages when it went offline. One of them is recalled; an overflow is expected. */
+  async function recalledWhileOffline(between) {
+    const [ann, bob] = await at.users("ann", "bob");
+    const talk = await at.conversation([ann, bob], 40);
+    const old = await at.send(bob, talk, "to be recalled");
+    await at.bulk(talk, between, "between");
+    const page = await device(browser, server, ann, KEEP);
+    await showing(page, talk, { maxItems: 1000 });
+    await wholeList(page);
+    await look(page, 35, 45);
+    await goOffline(page);
+    await expectOverflow(page);
+    await recall(bob, old);
+    return { ann, talk, page, old };
+  }
+
   const freshOnes = (page) =>
     page.evaluate(() => {
       const messages = timeline.getSnapshot().items.filter((item) => item.kind === "message");
@@ -146,17 +162,7 @@ describe('overflow "keep"', () => {
   });
 
   test("what changed meanwhile is seen: an old recall, an edit, a message committed late", async () => {
-    const [ann, bob] = await at.users("ann", "bob");
-    const talk = await at.conversation([ann, bob], 40);
-    const old = await at.send(bob, talk, "to be recalled");
-    await at.bulk(talk, 100, "between");
-    const page = await device(browser, server, ann, KEEP);
-    await showing(page, talk, { maxItems: 1000 });
-    await wholeList(page);
-    await look(page, 35, 45);
-    await goOffline(page);
-    await expectOverflow(page);
-    await recall(bob, old);
+    const { ann, talk, page, old } = await recalledWhileOffline(100);
     await at.post("/demo/late-insert", {
       conversation: talk,
       seq: String(BigInt((await at.history(ann, talk))[60].seq) + 5n),
@@ -224,17 +230,7 @@ describe('overflow "keep"', () => {
   });
 
   test("the log does not reach back: the kept segment is dropped, and its messages are fetched again", async () => {
-    const [ann, bob] = await at.users("ann", "bob");
-    const talk = await at.conversation([ann, bob], 40);
-    const old = await at.send(bob, talk, "to be recalled");
-    await at.bulk(talk, 60, "between");
-    const page = await device(browser, server, ann, KEEP);
-    await showing(page, talk, { maxItems: 1000 });
-    await wholeList(page);
-    await look(page, 35, 45);
-    await goOffline(page);
-    await expectOverflow(page);
-    await recall(bob, old);
+    const { ann, talk, page, old } = await recalledWhileOffline(60);
     await at.post("/demo/forget", {}, ann);
     const before = await requestsOf(page);
     const gone = page.waitForResponse((response) => CHANGES.test(response.url()));

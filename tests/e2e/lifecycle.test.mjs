@@ -248,7 +248,17 @@ describe("lifecycle", () => {
      * Tokens of the app's own, that end when the test says so: `valid` is the only one that is let in, and is taken for
      * the user's; `expire` is called after `left` requests.
      */
-    async function guarded(user, state) {
+    async function guarded(user) {
+      const state = {
+        valid: "first",
+        given: "first",
+        refused: 0,
+        asked: 0,
+        left: 0,
+        expire: async () => {},
+        /** @type {any[]} */
+        sockets: [],
+      };
       const page = await openPage(await browser.newContext(), server);
       const letIn = (token) => token === state.valid;
       await page.route("**/v1/**", async (route) => {
@@ -290,7 +300,7 @@ describe("lifecycle", () => {
         state.asked += 1;
         return state.given;
       });
-      return page;
+      return { page, state };
     }
 
     const openWithToken = (page, user, options = {}) =>
@@ -309,16 +319,7 @@ describe("lifecycle", () => {
       test(`${scope}: it expires in the middle of catching up, paging and sending; the next one goes on with all of it`, async () => {
         const [ann, bob] = await at.users("ann", "bob");
         const talk = await at.conversation([ann, bob], 200);
-        const state = {
-          valid: "first",
-          given: "first",
-          refused: 0,
-          asked: 0,
-          left: 0,
-          expire: async () => {},
-          sockets: [],
-        };
-        const page = await guarded(ann, state);
+        const { page, state } = await guarded(ann);
         await openWithToken(page, ann, { prefetch: false, sync: { scope, pullLimit: 20 } });
         await showing(page, talk, { maxItems: 1000 });
         await goOffline(page);
@@ -355,16 +356,7 @@ describe("lifecycle", () => {
     test("it expires and there is no other: the client waits, keeps what is written, and asks nobody until the app says so", async () => {
       const [ann, bob] = await at.users("ann", "bob");
       const talk = await at.conversation([ann, bob], 10);
-      const state = {
-        valid: "first",
-        given: "first",
-        refused: 0,
-        asked: 0,
-        left: 0,
-        expire: async () => {},
-        sockets: [],
-      };
-      const page = await guarded(ann, state);
+      const { page, state } = await guarded(ann);
       await openWithToken(page, ann, { prefetch: false, sync: { pollInterval: 300, fallbackPollInterval: 300 } });
       await showing(page, talk);
       state.valid = "second";

@@ -35,6 +35,23 @@ describe("progress", () => {
     });
   }
 
+  /** A page that shows the conversation, and whose client takes `TIMEOUT` of silence for a lost request. */
+  async function impatient(user, talk) {
+    const page = await openPage(await browser.newContext(), server);
+    await page.evaluate(
+      async ({ user, timeout }) => {
+        globalThis.client = await e2e.open(user, {
+          prefetch: false,
+          transport: { baseUrl: location.origin, token: () => `demo-${user}`, timeout },
+        });
+        await e2e.caughtUp(client);
+      },
+      { user, timeout: TIMEOUT },
+    );
+    await showing(page, talk);
+    return page;
+  }
+
   const sawLast = (page, text) =>
     page.evaluate((text) => e2e.until(timeline, (now) => e2e.textOf(now.items.at(-1)) === text), text);
 
@@ -118,18 +135,7 @@ describe("progress", () => {
   test("on a slow line an answer arrives that takes longer than the time-out, since bytes come all the while", async () => {
     const [ann] = await at.users("ann");
     const talk = await at.conversation([ann], 3);
-    const page = await openPage(await browser.newContext(), server);
-    await page.evaluate(
-      async ({ ann, timeout }) => {
-        globalThis.client = await e2e.open(ann, {
-          prefetch: false,
-          transport: { baseUrl: location.origin, token: () => `demo-${ann}`, timeout },
-        });
-        await e2e.caughtUp(client);
-      },
-      { ann, timeout: TIMEOUT },
-    );
-    await showing(page, talk);
+    const page = await impatient(ann, talk);
     await line(page, SLOW);
     const began = Date.now();
     await at.bulk(talk, 50, randomBytes(LARGE).toString("base64"));
@@ -145,18 +151,7 @@ describe("progress", () => {
   test("on a slow line what is sent is delivered, once, though it takes longer than the time-out", async () => {
     const [ann] = await at.users("ann");
     const talk = await at.conversation([ann], 3);
-    const page = await openPage(await browser.newContext(), server);
-    await page.evaluate(
-      async ({ ann, timeout }) => {
-        globalThis.client = await e2e.open(ann, {
-          prefetch: false,
-          transport: { baseUrl: location.origin, token: () => `demo-${ann}`, timeout },
-        });
-        await e2e.caughtUp(client);
-      },
-      { ann, timeout: TIMEOUT },
-    );
-    await showing(page, talk);
+    const page = await impatient(ann, talk);
     await line(page, SLOW / 2);
     await page.evaluate((size) => timeline.send({ text: `${"x".repeat(size)} the end` }), 15 * LARGE);
     await page.evaluate(() => e2e.until(client.outbox, (items) => items.length === 0, 90_000));
