@@ -2,13 +2,11 @@
 
 import { PullcordError } from "./errors.js";
 import { Chat } from "./testing/chat.js";
+import { bodyOf, judge, judgeTrouble, named } from "./testing/seeds.js";
 import { Channels, MemoryTransport } from "./testing/transport.js";
 
 /** ms between two messages of the beginning whose times are not given */
 const APART = 60_000;
-
-/** @param {unknown} body @returns {unknown} a text stands for a body that has one */
-const bodyOf = (body) => (typeof body === "string" ? { text: body } : body);
 
 /** @param {any} next a value, or a function of the one before @returns {(before: any) => any} */
 const changeOf = (next) => (typeof next === "function" ? next : () => next);
@@ -19,13 +17,14 @@ function chatOf({ conversations = [], messages = [], now = Date.now, overflowAft
   for (const one of conversations) chat.create({ sort: 0, ...(typeof one === "string" ? { id: one } : one) });
   messages.forEach(({ conversation, sender, body, text, createdAt }, at) => {
     const time = createdAt ?? now() - (messages.length - at) * APART;
-    chat.begin(conversation, { sender, body: bodyOf(body ?? text), createdAt: time })();
+    chat.begin(conversation, { sender, body: bodyOf("text", body === undefined ? text : body), createdAt: time })();
   });
   return chat;
 }
 
 /** @type {typeof import("./testing.js").memoryBackend} */
 export function memoryBackend(options = {}) {
+  judge(options);
   const chat = chatOf(options);
   const channels = new Channels();
   /** @type {import("./testing.js").Trouble} */
@@ -39,7 +38,13 @@ export function memoryBackend(options = {}) {
   const shown = ({ changed: _, ...message }) => ({ ...message, seq: String(message.seq) });
 
   return {
-    transport: (account) => new MemoryTransport(account, { chat, channels, troubleOf, push: options.push === true }),
+    transport: (account) =>
+      new MemoryTransport(named("transport: the account", account), {
+        chat,
+        channels,
+        troubleOf,
+        push: options.push === true,
+      }),
     async conversation(conversation = {}) {
       made += 1;
       const { id = `conversation-${made}`, ...more } =
@@ -48,27 +53,27 @@ export function memoryBackend(options = {}) {
       return id;
     },
     async post(conversation, body, by = "somebody", more = {}) {
-      return shown(chat.begin(conversation, { sender: by, body: bodyOf(body), ...more })());
+      return shown(chat.begin(conversation, { sender: named("by", by), body: bodyOf("body", body), ...more })());
     },
     async begin(conversation, body, by = "somebody") {
-      const commit = chat.begin(conversation, { sender: by, body: bodyOf(body) });
+      const commit = chat.begin(conversation, { sender: named("by", by), body: bodyOf("body", body) });
       return { commit: async () => shown(commit()) };
     },
     async edit(conversation, id, body) {
-      chat.change(conversation, id, "edited", bodyOf(body));
+      chat.change(conversation, id, "edited", bodyOf("body", body));
     },
     async recall(conversation, id) {
       chat.change(conversation, id, "recalled", null);
     },
     async update(conversation, id, body) {
       const next = changeOf(body);
-      return shown(chat.update(conversation, id, (before) => bodyOf(next(before))));
+      return shown(chat.update(conversation, id, (before) => bodyOf("body", next(before))));
     },
     async meta(conversation, meta) {
       chat.describe(conversation, changeOf(meta));
     },
     async join(conversation, account) {
-      chat.join(conversation, account);
+      chat.join(conversation, named("account", account));
     },
     async leave(conversation, account) {
       chat.leave(conversation, account);
@@ -86,6 +91,7 @@ export function memoryBackend(options = {}) {
       chat.forget(account);
     },
     trouble(trouble, account) {
+      judgeTrouble(trouble);
       if (account === undefined) {
         everybody = trouble;
         own.clear();

@@ -10,6 +10,8 @@ const HELP =
 /** What of the usual tools does which. */
 const LEFT_BEHIND = "esbuild and rollup leave it behind; Vite does where `optimizeDeps` bundles the package";
 const OFFLINE = "a PWA has to precache it (Workbox: `globPatterns` with wasm)";
+const NO_TEXT =
+  "TextDecoder is missing here, as in Jest's jsdom: its environment has to set `this.global.TextDecoder = TextDecoder` (docs/frameworks.md)";
 const NO_PLACE = 'this script does not know where it is (format "iife" or "cjs" of esbuild, rollup and others)';
 
 /**
@@ -49,6 +51,11 @@ const PROBE = new Uint8Array([
   11, 0, 11,
 ]);
 
+/** @param {boolean} there @param {string} what is said where it is not */
+function needs(there, what) {
+  if (!there) throw new PullcordError("unsupported", what);
+}
+
 /** @param {unknown} source @returns {() => never} */
 function silent(source) {
   return () => {
@@ -85,9 +92,8 @@ async function bytesOrResponse(source) {
  * @returns {Promise<WebAssembly.Module>}
  */
 async function compile(source, standard) {
-  if (typeof WebAssembly !== "object") {
-    throw new PullcordError("unsupported", "Pullcord needs WebAssembly, which this browser lacks or forbids");
-  }
+  needs(typeof WebAssembly === "object", "Pullcord needs WebAssembly, which this browser lacks or forbids");
+  needs(typeof TextDecoder === "function", NO_TEXT);
   /** @type {any} whatever the app gave */
   const given = await within(
     (async () => bytesOrResponse(await (source ?? beside(standard))))(),

@@ -700,6 +700,18 @@ test("what cannot be loaded or kept", async () => {
   );
   assert.deepEqual(lines.length, 1);
   assert.match(lines[0], /^the client ends: cannot read file:\/\/\/nowhere.wasm: /);
+
+  // jsdom in Jest
+  const { TextDecoder } = globalThis;
+  Reflect.deleteProperty(globalThis, "TextDecoder");
+  try {
+    const { createClient } = await import(`${pathToFileURL(join(folder, "index.js")).href}?jsdom`);
+    const transport = world().transport;
+    await assert.rejects(createClient({ account: "a", transport, logger }), { code: "unsupported" });
+    assert.match(lines[1], /^the client ends: TextDecoder is missing here, as in Jest's jsdom: /);
+  } finally {
+    globalThis.TextDecoder = TextDecoder;
+  }
 });
 
 test("two clients of one account that differ in their scope", async () => {

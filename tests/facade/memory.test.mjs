@@ -403,3 +403,37 @@ test("trouble: offline, errors of a method, of one account, and slow answers tha
   await backend.dispose();
   assert.equal(await page(ann), "closed");
 });
+
+test("what a backend is made with, or told, is judged at once, and by name", async () => {
+  /** @type {any} */
+  const any = memoryBackend;
+  const mara = { conversation: "talk", sender: "mara" };
+  /** @type {[unknown, RegExp][]} */
+  const wrong = [
+    [{ conversation: ["talk"] }, /^memoryBackend's argument has no `conversation`: is `conversations` meant\?$/],
+    [{ users: ["ada"] }, /^memoryBackend's argument has no `users`: it has conversations, messages, latency, /],
+    [["talk"], /^memoryBackend's argument is an object, not a list$/],
+    [{ conversations: "talk" }, /^conversations is a list, not string$/],
+    [{ conversations: [{ name: "talk" }] }, /^conversations\[0\] has no `name`: it has id, meta, members$/],
+    [{ conversations: [{ id: 7 }] }, /^conversations\[0\]\.id is a text that is not empty, not number$/],
+    [{ conversations: [{ id: "talk", members: "ada" }] }, /^conversations\[0\]\.members is a list, not string$/],
+    [{ conversations: [null] }, /^conversations\[0\] is an object, not null$/],
+    [{ conversations: ["talk"], messages: ["hello"] }, /^messages\[0\] is an object, not string$/],
+    [
+      { conversations: ["talk"], messages: [{ ...mara, txt: "hello" }] },
+      /^messages\[0\] has no `txt`: is `text` meant\?$/,
+    ],
+    [{ conversations: ["talk"], messages: [mara] }, /^messages\[0\]\.text is missing: a text, or an object$/],
+    [{ conversations: ["talk"], messages: [{ conversation: "talk", text: "a" }] }, /^messages\[0\]\.sender is a text/],
+    [{ messages: [{ ...mara, text: "a" }] }, /^messages\[0\] is of "talk", which is none of `conversations`$/],
+  ];
+  for (const [options, message] of wrong) assert.throws(() => any(options), { code: "invalid", message });
+  const { backend } = /** @type {any} */ (world());
+  assert.throws(() => backend.transport(), { code: "invalid", message: /^transport: the account is a text/ });
+  assert.throws(() => backend.trouble({ latancy: 5 }), { code: "invalid", message: /is `latency` meant\?$/ });
+  assert.throws(() => backend.trouble(), { code: "invalid" });
+  for (const promise of [backend.post("talk"), backend.post("talk", "a", 7), backend.edit("talk", "m")])
+    assert.equal(await refused(promise), "invalid");
+  // Nothing is a body as well, where it is said.
+  memoryBackend({ conversations: ["talk"], messages: [/** @type {any} */ ({ ...mara, body: null })] });
+});
