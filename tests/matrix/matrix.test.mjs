@@ -253,14 +253,25 @@ describe("in jsdom", () => {
     return { code, said: stripVTControlCharacters(said) };
   }
 
-  test("Jest", async () => {
-    const config = { testEnvironment: "./environment.cjs", transform: {}, testMatch: ["**/list.test.js"] };
-    writeFileSync(join(folder, "jest.config.json"), JSON.stringify(config));
-    const jest = join(MODULES, "jest", "bin", "jest.js");
-    const { code, said } = await run("--experimental-vm-modules", jest, "--ci", "--runInBand");
-    assert.match(said, /Tests: +4 passed, 4 total/, said);
-    assert.equal(code, 0, said);
-  });
+  const transformed = { transformIgnorePatterns: ["/node_modules/(?!pullcord/)"] };
+  const babel = ["babel-jest", { plugins: ["@babel/plugin-transform-modules-commonjs"] }];
+  /** @type {[string, object, ...string[]][]} */
+  const jests = [
+    ["Jest, modules", { transform: {} }, "--experimental-vm-modules"],
+    ["Jest, CommonJS by @swc/jest", { ...transformed, transform: { "\\.js$": "@swc/jest" } }],
+    [
+      "Jest, CommonJS by babel-jest",
+      { ...transformed, transform: { "\\.js$": babel }, moduleNameMapper: { "^pullcord$": "pullcord/inline" } },
+    ],
+  ];
+  for (const [name, config, ...args] of jests)
+    test(name, async () => {
+      const whole = { testEnvironment: "./environment.cjs", testMatch: ["**/list.test.js"], ...config };
+      writeFileSync(join(folder, "jest.config.json"), JSON.stringify(whole));
+      const { code, said } = await run(...args, join(MODULES, "jest", "bin", "jest.js"), "--ci", "--runInBand");
+      assert.match(said, /Tests: +4 passed, 4 total/, said);
+      assert.equal(code, 0, said);
+    });
 
   test("Vitest", async () => {
     writeFileSync(
