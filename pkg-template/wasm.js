@@ -8,7 +8,8 @@ const HELP =
   'import "pullcord/inline", which has it inside, or serve "pullcord/pullcord.wasm" beside the script, or pass createClient\'s option `wasm` (its URL, bytes, or compiled module)';
 
 /** What of the usual tools does which. */
-const LEFT_BEHIND = "esbuild and rollup leave it behind; Vite does where `optimizeDeps` bundles the package";
+const LEFT_BEHIND =
+  "esbuild and rollup leave it behind; Vite does where `optimizeDeps`, or for a server `ssr.noExternal`, bundles the package";
 const OFFLINE = "a PWA has to precache it (Workbox: `globPatterns` with wasm)";
 const NO_TEXT =
   "TextDecoder is missing here, as in Jest's jsdom: its environment has to set `this.global.TextDecoder = TextDecoder` (docs/frameworks.md)";
@@ -34,7 +35,7 @@ async function bytesOfFile(url) {
   try {
     return await fs.readFile(url);
   } catch (cause) {
-    throw new PullcordError("network", `cannot read ${url}: ${HELP}`, { cause });
+    throw new PullcordError("network", `cannot read ${url} (${LEFT_BEHIND}): ${HELP}`, { cause });
   }
 }
 

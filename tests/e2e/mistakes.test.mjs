@@ -699,7 +699,7 @@ test("what cannot be loaded or kept", async () => {
     other.createClient({ account: "a", transport: world().transport, wasm: "file:///nowhere.wasm", logger }),
   );
   assert.deepEqual(lines.length, 1);
-  assert.match(lines[0], /^the client ends: cannot read file:\/\/\/nowhere.wasm: /);
+  assert.match(lines[0], /^the client ends: cannot read file:\/\/\/nowhere.wasm \(esbuild .*\): /);
 
   // jsdom in Jest
   const { TextDecoder } = globalThis;

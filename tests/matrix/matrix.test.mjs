@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { ROOT } from "../../tools/run.mjs";
 import {
@@ -109,6 +110,21 @@ for (const name of ["vite-5", "vite-6", "vite-7", "vite"])
         assert.deepEqual(await shownInWorker(server, "/out/index.html"), SHOWN);
       } finally {
         server.stop();
+      }
+    });
+
+    if (name !== "vite") return;
+    test("what it builds for a server, with all dependencies in it: the error says where the wasm stays", async () => {
+      const { build } = await tool(name);
+      const root = await app();
+      const ssr = { noExternal: true };
+      for (const script of ["main.js", "inline.js"]) {
+        const built = { ssr: script, outDir: `out-${script}` };
+        await build({ root, configFile: false, logLevel: "error", build: built, ssr });
+        await import(pathToFileURL(join(root, `out-${script}`, script)).href);
+        const result = await globalThis.run();
+        if (script === "inline.js") assert.deepEqual(result, SHOWN);
+        else assert.match(result.message, /pullcord\.wasm \(.*Vite .*`ssr\.noExternal`.*\): import "pullcord\/inline"/);
       }
     });
   });
