@@ -13,7 +13,7 @@ import {
 } from "react";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf } from "./frameworks/opening.js";
-import { noClient, noOptions } from "./frameworks/told.js";
+import { judged, noClient, noOptions } from "./frameworks/told.js";
 import { methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -77,7 +77,7 @@ export function PullcordProvider(props) {
   const { client, options, children } = props;
   if (!("options" in props || "client" in props)) noOptions("<PullcordProvider>");
   const own = useOpening(options);
-  const given = /** @type {Client | null | undefined} */ (client);
+  const given = judged(/** @type {Client | null | undefined} */ (client));
   const value = useMemo(() => (given === undefined ? own : { client: given, error: null }), [given, own]);
   return createElement(Context.Provider, { value }, children);
 }
@@ -85,7 +85,7 @@ export function PullcordProvider(props) {
 /** @param {ClientLike | null | undefined} given @param {string} part @returns {Client | null} */
 function useClient(given, part) {
   const { client } = useAround(given === undefined ? part : null);
-  return given === undefined ? client : /** @type {Client | null} */ (given);
+  return given === undefined ? client : judged(/** @type {Client | null} */ (given));
 }
 
 const never = () => () => {};

@@ -5,7 +5,7 @@ import { createSubscriber } from "svelte/reactivity";
 import { get, toStore } from "svelte/store";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf } from "./frameworks/opening.js";
-import { noClient } from "./frameworks/told.js";
+import { judged, noClient } from "./frameworks/told.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -213,7 +213,10 @@ export function providePullcord(client) {
 
 /** @param {Given<ClientLike | null> | undefined} given @param {string} part @returns {Source<Client | null>} */
 function clientOf(given, part) {
-  if (given !== undefined) return sourceOf(/** @type {Given<Client | null>} */ (given));
+  if (given !== undefined) {
+    const source = sourceOf(/** @type {Given<Client | null>} */ (given));
+    return { get: () => judged(source.get()), listen: (changed) => source.listen(changed) };
+  }
   const opened = around(part);
   return { get: () => opened.get().client, listen: (changed) => opened.listen(changed) };
 }

@@ -14,7 +14,7 @@ import {
 } from "vue";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf } from "./frameworks/opening.js";
-import { noClient } from "./frameworks/told.js";
+import { judged, noClient } from "./frameworks/told.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -112,7 +112,7 @@ export const PullcordProvider = /** @type {any} */ ({
    */
   setup(props, { slots }) {
     const own = opened(() => props.options);
-    const client = computed(() => (props.client === undefined ? own.client.value : props.client));
+    const client = computed(() => (props.client === undefined ? own.client.value : judged(props.client)));
     provide(KEY, { client, error: own.error });
     return () => slots.default?.();
   },
@@ -126,7 +126,7 @@ export const PullcordProvider = /** @type {any} */ ({
 function useClient(given, part) {
   return given === undefined
     ? around(part).client
-    : computed(() => toRaw(/** @type {Client | null} */ (toValue(given))));
+    : computed(() => judged(toRaw(/** @type {Client | null} */ (toValue(given)))));
 }
 
 /**

@@ -180,6 +180,23 @@ for (const name of Object.keys(APPS))
       await ended();
     });
 
+    test("a promise in place of a client is named, and so is a provider that is given nothing", async () => {
+      await open();
+      const thrown = await mount({ conversation: "general" }, "promise").catch(String);
+      const named = /`client` is what createClient resolves with, and not a promise: await createClient\(…\)/;
+      // some frameworks tell the console, and some throw
+      await eventually(() => assert.match([thrown, ...page.problems].join("\n"), named));
+      await page.close();
+      if (name !== "react") return;
+      await open();
+      await mount({}, null, "nothing");
+      await becomes("connecting 0 none 0 opening");
+      assert.deepEqual(page.problems.splice(0), [
+        "pullcord: <PullcordProvider> has neither `options` nor `client`, and gives no client",
+      ]);
+      await ended();
+    });
+
     test("a client that is given is used, and not closed", async () => {
       await open();
       await mount({ conversation: "general" }, "ada");

@@ -35,7 +35,7 @@ function Chat({ conversation }) {
   );
 }
 
-/** @param {{ first: any, client?: any, alone?: boolean }} props */
+/** @param {{ first: any, client?: any, alone?: boolean | "nothing" }} props */
 export function Root({ first, client, alone }) {
   const [wanted, setWanted] = useState(first);
   const [, again] = useState(0);
@@ -43,7 +43,8 @@ export function Root({ first, client, alone }) {
     app.set = setWanted;
     app.again = () => again((times) => times + 1);
   }, []);
-  if (alone) return <Chat conversation={wanted.conversation} />;
+  if (alone === true) return <Chat conversation={wanted.conversation} />;
+  if (alone === "nothing") return createElement(PullcordProvider, { account: "apps|ada" }, <Chat />);
   const given = client ? { client } : { options: optionsOf(wanted) };
   return createElement(PullcordProvider, given, <Chat conversation={wanted?.conversation} />);
 }

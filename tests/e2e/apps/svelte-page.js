@@ -5,7 +5,7 @@ import { app, openClient } from "./world.js";
 const target = document.getElementById("app");
 let root;
 app.mount = async (first, given, alone) => {
-  app.given = given && (await openClient(given));
+  app.given = given === "promise" ? Promise.resolve() : given && (await openClient(given));
   root = (target.hasChildNodes() ? hydrate : mount)(Root, { target, props: { first, client: app.given, alone } });
 };
 app.unmount = () => unmount(root);

@@ -5,7 +5,7 @@ import { Root } from "./vue.js";
 const place = document.getElementById("app");
 let root;
 app.mount = async (first, given, alone) => {
-  app.given = given && (await openClient(given));
+  app.given = given === "promise" ? Promise.resolve() : given && (await openClient(given));
   const props = { first, client: app.given, alone };
   root = place.hasChildNodes() ? createSSRApp(Root, props) : createApp(Root, props);
   root.mount(place);

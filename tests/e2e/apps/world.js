@@ -52,7 +52,7 @@ function transportOf(user) {
 export const optionsOf = (wanted) =>
   wanted && {
     account: wanted.user && `apps|${wanted.user}`,
-    transport: transportOf(wanted.user ?? "nobody"),
+    transport: transportOf(wanted.user || "nobody"),
     storage: { mode: "memory" },
     pageSize: wanted.pageSize,
     createClient: counted,
