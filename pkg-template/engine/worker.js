@@ -6,6 +6,8 @@ import { isTransport } from "../transport.js";
 
 /** ms that a worker has to answer at all */
 const PATIENCE = 5000;
+/** ms that it still has after an error of its script, which need not be the end of it */
+const GRACE = 500;
 /** ms that nothing is heard of one that was asked for something, until it counts as dead */
 const LOST = 20_000;
 /** ms that it then has to load its wasm: as long as a page has */
@@ -21,6 +23,20 @@ const PAGE_SIZE = 30;
 /** @typedef {import("./core.js").CoreEvents} CoreEvents */
 /** @typedef {import("./messages.js").ToWorker} ToWorker */
 /** @typedef {import("./messages.js").ToPage} ToPage */
+
+/**
+ * Rejects once its script does not load, or throws.
+ * @param {any} worker as a browser makes them, or with what createClient's option asks of it alone
+ * @returns {Promise<never>}
+ */
+const failed = (worker) =>
+  new Promise((_, reject) => {
+    const onError = (/** @type {{ message?: string }} */ { message }) => {
+      const what = message ? `throws: ${message}` : "does not load";
+      setTimeout(() => reject(new PullcordError("network", `the worker's script ${what}`)), GRACE);
+    };
+    worker.addEventListener?.("error", onError, { once: true });
+  });
 
 /** @implements {Core} */
 export class RemoteCore {
@@ -82,7 +98,7 @@ export class RemoteCore {
     };
     // what comes of the other is nobody's
     loaded.catch(() => {});
-    await within(Promise.race([answered, loaded]), PATIENCE, silent);
+    await within(Promise.race([answered, loaded, failed(worker)]), PATIENCE, silent);
     return within(loaded, LOAD, silent);
   }
 

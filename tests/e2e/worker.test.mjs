@@ -89,6 +89,27 @@ describe("the core in a worker", () => {
     await nothingWrong(page);
   });
 
+  test("one whose script does not load, or throws, leaves the core in the page, and the log says why", async () => {
+    const [ann] = await at.users("ann");
+    const page = await openPage(await withWorkers(browser), server);
+    // and not that it does not answer, which is known after 5 s only
+    const lines = await page.evaluate(async (user) => {
+      const lines = [];
+      const broken = URL.createObjectURL(new Blob(["throw new Error('broken')"], { type: "text/javascript" }));
+      for (const script of ["/blank/nowhere.js", broken]) {
+        const worker = () => new Worker(script, { type: "module" });
+        const client = await e2e.open(user, { worker, logger: (level, text) => lines.push(`${level} ${text}`) });
+        await client.close();
+      }
+      return lines;
+    }, ann);
+    assert.deepEqual(lines, [
+      "warn the core runs in the page, and not in a worker: the worker's script does not load",
+      "warn the core runs in the page, and not in a worker: the worker's script throws: Uncaught Error: broken",
+    ]);
+    await page.context().close();
+  });
+
   // What bounds a task of the page is tested here; how long one takes is a row of `npm run bench`.
   test("does not keep the page while 10,000 messages come in", async () => {
     const [ann] = await at.users("ann");
