@@ -242,8 +242,8 @@ export interface ClientOptions<B = unknown> {
   ifOpen?: "share" | "wait" | "take-over";
   /**
    * Runs this client's core there: a dedicated worker whose script calls `serve` of "pullcord/worker"; the function
-   * makes one (the page ends it when it sleeps, and needs it anew). If it fails, or does not answer in 5 s, the core runs
-   * in the page, and the log says so. CSP: `worker-src`, and 'wasm-unsafe-eval' in the script's own headers.
+   * makes one (the page ends it when it sleeps, and needs it anew). If it fails, or does not answer in 5 s, the core
+   * runs in the page, and the log says so. CSP: `worker-src`, and 'wasm-unsafe-eval' in the script's own headers.
    * @example
    * worker: () => new Worker(new URL("./chat.worker.js", import.meta.url), { type: "module" }),
    */
