@@ -464,12 +464,14 @@ fn histories_that_failed_once_pass() {
         history.mode.tellings = false;
         history.mode.wipes = false;
         history.mode.evicted = false;
+        history.mode.waits = false;
         (history, what)
     });
     // There were no evictions then.
     let lately = FOUND_LATELY.iter().map(|(seed, what)| {
         let mut history = History::drawn(*seed);
         history.mode.evicted = false;
+        history.mode.waits = false;
         (history, what)
     });
     for (history, what) in found.chain(classic).chain(since).chain(wide).chain(lately) {

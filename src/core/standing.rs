@@ -19,8 +19,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Standing {
     pub phase: Phase,
-    /// it shows what the writer does, and asks it, while another client writes (R15)
-    pub shares: bool,
+    /// it waits until the others have gone, and shares nothing with them before
+    waits: bool,
     /// the account is this client's; it does not write before it knows what is stored
     pub holds: bool,
     /// it writes, and what it knows is what is stored
@@ -38,7 +38,7 @@ impl Standing {
     pub fn new(config: &Config) -> Standing {
         Standing {
             phase: Phase::Loading,
-            shares: config.if_open != IfOpen::Wait,
+            waits: config.if_open == IfOpen::Wait,
             holds: config.epoch.is_some(),
             promoted: config.epoch.is_some(),
             unsure: false,
@@ -49,6 +49,17 @@ impl Standing {
         }
     }
 
+    /// Whether it shares what is done with the account's other clients (R15): it follows the one that writes, or is the
+    /// one that they follow.
+    pub fn shares(&self) -> bool {
+        !self.waits || self.leads()
+    }
+
+    /// Whether the account is its own.
+    pub fn leads(&self) -> bool {
+        self.promoted || self.holds
+    }
+
     /// Whether requests may be sent now.
     pub fn may_request(&self) -> bool {
         self.is_working() && !self.unsure
@@ -56,13 +67,12 @@ impl Standing {
 
     /// Whether it follows another client that writes, or will.
     pub fn follows(&self) -> bool {
-        let leads = self.promoted || self.holds;
-        self.phase == Phase::Ready && self.shares && !leads && !self.frozen
+        self.phase == Phase::Ready && self.shares() && !self.leads() && !self.frozen
     }
 
     /// Whether it will write, once it has read what is stored.
     pub fn begins(&self) -> bool {
-        self.phase == Phase::Ready && self.shares && self.holds && !self.promoted && !self.frozen
+        self.phase == Phase::Ready && self.holds && !self.promoted && !self.frozen
     }
 
     /// Whether pages, changes and edits may be asked for now: of the backend, or of the client that writes.

@@ -395,6 +395,27 @@ describe("tabs", () => {
     await nothingWrong(second);
   });
 
+  test("told to wait and alone, a tab works, and who opens beside it shares it", PATIENCE, async () => {
+    const { ann, bob, talk, first } = await firstTab();
+    const second = await anotherTab(first, ann, talk, { ifOpen: "wait" });
+    await first.close();
+    await second.evaluate(() => e2e.caughtUp(client));
+    const third = await anotherTab(second, ann, talk);
+    await third.evaluate(() => timeline.send({ text: "from the third" }));
+    for (const page of [second, third]) await endsWith(page, "from the third");
+    await at.send(bob, talk, "to both");
+    for (const page of [second, third]) await endsWith(page, "to both");
+    await third.evaluate(async () => {
+      while (timeline.getSnapshot().hasOlder) await timeline.loadOlder({ limit: 50 });
+    });
+    assert.deepEqual(await wholeList(third), await serversList(at, ann, talk));
+    assert.deepEqual([await writerOf(second), await writerOf(third)], ["here", "elsewhere"]);
+    await second.close();
+    await at.send(bob, talk, "to one");
+    await endsWith(third, "to one");
+    await nothingWrong(third);
+  });
+
   test(
     "told to take over, takes the account from a frozen one; that one ends when it wakes up, and has written nothing more",
     PATIENCE,

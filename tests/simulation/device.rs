@@ -308,6 +308,8 @@ pub struct Device {
     pub hidden_since: Option<u64>,
     /// it is there for a push
     pub brief: bool,
+    /// it waits until the others have gone
+    pub waits: bool,
     /// it was told that it is
     pub frozen: bool,
     /// whether it was on screen when it asked for its last commit
@@ -370,6 +372,7 @@ impl Device {
             hidden: false,
             hidden_since: None,
             brief: false,
+            waits: false,
             frozen: false,
             commits_on_screen: false,
             loaded: false,
@@ -408,6 +411,7 @@ impl Device {
         self.hidden = false;
         self.hidden_since = None;
         self.brief = false;
+        self.waits = false;
         self.frozen = false;
         self.loaded = false;
         self.asleep_until = 0;

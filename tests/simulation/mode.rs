@@ -5,7 +5,7 @@
 //! stay what they were. Where the environment's PULLCORD_MODES lists dimensions, the others stay
 //! classic: `conversation`, `mailbox`, `push`, `long-poll`, `keep`, `no-changes`, `jumps`, `prefetch`,
 //! `power-cuts`, `replicas`, `restarts`, `clocks`, `bounds`, `clients`, `wide`, `bad-items`, `full-disk`, `slow`,
-//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, `tellings`, `wipes`, `evicted`, or `all`, or `classic`
+//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, `tellings`, `wipes`, `evicted`, `waits`, or `all`, or `classic`
 //! for none; `before` stands for all that there were before the bounds were drawn. One with `!` after it
 //! is so in every history (`PULLCORD_MODES='mailbox!,push,keep'`).
 
@@ -63,6 +63,8 @@ pub struct Mode {
     pub wipes: bool,
     /// the browser deletes the database under the clients that have it open
     pub evicted: bool,
+    /// clients that wait until the others have gone
+    pub waits: bool,
     /// every bound of the core
     pub limits: Limits,
     /// how much there is
@@ -138,6 +140,7 @@ impl Mode {
             tellings: false,
             wipes: false,
             evicted: false,
+            waits: false,
             limits: Limits::default(),
             world: Wide::Small,
         }
@@ -202,6 +205,7 @@ impl Mode {
         let limits = Limits { news, ..limits };
         let wipes = is_drawn(&mut rng, enabled, "wipes", 10);
         let evicted = is_drawn(&mut rng, enabled, "evicted", 10);
+        let waits = is_drawn(&mut rng, enabled, "waits", 10);
         let limits = if bounds { limits } else { Limits::default() };
         let world = if wide { world } else { Wide::Small };
         if plain {
@@ -238,6 +242,7 @@ impl Mode {
             wipes,
             // What a mailbox has delivered, it does not deliver again.
             evicted: evicted && scope != Scope::Mailbox,
+            waits: waits && clients > 1,
             limits,
             world,
         }

@@ -596,6 +596,12 @@ impl World {
         let brief = hidden && self.rng.chance(30);
         config["hidden"] = json!(hidden);
         config["brief"] = json!(brief);
+        let waits = self.mode.waits && self.step.is_some() && !brief && self.rng.chance(30);
+        if waits {
+            config["ifOpen"] = json!("wait");
+            self.reached
+                .note("a client that waits until the others have gone");
+        }
         let seed = self.rng.next();
         let time = self.time;
         let mut config =
@@ -607,6 +613,7 @@ impl World {
         self.devices[device].hidden = hidden;
         self.devices[device].hidden_since = hidden.then_some(time);
         self.devices[device].brief = brief;
+        self.devices[device].waits = waits;
         if !hidden {
             self.is_on_screen(device);
         }

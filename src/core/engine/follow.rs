@@ -26,7 +26,7 @@ impl Engine {
 
     /// Another client says something.
     pub(super) fn on_heard(&mut self, bytes: &[u8]) {
-        if !self.standing.shares || self.standing.phase == Phase::Closed {
+        if !self.standing.shares() || self.standing.phase == Phase::Closed {
             return;
         }
         match Signal::read(bytes) {
@@ -203,7 +203,7 @@ impl Engine {
     /// What is said and answered. Answers whether that may let a part go on.
     pub(super) fn drive_follow(&mut self) -> bool {
         let ended = self.timelines.take_ended();
-        if !self.standing.shares || self.standing.phase != Phase::Ready {
+        if !self.standing.shares() || self.standing.phase != Phase::Ready {
             return false;
         }
         self.out.told.status |= self.follow.end_move(self.now.mono);
@@ -393,8 +393,7 @@ impl Engine {
 
     /// Why a client that waits for the others to go cannot do this.
     pub(super) fn waits_for_others(&self) -> Option<Error> {
-        let leads = self.standing.promoted || self.standing.holds;
-        let waits = !self.standing.shares && !leads;
+        let waits = !self.standing.shares();
         waits.then(|| {
             let what = "another client has this account, and this one waits (ifOpen: \"wait\")";
             Error::new(ErrorCode::Offline, what)

@@ -74,7 +74,7 @@ impl Engine {
         if let Some(wipe) = ends {
             return self.stop(wipe, None);
         }
-        if !self.standing.shares {
+        if !self.standing.shares() {
             return;
         }
         // Also where it is about to sleep: they are asked again when it wakes.
@@ -107,7 +107,7 @@ impl Engine {
     fn ask_to_update(&mut self, call: Call, message: &Message) {
         let mut text = String::new();
         json::message(&mut text, message);
-        if !self.standing.shares {
+        if !self.standing.shares() {
             return self.out.resolve(call, &text);
         }
         let conversation = message.conversation.clone();

@@ -134,7 +134,7 @@ impl Engine {
         // know it as the writer.
         if self.fence.is_held() {
             let last = self.stands();
-            if self.standing.shares {
+            if self.standing.shares() {
                 let epoch = self.fence.epoch();
                 self.out.tell(&Signal::Gone { epoch });
             }

@@ -20,7 +20,7 @@ use std::rc::Rc;
 impl Engine {
     /// The bytes of a commit for those that follow; none where nobody does.
     pub(super) fn delta_of(&self, commit: &Commit, writes: &[Write]) -> Option<Vec<u8>> {
-        let heard = self.standing.shares && self.follow.audience.is_there(self.now.mono);
+        let heard = self.standing.shares() && self.follow.audience.is_there(self.now.mono);
         heard.then(|| follow::delta(commit, self.db.stamp(), writes))
     }
 

@@ -96,7 +96,7 @@ impl Engine {
     fn writer(&self) -> Option<&'static str> {
         if self.standing.promoted {
             Some("here")
-        } else if self.follow.is_led() || !self.standing.shares {
+        } else if self.follow.is_led() || !self.standing.shares() {
             Some("elsewhere")
         } else {
             None

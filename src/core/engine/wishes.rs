@@ -73,7 +73,7 @@ impl Engine {
     fn have_granted(&mut self) {
         if self.standing.promoted {
             self.reads.want_wishes();
-        } else if self.standing.shares {
+        } else if self.standing.shares() {
             let (_, mut cx) = self.split();
             cx.ask(What::Grant, Purpose::Grant);
         }
@@ -84,7 +84,7 @@ impl Engine {
         self.db.add_wish(key.clone(), wish);
         self.out.told.outbox = true;
         self.out.told.all_own = true;
-        if self.standing.shares {
+        if self.standing.shares() {
             let stamp = self.db.stamp();
             self.out.tell(&Signal::Wish { stamp, key, value });
         }

@@ -198,6 +198,22 @@ fn what_another_client_shows_is_not_evicted() {
 }
 
 #[test]
+fn a_client_that_has_waited_shares_once_it_writes() {
+    let mut t = Tabs::opened(1);
+    t.add(json!({"promoted": false, "ifOpen": "wait"}));
+    t.promote(1);
+    t.add(json!({"promoted": false}));
+    t.on(1, |b| b.sync(json!([new(10)]), "2"));
+    assert_eq!(t.shown()[2], "7 8 9 10");
+    t.on(2, |b| b.send("a"));
+    assert_eq!(t.shown()[1], "7 8 9 10 (a sending)");
+    t.promote(2);
+    assert_eq!(t.tabs[1].status["connection"], json!("waiting"));
+    t.on(2, |b| b.sync(json!([new(11)]), "3"));
+    assert_eq!(t.shown()[1], "7 8 9 10 (a queued)", "it does not follow");
+}
+
+#[test]
 fn a_client_that_waits_does_nothing_and_says_so() {
     let mut t = Tabs::opened(1);
     t.add(json!({"promoted": false, "ifOpen": "wait"}));

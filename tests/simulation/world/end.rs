@@ -82,7 +82,8 @@ impl World {
         for device in 0..self.devices.len() {
             self.devices[device].frozen = false;
             self.command(device, json!({ "op": "resume" }))?;
-            if self.devices[device].brief {
+            let waits = self.devices[device].waits && !self.devices[device].promoted;
+            if self.devices[device].brief || waits {
                 self.command(device, json!({ "op": "close" }))?;
                 continue;
             }

@@ -59,6 +59,7 @@ impl World {
         let target = &mut self.devices[device];
         target.lost = false;
         target.silent = false;
+        target.read_bytes = 0;
         target.forget();
         for view in target.facade.timelines.values_mut() {
             view.attached = true;
