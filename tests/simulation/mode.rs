@@ -160,6 +160,10 @@ impl Mode {
         Self::within(seed, &enabled())
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "what a mode draws, in the order in which it is drawn"
+    )]
     fn within(seed: u64, enabled: &str) -> Self {
         let mut rng = Rng::new(seed ^ 0x7075_6c6c_636f_7264);
         let always = |name: &str| always(enabled, name);
