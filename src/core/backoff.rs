@@ -19,11 +19,11 @@ const MOST_NEEDED: u32 = 64;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
-    /// when it failed last: what forgives it leaves a moment after this
+    /// when it failed last: [`Backoff::forgive`] leaves a short wait after this
     failed: u64,
     /// not before this: the client's choice
     chosen: u64,
-    /// not before this: the server's wish
+    /// not before this: the server has asked for it
     asked: u64,
 }
 
@@ -80,9 +80,9 @@ impl Backoff {
         self.chosen = 0;
     }
 
-    /// Nothing that only the client chose is waited out, but for a moment after failures in a row: what
-    /// forgives may itself follow from a failure, and would make a loop. The next failure still waits
-    /// longer.
+    /// Ends the wait that the client chose itself. After failures in a row a short wait is left: what calls
+    /// this may itself follow from a failure, and the two would make a loop. The failures still count, so
+    /// that the wait after the next one is longer.
     pub fn forgive(&mut self) {
         let moment = match self.failures {
             n @ 2.. if !Fault::ForgivenAtOnce.on() => LEAST << (n - 2).min(3),
@@ -148,9 +148,9 @@ impl Default for Portion {
 }
 
 impl Portion {
-    /// What to ask for instead of `wish`; at least 1.
-    pub fn limit(&self, wish: u32) -> u32 {
-        wish.min(self.most).max(1)
+    /// How much to ask for where `wanted` would be; at least 1.
+    pub fn limit(&self, wanted: u32) -> u32 {
+        wanted.min(self.most).max(1)
     }
 
     /// `asked` was too much. Answers whether less can be asked for: false at 1.
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_wish_proves_nothing_of_a_greater() {
+    fn a_smaller_portion_proves_nothing_of_a_greater() {
         let mut p = Portion::default();
         p.too_much(100);
         for _ in 0..10 {

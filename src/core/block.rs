@@ -1,8 +1,8 @@
 //! Blocks: how messages are stored, many to a record (docs/architecture.md, "What is stored").
 //!
-//! A block holds up to [`Limits::block_messages`](super::limits::Limits) of one segment, ascending; a segment is a run of blocks. The
-//! index of a conversation's blocks is small and stands beside its segments in one record, so that
-//! any page is one bounded read of known keys, and a missing block is noticed.
+//! A block holds up to [`Limits::block_messages`](super::limits::Limits) of one segment, ascending; a segment is a
+//! run of blocks. The index of a conversation's blocks is small, and stands beside its segments in one record. So any
+//! page is one bounded read of known keys, and a missing block is noticed.
 
 use std::rc::Rc;
 

@@ -42,8 +42,8 @@ impl Disk {
         Some((messages / 10).max(LEAST))
     }
 
-    /// The job fails. What was evicted for it made no room: another eviction would cost more than it
-    /// brings, and waits, longer each time.
+    /// The job fails: what was evicted for it has made no room. Another eviction would cost more than it
+    /// brings, so none is made for a while, twice as long each time.
     pub fn give_up(&mut self, now: u64, limits: &Limits) {
         if std::mem::take(&mut self.evictions) > 0 {
             let wait = limits.room_again << self.in_vain.min(DOUBLINGS);
@@ -64,8 +64,9 @@ impl Disk {
         self.crowded = 0;
     }
 
-    /// How many of `messages` are to go because there are more than `most`; `None`: none, or it is not worth a look. Where it is worth a look: where little can
-    /// go, all being shown, it is not looked for at each commit. `evicting`: some are going already.
+    /// How many of `messages` are to go because there are more than `most`; `None`: none, or it is too soon to
+    /// look. Where nearly all of them are shown an eviction finds little that can go: then not every commit
+    /// looks for some. `evicting`: some are going already.
     pub fn excess(&mut self, messages: u64, most: u64, evicting: bool) -> Option<u64> {
         if messages <= most {
             self.crowded = 0;

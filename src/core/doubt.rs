@@ -41,7 +41,8 @@ impl Doubts {
         resting
     }
 
-    /// It is in doubt from now on: the next time at most once a minute, twice as seldom each time.
+    /// It is in doubt from now on. It may be so again after a minute at the earliest, and after twice as long
+    /// each time.
     fn raise(&mut self, conversation: &Rc<str>, now: u64, limits: &Limits) {
         let wait = match self.0.get(conversation) {
             // Long ago: as if for the first time.
@@ -89,7 +90,7 @@ impl Doubts {
         }
     }
 
-    /// A doubt that was pending is one, once its conversation is shown and has rested.
+    /// Takes up the pending doubts of the conversations that are shown, where they may be in doubt again.
     pub fn drive<'a>(&self, cx: &mut Cx, shown: impl Iterator<Item = &'a Rc<str>>) {
         if !cx.standing.may_request() {
             return;
@@ -105,7 +106,7 @@ impl Doubts {
         }
     }
 
-    /// When a pending doubt of what is shown is one.
+    /// When the next of those doubts may be taken up.
     pub fn due<'a>(&self, cx: &Cx, shown: impl Iterator<Item = &'a Rc<str>>) -> Option<u64> {
         if !cx.standing.may_request() {
             return None;
@@ -116,7 +117,7 @@ impl Doubts {
             .min()
     }
 
-    /// One that is pending all the same rests: it is not tried in a loop.
+    /// A pending doubt was tried. If it is pending all the same it rests, or it would be tried in a loop.
     pub fn on_tried(&mut self, cx: &Cx, conversation: &Rc<str>) {
         if is_pending(cx, conversation) {
             self.raise(conversation, cx.now.mono, &cx.config.limits);

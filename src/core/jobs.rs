@@ -378,7 +378,7 @@ impl JobQueue {
         }
     }
 
-    /// A commit that is under way may be done or not, and nothing here hears of it any more. Answers the call that
+    /// Lets go of a commit that is under way: it may be done or not, and its answer is void. Answers the call that
     /// waits for it.
     pub fn forget_commit(&mut self) -> Option<Call> {
         if !self.is_committing() {
@@ -388,7 +388,7 @@ impl JobQueue {
         self.first().and_then(Job::call)
     }
 
-    /// The first is the one with this number of those that are being committed: it stays.
+    /// How many are being committed: one or none. That is the first, and it stays.
     fn committing(&self) -> usize {
         usize::from(self.is_committing())
     }
@@ -428,7 +428,7 @@ impl JobQueue {
             }
             self.jobs.push_back(job);
         }
-        // Nobody waits for its blocks: the next one is first now, and has not begun.
+        // The one that had begun is taken out: the next is first now, and waits for no block.
         if !begun {
             self.stop_reading();
         }

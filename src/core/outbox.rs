@@ -125,8 +125,8 @@ impl Outbox {
         }
     }
 
-    /// Whether what the user wants done is a job of this client's. While anything is wished for it is a wish behind
-    /// that: a job beside it would be done in no order with it, whatever becomes of either at a change of writer.
+    /// Whether what the user wants done is a job of this client's. While there are wishes it is a wish behind them: a
+    /// job beside them would have no order with them, should the writer change.
     fn writes(&self, cx: &Cx) -> bool {
         cx.standing.promoted && self.wishes.is_empty() && cx.db.wishes().is_empty()
     }
@@ -137,7 +137,8 @@ impl Outbox {
         cx.out.told.own_of(&local.conversation);
     }
 
-    /// What is stored was read anew: what a commit in doubt has stored after all is shown once.
+    /// What is stored was read anew. An uncertain commit may have stored a message that is also on its way here:
+    /// it is shown once.
     pub fn on_loaded(&mut self, db: &Committed) {
         self.fresh
             .retain(|fresh| db.own_named(&fresh.local.name()).is_none());
@@ -192,7 +193,7 @@ impl Outbox {
 
     // ------------------------------------------------------------ wishes
 
-    /// What the writer would do at once is wished for.
+    /// Makes a wish of what the writer would do at once.
     pub fn wish(&mut self, cx: &mut Cx, own: Own) {
         let (wish, call, answer) = match own {
             Own::Put { local, call } => (Wish::Send(Local::clone(&local)), call, ""),
@@ -238,7 +239,8 @@ impl Outbox {
         self.wishes.add(wish, call, answer);
     }
 
-    /// What somebody waits for, of a client that writes no more. `tried`: the call whose commit may be done or not.
+    /// This client writes no more. What its jobs were to do for a caller is wished for. `tried`: the call whose
+    /// commit may be done or not.
     pub fn wish_for_jobs(&mut self, cx: &mut Cx, tried: Option<Call>) {
         let wished = |job: &Job| {
             matches!(
@@ -248,7 +250,7 @@ impl Outbox {
                 )
             )
         };
-        // A job is queued only while nothing is wished for: it goes before all that was since.
+        // A job is queued only while there is no wish: it is older than each wish of this client's, and goes first.
         let jobs = cx.jobs.take(wished);
         if jobs.is_empty() {
             return;
@@ -276,7 +278,7 @@ impl Outbox {
     ) -> Vec<(Key, Wish)> {
         let mut stored = Vec::new();
         for pending in self.wishes.on_stored(op, result) {
-            // Of a first try nothing was heard: whatever this one says, that may be done.
+            // Where nothing was heard of the first try, it may be done, though this one has failed.
             let doubt = pending.doubt.map(Err);
             let result = match result {
                 Err(_) => doubt.as_ref().unwrap_or(result),
@@ -302,8 +304,8 @@ impl Outbox {
 
     // ------------------------------------------------------------ driving
 
-    /// This client lets go of the account, or reads it anew: what was on its way is void, and what is stored says
-    /// what is to be sent.
+    /// This client lets go of the account, or reads it anew. What was on its way is void: what is to be sent is
+    /// what is stored.
     pub fn restart(&mut self) {
         self.lanes.restart();
         self.marks.restart();
@@ -422,10 +424,11 @@ impl Outbox {
                 self.lanes.try_later(cx, &name, error);
             }
             Own::Later { name, error } => self.lanes.on_put_off(cx, &name, &error),
-            // It goes uncounted, unless this client has no business here any more.
+            // The client is closed: nothing is sent.
             Own::Attempt { name } if error.code == ErrorCode::Closed => {
                 self.lanes.settle(cx, &name);
             }
+            // The try could not be counted, and is made all the same.
             Own::Attempt { name } => self.lanes.attempt(cx, &name),
             Own::Grant { .. } | Own::Shown { .. } => {}
             Own::MarkDone { conversation, .. } => self.marks.on_not_done(cx, conversation, error),
@@ -437,7 +440,7 @@ impl Outbox {
         }
     }
 
-    /// The user wants it to go now: it does, also during a `Retry-After`, once a second at most.
+    /// The user wants it to go now. It does, also during a `Retry-After`, but at most once a second.
     fn urge(&mut self, cx: &mut Cx, conversation: Option<&str>, client_id: &str) {
         let named = |l: &&Rc<Local>| {
             l.client_id == client_id && conversation.is_none_or(|id| *l.conversation == *id)

@@ -86,8 +86,8 @@ pub(super) fn position<'de, D: Deserializer<'de>>(from: D) -> Result<Seq, D::Err
     seq.map_err(|_| D::Error::custom("a whole number's digits are expected"))
 }
 
-/// A name that may be sent: at most [`MAX_NAME`](super::wire::limits::MAX_NAME) bytes. What is not taken from the server is not sent either: its echo would be refused, again and again, and
-/// with it all that comes after it.
+/// A body that may be sent. What would not be taken from the server is not sent either: its echo would be refused,
+/// again and again, and with it all that comes after it.
 pub(super) fn fit<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let body = String::deserialize(from)?;
     match body.len() <= MAX_BODY && is_fit(&body) {

@@ -34,8 +34,8 @@ impl Context<'_> {
     }
 }
 
-/// Runs it: `tx` has what it changes. Answers the events of its batches, for the journals of what was
-/// asked for before them (R7, R11).
+/// Runs a job: what it changes is in `tx` then. Answers the events of its batches, for the journals of what
+/// was asked for before them (R7, R11).
 pub(super) fn run(job: &Job, tx: &mut Tx, context: &Context) -> Result<Vec<Event>, Stop> {
     match job {
         Job::Batch { parts, pushed } => run_batches(parts, *pushed, tx, context.policy),
@@ -43,7 +43,7 @@ pub(super) fn run(job: &Job, tx: &mut Tx, context: &Context) -> Result<Vec<Event
     }
 }
 
-/// Each conversation by itself: one that is void is asked for again with the next pull.
+/// Applies each batch by itself: one that is void is asked for again with the next pull.
 fn run_batches(
     parts: &[FeedBatch],
     pushed: bool,
@@ -203,7 +203,7 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
     }
 }
 
-/// Those that an earlier job has taken up are not there any more.
+/// Takes up the wishes that are still stored: an earlier job may have taken up some.
 fn take_up(tx: &mut Tx, wishes: &[(Key, Rc<Wish>)]) {
     for (key, wish) in wishes {
         if tx.is_wished(key) {

@@ -227,9 +227,9 @@ impl Lanes {
         }
     }
 
-    /// The network is back: nothing but a `Retry-After` is waited out. What has met more than the usual
-    /// silence may have been lost with the network before, and is tried anew; what has not yet is not
-    /// waited for any longer than that.
+    /// The network is back: nothing but a `Retry-After` is waited out. A request that has been silent for longer
+    /// than usual may have been lost with the network before, and is made anew. The others get no more than the
+    /// usual time from now on.
     pub(super) fn try_again(&mut self, cx: &mut Cx) {
         let now = cx.now.mono;
         let lost = cx.out.requests.patient();
@@ -249,7 +249,7 @@ impl Lanes {
         }
     }
 
-    /// Why it is still on its way is stored, or could not be.
+    /// A try has failed for now. The reason is stored, or could not be.
     pub fn on_put_off(&mut self, cx: &mut Cx, name: &Name, error: &Error) {
         let local = cx.db.own_named(name);
         let Some(local) = local.filter(|l| l.state != LocalState::Failed) else {
@@ -260,8 +260,8 @@ impl Lanes {
         let others = waits.filter(|l| l.state == LocalState::Queued).count() > 1;
         let often = error.blames_the_message() && faults >= cx.config.limits.send_faults;
         let lane = self.lane(&name.0);
-        // Its own turn comes after that: at once the other one is tried, to learn whether it is the
-        // server or this message.
+        // Another message is tried at once, to learn whether the server or this message is at fault. This
+        // one's turn comes after that.
         let passes = often && others && lane.passes.is_none();
         lane.passes = passes.then(|| name.1.clone());
         if passes {

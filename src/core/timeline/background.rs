@@ -38,7 +38,7 @@ impl Timeline {
         self.tend.wanted = true;
         let now = w.cx.now.mono;
         if !w.asks() {
-            // Not on a timer: it goes on when the server is reached again, and its backoff is over.
+            // No timer is set: it goes on when the server is reached again, and its backoff is over.
             self.trouble.end_wait(now);
             return;
         }
@@ -57,8 +57,7 @@ impl Timeline {
         self.tend.fetch = Some(w.fetches.ask(w.cx, &self.conversation, wants, limit));
     }
 
-    /// Whether what it has asked for last has changed nothing, or nothing has come for long: then it asks
-    /// later.
+    /// Whether what it asked for last has changed nothing, or nothing has come for long. Then it asks later.
     fn goes_in_circles(&mut self, w: &mut Work, wants: &Wants) -> bool {
         let (tend, count) = (&mut self.tend, self.window.count());
         let same = tend.asked.as_ref() == Some(wants);
@@ -139,7 +138,7 @@ impl Timeline {
         let Some(from) = self.near_its_end(w.cx.db) else {
             return;
         };
-        // What it has fetched and an eviction has thrown away is left to whoever comes there.
+        // A page that was fetched ahead, and evicted since, is not fetched ahead again.
         let asked = match self.ahead.asked {
             Some(Wants::Page(Place::Before(asked))) => from >= asked.0,
             _ => false,
@@ -177,7 +176,7 @@ impl Timeline {
                 break;
             }
             below += match db.peek(&(self.conversation.clone(), b.lo)) {
-                // The window begins inside it: it was just read.
+                // The window begins inside this block, which was read for it.
                 Some(block) if b.hi >= run.lo() => block.partition_point(|m| m.seq.0 < run.lo()),
                 _ => b.count as usize,
             };

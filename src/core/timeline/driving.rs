@@ -1,4 +1,4 @@
-//! Going on with what a timeline wishes for: a window (again), its newest end, a page.
+//! Going on with what a timeline wants: a window, its newest end, a page.
 
 use super::goal::Reload;
 use super::paging::Next;
@@ -18,7 +18,7 @@ use crate::core::segments::Segment;
 use crate::core::tx::Committed;
 use crate::core::types::{Direction, Seq};
 
-/// Times that a timeline goes on with what it wishes itself, for one input.
+/// How many times a timeline goes on, for one input, with what it has come to want by going on.
 const MAX_TURNS: usize = 4;
 
 impl Timeline {
@@ -28,7 +28,7 @@ impl Timeline {
         self.dirty |= self.waiting && !self.opened;
         self.waiting = false;
         self.trouble.end_wait(w.cx.now.mono);
-        // A wish that it makes by itself is gone on with at once.
+        // What it comes to want by going on is gone on with at once.
         for _ in 0..MAX_TURNS {
             self.wake = false;
             match self.go_on(w, &mut wanted) {
@@ -59,7 +59,7 @@ impl Timeline {
 
     // ------------------------------------------------------------ a window
 
-    /// Goes on with a window that is wished for.
+    /// Goes on with a window that is wanted.
     fn drive_reload(&mut self, w: &mut Work) -> Needs<()> {
         // Something is shown until what it wants comes.
         if self.emptied && self.reload.is_some() {
@@ -131,8 +131,8 @@ impl Timeline {
         for call in self.swap(show.run, show.follow, show.near) {
             out.resolve(call, "null");
         }
-        self.wish(Direction::Older, show.older);
-        self.wish(Direction::Newer, show.newer);
+        self.want(Direction::Older, show.older);
+        self.want(Direction::Newer, show.newer);
     }
 
     /// What is shown is held: it goes on to the newest end.
@@ -143,7 +143,7 @@ impl Timeline {
         // What was held before was less than a screen, perhaps.
         if self.has_older(&db.held(&self.conversation)) {
             let short = self.sizes.page.saturating_sub(self.window.count());
-            self.wish(Direction::Older, short);
+            self.want(Direction::Older, short);
         }
     }
 
@@ -380,13 +380,13 @@ impl Timeline {
         while let Some(load) = self.loads.get(direction) {
             let left = load.left();
             if self.blocked_by_reload(direction) {
-                // Nothing to grow from, until there is; if that fails, so does this.
+                // There is nothing to grow from before the window that is wanted. If that fails, so does this.
                 self.fail_with_reload(w, direction);
                 return Ok(());
             }
             let run = self.window.end(direction);
             let Some((lo, hi)) = run.map(|run| (run.lo(), run.hi())) else {
-                // Nothing to grow from, and nothing wished for.
+                // There is nothing to grow from, and no window is wanted.
                 self.clear();
                 return Ok(());
             };

@@ -44,7 +44,7 @@ pub(in crate::core) struct Fetch {
     discarded: bool,
     request: u64,
     /// messages that are wanted
-    wish: u32,
+    wanted: u32,
     /// messages asked for: fewer, where that was too much (R14)
     limit: u32,
     /// where the message is that was asked for by its time, once that is known
@@ -114,15 +114,15 @@ impl Fetches {
             return *fetch;
         }
         let fetch = cx.out.number();
-        let wish = limit.min(most(cx)) as u32;
+        let wanted = limit.min(most(cx)) as u32;
         let asked = Fetch {
             conversation: conversation.clone(),
             wants,
             journal: known_last(cx.db, conversation),
             discarded: false,
             request: 0,
-            wish,
-            limit: self.portion.limit(wish),
+            wanted,
+            limit: self.portion.limit(wanted),
             found: None,
         };
         self.all.insert(fetch, asked);
@@ -178,7 +178,7 @@ impl Fetches {
         let portion = &mut self.portion;
         f.limit = match error.too_little {
             true if f.limit < most => f.limit.saturating_mul(2).min(most),
-            _ if error.asks_for_less() && portion.too_much(f.limit) => portion.limit(f.wish),
+            _ if error.asks_for_less() && portion.too_much(f.limit) => portion.limit(f.wanted),
             _ => return false,
         };
         // What did not come in time is tried again later, by whoever wants it.

@@ -160,7 +160,7 @@ impl Goal {
     }
 }
 
-/// The wish to have a window (again): opening, jump, overflow.
+/// A window that is wanted, for the first time or again: by an opening, a jump, an overflow.
 #[derive(Clone, Debug)]
 pub(super) struct Reload {
     pub goal: Goal,

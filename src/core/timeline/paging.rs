@@ -36,7 +36,7 @@ impl<T> PerDirection<T> {
     }
 }
 
-/// The wish for a page.
+/// A page that is wanted.
 #[derive(Debug)]
 pub(super) struct PageLoad {
     calls: Vec<Call>,

@@ -1,7 +1,7 @@
-//! A timeline: its window, what it wishes for, and what is shown of it.
+//! A timeline: its window, what it wants, and what is shown of it.
 //!
-//! What it wants and cannot have at once (opening, a page, covering its window again after an overflow) it
-//! keeps as a wish; it goes on with each whenever something changed: a commit, a block read, the network back.
+//! It keeps in mind what it wants and cannot have at once: a window ([`Reload`]), pages ([`PageLoad`]). It goes on
+//! with them whenever something has changed: a commit, a block that was read, the network that is back.
 
 use std::rc::Rc;
 
@@ -254,7 +254,7 @@ impl Timeline {
         }
     }
 
-    // ------------------------------------------------------------ wishes
+    // ------------------------------------------------------------ what it wants
 
     /// Whether somebody waits for a jump.
     pub(super) fn jumps(&self) -> bool {
@@ -302,8 +302,8 @@ impl Timeline {
         loads.chain(self.reload.iter().filter_map(|reload| reload.fetch))
     }
 
-    /// A page at this end is wished for, where nobody has asked for one.
-    pub(super) fn wish(&mut self, direction: Direction, count: usize) {
+    /// Wants a page at this end, where nobody has asked for one.
+    pub(super) fn want(&mut self, direction: Direction, count: usize) {
         let load = self.loads.get_mut(direction);
         if count > 0 && load.is_none() {
             *load = Some(PageLoad::of(count, Vec::new()));
@@ -472,7 +472,7 @@ impl Timeline {
         true
     }
 
-    /// The wish for what is on screen; the latest, if it was at the end.
+    /// Wants what is on screen again; the latest, if it was at the end.
     fn recover(&self) -> Reload {
         let page = self.sizes.page;
         let ends = self.window.oldest().zip(self.window.newest());

@@ -436,16 +436,16 @@ impl Timelines {
 
     // ------------------------------------------------------------ going on
 
-    /// Every wish that can go on, goes on. `read`: no block is wanted any more that one waits for. Answers the
-    /// blocks that they want.
+    /// Each timeline goes on with what it wants, where that is due. `read`: none waits for a block any more. Answers
+    /// the blocks that they need.
     pub fn drive(&mut self, cx: &mut Cx, look: &Outlook, read: bool) -> Vec<BlockId> {
         let now = cx.now.mono;
         let idle_since = cx.out.requests.idle_since();
         let idle = is_idle(cx, look) && idle_since.saturating_add(IDLE) <= now;
         let due = |t: &Timeline| {
-            let wishes = t.reload.is_some() || t.tend.wanted;
+            let wants = t.reload.is_some() || t.tend.wanted;
             let retry = t.trouble.retry();
-            let again = retry > 0 && retry <= now && wishes;
+            let again = retry > 0 && retry <= now && wants;
             let decides = t.until().is_some_and(|until| until <= now);
             let due = again || decides || t.ahead_due && idle;
             t.life == Lifecycle::Open && (t.wake || t.waiting && read || due)

@@ -55,8 +55,7 @@ impl Trouble {
         self.of_load = false;
     }
 
-    /// The window that was wished for comes: what went wrong with it is over. Answers whether something was
-    /// shown.
+    /// The window that was wanted comes: what went wrong with it is over. Answers whether an error was shown.
     pub fn is_over(&mut self) -> bool {
         let shown = self.error.is_some();
         if !self.of_load {
