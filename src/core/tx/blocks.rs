@@ -212,7 +212,8 @@ impl Tx<'_> {
         }
     }
 
-    /// The block at this place of the index has given its upper messages, which are not none, away.
+    /// The block at this place of the index has given its upper messages to a block of their own. There is at least
+    /// one.
     pub(super) fn split(&mut self, id: &Rc<str>, at: usize, upper: Block) {
         let entry = self.held(id).blocks[at];
         let weight = |block: &Block| u32::try_from(block::weight_of(block)).unwrap_or(u32::MAX);

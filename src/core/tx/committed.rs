@@ -487,8 +487,8 @@ impl Committed {
         self.cache.drop_all(conversation);
     }
 
-    /// The first part in which it is not as the other, and both as they are. Wishes are left out, and what is
-    /// known of no record.
+    /// The first part in which it differs from the other, as text: this one's and the other's. Wishes are not
+    /// compared, nor what no record says.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn differs_from(&self, other: &Committed) -> Option<String> {
         macro_rules! compare {
@@ -510,8 +510,8 @@ impl Committed {
 
     // ------------------------------------------------------------ what changes it
 
-    /// Takes over what another client has committed. What could not be read here stays lost until one brings it: its own
-    /// writer has it, and has not written it anew.
+    /// Takes over what another client has committed. A state that could not be read here stays lost until a commit
+    /// brings it: the writer could read it, and so has not written it anew.
     pub fn take_over(&mut self, commit: Commit) -> CommitDelta {
         let mut states = std::mem::take(&mut self.lost_states);
         for id in commit.list.keys() {
@@ -544,7 +544,7 @@ impl Committed {
                 held.is_sound(),
                 "each block lies within a segment: {held:?}"
             );
-            // By another client's commit: what is stored of it is what is known again.
+            // Also by another client's commit: what is stored of it is known again.
             self.strays.remove(&id);
             self.put_held(id, held);
         }

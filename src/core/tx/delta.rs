@@ -132,10 +132,10 @@ impl Commit {
                 MetaRecord::Cursor(id, cursor) => _ = self.cursors.insert(id, Some(cursor)),
                 MetaRecord::Next(next) => self.next_order = Some(next),
                 MetaRecord::News(news) => self.news = Some(news),
-                // It is told by itself.
+                // A delta says it in a field of its own.
                 MetaRecord::Stamp(_) => {}
             },
-            // Its client writes it, and says so.
+            // A wish is written by the client that has it, which tells the others: no commit writes one.
             Table::Wishes => return Err(Corrupt),
         }
         Ok(())

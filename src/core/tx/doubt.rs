@@ -9,7 +9,7 @@ use crate::core::records::Mark;
 use crate::core::types::Message;
 use std::rc::Rc;
 
-/// Marks on the account at most: of more the older ones are one.
+/// Most marks on the account: of more the two oldest become one.
 const MAX_MARKS: usize = 8;
 
 impl Tx<'_> {
@@ -21,7 +21,7 @@ impl Tx<'_> {
         }
         match named {
             Some(id) => {
-                // What was left out may be above all that was seen: the next message proves nothing (R2).
+                // What was left out may be above every position seen, so the next message proves nothing (R2).
                 self.held(id).last_known = None;
                 if self.held(id).segments.is_empty() {
                     return self.asked_before(id);
@@ -72,13 +72,14 @@ impl Tx<'_> {
             }),
         }
         if marks.len() > MAX_MARKS {
-            // Who has taken the first one takes it again: that is true as well, of less.
+            // A conversation that has taken the first alone takes it again, with the second. It then counts as true as
+            // of an older cursor, and so it is.
             let first = marks.remove(0);
             marks[0].since = first.since;
         }
     }
 
-    /// The marks of the account are this conversation's from now on.
+    /// Takes the account's marks over to this conversation, as a doubt that is pending.
     fn take_marks(&mut self, id: &Rc<str>) {
         if Fault::MarkIsNotTaken.on() {
             return;
@@ -101,7 +102,7 @@ impl Tx<'_> {
         held.doubt = held.doubt.take().or(since);
     }
 
-    /// The doubt that is pending on a conversation is one from now on, unless the last was just now.
+    /// Takes up the doubt that is pending on a conversation, unless it was in doubt a moment ago.
     pub fn raise(&mut self, id: &Rc<str>) {
         if self.resting.contains(id) || self.held(id).segments.is_empty() {
             return;

@@ -27,8 +27,8 @@ impl Tx<'_> {
         self.news.skipped = self.db.meta().listed;
     }
 
-    /// The first list is read: nothing says what of it is new. A push that has come before brought one message, the
-    /// newest.
+    /// The first list is read, and nothing says what of it is new. Where a push has come before, it was for the newest
+    /// message.
     pub(super) fn add_newest<'a>(&mut self, ids: impl Iterator<Item = &'a Rc<str>>) {
         let states = ids.filter_map(|id| self.state(id));
         let unread = states.filter_map(|state| unread_last(&state));
@@ -95,14 +95,14 @@ impl Tx<'_> {
         self.all_news().retain(|n| n.told > 0 || !is_it(n));
     }
 
-    /// Nothing of this conversation that is older than this is there to be told.
+    /// Drops the news of this conversation below `before`: these messages are not there any more.
     pub(in crate::core) fn drop_news(&mut self, id: &Rc<str>, before: u64) {
         self.all_news()
             .retain(|n| n.told > 0 || n.seq >= before || n.conversation != *id);
     }
 
-    /// Tells what no other telling has told, where that is held. The same one again tells the same, and nothing that
-    /// has come since: who asked may be gone. Who is on screen shows it instead.
+    /// Tells what no other telling has told, where that is held. The same telling once more tells the same, and nothing
+    /// that has come since: who asked may be gone. A client on screen tells nothing new, for it shows it.
     pub fn tell_news(&mut self, telling: u64) -> Result<()> {
         let shown = self.news.shown && !Fault::ShownIsNews.on();
         let mut news = self.all_news().clone();
@@ -114,7 +114,8 @@ impl Tx<'_> {
             let Some(held) = self.step(held)? else {
                 continue;
             };
-            // What the list has said, or an overflow has cleared, the state alone may have; or it comes later.
+            // What the list has said, or an overflow has cleared, only the state may have. If it has not either, the
+            // message is told by a later telling.
             let last = self.state(&n.conversation);
             let last = last.and_then(|c| c.last_message.clone());
             let Some(m) = held.or(last.filter(|m| m.seq.0 == n.seq)) else {

@@ -186,7 +186,7 @@ impl Tx<'_> {
                 error: Some(error.clone()),
                 ..Local::clone(&local)
             }),
-            // The server has it; more is not to be heard of it: history has it, if anything does.
+            // The server has it, and will say no more of it: if it is anywhere, it is in the history.
             Some(local) if local.is_lost() => self.drop_sent_local(&local),
             _ => {}
         }
