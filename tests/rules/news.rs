@@ -292,6 +292,23 @@ fn an_ask_that_comes_once_more_takes_nothing_that_has_come_since() {
 }
 
 #[test]
+fn one_that_told_nothing_takes_nothing_that_has_come_since_either() {
+    let mut t = with_pushes();
+    let call = t.alone(1, tell);
+    let asked = t.tabs[1].told.clone();
+    t.deliver();
+    assert_eq!(result(&t.tabs[1], call), Some(vec![]));
+    // The next writer has not answered it.
+    t.promote(2);
+    t.on(2, |b| b.sync(json!([after(9, 10)]), "2"));
+    for late in asked {
+        t.on(2, |b| b.input(Input::Heard(late)));
+    }
+    let own = t.on(2, tell);
+    assert_eq!(result(&t.tabs[2], own), Some(vec![10]));
+}
+
+#[test]
 fn a_telling_whose_commit_is_in_doubt_tells_the_same() {
     for applied in [true, false] {
         let mut b = hidden();

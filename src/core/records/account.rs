@@ -61,12 +61,19 @@ pub struct Stamp {
 /// A new message of another that no visible client has shown: a push tells it, once (docs/rules.md, "Told once").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
-    /// where
+    /// where; "": a telling that has told nothing
     pub conversation: Rc<str>,
     /// its position there
     pub seq: u64,
     /// the telling that has told it; 0: none has yet
     pub told: u64,
+}
+
+impl News {
+    /// Whether it is a message's place, and not the name alone of a telling that has told nothing.
+    pub fn is_place(&self) -> bool {
+        !self.conversation.is_empty()
+    }
 }
 
 /// A record of `Table::Meta`.

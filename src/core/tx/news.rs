@@ -7,6 +7,9 @@ use crate::core::records::News;
 use crate::core::types::{Conversation, Message, MessageState};
 use std::rc::Rc;
 
+/// Tellings that have told nothing, of which the names are kept.
+const EMPTY: usize = 16;
+
 impl Tx<'_> {
     /// The news as this transaction leaves them, to change.
     fn all_news(&mut self) -> &mut Vec<News> {
@@ -126,7 +129,16 @@ impl Tx<'_> {
                 self.commit.changes.told.push(m);
             }
         }
-        cut(&mut news, self.limits.news, |n| n.told > 0);
+        // Also one that tells nothing: its question may come once more, when nobody waits for it.
+        if !news.iter().any(|n| n.told == telling) {
+            news.push(News {
+                conversation: "".into(),
+                seq: 0,
+                told: telling,
+            });
+        }
+        cut(&mut news, self.limits.news, |n| n.told > 0 && n.is_place());
+        cut(&mut news, EMPTY, |n| !n.is_place());
         if !Fault::ToldIsForgotten.on() {
             self.commit.news = Some(news);
         }
