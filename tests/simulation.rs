@@ -375,6 +375,14 @@ const FOUND_LATELY: &[(u64, &str)] = &[
         21_000_177_360,
         "an own message of which it could not be read that it had left the outbox",
     ),
+    (
+        21_000_307_514,
+        "five lists of one conversation without a network, each asking for what it lacks",
+    ),
+    (
+        21_000_309_383,
+        "a telling that had told nothing, asked once more when something had come and nobody waited for it",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.

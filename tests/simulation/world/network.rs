@@ -560,14 +560,15 @@ impl World {
         if (lied || result.as_ref().is_err_and(Error::retryable))
             && !matches!(name, "edit" | "recall")
         {
+            let most = self.most_failures(device, own);
             let streak = self.streaks.entry(key).or_insert(Streak {
                 since: self.time,
                 failures: 0,
             });
             streak.failures += 1;
-            if streak.failures >= 20 && self.time - streak.since < 10_000 {
+            if streak.failures >= most && self.time - streak.since < 10_000 {
                 return Err(format!(
-                    "a storm: 20 failed requests ({name} {own}) in {} ms",
+                    "a storm: {most} failed requests ({name} {own}) in {} ms",
                     self.time - streak.since
                 ));
             }
@@ -587,6 +588,15 @@ impl World {
         });
         self.devices[device].read_bytes = 0;
         self.input(device, Input::Answer { request, result })
+    }
+
+    /// How many requests of a kind about this conversation may fail in 10 s: each of its lists asks for what it lacks,
+    /// at a pace of its own.
+    fn most_failures(&self, device: usize, conversation: &str) -> u64 {
+        let clients = self.clients_of(self.devices[device].machine).into_iter();
+        let lists = clients.flat_map(|n| self.devices[n].facade.timelines.values());
+        let lists = lists.filter(|view| view.conversation == conversation && !view.released);
+        (6 * lists.count() as u64).max(20)
     }
 
     /// The bounds that an answer comes to.
