@@ -25,12 +25,15 @@ const AT_ONCE = 1000;
 /** ms that others have to say that they are there */
 const ROLL = 300;
 
+/** digits of the time in a client's age */
+const AGE_DIGITS = 16;
+
 let lastBorn = 0;
 
 /** When a client was made, in the order of making: as text, that of a later one is greater. @param {string} id */
 function ageOf(id) {
   lastBorn = Math.max(Date.now(), lastBorn + 1);
-  return `${String(lastBorn).padStart(16, "0")} ${id}`;
+  return `${String(lastBorn).padStart(AGE_DIGITS, "0")} ${id}`;
 }
 
 export class Peers {
@@ -47,6 +50,8 @@ export class Peers {
   /** where a client that shares with its page alone hears that the account is wiped @type {Channel | null} */
   #wide = null;
   #greetedAt = Infinity;
+  /** its age was put after a take-over that was there before it */
+  #isLater = false;
   /** nobody knows it before it greets, and nobody hears of it once it wipes */
   #isSilent = true;
   #isDeaf = false;
@@ -148,10 +153,26 @@ export class Peers {
   }
 
   /**
+   * What others say of a take-over as this one opens was before it, also where the clock has been put back since.
+   * @param {unknown} era @param {unknown} fresh
+   */
+  #comesAfter(era, fresh) {
+    if (this.#isLater || fresh || typeof era !== "string" || era <= this.#age) return;
+    if (ticks() - this.#greetedAt > AT_ONCE) return;
+    // once: of two that take over at the same time one has to end
+    this.#isLater = true;
+    const before = this.#age;
+    lastBorn = Math.max(lastBorn, Number(era.slice(0, AGE_DIGITS)) || 0);
+    this.#age = ageOf(this.id);
+    if (this.#era === before) this.#era = this.#age;
+  }
+
+  /**
    * Whether the two may live together; if not, the older one ends. Where it is the other one, it is told.
    * @param {any} message
    */
   #agrees({ as, age, era, fresh, yields }) {
+    this.#comesAfter(era, fresh);
     // One that opens now is newer, whatever the clocks say; but where this one has just opened itself.
     const isNewer = (/** @type {string} */ than) => (fresh && ticks() - this.#greetedAt > AT_ONCE) || than > this.#age;
     if (as !== this.#as) {

@@ -89,6 +89,33 @@ describe("storage", () => {
       await nothingWrong(first.context());
     });
 
+    test("one that opens after a take-over stays, also where the clock has been put back since", async () => {
+      const [ann] = await at.users("ann");
+      const talk = await at.conversation([ann], 40);
+      const context = await browser.newContext();
+      const ahead = await openPage(context, server);
+      await ahead.evaluate(() => {
+        const now = Date.now.bind(Date);
+        Date.now = () => now() + 3_600_000;
+      });
+      await signIn(ahead, ann, { ifOpen: "take-over" });
+      // that it opens later no clock says
+      await ahead.waitForTimeout(1500);
+      const later = await openPage(context, server);
+      await signIn(later, ann);
+      await showing(later, talk);
+      const writers = (page) => page.evaluate(() => client.status.getSnapshot().writer);
+      assert.deepEqual([await writers(ahead), await writers(later)], ["here", "elsewhere"]);
+      // nor of two that open within 1 s which is the later one
+      await later.waitForTimeout(1500);
+      const newest = await openPage(context, server);
+      await signIn(newest, ann, { ifOpen: "take-over" });
+      for (const page of [ahead, later]) await connection(page, "closed");
+      await newest.waitForTimeout(500);
+      assert.equal(await writers(newest), "here");
+      await nothingWrong(context);
+    });
+
     test("of three tabs each takes over in turn, and what was written in each is delivered once, in its order", async () => {
       const [ann] = await at.users("ann");
       const talk = await at.conversation([ann]);
