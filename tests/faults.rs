@@ -118,6 +118,7 @@ const FOUND_BY_RULES: &[Fault] = &[
     Fault::ChangedBlockIsLost,
     Fault::AnswerIsNotShown,
     Fault::LostIsNotReadAgain,
+    Fault::MoveIsNotLive,
 ];
 
 /// The first of these histories that breaks a rule with this fault and keeps them all without it, and

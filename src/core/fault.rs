@@ -187,6 +187,8 @@ faults! {
     AnswerIsNotShown,
     /// R15: a block that a later commit has changed counts as lost
     ChangedBlockIsLost,
+    /// R15: what comes while the work moves is told as caught up with by who writes now
+    MoveIsNotLive,
     /// R15: who finds its database lost writes to the one in its place before it is its own
     LostIsWrittenTo,
     /// R15: a follower that finds its database lost does not read what is stored in its place

@@ -72,6 +72,10 @@ const FOUND_BY: &[(Fault, fn())] = &[
         tabs::asks::an_edit_of_what_nobody_holds_is_shown_where_it_was_made,
     ),
     (
+        Fault::MoveIsNotLive,
+        tabs::moves::what_comes_while_the_work_moves_is_live_in_each,
+    ),
+    (
         Fault::LostIsWrittenTo,
         tabs::lost::a_lost_database_is_written_to_once_it_is_this_clients,
     ),

@@ -1,6 +1,7 @@
 //! What the app is shown: the parts are asked, and a frame is made of what changed.
 
 use super::Engine;
+use crate::core::fault::Fault;
 use crate::core::io::Effect;
 use crate::core::snapshot::{Status, locals};
 use crate::core::standing::Phase;
@@ -103,10 +104,12 @@ impl Engine {
         }
     }
 
-    /// Whether everything is here that the server had when it was asked last, by whoever asks.
+    /// Whether everything is here that the server had when it was asked last, by whoever asks. What comes while the
+    /// work moves is told as live by who writes now as well: as nothing that is caught up with.
     pub(super) fn is_caught_up(&self) -> bool {
+        let moving = self.is_moving() && !Fault::MoveIsNotLive.on();
         match self.follow.leader() {
-            Some(led) if self.standing.follows() => {
+            Some(led) if self.standing.follows() || moving && !self.sync.is_caught_up() => {
                 led.caught_up && !self.follow.lacks(self.db.stamp())
             }
             _ => self.sync.is_caught_up(),

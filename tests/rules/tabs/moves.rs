@@ -5,7 +5,7 @@ use pullcord::core::{Input, storage::StoreError};
 use serde_json::{Value, json};
 
 use super::{Tabs, is_page_before};
-use crate::harness::{Harness, after, update, version};
+use crate::harness::{Harness, after, new, update, version};
 use crate::support::*;
 
 #[test]
@@ -43,6 +43,28 @@ pub fn at_a_move_nothing_flickers_and_what_was_asked_is_done() {
     assert!(b.result(load).expect("its page").is_ok());
     assert_eq!(b.result(sync), Some(Ok(Value::Null)));
     assert_eq!(b.shown(), "4 5 6 7 8 9 (a sent)");
+}
+
+#[test]
+pub fn what_comes_while_the_work_moves_is_live_in_each() {
+    let mut t = Tabs::opened(3);
+    t.on(0, |b| b.input(Input::Demoted));
+    t.deaf[0] = true;
+    for tab in [1, 2] {
+        t.on(tab, |b| {
+            b.command(json!({"op": "listening", "events": ["messages"]}))
+        });
+    }
+    t.promote(1);
+    t.on(1, |b| {
+        b.answer_pull(json!({"events": [new(10)], "cursor": "2", "hasMore": false}))
+    });
+    for tab in [1, 2] {
+        let told = t.tabs[tab].events.iter();
+        let mut told = told.filter(|e| e["type"] == json!("messages"));
+        let live = told.next_back().map(|e| e["detail"]["live"].clone());
+        assert_eq!(live, Some(json!(true)), "tab {tab}");
+    }
 }
 
 #[test]
