@@ -12,6 +12,7 @@ import { withoutSocket } from "./socket.js";
 import { timelineOf } from "./timeline.js";
 import { Runtime } from "./wasm.js";
 import { deleteDatabase } from "./wipe.js";
+import { noteWipe } from "./wiped.js";
 
 /** @typedef {import("./index.js").Client<any>} ClientApi */
 /**
@@ -92,6 +93,7 @@ class Client {
       // what is being closed keeps its data: deleted when it has ended
       if (session.isStopping) await session.stop("wipe");
       else if (!session.isOver) await session.evictOthers();
+      await noteWipe(this.account);
       if (!session.isOver) await session.stop("wipe");
       // it was over before, or did not stop in time
       if (!session.hasWiped) await wipeAccount(this.account);
@@ -113,6 +115,7 @@ async function wipeAccount(account) {
   const claim = new Claim(account, {}, { held: () => {}, asked: () => claim.release() });
   try {
     await claim.evict();
+    await noteWipe(account);
     await deleteDatabase(account);
   } catch (error) {
     throw revive(error);

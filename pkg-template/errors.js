@@ -144,6 +144,11 @@ export function quiet(promise) {
   return promise;
 }
 
+/** Why the clients end of an account that was signed out. */
+export function wiped() {
+  return new PullcordError("closed", "the data of this account was deleted");
+}
+
 /**
  * What a promise gives, or `otherwise()` where it takes longer than `ms`.
  * @template T

@@ -15,7 +15,7 @@
 // Each says who it is of (`by`), when that one was made (`age`), the age of the last that has taken over (`era`), and
 // what those that share have in common (`as`); one that is there for one sync, that it `yields`.
 
-import { PullcordError } from "../errors.js";
+import { PullcordError, wiped } from "../errors.js";
 import { newId } from "../ids.js";
 import { Channel } from "./channel.js";
 import { ticks } from "./timers.js";
@@ -144,7 +144,7 @@ export class Peers {
   #heard(message) {
     if (typeof message !== "object" || message === null) return;
     if (message.type === "wipe") {
-      this.#on.asked(new PullcordError("closed", "the data of this account was deleted"));
+      this.#on.asked(wiped());
       return;
     }
     if (this.#isDeaf || typeof message.by !== "string" || !this.#agrees(message)) return;

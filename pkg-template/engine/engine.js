@@ -2,9 +2,10 @@
 // when it sleeps.
 
 import { Claim } from "../claim/claim.js";
-import { PullcordError, revive, textOf, within } from "../errors.js";
+import { PullcordError, revive, textOf, wiped, within } from "../errors.js";
 import { surroundings, watchLifecycle } from "../lifecycle.js";
 import { given } from "../options.js";
+import { wipesOf } from "../wiped.js";
 import { PageCore } from "./page.js";
 import { RemoteCore } from "./worker.js";
 
@@ -54,6 +55,8 @@ export class Engine {
   /** a core of it was to open: what that has shown comes again from the next */
   #hasBegun = false;
   #isInMemory = false;
+  /** how often the account had been wiped when it opened @type {Promise<number> | null} */
+  #wipes = null;
   /** the worker did not answer: it is not tried again */
   #isWorkerless = false;
   /** it was told to end: who has the lock does not matter to it any more */
@@ -114,6 +117,10 @@ export class Engine {
   async #beginOnce() {
     const on = /** @type {PortEvents} */ (this.#on);
     const config = /** @type {ClientConfig} */ (this.#config);
+    const wipes = wipesOf(config.account);
+    this.#wipes ??= wipes;
+    // only createClient makes an account's database
+    if (wipes !== this.#wipes && (await wipes) > (await this.#wipes)) throw wiped();
     const loaded = await this.#load(config.account);
     if (!loaded) return null;
     const { core, schema, transport } = loaded;

@@ -240,7 +240,11 @@ describe("storage", () => {
   });
 
   describe("wipe", () => {
-    const databases = (page) => page.evaluate(async () => (await indexedDB.databases()).map((one) => one.name));
+    /** Of accounts: that one was wiped is noted in another. */
+    const databases = (page) =>
+      page.evaluate(async () =>
+        (await indexedDB.databases()).map((one) => one.name).filter((name) => name.startsWith("pullcord:")),
+      );
 
     test("deletes the account's data, and a new client begins anew", async () => {
       const [ann] = await at.users("ann");

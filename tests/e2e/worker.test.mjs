@@ -228,4 +228,33 @@ describe("the core in a worker", () => {
     assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
     await nothingWrong(page);
   });
+
+  test("signed out in another tab while the page is frozen, it ends when it wakes up, and the account is not made anew", async () => {
+    const [ann] = await at.users("ann");
+    /** @type {any} */
+    const page = await inWorker(tools, ann);
+    /** @type {any} */
+    const other = await openPage(page.context(), server);
+    await page.freeze();
+    await other.bringToFront();
+    await other.evaluate((ann) => pullcord.wipe(ann), ann);
+    await page.thaw();
+    await page.evaluate(() => e2e.until(client.status, ({ connection }) => connection === "closed").then(() => {}));
+    assert.match(
+      await page.evaluate(() => client.status.getSnapshot().error.message),
+      /the data of this account was deleted/,
+    );
+    const accounts = () =>
+      other.evaluate(async () =>
+        (await indexedDB.databases()).map(({ name }) => name).filter((name) => name.startsWith("pullcord:")),
+      );
+    assert.deepEqual(await accounts(), []);
+    // Who signs in again is not held up by it, and is another one's client.
+    await page.evaluate(async (ann) => {
+      globalThis.client = await e2e.open(ann);
+      await e2e.caughtUp(client);
+    }, ann);
+    assert.deepEqual(await accounts(), [`pullcord:${ann}`]);
+    await nothingWrong(page);
+  });
 });
