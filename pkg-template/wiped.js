@@ -62,7 +62,11 @@ async function inNotes(mode, run) {
   }
 }
 
-/** How often the account was wiped here, as far as that was noted. @param {string} account @returns {Promise<number>} */
+/**
+ * How often the account was wiped here, as far as that was noted.
+ * @param {string} account
+ * @returns {Promise<number>}
+ */
 export async function wipesOf(account) {
   const noted = inNotes("readonly", (store) => resultOf(store.get(keyOf(account))));
   return within(

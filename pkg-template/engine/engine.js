@@ -102,8 +102,12 @@ export class Engine {
   async #begin() {
     this.#isBeginning = true;
     try {
+      const { account } = /** @type {ClientConfig} */ (this.#config);
       while (!this.#isClosed) {
-        const told = await this.#beginOnce();
+        if (this.#wipes) await this.#isStillTheSame(account);
+        else this.#wipes = wipesOf(account);
+        const sleepsAgain = this.#hasBegun && this.#isAsleep;
+        const told = sleepsAgain ? null : await this.#beginOnce();
         if (told) return told;
         await this.#awake;
       }
@@ -117,10 +121,6 @@ export class Engine {
   async #beginOnce() {
     const on = /** @type {PortEvents} */ (this.#on);
     const config = /** @type {ClientConfig} */ (this.#config);
-    const wipes = wipesOf(config.account);
-    this.#wipes ??= wipes;
-    // only createClient makes an account's database
-    if (wipes !== this.#wipes && (await wipes) > (await this.#wipes)) throw wiped();
     const loaded = await this.#load(config.account);
     if (!loaded) return null;
     const { core, schema, transport } = loaded;
@@ -157,6 +157,14 @@ export class Engine {
     } finally {
       if (hasEnded()) core.end();
     }
+  }
+
+  /**
+   * Only createClient makes an account's database: one that was deleted while this client slept is not made anew.
+   * @param {string} account
+   */
+  async #isStillTheSame(account) {
+    if ((await wipesOf(account)) > ((await this.#wipes) ?? 0)) throw wiped();
   }
 
   /** A core that can be opened: in a worker, where there is one that answers. @param {string} account */
@@ -327,13 +335,22 @@ export class Engine {
     if (!this.#isAsleep) return;
     this.#isAsleep = false;
     this.#woken();
-    if (this.#core) {
-      this.#core.wake();
-      this.post({ op: "resume" });
-      this.#claim?.wake();
-    } else if (!this.#isBeginning) {
-      this.#beginAgain();
+    if (this.#core) this.#goOn(this.#core);
+    else if (!this.#isBeginning) this.#beginAgain();
+  }
+
+  /** @param {Core} core it has slept */
+  async #goOn(core) {
+    try {
+      await this.#isStillTheSame(/** @type {ClientConfig} */ (this.#config).account);
+    } catch (/** @type {any} */ error) {
+      this.#on?.crashed(error);
+      return;
     }
+    if (this.#core !== core || this.#isAsleep || this.#isClosed) return;
+    core.wake();
+    this.post({ op: "resume" });
+    this.#claim?.wake();
   }
 
   /** The worker has died, and said nothing. @param {PortEvents} on */

@@ -347,6 +347,37 @@ describe("tabs", () => {
     },
   );
 
+  for (const who of ["the one that writes", "one that follows"])
+    test(
+      `signed out while ${who} is frozen: all is deleted at once, and that tab ends when it wakes up`,
+      PATIENCE,
+      async () => {
+        const { ann, talk, first } = await firstTab(tools);
+        const pages = [first, await anotherTab(first, ann, talk)];
+        const [asleep, other] = who === "one that follows" ? pages.toReversed() : pages;
+        await asleep.freeze();
+        await other.bringToFront();
+        await other.evaluate(() => client.wipe());
+        const accounts = () =>
+          other.evaluate(async () =>
+            (await indexedDB.databases()).map(({ name }) => name).filter((name) => name.startsWith("pullcord:")),
+          );
+        assert.deepEqual(await accounts(), []);
+        // Who signs in again works, in the database of their own.
+        await other.evaluate(async (ann) => {
+          globalThis.client = await e2e.open(ann);
+          await e2e.caughtUp(client);
+        }, ann);
+        assert.equal(await other.evaluate(() => client.status.getSnapshot().storage), "indexeddb");
+        await asleep.thaw();
+        await asleep.evaluate(() =>
+          e2e.until(client.status, ({ connection }) => connection === "closed").then(() => undefined),
+        );
+        assert.deepEqual(await accounts(), [`pullcord:${ann}`]);
+        await nothingWrong(other);
+      },
+    );
+
   test("two clients in one page, as React's StrictMode makes them: both are live", PATIENCE, async () => {
     const { ann, bob, talk, first } = await firstTab();
     const seen = await first.evaluate(

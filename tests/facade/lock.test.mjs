@@ -92,8 +92,8 @@ test("a page that sleeps lets go of all before the handler returns, and awake it
         await settled();
         assert.ok(letGo);
         wake();
-        assert.deepEqual(host.ops(), ["sleep", "freeze", "wake", "resume"]);
         await settled();
+        assert.deepEqual(host.ops(), ["sleep", "freeze", "wake", "resume"]);
         assert.equal(host.isPromoted, false, "it waits");
         assert.notEqual(first.status.getSnapshot().connection, "closed");
         letGo();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fakeClient, fakePackage, options } from "./fake.mjs";
+import { fakeClient, fakePackage, options, settled } from "./fake.mjs";
 
 /** A page with its tab and its connection, for as long as `run` takes; it starts visible, online and unmetered. */
 async function inPage(run) {
@@ -45,7 +45,9 @@ test("what the browser says about network and page becomes commands", () =>
     Object.assign(page, { visibilityState: "visible" });
     assert.deepEqual(told(page, "visibilitychange"), [{ op: "visibility", hidden: false }]);
     assert.deepEqual(told(page, "freeze"), [{ op: "sleep" }, { op: "freeze" }]);
-    assert.deepEqual(told(page, "resume"), [{ op: "wake" }, { op: "resume" }]);
+    const woken = told(page, "resume");
+    await settled();
+    assert.deepEqual(woken, [{ op: "wake" }, { op: "resume" }]);
     connection.saveData = true;
     assert.deepEqual(told(connection, "change"), [{ op: "network", online: true, metered: true }]);
     assert.deepEqual(told(connection, "change"), [], "its estimated speed is no news");
@@ -65,11 +67,13 @@ test("every pagehide freezes, whatever the browser says of its page cache, and t
       host.commands.length = 0;
       tab.dispatchEvent(event("pageshow", { persisted }));
       page.dispatchEvent(event("resume"));
+      await settled();
       assert.deepEqual(host.commands, [{ op: "wake" }, { op: "resume" }]);
       host.commands.length = 0;
     }
     tab.dispatchEvent(event("pagehide", { persisted: true }));
     page.dispatchEvent(event("visibilitychange"));
+    await settled();
     assert.deepEqual(host.ops(), ["sleep", "freeze", "wake", "resume"], "one that is looked at is awake");
     tab.dispatchEvent(event("pagehide", { persisted: true }));
     host.commands.length = 0;
@@ -77,6 +81,7 @@ test("every pagehide freezes, whatever the browser says of its page cache, and t
     navigator.onLine = false;
     page.visibilityState = "hidden";
     tab.dispatchEvent(event("pageshow", { persisted: true }));
+    await settled();
     assert.deepEqual(host.commands, [
       { op: "network", online: false, metered: false },
       { op: "visibility", hidden: true },

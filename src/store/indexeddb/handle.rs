@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) epoch: Cell<Option<u64>>,
     /// the last commit could not read what the fence before it had written
     pub(super) unreadable: Cell<bool>,
+    /// the handle was closed because the page went to sleep
+    pub(super) rests: Cell<bool>,
     /// that the guard was put right, once
     pub(super) told: Cell<bool>,
     /// while a new handle is being opened: whoever needs one waits for the same
@@ -184,7 +186,9 @@ impl Shared {
         if identity == self.identity.get() || identity == guard::REPLACED {
             self.identity.set(identity);
             self.state.replace(State::Open(handle));
-            (self.on_event)(Event::Reopened);
+            if !self.rests.replace(false) {
+                (self.on_event)(Event::Reopened);
+            }
         } else {
             self.state.replace(State::Lost(handle, identity));
         }
@@ -219,6 +223,16 @@ impl Shared {
         if held {
             self.close();
             (self.on_event)(Event::Closed { deleted });
+        }
+    }
+
+    /// The page goes to sleep: an open handle of it would hold up whoever deletes the database or upgrades it.
+    pub(super) fn rest(&self) {
+        let mut state = self.state.borrow_mut();
+        if let State::Open(handle) = &*state {
+            handle.database.as_sys().close();
+            self.rests.set(true);
+            release(std::mem::replace(&mut *state, State::Stale));
         }
     }
 

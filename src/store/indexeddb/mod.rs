@@ -69,6 +69,7 @@ impl IndexedDb {
             identity: Cell::new(identity),
             epoch: Cell::new(None),
             unreadable: Cell::new(false),
+            rests: Cell::new(false),
             told: Cell::new(false),
             reopening: RefCell::new(None),
             lives: Lives::default(),
@@ -137,8 +138,11 @@ impl Backend for IndexedDb {
 
     fn sleep(&self) {
         self.0.lives.sleep();
+        self.0.rest();
         let shared = Rc::downgrade(&self.0);
         spawn_local(async move {
+            // The first comes as soon as the page is awake: time for it to be told so.
+            sleep(ASLEEP).await;
             sleep(ASLEEP).await;
             if let Some(shared) = shared.upgrade() {
                 shared.lives.wake();
