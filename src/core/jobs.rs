@@ -200,6 +200,20 @@ impl Job {
         self.call().is_some() || matches!(self, Job::End { .. })
     }
 
+    /// Whether somebody waits for what becomes of it: the app that has called, a pull under way, or a list.
+    pub fn holds_somebody_up(&self) -> bool {
+        match self {
+            Job::Own(own) => own.call().is_some(),
+            Job::Batch { .. }
+            | Job::Page { .. }
+            | Job::Changes { .. }
+            | Job::Gone { .. }
+            | Job::List { .. }
+            | Job::Suspects { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The call that waits for this job's outcome.
     pub fn call(&self) -> Option<Call> {
         match self {

@@ -436,11 +436,14 @@ fn what_waits_behind_a_database_that_cannot_be_restored_fails() {
     b.failing
         .extend((0..100).map(|_| StoreError::Failed("no".into())));
     b.is_evicted();
+    let sync = b.call(json!({"op": "sync"}));
+    b.answer_pull(json!({"events": [], "cursor": "9", "hasMore": false}));
     let call = b.send("b");
     for _ in 0..10 {
         b.wait(1_000);
     }
     assert_eq!(b.result(call), Some(Err("storage".into())));
+    assert_eq!(b.result(sync), Some(Err("storage".into())));
     let tries = b.commits;
     b.wait(600_000);
     for _ in 0..10 {

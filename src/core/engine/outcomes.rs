@@ -267,8 +267,8 @@ impl Engine {
         let now = self.now.mono;
         self.restoring.fail_unchanged(now, error, random, false);
         if self.restoring.failures() > 1 {
-            // Whoever waits behind it waits for nothing.
-            for job in self.jobs.take(|job| job.call().is_some()) {
+            // Whoever waits behind it waits for nothing: also for a pull, or a page.
+            for job in self.jobs.take(Job::holds_somebody_up) {
                 self.job_failed(job, error);
             }
         }

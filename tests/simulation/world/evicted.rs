@@ -71,8 +71,7 @@ impl World {
         let holds = target.epoch.is_some() && target.deposed_at.is_none();
         let told = target.told_epoch == target.epoch;
         self.server.forget_named(device);
-        // From here on it is as one that signs in for the first time.
-        self.told[device].clear();
+        // From here on it is as one that signs in for the first time, but for what it has told.
         self.told_at[device].clear();
         self.tell(device, || "finds that its database is gone".to_owned());
         let adopted = holds.then(|| self.machine_mut(device).disk.fence());
