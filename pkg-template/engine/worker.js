@@ -10,6 +10,8 @@ const PATIENCE = 5000;
 const GRACE = 500;
 /** ms that nothing is heard of one that was asked for something, until it counts as dead */
 const LOST = 20_000;
+/** ms between two times that one of which nothing is asked is asked whether it is there */
+const LOOK = 10_000;
 /** ms that it then has to load its wasm: as long as a page has */
 const LOAD = 150_000;
 
@@ -55,6 +57,8 @@ export class RemoteCore {
   #answered = () => {};
   /** It was asked whether it is there. @type {ReturnType<typeof setTimeout> | undefined} */
   #pinged = undefined;
+  /** It will be. @type {ReturnType<typeof setTimeout> | undefined} */
+  #looking = undefined;
   /** @type {Map<number, () => void>} waits for a rest */
   #rests = new Map();
   #lastRest = 0;
@@ -124,6 +128,18 @@ export class RemoteCore {
     const opened = this.#answer();
     this.#post({ do: "open", config, first });
     await opened;
+    this.#look();
+  }
+
+  /** A worker may die while nobody calls anything: its page would show nothing new, and not know. */
+  #look() {
+    clearTimeout(this.#looking);
+    if (!this.#port) return;
+    this.#looking = setTimeout(() => {
+      this.#ping();
+      this.#look();
+    }, LOOK);
+    /** @type {any} */ (this.#looking).unref?.();
   }
 
   /** @param {ToWorker} message */
@@ -254,6 +270,7 @@ export class RemoteCore {
     if (inMemory) {
       // it is told before it stands still, or when it goes on
       clearTimeout(this.#pinged);
+      clearTimeout(this.#looking);
       this.#post({ do: "sleep" });
     } else {
       this.end();
@@ -264,11 +281,13 @@ export class RemoteCore {
   wake() {
     this.#pinged = undefined;
     this.#post({ do: "wake" });
+    this.#look();
   }
 
   end() {
     this.#on = null;
     clearTimeout(this.#pinged);
+    clearTimeout(this.#looking);
     this.#port?.close();
     this.#port = null;
     try {

@@ -473,6 +473,28 @@ test("what is listened to another worker knows before it hears of anything", () 
     await second.close();
   }));
 
+test("a worker that dies while nothing is asked of it is replaced as well", async (t) => {
+  const { open, host, workers } = pageWithWorkers();
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const client = await open();
+  const turns = async () => {
+    for (let turn = 0; turn < 50; turn += 1) await settled();
+  };
+  // one that answers is left alone
+  for (let looks = 0; looks < 5; looks += 1) {
+    t.mock.timers.tick(10_000);
+    await turns();
+  }
+  assert.equal(workers.length, 1);
+  workers[0].port.close();
+  t.mock.timers.tick(10_000);
+  await turns();
+  t.mock.timers.tick(20_000);
+  t.mock.timers.reset();
+  await until(() => workers.length === 2 && host());
+  await client.close();
+});
+
 test("a worker that has died is replaced, and what was asked of it is asked of the next", async (t) => {
   const lines = [];
   const { open, host, workers } = pageWithWorkers();
