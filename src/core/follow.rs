@@ -43,6 +43,8 @@ const STUCK_AGAIN: u64 = 10_000;
 pub(super) const MOVES: u64 = 1_000;
 /// ms after which the writer is reminded of wishes that wait.
 const REMINDS: u64 = 10_000;
+/// The same of wishes that were there when this client began: who stored them may have gone before it told of them.
+const REMINDS_SOON: u64 = 500;
 /// Deltas kept while the database is read.
 const KEPT: usize = 64;
 
@@ -234,6 +236,11 @@ impl Follow {
             self.reminds_at = Some(now.saturating_add(HELLO));
         }
         at <= now
+    }
+
+    /// Wishes were read that others may not have heard of.
+    pub fn remind_soon(&mut self, now: u64) {
+        self.reminds_at = Some(now.saturating_add(REMINDS_SOON));
     }
 
     /// When it is.

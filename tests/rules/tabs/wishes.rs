@@ -145,7 +145,7 @@ pub fn a_wish_of_which_nobody_was_told_is_looked_for() {
     t.add(json!({"promoted": false}));
     t.deaf = vec![false; 4];
     assert_eq!(t.shown()[2], "7 8 9 (a queued)");
-    t.wait(15_000);
+    t.wait(1_000);
     t.all_show("7 8 9 (a sending)");
 }
 
