@@ -16,7 +16,9 @@ struct InMemory;
 
 impl Place for InMemory {
     async fn fresh(&self, account: &str) -> Store {
-        Store::in_memory(account)
+        let store = Store::in_memory(account);
+        store.fence().await.expect("a fence");
+        store
     }
 }
 

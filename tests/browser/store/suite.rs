@@ -11,7 +11,9 @@ struct InMemory;
 impl Place for InMemory {
     async fn fresh(&self, account: &str) -> Store {
         let opened = Store::open(account, Mode::Memory, deaf()).await;
-        opened.expect("a memory store")
+        let store = opened.expect("a memory store");
+        store.fence().await.expect("a fence");
+        store
     }
 }
 

@@ -147,7 +147,8 @@ impl World {
             return Err(format!("{} messages are told, and not {most}", told.len()));
         }
         let conversations = self.server.conversations.len();
-        let spoilt = self.mode.spoilt;
+        // What was told is forgotten with a database that is lost.
+        let spoilt = self.mode.spoilt || self.mode.evicted;
         let home = self.devices[device].machine;
         let here = self.clients_of(home).into_iter();
         let mut calls = here.flat_map(|n| self.devices[n].calls.values());
