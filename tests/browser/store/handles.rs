@@ -80,14 +80,31 @@ async fn a_database_deleted_underneath_is_lost_until_the_client_says_that_it_kno
         assert_eq!(try_commit(&store, "c").await, Err(StoreError::Lost));
         assert_eq!(try_read(&store).await, Err(StoreError::Lost));
         assert_eq!(events.take(), []);
-        assert!(store.fence().await.is_ok());
+        assert_eq!(store.fence().await, Err(StoreError::Lost));
+        store.adopt();
         assert_eq!(try_read(&store).await, Ok(vec![]));
+        // It has a fence of its own: who had written to the old one has not written to this.
+        assert_eq!(try_commit(&store, "d").await, Err(StoreError::Fenced));
+        assert!(store.fence().await.is_ok());
         assert_eq!(try_commit(&store, "d").await, Ok(()));
         assert_eq!(try_read(&store).await.map(|values| values.len()), Ok(1));
         // From then on that one is the client's: closed and reopened, it is not lost.
         kill_handle(tell);
         assert_eq!(try_read(&store).await.map(|values| values.len()), Ok(1));
     }
+}
+
+#[wasm_bindgen_test]
+async fn a_store_that_sleeps_holds_up_nobody_and_says_nothing_of_it() {
+    let (store, events) = with_record("asleep").await;
+    store.sleep();
+    store.wake();
+    assert_eq!(try_read(&store).await.map(|values| values.len()), Ok(1));
+    store.sleep();
+    delete_raw("pullcord:asleep").await.expect("a deletion");
+    store.wake();
+    assert_eq!(try_read(&store).await, Err(StoreError::Lost));
+    assert_eq!(events.take(), []);
 }
 
 #[wasm_bindgen_test]
