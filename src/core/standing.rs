@@ -56,7 +56,7 @@ impl Standing {
     }
 
     /// Whether the account is its own.
-    pub fn leads(&self) -> bool {
+    fn leads(&self) -> bool {
         self.promoted || self.holds
     }
 

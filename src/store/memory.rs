@@ -237,7 +237,7 @@ impl InMemory {
             if let Some(memory) = here.and_then(|(_, memory)| memory.upgrade()) {
                 return memory;
             }
-            // Who is told of an account that was wiped goes by its epochs, as in a database.
+            // Above those of one that was wiped: what its clients have said may still be heard.
             let memory = Rc::new(RefCell::new(Memory::above(first_epoch(0))));
             shared.push((account.to_owned(), Rc::downgrade(&memory)));
             memory

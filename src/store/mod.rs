@@ -200,8 +200,8 @@ impl Store {
     }
 
     /// The page goes to sleep: what is under way is aborted before this returns, and done once the
-    /// page is awake again; no transaction begins before, and no handle stays open. Awake it is when told so, and in any case
-    /// when a timer of the page comes.
+    /// page is awake again; no transaction begins before, and no handle stays open. Awake it is when
+    /// told so, and in any case when a timer of the page comes.
     pub fn sleep(&self) {
         each!(self, store => store.sleep());
     }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { device, findings, openPage, reload, signIn } from "./support/harness.mjs";
-import { followsBehind, goesOn } from "./support/lists.mjs";
+import { accountDatabases, followsBehind, goesOn } from "./support/lists.mjs";
 import { withServer } from "./support/stand.mjs";
 
 describe("storage", () => {
@@ -240,20 +240,14 @@ describe("storage", () => {
   });
 
   describe("wipe", () => {
-    /** Of accounts: that one was wiped is noted in another. */
-    const databases = (page) =>
-      page.evaluate(async () =>
-        (await indexedDB.databases()).map((one) => one.name).filter((name) => name.startsWith("pullcord:")),
-      );
-
     test("deletes the account's data, and a new client begins anew", async () => {
       const [ann] = await at.users("ann");
       const talk = await at.conversation([ann], 40);
       const page = await device(browser, server, ann);
       await showing(page, talk);
-      assert.deepEqual(await databases(page), [`pullcord:${ann}`]);
+      assert.deepEqual(await accountDatabases(page), [`pullcord:${ann}`]);
       await page.evaluate(() => client.wipe());
-      assert.deepEqual(await databases(page), []);
+      assert.deepEqual(await accountDatabases(page), []);
       assert.equal(await page.evaluate(() => client.status.getSnapshot().connection), "closed");
       await signIn(page, ann);
       const { cachedMessages } = await page.evaluate(() => client.inspect());
@@ -268,7 +262,7 @@ describe("storage", () => {
       const second = await openPage(first.context(), server);
       await second.evaluate((ann) => pullcord.wipe(ann), ann);
       await connection(first, "closed");
-      assert.deepEqual(await databases(second), []);
+      assert.deepEqual(await accountDatabases(second), []);
       await second.evaluate((ann) => pullcord.wipe(ann), ann);
       await nothingWrong(first.context());
     });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchTools } from "./support/cdp.mjs";
 import { demo, device, eventually, launchBrowser, openPage, startServer } from "./support/harness.mjs";
-import { nothingWrong, serversList, shownList, showing, wholeList } from "./support/lists.mjs";
+import { accountDatabases, nothingWrong, serversList, shownList, showing, wholeList } from "./support/lists.mjs";
 
 const NO_REQUESTS = { pull: 0, history: 0, changes: 0, send: 0, ack: 0, conversations: 0 };
 
@@ -358,11 +358,7 @@ describe("tabs", () => {
         await asleep.freeze();
         await other.bringToFront();
         await other.evaluate(() => client.wipe());
-        const accounts = () =>
-          other.evaluate(async () =>
-            (await indexedDB.databases()).map(({ name }) => name).filter((name) => name.startsWith("pullcord:")),
-          );
-        assert.deepEqual(await accounts(), []);
+        assert.deepEqual(await accountDatabases(other), []);
         // Who signs in again works, in the database of their own.
         await other.evaluate(async (ann) => {
           globalThis.client = await e2e.open(ann);
@@ -373,7 +369,7 @@ describe("tabs", () => {
         await asleep.evaluate(() =>
           e2e.until(client.status, ({ connection }) => connection === "closed").then(() => undefined),
         );
-        assert.deepEqual(await accounts(), [`pullcord:${ann}`]);
+        assert.deepEqual(await accountDatabases(other), [`pullcord:${ann}`]);
         await nothingWrong(other);
       },
     );

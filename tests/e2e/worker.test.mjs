@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchTools } from "./support/cdp.mjs";
 import { demo, launchBrowser, openPage, startServer } from "./support/harness.mjs";
-import { nothingWrong, serversList, showing, shownList, wholeList } from "./support/lists.mjs";
+import { accountDatabases, nothingWrong, serversList, showing, shownList, wholeList } from "./support/lists.mjs";
 
 describe("the core in a worker", () => {
   let server, browser, tools, at;
@@ -244,17 +244,13 @@ describe("the core in a worker", () => {
       await page.evaluate(() => client.status.getSnapshot().error.message),
       /the data of this account was deleted/,
     );
-    const accounts = () =>
-      other.evaluate(async () =>
-        (await indexedDB.databases()).map(({ name }) => name).filter((name) => name.startsWith("pullcord:")),
-      );
-    assert.deepEqual(await accounts(), []);
+    assert.deepEqual(await accountDatabases(other), []);
     // Who signs in again is not held up by it, and is another one's client.
     await page.evaluate(async (ann) => {
       globalThis.client = await e2e.open(ann);
       await e2e.caughtUp(client);
     }, ann);
-    assert.deepEqual(await accounts(), [`pullcord:${ann}`]);
+    assert.deepEqual(await accountDatabases(other), [`pullcord:${ann}`]);
     await nothingWrong(page);
   });
 });

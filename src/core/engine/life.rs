@@ -83,10 +83,10 @@ impl Engine {
         self.out.told.everything();
         let first = self.standing.phase == Phase::Loading;
         self.standing.phase = Phase::Ready;
-        if first && !self.db.wishes().is_empty() {
-            self.follow.remind_soon(self.now.mono);
-        }
         if first {
+            if !self.db.wishes().is_empty() {
+                self.follow.remind_soon(self.now.mono);
+            }
             for command in std::mem::take(&mut self.early) {
                 self.on_command(command);
             }

@@ -30,7 +30,7 @@ pub(super) struct Shared {
     pub(super) epoch: Cell<Option<u64>>,
     /// the last commit could not read what the fence before it had written
     pub(super) unreadable: Cell<bool>,
-    /// the handle was closed because the page went to sleep
+    /// the handle was closed because the page went to sleep: that it is opened again is no event
     pub(super) rests: Cell<bool>,
     /// that the guard was put right, once
     pub(super) told: Cell<bool>,
@@ -182,11 +182,12 @@ impl Shared {
             // Closed meanwhile: the handle goes as it came.
             return Ok(());
         }
+        let rested = self.rests.take();
         // One that had to be replaced is of a database that was there already.
         if identity == self.identity.get() || identity == guard::REPLACED {
             self.identity.set(identity);
             self.state.replace(State::Open(handle));
-            if !self.rests.replace(false) {
+            if !rested {
                 (self.on_event)(Event::Reopened);
             }
         } else {
@@ -229,9 +230,12 @@ impl Shared {
     /// The page goes to sleep: an open handle of it would hold up whoever deletes the database or upgrades it.
     pub(super) fn rest(&self) {
         let mut state = self.state.borrow_mut();
-        if let State::Open(handle) = &*state {
+        if let State::Open(handle) | State::Lost(handle, _) = &*state {
             handle.database.as_sys().close();
             self.rests.set(true);
+        }
+        // A lost one stays lost: what its client asks once it knows finds out that the handle is gone as well.
+        if let State::Open(_) = *state {
             release(std::mem::replace(&mut *state, State::Stale));
         }
     }

@@ -39,8 +39,8 @@ use crate::net::time::sleep;
 
 pub use self::schema::SCHEMA;
 
-/// After this time a store that was told to sleep is awake in any case: ms. No timer of a page that
-/// sleeps comes.
+/// After twice this time a store that was told to sleep is awake in any case: ms. No timer of a page that sleeps comes;
+/// the first that is due does as soon as it is awake, before it is told so.
 const ASLEEP: u64 = 2_000;
 
 /// An account's database. Operations may overlap; commits take effect in the order of their calls.
@@ -141,7 +141,6 @@ impl Backend for IndexedDb {
         self.0.rest();
         let shared = Rc::downgrade(&self.0);
         spawn_local(async move {
-            // The first comes as soon as the page is awake: time for it to be told so.
             sleep(ASLEEP).await;
             sleep(ASLEEP).await;
             if let Some(shared) = shared.upgrade() {

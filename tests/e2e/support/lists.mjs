@@ -165,3 +165,13 @@ export async function goesOn(page, talk) {
     await e2e.until(timeline, (now) => now.items.at(-1)?.message?.body?.text === "by itself");
   }, talk);
 }
+
+/**
+ * The databases of accounts. That one was wiped is noted in another.
+ * @param {import("playwright-core").Page} page
+ * @returns {Promise<string[]>}
+ */
+export const accountDatabases = (page) =>
+  page.evaluate(async () =>
+    (await indexedDB.databases()).map(({ name }) => name ?? "").filter((name) => name.startsWith("pullcord:")),
+  );

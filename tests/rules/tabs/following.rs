@@ -3,7 +3,7 @@
 use pullcord::core::Input;
 use serde_json::{Value, json};
 
-use super::Tabs;
+use super::{Tabs, with_room_for_six};
 use crate::harness::{Harness, after, new, state, update};
 
 #[test]
@@ -181,13 +181,7 @@ fn events_come_once_a_commit_and_client() {
 
 #[test]
 fn what_another_client_shows_is_not_evicted() {
-    let mut first = Harness::with(json!({"maxMessages": 6}));
-    first.limit(|limits| limits.block_messages = 1);
-    let mut first = first.restart();
-    first.sign_in(9);
-    first.open();
-    first.answer_page(&[7, 8, 9], true, false);
-    let mut t = Tabs::of(first, 2);
+    let mut t = Tabs::of(with_room_for_six(), 2);
     t.on(1, |b| b.load("older"));
     t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
     assert_eq!(t.shown()[1], "4 5 6 7 8 9");

@@ -150,3 +150,14 @@ pub fn fail_read(b: &mut Harness) {
     let due = b.engine.deadline();
     assert!(due.is_some_and(|at| at > b.now), "{due:?} at {}", b.now);
 }
+
+/// As the first of [`Tabs::opened`], a block a message, and no room for more than six that nobody shows.
+fn with_room_for_six() -> Harness {
+    let mut first = Harness::with(json!({"maxMessages": 6}));
+    first.limit(|limits| limits.block_messages = 1);
+    let mut first = first.restart();
+    first.sign_in(9);
+    first.open();
+    first.answer_page(&[7, 8, 9], true, false);
+    first
+}

@@ -4,8 +4,8 @@ use pullcord::core::net::Request;
 use pullcord::core::{Input, storage::StoreError};
 use serde_json::{Value, json};
 
-use super::{Tabs, is_page_before};
-use crate::harness::{Harness, after, new, update, version};
+use super::{Tabs, is_page_before, with_room_for_six};
+use crate::harness::{after, new, update, version};
 use crate::support::*;
 
 #[test]
@@ -181,13 +181,7 @@ fn an_edit_that_was_done_the_next_writer_stores() {
 
 #[test]
 fn who_has_just_become_the_writer_lets_nothing_go_that_others_may_show() {
-    let mut first = Harness::with(json!({"maxMessages": 6}));
-    first.limit(|limits| limits.block_messages = 1);
-    let mut first = first.restart();
-    first.sign_in(9);
-    first.open();
-    first.answer_page(&[7, 8, 9], true, false);
-    let mut t = Tabs::of(first, 1);
+    let mut t = Tabs::of(with_room_for_six(), 1);
     t.on(0, |b| b.load("older"));
     t.on(0, |b| b.answer_page(&[4, 5, 6], true, true));
     t.add(json!({"promoted": false, "maxMessages": 6}));
