@@ -9,7 +9,6 @@ use crate::core::io::Effect;
 use crate::core::jobs::Job;
 use crate::core::purpose::Purpose;
 use crate::core::standing::Phase;
-use crate::core::storage::StoreError;
 use crate::core::tx::{Commit, CommitDelta, ConversationDelta, Delta};
 use crate::core::types::Message;
 use crate::core::wire;
@@ -41,12 +40,12 @@ impl Engine {
         let me = self.out.me;
         match signal {
             Signal::Delta(delta) => {
-                if !self.is_outdone_by(delta.stamp().epoch) {
+                if !self.is_rivalled_by(delta.stamp().epoch) {
                     self.on_delta(*delta);
                 }
             }
             Signal::Stands(stands) => {
-                if !self.is_outdone_by(stands.epoch) {
+                if !self.is_rivalled_by(stands.epoch) {
                     self.on_stands(stands);
                 }
             }
@@ -73,7 +72,7 @@ impl Engine {
                 ask,
                 stands,
                 result,
-            } if to == me && !self.is_outdone_by(stands.epoch) => {
+            } if to == me && !self.is_rivalled_by(stands.epoch) => {
                 let stamp = stands.stamp;
                 self.on_stands(*stands);
                 self.follow.add_reply(Reply { ask, stamp, result });
@@ -90,16 +89,13 @@ impl Engine {
         }
     }
 
-    /// Whether a newer writer has spoken, or an older one: neither is followed by one that writes.
-    fn is_outdone_by(&mut self, epoch: u64) -> bool {
-        if !self.standing.promoted {
-            return false;
+    /// Whether another writer has spoken: none is followed by one that writes. After a higher epoch the store is asked
+    /// whose the account is; that of a database which is gone says nothing.
+    fn is_rivalled_by(&mut self, epoch: u64) -> bool {
+        if self.standing.promoted && epoch > self.fence.epoch() {
+            self.fence.doubt(&mut self.standing);
         }
-        if epoch > self.fence.epoch() {
-            self.on_store_error(StoreError::Fenced);
-            return false;
-        }
-        true
+        self.standing.promoted
     }
 
     /// A commit, which is taken over as by the one that has made it.
@@ -386,9 +382,8 @@ impl Engine {
 
     /// What is shown of the sync while the work moves: as the writer before has said it.
     pub(super) fn is_moving(&self) -> bool {
-        self.follow
-            .moves_until()
-            .is_some_and(|until| self.now.mono < until)
+        let until = self.follow.moves_until();
+        self.standing.shares() && until.is_some_and(|until| self.now.mono < until)
     }
 
     /// Why a client that waits for the others to go cannot do this.

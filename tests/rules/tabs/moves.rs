@@ -119,6 +119,24 @@ fn who_was_fenced_follows_and_what_it_was_to_do_is_done() {
 }
 
 #[test]
+fn an_epoch_of_a_database_that_is_gone_takes_nothing_from_the_writer() {
+    let mut gone = Tabs::opened(2);
+    gone.promote(1);
+    gone.promote(0);
+    gone.alone(0, |b| b.sync(json!([new(10)]), "2"));
+    let said = std::mem::take(&mut gone.tabs[0].told);
+    assert!(!said.is_empty());
+    let mut t = Tabs::opened(1);
+    for words in said {
+        t.on(0, |b| b.input(Input::Heard(words)));
+    }
+    assert_eq!(t.tabs[0].fenced, 0);
+    assert_eq!(t.tabs[0].status["writer"], json!("here"));
+    t.on(0, |b| b.sync(json!([new(11)]), "2"));
+    t.all_show("7 8 9 11");
+}
+
+#[test]
 fn who_has_slept_through_a_change_of_writer_hears_of_it_though_nobody_follows() {
     let mut t = Tabs::opened(2);
     t.deaf[0] = true;
