@@ -208,15 +208,27 @@ fn read_all(r: &mut Reader) -> Result<Vec<Rc<Message>>, Corrupt> {
 }
 
 impl ConversationDelta {
+    /// Each field is told: one that is not, only the writer's own lists would hear of.
     fn tell(&self, w: &mut Writer) {
-        tell_all(w, &self.inserted);
-        tell_all(w, &self.updated);
-        w.number(self.gone.len() as u64);
-        self.gone.iter().for_each(|seq| w.number(*seq));
-        w.maybe(self.trimmed);
-        w.maybe(self.revalidated.map(u64::from));
-        for flag in [self.cleared, self.kept, self.removed, self.cut] {
-            w.flag(flag);
+        let ConversationDelta {
+            inserted,
+            updated,
+            cleared,
+            kept,
+            gone,
+            removed,
+            trimmed,
+            cut,
+            revalidated,
+        } = self;
+        tell_all(w, inserted);
+        tell_all(w, updated);
+        w.number(gone.len() as u64);
+        gone.iter().for_each(|seq| w.number(*seq));
+        w.maybe(*trimmed);
+        w.maybe(revalidated.map(u64::from));
+        for flag in [cleared, kept, removed, cut] {
+            w.flag(*flag);
         }
     }
 
@@ -238,21 +250,36 @@ impl ConversationDelta {
 }
 
 impl CommitDelta {
-    /// What was irregular the writer tells by itself, once; and how much was new is for its own sync.
+    /// Each field is told but three: only the writer's app hears what was irregular, only the writer's sync counts
+    /// events, and only the push that asked hears what was told.
     fn tell(&self, w: &mut Writer) {
-        w.number(self.conversations.len() as u64);
-        for (id, change) in self.conversations.iter() {
+        let CommitDelta {
+            conversations,
+            messages,
+            updates,
+            overflow,
+            events: _,
+            synced,
+            list,
+            outbox,
+            irregular: _,
+            doubted,
+            read,
+            told: _,
+        } = self;
+        w.number(conversations.len() as u64);
+        for (id, change) in conversations.iter() {
             w.text(id);
             change.tell(w);
         }
-        tell_all(w, &self.messages);
-        tell_all(w, &self.updates);
-        w.number(self.synced.len() as u64);
-        for (key, message) in &self.synced {
+        tell_all(w, messages);
+        tell_all(w, updates);
+        w.number(synced.len() as u64);
+        for (key, message) in synced {
             w.text(key);
             block::write_alone(w, message);
         }
-        match &self.overflow {
+        match overflow {
             None => w.number(0),
             Some(Overflow::All) => w.number(1),
             Some(Overflow::Of(ids)) => {
@@ -260,10 +287,10 @@ impl CommitDelta {
                 tell_ids(w, ids.iter());
             }
         }
-        w.flag(self.list);
-        w.flag(self.outbox);
-        tell_ids(w, self.doubted.iter());
-        tell_ids(w, self.read.keys());
+        w.flag(*list);
+        w.flag(*outbox);
+        tell_ids(w, doubted.iter());
+        tell_ids(w, read.keys());
     }
 
     fn read(r: &mut Reader) -> Result<CommitDelta, Corrupt> {
