@@ -38,11 +38,11 @@ mod own_messages;
 mod pages;
 #[path = "rules/progress_core.rs"]
 mod progress_core;
-#[path = "rules/progress_outbox.rs"]
+#[path = "rules/progress_outbox/mod.rs"]
 mod progress_outbox;
 #[path = "rules/progress_sync/mod.rs"]
 mod progress_sync;
-#[path = "rules/progress_timeline.rs"]
+#[path = "rules/progress_timeline/mod.rs"]
 mod progress_timeline;
 #[path = "rules/pulls.rs"]
 mod pulls;

@@ -41,15 +41,15 @@ const FOUND_BY: &[(Fault, fn())] = &[
     ),
     (
         Fault::ServersFaultHoldsUp,
-        progress_outbox::a_message_that_the_server_fails_over_lets_the_next_one_go,
+        progress_outbox::failing::a_message_that_the_server_fails_over_lets_the_next_one_go,
     ),
     (
         Fault::EditLeavesUnfenced,
-        progress_outbox::an_edit_of_a_client_that_may_have_slept_waits_for_its_fence,
+        progress_outbox::answers::an_edit_of_a_client_that_may_have_slept_waits_for_its_fence,
     ),
     (
         Fault::KeyIsNotTaken,
-        progress_outbox::an_own_message_keeps_its_key_also_where_the_server_gives_no_client_id,
+        progress_outbox::store::an_own_message_keeps_its_key_also_where_the_server_gives_no_client_id,
     ),
     (
         Fault::AskIsNotRepeated,

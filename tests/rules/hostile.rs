@@ -4,11 +4,7 @@ use pullcord::core::net::{Notice, Request};
 use serde_json::{Value, json};
 
 use super::harness::{Harness, after, message};
-use super::support::{is_history, is_list, is_pull, opened};
-
-fn batch(events: Value, cursor: &str) -> Value {
-    json!({"events": events, "cursor": cursor, "hasMore": true})
-}
+use super::support::{batch_with_more, is_history, is_list, is_pull, opened};
 
 /// Answers every pull with what `next` makes of its number, for half an hour of the client's. Gives how
 /// many it asked.
@@ -41,7 +37,7 @@ fn batches_that_repeat_events_under_alternating_cursors_are_given_up_and_asked_f
     let mut b = opened();
     let events = json!([{"type": "message", "message": message(9), "prev": 8}]);
     let pulls = half_an_hour(&mut b, |n| {
-        batch(events.clone(), ["a", "b"][n as usize % 2])
+        batch_with_more(events.clone(), ["a", "b"][n as usize % 2])
     });
     assert!(pulls < 100, "{pulls} pulls");
     assert_eq!(b.shown(), "7 8 9");
@@ -53,7 +49,9 @@ fn a_longer_circle_of_cursors_is_found_too_also_where_each_batch_changes_somethi
     let mut b = opened();
     let unread =
         |n: u64| json!([{"type": "conversation", "conversation": {"id": "c", "unread": n % 7}}]);
-    let pulls = half_an_hour(&mut b, |n| batch(unread(n), &format!("at {}", n % 7)));
+    let pulls = half_an_hour(&mut b, |n| {
+        batch_with_more(unread(n), &format!("at {}", n % 7))
+    });
     assert!(pulls < 600, "{pulls} pulls");
     recovers(&mut b);
 }
@@ -61,7 +59,7 @@ fn a_longer_circle_of_cursors_is_found_too_also_where_each_batch_changes_somethi
 #[test]
 fn empty_batches_whose_cursors_move_are_given_up_and_asked_for_less_and_less() {
     let mut b = opened();
-    let pulls = half_an_hour(&mut b, |n| batch(json!([]), &n.to_string()));
+    let pulls = half_an_hour(&mut b, |n| batch_with_more(json!([]), &n.to_string()));
     assert!(pulls < 150, "{pulls} pulls");
     recovers(&mut b);
 }
@@ -70,7 +68,9 @@ fn empty_batches_whose_cursors_move_are_given_up_and_asked_for_less_and_less() {
 fn known_events_whose_cursors_move_are_given_up_in_the_end() {
     let mut b = opened();
     let events = json!([{"type": "message", "message": message(9), "prev": 8}]);
-    let pulls = half_an_hour(&mut b, |n| batch(events.clone(), &format!("at {n}")));
+    let pulls = half_an_hour(&mut b, |n| {
+        batch_with_more(events.clone(), &format!("at {n}"))
+    });
     assert!(pulls < 6_000, "{pulls} pulls");
     recovers(&mut b);
 }
@@ -81,7 +81,7 @@ fn a_catch_up_that_repeats_a_thousand_batches_goes_through() {
     b.call(json!({"op": "sync"}));
     let events = json!([{"type": "message", "message": message(9), "prev": 8}]);
     for n in 0..1_000 {
-        b.answer_pull(batch(events.clone(), &format!("at {n}")));
+        b.answer_pull(batch_with_more(events.clone(), &format!("at {n}")));
     }
     assert!(b.is_asked(is_pull), "at once");
     b.answer_pull(json!({"events": [after(9, 10)], "cursor": "end", "hasMore": false}));

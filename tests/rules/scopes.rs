@@ -5,7 +5,7 @@ use pullcord::core::storage::{Read, StoreError, Table};
 use serde_json::{Value, json};
 
 use super::harness::{Harness, after, new, state, update};
-use super::support::{is_ack, is_any_pull};
+use super::support::{batch, is_ack, is_any_pull, is_waiting_pull};
 
 fn list(b: &mut Harness) {
     b.answer_list(
@@ -20,10 +20,6 @@ fn latest(b: &mut Harness) {
 }
 
 // ---------------------------------------------------------------- scope "conversation"
-
-fn batch(events: Value, cursor: &str) -> Value {
-    json!({"events": events, "cursor": cursor, "hasMore": false})
-}
 
 /// Answers a pull of conversations. Gives the cursors, and what it was about.
 fn answer(b: &mut Harness, answer: Value) -> (Vec<(String, String)>, Option<Vec<String>>) {
@@ -525,10 +521,6 @@ fn what_waits_behind_a_push_that_could_not_be_stored_is_pulled_too() {
 
 // ---------------------------------------------------------------- notify "long-poll"
 
-fn waits(call: &Request) -> bool {
-    matches!(call, Request::Pull { wait: Some(_), .. })
-}
-
 /// Signed in, one pull waiting at the server.
 fn long_polling() -> Harness {
     let mut b = Harness::with(
@@ -536,7 +528,7 @@ fn long_polling() -> Harness {
     );
     b.sign_in(9);
     latest(&mut b);
-    assert!(b.is_asked(waits));
+    assert!(b.is_asked(is_waiting_pull));
     assert_eq!(b.asked.len(), 1);
     b
 }
@@ -547,7 +539,7 @@ fn one_pull_waits_at_the_server_and_the_next_follows_its_answer() {
     b.now += 20_000;
     b.answer_pull(json!({"events": [after(9, 10)], "cursor": "2", "hasMore": false}));
     assert_eq!(b.shown(), "7 8 9 10");
-    assert!(b.is_asked(waits));
+    assert!(b.is_asked(is_waiting_pull));
     assert_eq!(b.asked.len(), 1);
     assert_eq!(b.status["pulling"], json!(false), "waiting is no pulling");
 }
@@ -556,10 +548,10 @@ fn one_pull_waits_at_the_server_and_the_next_follows_its_answer() {
 fn who_asks_while_a_pull_waits_is_answered_at_once() {
     let mut b = long_polling();
     let call = b.call(json!({"op": "sync"}));
-    assert!(!b.is_asked(waits), "the waiting one is given up");
+    assert!(!b.is_asked(is_waiting_pull), "the waiting one is given up");
     b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
     assert_eq!(b.result(call), Some(Ok(Value::Null)));
-    assert!(b.is_asked(waits));
+    assert!(b.is_asked(is_waiting_pull));
 }
 
 #[test]
@@ -576,14 +568,14 @@ fn a_hidden_page_stops_waiting_after_a_while_and_pulls_when_it_is_shown() {
     let mut b = long_polling();
     b.command(json!({"op": "visibility", "hidden": true}));
     b.wait(20_000);
-    assert!(b.is_asked(waits));
+    assert!(b.is_asked(is_waiting_pull));
     b.wait(45_000);
-    assert!(!b.is_asked(waits));
+    assert!(!b.is_asked(is_waiting_pull));
     b.asked.clear();
     b.command(json!({"op": "visibility", "hidden": false}));
     b.answer_pull(json!({"events": [update(9, 2)], "cursor": "2", "hasMore": false}));
     assert_eq!(b.shown(), "7 8 9'");
-    assert!(b.is_asked(waits));
+    assert!(b.is_asked(is_waiting_pull));
 }
 
 #[test]
@@ -603,14 +595,17 @@ fn nothing_waits_while_frozen_or_offline_or_after_the_end() {
     assert!(b.asked.is_empty(), "nothing is sent when frozen");
     b.command(json!({"op": "resume"}));
     assert_eq!(b.asked.len(), 1, "one pull on return");
-    assert!(b.is_asked(is_any_pull) && !b.is_asked(waits));
+    assert!(b.is_asked(is_any_pull) && !b.is_asked(is_waiting_pull));
 }
 
 #[test]
 fn what_the_server_has_asked_for_while_the_machine_slept_is_heard_at_waking() {
     let mut b = long_polling();
     b.clock = HOURS;
-    b.fail(Error::from_status(429, "busy", Some(60_000)), waits);
+    b.fail(
+        Error::from_status(429, "busy", Some(60_000)),
+        is_waiting_pull,
+    );
     b.wait(59_000);
     assert!(!b.is_asked(is_any_pull));
     b.wait(1_000);

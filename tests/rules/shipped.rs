@@ -11,15 +11,9 @@ use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
 use super::harness::{Harness, after, message, update, version};
-use super::support::{is_history, is_pull, is_send, network, opened, opened_with};
-
-fn batch(events: Value, cursor: &str) -> Value {
-    json!({"events": events, "cursor": cursor, "hasMore": false})
-}
-
-fn more(events: Value, cursor: &str) -> Value {
-    json!({"events": events, "cursor": cursor, "hasMore": true})
-}
+use super::support::{
+    batch, batch_with_more, is_history, is_pull, is_send, network, opened, opened_with,
+};
 
 /// The same, with the notification channel up.
 fn listening() -> Harness {
@@ -225,7 +219,7 @@ fn a_live_message_during_catch_up_does_not_move_the_cursor() {
     let live = json!({"prev": "40", "cursor": "41", "events": [after(99, 100)]});
     b.pushed(live.clone());
     assert_eq!((b.shown().as_str(), b.cursor()), ("7 8 9", json!("1")));
-    let asked = b.answer_pull(more(json!([after(9, 10), after(10, 11)]), "3"));
+    let asked = b.answer_pull(batch_with_more(json!([after(9, 10), after(10, 11)]), "3"));
     assert_eq!(asked.as_deref(), Some("1"));
     b.pushed(live.clone());
     assert_eq!(
@@ -259,7 +253,7 @@ fn leaving_a_conversation_does_not_move_the_cursor_past_what_was_not_fetched() {
     b.wait(120_000);
     // He leaves again while it is being stored, and with the first write the tab is gone.
     b.store_is_slow = true;
-    b.answer_pull(more(json!([after(9, 10)]), "2"));
+    b.answer_pull(batch_with_more(json!([after(9, 10)]), "2"));
     b.command(json!({"op": "close-timeline", "timeline": 1}));
     b.finish_commit();
     let mut b = b.restart();

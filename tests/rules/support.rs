@@ -3,7 +3,7 @@
 use pullcord::core::net::{Error, ErrorCode, Request};
 use serde_json::{Value, json};
 
-use super::harness::Harness;
+use super::harness::{Harness, message};
 
 pub fn is_pull(call: &Request) -> bool {
     matches!(call, Request::Pull { .. })
@@ -73,4 +73,41 @@ pub fn forbidden() -> Error {
 /// A jump of the first list.
 pub fn jump(b: &mut Harness, to: Value) -> u64 {
     b.call(json!({"op": "jump", "timeline": 1, "to": to}))
+}
+
+/// The server refuses, or fails: an answer of this status.
+pub fn status(status: u16) -> Error {
+    Error::from_status(status, "no", None)
+}
+
+/// The browser says whether there is a network.
+pub fn set_online(b: &mut Harness, online: bool) {
+    b.command(json!({"op": "network", "online": online}));
+}
+
+/// The key of the item that the first list's window was made for.
+pub fn anchored(b: &Harness) -> &Value {
+    &b.view()["anchor"]["key"]
+}
+
+/// A message of this time.
+pub fn message_at(seq: u64, ms: u64) -> Value {
+    let mut m = message(seq);
+    m["createdAt"] = json!(ms);
+    m
+}
+
+/// A pull that waits at the server.
+pub fn is_waiting_pull(call: &Request) -> bool {
+    matches!(call, Request::Pull { wait: Some(_), .. })
+}
+
+/// A batch, the last one of its chain.
+pub fn batch(events: Value, cursor: &str) -> Value {
+    json!({"events": events, "cursor": cursor, "hasMore": false})
+}
+
+/// A batch that has more behind it.
+pub fn batch_with_more(events: Value, cursor: &str) -> Value {
+    json!({"events": events, "cursor": cursor, "hasMore": true})
 }

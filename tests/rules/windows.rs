@@ -6,7 +6,9 @@ use pullcord::core::types::Seq;
 use serde_json::{Value, json};
 
 use super::harness::{Harness, after, message, new, state, update, version};
-use super::support::{is_changes, is_history, is_pull, jump, opened_with};
+use super::support::{
+    anchored, is_changes, is_history, is_pull, jump, message_at, opened_with, set_online,
+};
 
 /// With overflow `keep`: "c" open, its newest messages 7 8 9 shown.
 fn keeping() -> Harness {
@@ -47,10 +49,6 @@ fn gone() -> Error {
 
 fn list(b: &mut Harness, last: u64) {
     b.answer_list(json!({"conversations": [{"id": "c", "unread": 0, "lastSeq": last, "sort": last}], "next": null}));
-}
-
-fn go(b: &mut Harness, online: bool) {
-    b.command(json!({"op": "network", "online": online}));
 }
 
 // ---------------------------------------------------------------- R4, R12: keep
@@ -248,8 +246,8 @@ fn a_gap_that_is_refused_where_the_account_is_not_in_the_conversation_is_left() 
 #[test]
 fn a_first_message_of_all_leaves_nothing_kept_below_it() {
     let mut b = scrolled_back();
-    go(&mut b, false);
-    go(&mut b, true);
+    set_online(&mut b, false);
+    set_online(&mut b, true);
     b.answer_pull(json!({"events": [
         {"type": "message", "message": message(20), "prev": null}
     ], "cursor": "50", "hasMore": false, "overflow": "all"}));
@@ -284,7 +282,7 @@ fn offline_a_timeline_goes_past_a_gap_and_online_again_it_fills_without_a_jump()
     let mut b = scrolled_back();
     b.overflow(json!("all"), json!([new(30)]), "50");
     let mut b = b.restart();
-    go(&mut b, false);
+    set_online(&mut b, false);
     b.command(json!({"op": "open", "timeline": 1, "conversation": "c"}));
     assert_eq!(b.shown(), "30 …");
     let call = b.load("older");
@@ -300,7 +298,7 @@ fn offline_a_timeline_goes_past_a_gap_and_online_again_it_fills_without_a_jump()
         b.view()["anchor"]["count"].clone(),
         b.view()["firstIndex"].clone(),
     );
-    go(&mut b, true);
+    set_online(&mut b, true);
     b.answer_pull(json!({"events": [], "cursor": "50", "hasMore": false}));
     list(&mut b, 30);
     b.answer_page(&[28, 29, 30], true, false);
@@ -342,10 +340,6 @@ fn what_was_shown_of_less_than_a_screen_becomes_one() {
 }
 
 // ---------------------------------------------------------------- jumps
-
-fn anchored(b: &Harness) -> &Value {
-    &b.view()["anchor"]["key"]
-}
 
 /// "c" open, its newest messages 97 98 99 shown.
 fn long() -> Harness {
@@ -453,17 +447,15 @@ fn a_jump_to_what_is_not_there_shows_the_next_newer_one() {
     );
 }
 
-fn at(seq: u64, ms: u64) -> Value {
-    let mut m = message(seq);
-    m["createdAt"] = json!(ms);
-    m
-}
-
 #[test]
 fn a_time_is_jumped_to_and_offline_found_in_what_is_held() {
     let mut b = long();
     jump(&mut b, json!({"at": 5_000}));
-    let page = [at(10, 4_000), at(11, 5_500), at(12, 6_000)];
+    let page = [
+        message_at(10, 4_000),
+        message_at(11, 5_500),
+        message_at(12, 6_000),
+    ];
     assert_eq!(
         b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": true})),
         Place::At(5_000)
@@ -473,7 +465,7 @@ fn a_time_is_jumped_to_and_offline_found_in_what_is_held() {
         ("10 11 12", &json!("m:m11"))
     );
     jump(&mut b, json!("latest"));
-    go(&mut b, false);
+    set_online(&mut b, false);
     let call = jump(&mut b, json!({"at": 5_700}));
     assert_eq!(
         (b.result(call), anchored(&b)),
@@ -485,9 +477,13 @@ fn a_time_is_jumped_to_and_offline_found_in_what_is_held() {
 fn a_time_is_not_guessed_offline_from_messages_whose_time_is_not_known() {
     let mut b = Harness::signed_in(12);
     b.open();
-    let page = [at(10, 0), at(11, 5_500), at(12, 6_000)];
+    let page = [
+        message_at(10, 0),
+        message_at(11, 5_500),
+        message_at(12, 6_000),
+    ];
     b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": false}));
-    go(&mut b, false);
+    set_online(&mut b, false);
     let call = jump(&mut b, json!({"at": 5_000}));
     assert_eq!(b.result(call), Some(Err("offline".into())));
     let call = jump(&mut b, json!({"at": 5_700}));
@@ -501,10 +497,14 @@ fn a_time_is_not_guessed_offline_from_messages_whose_time_is_not_known() {
 fn a_time_that_a_lagging_replica_knows_nothing_of_is_found_in_what_is_held() {
     let mut b = Harness::signed_in(99);
     b.open();
-    let newest = [at(97, 4_000), at(98, 5_500), at(99, 6_000)];
+    let newest = [
+        message_at(97, 4_000),
+        message_at(98, 5_500),
+        message_at(99, 6_000),
+    ];
     b.answer_history(json!({"messages": newest, "hasBefore": true, "hasAfter": false}));
     let call = jump(&mut b, json!({"at": 5_000}));
-    let page = [at(96, 3_000), at(97, 4_000)];
+    let page = [message_at(96, 3_000), message_at(97, 4_000)];
     b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": false}));
     assert_eq!(
         (b.result(call), anchored(&b)),
@@ -517,9 +517,13 @@ fn a_time_whose_message_had_to_be_left_out_leads_to_the_next_one() {
     let mut b = long();
     let call = jump(&mut b, json!({"at": 5_000}));
     let nameless = json!({"conversation": "c", "seq": 11, "createdAt": 5_500});
-    let page = json!([at(9, 3_000), at(10, 4_000), nameless]);
+    let page = json!([message_at(9, 3_000), message_at(10, 4_000), nameless]);
     b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": true}));
-    let page = json!([at(10, 4_000), at(12, 6_000), at(13, 7_000)]);
+    let page = json!([
+        message_at(10, 4_000),
+        message_at(12, 6_000),
+        message_at(13, 7_000)
+    ]);
     b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": true}));
     assert_eq!(
         (b.result(call), anchored(&b)),
@@ -531,7 +535,7 @@ fn a_time_whose_message_had_to_be_left_out_leads_to_the_next_one() {
 fn a_time_whose_message_does_not_say_its_own_leads_to_it() {
     let mut b = long();
     let call = jump(&mut b, json!({"at": 5_000}));
-    let page = json!([at(10, 4_000), at(11, 0), at(12, 0)]);
+    let page = json!([message_at(10, 4_000), message_at(11, 0), message_at(12, 0)]);
     b.answer_history(json!({"messages": page, "hasBefore": true, "hasAfter": true}));
     assert_eq!(
         (b.result(call), anchored(&b)),
@@ -587,7 +591,7 @@ fn a_jump_that_fails_leaves_the_list_where_it_is() {
     assert_eq!(b.view()["error"]["code"], json!("network"));
     b.wait(60_000);
     assert!(!b.is_asked(is_history), "nobody waits for it any more");
-    go(&mut b, false);
+    set_online(&mut b, false);
     let call = jump(&mut b, json!({"around": "50"}));
     assert_eq!(b.result(call), Some(Err("offline".into())));
     assert_eq!(b.shown(), "97 98 99");
@@ -615,7 +619,7 @@ fn a_time_that_nothing_was_at_is_looked_for_again_after_an_overflow() {
     let mut b = long();
     b.overflow(json!("all"), json!([]), "50");
     let call = jump(&mut b, json!({"at": 10_000}));
-    let latest = json!({"messages": [at(99, 1)], "hasBefore": true, "hasAfter": false});
+    let latest = json!({"messages": [message_at(99, 1)], "hasBefore": true, "hasAfter": false});
     b.reply(by_time, latest);
     assert_eq!(
         b.result(call),
@@ -623,7 +627,11 @@ fn a_time_that_nothing_was_at_is_looked_for_again_after_an_overflow() {
         "the latest, but for the rest of a screen"
     );
     b.overflow(json!("all"), json!([]), "60");
-    let page = [at(99, 1), at(100, 10_500), at(101, 11_000)];
+    let page = [
+        message_at(99, 1),
+        message_at(100, 10_500),
+        message_at(101, 11_000),
+    ];
     b.reply(
         by_time,
         json!({"messages": page, "hasBefore": true, "hasAfter": false}),

@@ -1,11 +1,14 @@
 //! A history: virtual time, chance, and everything that can go wrong. Time jumps from one event to
 //! the next; between any two inputs of an engine anything else may happen.
 
+mod acts;
+mod channel;
 mod draw;
 mod effects;
 mod end;
 mod evicted;
 mod handover;
+mod lives;
 mod network;
 pub mod news;
 mod promises;
@@ -20,20 +23,20 @@ pub use trouble::Trouble;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use pullcord::core::Input;
 use pullcord::core::command::Command;
 use pullcord::core::net::{Error, Notice, Request};
-use pullcord::core::{Config, Input};
 use serde_json::{Value, json};
 
 use super::check::Checked;
 use super::coverage::Reached;
-use super::device::{Device, Machine, Operation};
+use super::device::{Device, Machine};
 use super::facade::Message;
 use super::history::{CommitFate, History};
 use super::mode::{Mode, Wide};
 use super::rng::Rng;
 use super::server::{ACCOUNT, Server};
-use super::steps::{Act, DeviceAct, ServerAct, Step};
+use super::steps::Step;
 use super::story::Story;
 
 /// ms after which the net layer gives a request up.
@@ -567,352 +570,6 @@ impl World {
         self.tell(device, || format!("app: {command}"));
         let read = Command::from_json(&command.to_string()).expect("the simulation's own command");
         self.input(device, Input::Command(read))
-    }
-
-    // ------------------------------------------------------------ lives
-
-    fn lists(&self, device: usize) -> Vec<String> {
-        self.devices[device]
-            .facade
-            .timelines
-            .values()
-            .map(|view| view.conversation.clone())
-            .collect()
-    }
-
-    fn start(&mut self, device: usize, lists: Vec<String>) -> Checked {
-        if self.devices[device].engine.is_some() {
-            return Ok(());
-        }
-        self.moves_in(device);
-        let mut config = self.config.clone();
-        config["online"] = json!(self.machine(device).link || self.rng.chance(30));
-        if self.mode.hints && self.rng.chance(30) {
-            config["online"] = json!(false);
-        }
-        // Some have opened for a push alone, and many are not looked at.
-        let calm = self.step.is_none();
-        let hidden = self.mode.tellings && !calm && self.rng.chance(70);
-        let brief = hidden && self.rng.chance(30);
-        config["hidden"] = json!(hidden);
-        config["brief"] = json!(brief);
-        let waits = self.mode.waits && self.step.is_some() && !brief && self.rng.chance(30);
-        if waits {
-            config["ifOpen"] = json!("wait");
-            self.reached
-                .note("a client that waits until the others have gone");
-        }
-        let seed = self.rng.next();
-        let time = self.time;
-        let mut config =
-            Config::from_json(&config.to_string()).expect("the simulation's own config");
-        config.limits = self.mode.limits;
-        config.storage = "memory".to_owned();
-        self.devices[device].store = self.machine(device).disk.stored.clone();
-        self.devices[device].start(time, config, seed);
-        self.devices[device].hidden = hidden;
-        self.devices[device].hidden_since = hidden.then_some(time);
-        self.devices[device].brief = brief;
-        self.devices[device].waits = waits;
-        if !hidden {
-            self.is_on_screen(device);
-        }
-        self.told[device].clear();
-        self.told_at[device].clear();
-        self.server.forget_named(device);
-        self.not_before.retain(|(of, _), _| *of != device);
-        self.streaks.retain(|(of, _), _| *of != device);
-        let line = self.devices[device].positions(&self.server).least();
-        self.tell(device, || format!("starts, stored cursor {line}"));
-        self.drain(device, None, false)?;
-        let life = self.devices[device].life;
-        let wait = if self.rng.chance(80) {
-            0
-        } else {
-            self.rng.below(20_000)
-        };
-        self.schedule(wait, device, Event::Promote { life });
-        self.command(
-            device,
-            json!({ "op": "listening", "events": ["messages", "updates"] }),
-        )?;
-        for conversation in lists {
-            self.open(device, &conversation)?;
-        }
-        if brief {
-            self.sync_once(device)?;
-        }
-        Ok(())
-    }
-
-    /// The tab is killed: what was not committed is lost; of what was being committed, the oldest
-    /// may be there.
-    fn crash(&mut self, device: usize) -> Checked {
-        let applied = self.rng.chance(50);
-        let power = self.mode.power_cuts && self.rng.chance(40);
-        self.killed(device, applied, power)
-    }
-
-    /// The tab is killed, or the machine with it (`power`); the commit under way has been `applied`.
-    fn killed(&mut self, device: usize, applied: bool, power: bool) -> Checked {
-        self.tell(device, || "crashes".to_owned());
-        let target = &mut self.devices[device];
-        let home = target.machine;
-        match target.operations.pop_front() {
-            Some(Operation::Commit(_, epoch, writes, durability)) if applied => {
-                let _ = self.write(home, epoch, &writes, durability)?;
-            }
-            Some(Operation::Wish(_, writes)) if applied && !target.lost => {
-                let _ = self.machines[home].disk.wish(&writes);
-            }
-            _ => {}
-        }
-        if !power {
-            self.closed(device);
-            return Ok(());
-        }
-        let machine = home;
-        let lost = self.machines[machine].disk.power_cut(&mut self.rng);
-        self.forgets_news(machine);
-        self.tell(device, || format!("loses its power, and {lost} commits"));
-        self.machines[machine]
-            .disk
-            .stored
-            .check(&self.server)
-            .map_err(|error| format!("R9: after a power cut: {error}"))?;
-        for other in self.clients_of(machine) {
-            self.devices[other].forget();
-            if other == device || self.devices[other].engine.is_some() {
-                self.closed(other);
-            }
-        }
-        Ok(())
-    }
-
-    /// A tab is gone, however it came to that; it is opened again some time later.
-    fn closed(&mut self, device: usize) {
-        let lists = self.lists(device);
-        self.lets_go(device);
-        self.stops_telling(device);
-        self.devices[device].stop();
-        let pause = if self.rng.chance(70) {
-            0
-        } else {
-            self.rng.below(90_000)
-        };
-        self.schedule(pause, device, Event::Start { lists });
-    }
-
-    /// The clients of a machine.
-    fn clients_of(&self, machine: usize) -> Vec<usize> {
-        let devices = self.devices.iter().enumerate();
-        let here = devices.filter(|(_, device)| device.machine == machine);
-        here.map(|(n, _)| n).collect()
-    }
-
-    fn machine(&self, device: usize) -> &Machine {
-        &self.machines[self.devices[device].machine]
-    }
-
-    fn machine_mut(&mut self, device: usize) -> &mut Machine {
-        &mut self.machines[self.devices[device].machine]
-    }
-
-    /// The server ends, and is there again some time later: connections, requests under way and pulls
-    /// that wait are gone, and nobody is told again what was told.
-    fn server_restarts(&mut self, down: u64) -> Checked {
-        self.story
-            .tell(self.time, "server", || format!("restarts, for {down} ms"));
-        self.down_until = self.time + down;
-        for held in std::mem::take(&mut self.held) {
-            self.lose(held.device, held.life, held.request);
-        }
-        for device in 0..self.devices.len() {
-            if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
-                self.dies(device, listen);
-            }
-        }
-        Ok(())
-    }
-
-    // ------------------------------------------------------------ steps
-
-    fn act(&mut self, act: &Act) -> Checked {
-        match act {
-            Act::Nothing => Ok(()),
-            Act::Pass(ms) => self.pass(*ms),
-            Act::Server(id, act) => self.server_acts(id, act),
-            Act::Night => {
-                let ids: Vec<String> = self.server.conversations.keys().cloned().collect();
-                self.server.night(&ids, &mut self.rng);
-                self.story
-                    .tell(self.time, "server", || "a night passes".to_owned());
-                self.server_moved()
-            }
-            Act::User(device, act) => self.user_acts(*device, act),
-            Act::Device(device, act) => self.device_acts(*device, act),
-            Act::Restart(down) => self.server_restarts(*down),
-        }
-    }
-
-    fn server_acts(&mut self, id: &str, act: &ServerAct) -> Checked {
-        let rng = &mut self.rng;
-        let server = &mut self.server;
-        let what = match act {
-            ServerAct::Post => format!("{} is posted", server.post(id, rng)),
-            ServerAct::Burst(burst) => {
-                for _ in 0..*burst {
-                    server.post(id, rng);
-                }
-                format!("a burst of {burst}")
-            }
-            ServerAct::Reserve => {
-                server.reserve(id, rng);
-                "an id is handed out".to_owned()
-            }
-            ServerAct::CommitLate => {
-                format!("{:?} is committed late", server.commit_reserved(id, rng))
-            }
-            ServerAct::Change => format!("{:?} is changed", server.change_any(id, rng)),
-            ServerAct::Trim => format!("trimmed before {:?}", server.trim(id, rng)),
-            ServerAct::LeaveOrReturn => format!("member: {}", server.leave_or_return(id)),
-            ServerAct::Rename => {
-                server.rename(id);
-                "is renamed".to_owned()
-            }
-            ServerAct::Found(new) => {
-                server.found(new, rng);
-                "is founded".to_owned()
-            }
-            ServerAct::UnknownEvent => {
-                server.unknown_event();
-                "an unknown event".to_owned()
-            }
-        };
-        let id = match act {
-            ServerAct::Found(new) => new,
-            _ => id,
-        };
-        let position = self.server.position();
-        self.story.tell(self.time, "server", || {
-            format!("{id}: {what} (log {position})")
-        });
-        self.server_moved()
-    }
-
-    fn device_acts(&mut self, device: usize, act: &DeviceAct) -> Checked {
-        let life = self.devices[device].life;
-        let running = self.devices[device].engine.is_some();
-        let awake = running && self.devices[device].asleep_until <= self.time;
-        match act {
-            DeviceAct::Clock(off) => {
-                self.machine_mut(device).clock = *off;
-                self.tell(device, || format!("its clock is off by {off} ms"));
-            }
-            DeviceAct::Mend => {
-                self.machine_mut(device).disk.mend();
-                self.tell(device, || "its disk can be read again".to_owned());
-            }
-            DeviceAct::Spoil => {
-                let machine = &mut self.machines[self.devices[device].machine];
-                let what = machine.disk.spoil(&mut machine.spoilt, &mut self.rng);
-                self.reached.note("a record that cannot be read");
-                self.reached
-                    .note_if(what == "a wish", "a wish that cannot be read");
-                self.tell(device, || format!("its disk cannot read {what}"));
-            }
-            DeviceAct::Disk(full) => {
-                self.machine_mut(device).full = *full;
-                self.tell(device, || format!("its disk: {full:?}"));
-            }
-            DeviceAct::Link => self.link_changes(device),
-            DeviceAct::Channel => {
-                let channel = self.devices[device].channel.as_ref();
-                if let Some(listen) = channel.map(|channel| channel.listen) {
-                    let notice = Notice::Closed(None);
-                    self.schedule(
-                        0,
-                        device,
-                        Event::Notice {
-                            life,
-                            listen,
-                            notice,
-                        },
-                    );
-                }
-            }
-            DeviceAct::Sleep { ms, frozen } if awake => self.falls_asleep(device, *ms, *frozen)?,
-            DeviceAct::Visibility if awake && !self.devices[device].brief => {
-                let hidden = !self.devices[device].hidden;
-                self.devices[device].hidden = hidden;
-                self.devices[device].hidden_since = hidden.then_some(self.time);
-                self.is_on_screen(device);
-                self.command(device, json!({ "op": "visibility", "hidden": hidden }))?;
-                return self.hidden_hands_over(device);
-            }
-            DeviceAct::Crash if running => return self.crash(device),
-            DeviceAct::Wipe if awake => return self.command(device, json!({ "op": "wipe" })),
-            DeviceAct::Evict => self.is_evicted(device),
-            DeviceAct::Sleep { .. }
-            | DeviceAct::Visibility
-            | DeviceAct::Crash
-            | DeviceAct::Wipe => {}
-        }
-        Ok(())
-    }
-
-    /// The lid is closed, or the page frozen: timers fire much too late.
-    fn falls_asleep(&mut self, device: usize, ms: u64, frozen: bool) -> Checked {
-        let life = self.devices[device].life;
-        if frozen {
-            self.devices[device].frozen = true;
-            self.command(device, json!({ "op": "freeze" }))?;
-            if self.mode.handover && self.rng.chance(50) {
-                self.hands_over(device)?;
-            }
-            self.schedule(ms, device, Event::Resume { life });
-        }
-        self.tell(device, || format!("sleeps for {ms} ms"));
-        self.sleeps(device, self.time + ms, frozen);
-        Ok(())
-    }
-
-    /// All that a device has asked for is lost, and its connection ends some time later.
-    fn cut_off(&mut self, device: usize, life: u32) {
-        let requests: Vec<u64> = self.devices[device].requests.keys().copied().collect();
-        for request in requests {
-            self.lose(device, life, request);
-        }
-        if let Some(listen) = self.devices[device].channel.as_ref().map(|c| c.listen) {
-            let delay = self.rng.below(40_000);
-            let notice = Notice::Closed(None);
-            self.schedule(
-                delay,
-                device,
-                Event::Notice {
-                    life,
-                    listen,
-                    notice,
-                },
-            );
-        }
-    }
-
-    /// The machine's network is gone, or there again.
-    fn link_changes(&mut self, device: usize) {
-        let link = !self.machine(device).link;
-        self.machine_mut(device).link = link;
-        self.tell(device, || format!("network: {link}"));
-        for device in self.clients_of(self.devices[device].machine) {
-            let life = self.devices[device].life;
-            if !link {
-                self.cut_off(device, life);
-            }
-            if self.rng.chance(80) {
-                let delay = self.rng.below(50);
-                self.schedule(delay, device, Event::Tell { life });
-            }
-        }
     }
 }
 

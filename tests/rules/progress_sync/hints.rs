@@ -3,9 +3,9 @@
 use pullcord::core::net::{Error, ErrorCode, Notice, RETRY_AFTER_MAX};
 use serde_json::{Value, json};
 
-use super::{empty, status, wait_for};
+use super::{empty, wait_for};
 use crate::harness::Harness;
-use crate::support::{is_pull, network, opened};
+use crate::support::{is_pull, network, opened, status};
 
 #[test]
 pub fn a_channel_that_is_ready_though_no_pull_succeeds_is_no_storm() {

@@ -3,16 +3,16 @@
 use pullcord::core::net::Request;
 use serde_json::json;
 
-use super::{asked, empty, errors, status, wait_for, waits};
+use super::{asked, empty, errors, wait_for};
 use crate::harness::Harness;
-use crate::support::{is_pull, network};
+use crate::support::{is_pull, is_waiting_pull, network, status};
 
 fn long_polling() -> Harness {
     let mut b = Harness::with(
         json!({"notify": "long-poll", "fallbackPollInterval": 5_000, "pollInterval": 30_000, "requestTimeout": 15_000}),
     );
     b.sign_in(9);
-    wait_for(&mut b, waits);
+    wait_for(&mut b, is_waiting_pull);
     b
 }
 
@@ -31,14 +31,14 @@ fn a_proxy_that_ends_every_long_poll_teaches_a_shorter_wait_and_is_no_outage() {
         for _ in 0..600 {
             assert_eq!(b.status["connection"], json!("online"));
             assert_eq!(b.status["caughtUp"], json!(true));
-            if !b.is_asked(waits) {
+            if !b.is_asked(is_waiting_pull) {
                 match b.is_asked(is_pull) {
                     true => _ = b.answer_pull(empty("2", false)),
                     false => b.wait(500),
                 }
                 continue;
             }
-            let wait = wait_of(&asked(&b, waits));
+            let wait = wait_of(&asked(&b, is_waiting_pull));
             waited.push(wait);
             if wait < 10_000 {
                 break;
@@ -48,7 +48,7 @@ fn a_proxy_that_ends_every_long_poll_teaches_a_shorter_wait_and_is_no_outage() {
                 continue;
             }
             b.wait(10_000);
-            b.fail(network(), waits);
+            b.fail(network(), is_waiting_pull);
         }
         assert!(
             waited.len() < 8 && waited.last() < Some(&10_000),
@@ -63,9 +63,9 @@ fn a_server_that_ends_every_wait_at_once_is_asked_ever_less_often() {
     let mut b = long_polling();
     let mut waited = 0;
     for _ in 0..1_800 {
-        if b.is_asked(waits) {
+        if b.is_asked(is_waiting_pull) {
             waited += 1;
-            b.fail(status(502), waits);
+            b.fail(status(502), is_waiting_pull);
         } else if b.is_asked(is_pull) {
             b.answer_pull(empty("2", false));
         }
@@ -82,7 +82,7 @@ fn a_server_that_ends_every_wait_at_once_is_asked_ever_less_often() {
 fn an_outage_while_a_pull_waits_is_found_out_by_the_next() {
     let mut b = long_polling();
     b.wait(5_000);
-    b.fail(network(), waits);
+    b.fail(network(), is_waiting_pull);
     wait_for(&mut b, is_pull);
     b.fail(network(), is_pull);
     assert_eq!(b.status["connection"], json!("offline"));

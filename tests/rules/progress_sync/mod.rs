@@ -11,16 +11,8 @@ use serde_json::{Value, json};
 use crate::harness::Harness;
 use crate::support::is_any_pull;
 
-pub fn waits(call: &Request) -> bool {
-    matches!(call, Request::Pull { wait: Some(_), .. })
-}
-
 pub fn too_large() -> Error {
     Error::too_large("too large")
-}
-
-pub fn status(status: u16) -> Error {
-    Error::from_status(status, "no", None)
 }
 
 pub fn limit(call: &Request) -> u32 {

@@ -4,9 +4,9 @@ use pullcord::core::Input;
 use pullcord::core::net::Request;
 use serde_json::{Value, json};
 
-use super::{asked, empty, errors, limit, many, parts, status, too_large, wait_for, whole};
+use super::{asked, empty, errors, limit, many, parts, too_large, wait_for, whole};
 use crate::harness::{Harness, state};
-use crate::support::{is_ack, is_any_pull, is_history, is_list, is_pull, opened};
+use crate::support::{is_ack, is_any_pull, is_history, is_list, is_pull, opened, status};
 
 #[test]
 fn a_batch_that_is_too_large_is_asked_for_in_halves_down_to_one_and_grows_again() {
