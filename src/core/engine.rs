@@ -40,6 +40,7 @@ use super::follow::Follow;
 use super::io::{Effect, Input, Now};
 use super::jobs::{Job, JobQueue};
 use super::map::Set;
+use super::mending::Mending;
 use super::missed::Missed;
 use super::options::Config;
 use super::out::Out;
@@ -88,6 +89,7 @@ pub struct Engine {
     uncertain: Uncertain,
     /// What was kept over a lost database could not be written: no other job runs before it is
     restoring: Backoff,
+    mending: Mending,
     /// Wishes could not be read, or taken up.
     granting: Backoff,
     due: Option<u64>,
@@ -116,6 +118,7 @@ impl Engine {
             disk: Disk::default(),
             uncertain: Uncertain::default(),
             restoring: Backoff::default(),
+            mending: Mending::default(),
             granting: Backoff::default(),
             due: None,
             config,
@@ -255,6 +258,7 @@ impl Engine {
         [
             requests,
             rest,
+            self.mending.at().filter(|_| !self.store_is_busy()),
             store.filter(|_| !self.store_is_busy()),
             self.sync_due(),
             self.outbox_due(),

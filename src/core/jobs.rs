@@ -77,6 +77,8 @@ pub(super) enum Job {
         states: Vec<Rc<str>>,
         /// the account's record is written anew
         meta: bool,
+        /// of the client that follows and has found it
+        call: Option<Call>,
     },
     /// the doubt that is stored of this conversation is taken up (R14)
     Doubt {
@@ -218,6 +220,7 @@ impl Job {
     pub fn call(&self) -> Option<Call> {
         match self {
             Job::Own(own) => own.call(),
+            Job::Corrupt { call, .. } => *call,
             _ => None,
         }
     }

@@ -53,6 +53,7 @@ mod jobs;
 pub mod json;
 pub mod limits;
 pub mod map;
+mod mending;
 mod missed;
 pub mod net;
 pub mod node;

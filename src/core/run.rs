@@ -117,6 +117,7 @@ fn run_other(job: &Job, tx: &mut Tx, context: &Context) -> Result<(), Stop> {
             indexes,
             states,
             meta,
+            call: _,
         } => {
             if *meta {
                 tx.write_meta();

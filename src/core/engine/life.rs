@@ -142,6 +142,7 @@ impl Engine {
                 self.out.tell(&Signal::Gone { epoch });
             }
             self.follow.let_go(self.now.mono, last);
+            self.mending.let_go();
         }
         self.fence.let_go();
         self.standing.holds = false;
@@ -281,7 +282,7 @@ impl Engine {
         self.fence.lose();
         // What becomes of the own messages goes on: a lane waits for it.
         self.jobs
-            .retain(|job| matches!(job, Job::Own(_) | Job::End { .. } | Job::Restore { .. }));
+            .retain(|job| job.is_waited_for() || matches!(job, Job::Own(_) | Job::Restore { .. }));
         // What was kept over the one before was not written yet, and nothing else was.
         let keeps = matches!(self.jobs.first(), Some(Job::Restore { .. }));
         // What another client was to keep is not this one's to write.

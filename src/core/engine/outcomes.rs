@@ -187,7 +187,13 @@ impl Engine {
                 }
             }
             Job::Doubt { conversation } => self.on_doubt_tried(&conversation),
-            Job::Evict { .. } | Job::Corrupt { .. } | Job::End { .. } => {}
+            Job::Corrupt { call, .. } => {
+                self.mending.succeed();
+                if let Some(call) = call {
+                    self.out.resolve(call, "");
+                }
+            }
+            Job::Evict { .. } | Job::End { .. } => {}
         }
     }
 
@@ -211,6 +217,8 @@ impl Engine {
                 let (parts, mut cx) = self.split();
                 parts.outbox.on_void(&mut cx, own);
             }
+            // Whoever has found it asks the client that writes.
+            Job::Corrupt { call: Some(_), .. } => {}
             Job::Suspects { .. }
             | Job::Opened { .. }
             | Job::Corrupt { .. }
@@ -240,12 +248,27 @@ impl Engine {
             Job::Suspects { .. } => self.pull_failed(error),
             Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
             Job::Corrupt {
-                blocks, indexes, ..
+                blocks,
+                mut indexes,
+                states,
+                meta,
+                call,
             } => {
                 // It could not be dropped on disk: at least nothing of it is shown or built upon.
-                let of_blocks = blocks.into_iter().map(|(id, _)| id);
-                for conversation in of_blocks.chain(indexes) {
-                    self.forget_held(&conversation);
+                indexes.extend(blocks.into_iter().map(|(id, _)| id));
+                for conversation in &indexes {
+                    self.forget_held(conversation);
+                }
+                if call.is_some() {
+                    let job = Job::Corrupt {
+                        blocks: Vec::new(),
+                        indexes,
+                        states,
+                        meta,
+                        call,
+                    };
+                    let random = self.out.random(u64::MAX);
+                    self.mending.try_later(self.now.mono, job, error, random);
                 }
             }
             Job::Doubt { conversation } => self.on_doubt_tried(&conversation),

@@ -59,6 +59,7 @@ impl Engine {
                 indexes,
                 states,
                 meta: false,
+                call: None,
             });
         }
     }
@@ -123,6 +124,7 @@ impl Engine {
             indexes: Vec::new(),
             states: Vec::new(),
             meta: false,
+            call: None,
         });
     }
 

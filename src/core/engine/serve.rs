@@ -95,13 +95,14 @@ impl Engine {
                     meta,
                 } => {
                     blocks.retain(|(id, lo)| self.db.held(id).block(*lo).is_some());
+                    let call = Some(self.follow.audience.call(asker));
                     self.jobs.push(Job::Corrupt {
                         blocks,
                         indexes,
                         states,
                         meta,
+                        call,
                     });
-                    self.reply(asker, Ok(String::new()));
                 }
                 What::Grant => {
                     self.reads.want_wishes();

@@ -147,6 +147,9 @@ impl Engine {
         if !may_write || now < self.restoring.ready_at() {
             return false;
         }
+        for job in self.mending.take_due(now) {
+            self.jobs.push(job);
+        }
         match self.jobs.pop() {
             None => false,
             Some(Job::End { wipe }) => {

@@ -1,6 +1,7 @@
 //! What a client shows, and tells its app, of what the writer commits.
 
 use pullcord::core::Input;
+use pullcord::core::storage::{StoreError, Table};
 use serde_json::{Value, json};
 
 use super::{Tabs, with_room_for_six};
@@ -189,6 +190,20 @@ fn what_another_client_shows_is_not_evicted() {
     t.on(0, |b| b.sync(json!([after(9, 10), after(10, 11)]), "2"));
     assert!(t.shown()[1].contains("8 9 10 11"), "{:?}", t.shown());
     assert!(!t.shown()[1].contains('~'), "{:?}", t.shown());
+}
+
+#[test]
+fn what_one_could_not_read_is_mended_though_the_writers_disk_fails_first() {
+    let mut t = Tabs::opened(1);
+    assert!(t.store.spoil(Table::Conversations, b"c"));
+    t.tabs[0].failing = vec![StoreError::Failed("torn".into()), StoreError::Quota].into();
+    t.add(json!({"promoted": false}));
+    assert_eq!(t.tabs[1].status["caughtUp"], json!(false));
+    assert_eq!(t.tabs[1].conversations, [] as [Value; 0]);
+    t.wait(10_000);
+    assert!(t.tabs[0].failing.is_empty());
+    assert_eq!(t.tabs[1].status["caughtUp"], json!(true), "it is mended");
+    t.all_show("7 8 9");
 }
 
 #[test]

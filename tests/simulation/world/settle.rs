@@ -236,6 +236,10 @@ impl World {
         let version = value["version"]
             .as_u64()
             .ok_or("a change without a message")?;
+        // One that waits for the others to go again shows what it has, until it is its turn.
+        if self.devices[device].waits && !self.devices[device].promoted {
+            return Ok(());
+        }
         let views = self.devices[device].facade.timelines.values();
         for view in
             views.filter(|v| v.conversation == conversation && !v.released && v.status == "ready")
