@@ -81,17 +81,29 @@ export function textOf(thrown) {
   }
 }
 
+/** What serde says of a value that is none, without Rust's own names of what JS has. @param {string} message */
+function plainly(message) {
+  const [, before, is, expected] =
+    /^(.*?)(?:invalid type: |invalid value: |unknown variant )(.*)(, expected .*)$/s.exec(message) ?? [];
+  if (!expected) return message;
+  const value = is
+    .replace(/^JsValue\(\[.*/s, "a list")
+    .replace(/^JsValue.*/s, "an object")
+    .replace(/^unit value$/, "null")
+    .replace(/^(floating point|integer|string|boolean) /, "")
+    .replace("inf", "Infinity");
+  return `${before}it is ${value}${expected}`;
+}
+
 /** An error that came over the boundary. @param {any} wire @returns {PullcordError} */
 export function revive(wire) {
   if (wire instanceof PullcordError) return wire;
   const { code, message, status, retryAfter, uncertain } = wire ?? {};
-  // what serde says of a value that is neither text nor number is Rust's own
-  const plain = /^(.*?)JsValue\((.?).*\)(, expected .*)$/s.exec(message);
-  if (plain) return revive({ ...wire, message: `${plain[1]}${plain[2] === "[" ? "a list" : "an object"}${plain[3]}` });
   if (typeof code !== "string") {
     return new PullcordError("internal", textOf(wire), { cause: wire });
   }
-  return new PullcordError(/** @type {any} */ (code), message, { status, retryAfter, uncertain });
+  const said = code === "invalid" ? plainly(message) : message;
+  return new PullcordError(/** @type {any} */ (code), said, { status, retryAfter, uncertain });
 }
 
 /**

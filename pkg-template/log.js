@@ -10,6 +10,8 @@ import { nearest, thrownText } from "./words.js";
 const UNREACHED = /^the server could not be reached/;
 
 const LEVELS = ["debug", "info", "warn", "error", "silent"];
+/** options of one call that there are not, and are told each by itself: more are another object in their place */
+const MISSPELT = 3;
 /** lines that are remembered, the newest */
 const MOST = 200;
 
@@ -37,8 +39,8 @@ const BY_STATUS = {
   429: "ask less often: sync.pollInterval, sync.minPullInterval",
 };
 
-/** Of two that differ in their numbers alone one is said. @param {string} text */
-const plain = (text) => text.replace(/\d+/g, "");
+/** Of two that differ in their numbers alone, or in an id, one is said. @param {string} text */
+const plain = (text) => text.replace(/\b[\da-f-]{8,}/gi, "").replace(/\d+/g, "");
 
 /** @param {string} call @param {string | null} [conversation] */
 const subject = (call, conversation) => (conversation ? `${call}(${JSON.stringify(conversation)})` : call);
@@ -89,8 +91,14 @@ export class Log {
 
   /** @param {any} options createClient's */
   constructor(options) {
-    this.#least = LEVELS.indexOf(oneOf("logLevel", options?.logLevel, "warn", LEVELS));
-    this.#logger = options?.logger === undefined ? undefined : callback("logger", options.logger);
+    try {
+      this.#least = LEVELS.indexOf(oneOf("logLevel", options?.logLevel, "warn", LEVELS));
+      this.#logger = options?.logger === undefined ? undefined : callback("logger", options.logger);
+    } catch (error) {
+      // there is no log yet that could say it
+      console.warn(`pullcord: createClient: ${/** @type {Error} */ (error).message}`);
+      throw error;
+    }
   }
 
   /**
@@ -98,7 +106,7 @@ export class Log {
    * @param {string} level @param {string} message @param {unknown} [detail]
    * @param {string} [key] what is the same is not said again
    */
-  say = (level, message, detail, key = message) => {
+  say = (level, message, detail, key = message.startsWith("transport.") ? plain(message) : message) => {
     if (LEVELS.indexOf(level) < this.#least) return;
     if (level === "warn" || level === "error") {
       if (this.#told.has(key)) return;
@@ -149,7 +157,7 @@ export class Log {
     // the log does not reach back that far: no fault
     if (call === "changes" && status === 410) return;
     // said where it was thrown, with its stack
-    if (own && code === "network" && this.#hasTold((key) => key.startsWith(thrownText(call, message)))) return;
+    if (own && code === "network" && this.#hasTold((key) => key.startsWith(plain(thrownText(call, message))))) return;
     const what = advice(call, error, this.server);
     const key = [call, code, status, plain(message)].join(" ");
     this.say(this.#severity(call, error), `${name}: ${message}${what && `; ${what}`}`, undefined, key);
@@ -235,8 +243,16 @@ export class Log {
    */
   unknown(what, given, known, elsewhere = []) {
     if (given === null || typeof given !== "object") return;
-    for (const name of Object.keys(given)) {
-      if (known.includes(name)) continue;
+    const none = Object.keys(given).filter((name) => !known.includes(name));
+    if (none.length > MISSPELT) {
+      const some = none.slice(0, MISSPELT).map((name) => `\`${name}\``);
+      this.say(
+        "warn",
+        `${what} has no options ${some.join(", ")} and ${none.length - MISSPELT} more: is it something else?`,
+      );
+      return;
+    }
+    for (const name of none) {
       const meant = nearest(name, [...known, ...elsewhere]);
       this.say("warn", `${what} has no option \`${name}\`${meant ? `: is \`${meant}\` meant?` : ""}`);
     }

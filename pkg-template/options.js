@@ -89,6 +89,18 @@ export function abortSignal(value) {
   throw invalid("signal is an AbortSignal");
 }
 
+/** What is given in a transport's place. @param {any} given */
+function kindOf(given) {
+  if (typeof given?.then === "function") return "a promise: await it";
+  if (typeof given?.transport === "function") return "a backend: what its `transport(user)` gives is one";
+  if (typeof given?.baseUrl === "object") return "a baseUrl that is no text";
+  if (typeof given === "function") return "a function: give what it makes";
+  return given === null ? "null" : typeof given === "object" ? "another object" : typeof given;
+}
+
+/** A user that was not known yet, as text: everybody would share one database. */
+const NOBODY = /(^|[^\w])(undefined|null|NaN|\[object \w+\])($|[^\w])/;
+
 /**
  * What the engine has to know of it.
  * @param {any} transport
@@ -103,7 +115,7 @@ export function transportConfig(transport, log) {
   log?.unknown("transport", transport, HTTP);
   if (typeof transport?.baseUrl !== "string") {
     throw invalid(
-      "transport is { baseUrl, token } or an object with a pull, pullConversations or pullMailbox function (a Transport)",
+      `transport is { baseUrl, token } or an object with a pull, pullConversations or pullMailbox function (a Transport), not ${kindOf(transport)}`,
     );
   }
   callback("transport.token", transport.token);
@@ -150,6 +162,12 @@ export function clientConfig(options, log) {
   const { mode, maxMessages } = optionsOf("storage", options.storage);
   const { overflow, pageSize, prefetch } = options;
   if (options.worker !== undefined) callback("worker", options.worker);
+  const [, , nobody] = NOBODY.exec(options.account) ?? [];
+  if (nobody)
+    log.say(
+      "warn",
+      `account is ${JSON.stringify(options.account)}: is the user known yet? All "${nobody}" share its data`,
+    );
   // one that a worker may have, and then says
   const isElsewhere = options.worker && options.transport === undefined;
   const config = given({
@@ -195,13 +213,27 @@ export function timelineConfig(conversation, given, log) {
 }
 
 /**
- * The JSON text of a message body, read now: what the app does to the object later does not matter.
- * @param {unknown} body
+ * What JSON writes as `{}`: a File, a FormData, a Map, a promise.
+ * @param {any} value @returns {string} "" of all other
  */
-export function bodyText(body) {
+function lostKind(value) {
+  if (value === null || typeof value !== "object" || Object.keys(value).length) return "";
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  return /^(Object|Array|String|Number|Boolean)$/.test(kind) ? "" : kind;
+}
+
+/**
+ * The JSON text of a message body, read now: what the app does to the object later does not matter.
+ * @param {unknown} body @param {import("./log.js").Log} [log] is told of what is lost
+ */
+export function bodyText(body, log) {
   let text;
   try {
-    text = JSON.stringify(body);
+    text = JSON.stringify(body, (key, value) => {
+      const lost = lostKind(value);
+      if (lost) log?.say("warn", `body${key && `: \`${key}\``} is a ${lost}, of which JSON keeps nothing`);
+      return value;
+    });
   } catch (cause) {
     throw invalid(`body is no JSON: ${textOf(cause)}`);
   }

@@ -12,7 +12,7 @@ import {
   useSyncExternalStore,
 } from "react";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
-import { Opening, keyOf } from "./frameworks/opening.js";
+import { Opening, keyOf, pace } from "./frameworks/opening.js";
 import { judged, noClient, noOptions } from "./frameworks/told.js";
 import { methodsOfTimeline } from "./frameworks/view.js";
 
@@ -33,6 +33,7 @@ function useOpening(options) {
   const key = keyOf(options);
   const [state, setState] = useState({ key, opened: NOTHING });
   const latest = useRef(options);
+  const [opens] = useState(pace);
   /** @type {import("react").RefObject<Opening | null>} */
   const opening = useRef(null);
   useEffect(() => {
@@ -41,6 +42,7 @@ function useOpening(options) {
   });
   useEffect(() => {
     if (key === null || !latest.current) return undefined;
+    opens();
     const mine = new Opening(latest.current, (client, error) => setState({ key, opened: { client, error } }));
     opening.current = mine;
     return () => {
@@ -48,7 +50,7 @@ function useOpening(options) {
       mine.close();
       setState({ key: null, opened: NOTHING });
     };
-  }, [key]);
+  }, [key, opens]);
   // a client of other options is not shown for a single frame
   return state.key === key ? state.opened : NOTHING;
 }

@@ -72,6 +72,11 @@ export class Session {
     return this.#stopping !== null && !this.isOver;
   }
 
+  /** It has ended by itself, or another client has ended it. */
+  get hasFailed() {
+    return this.isOver && this.shown.status.value?.error !== null;
+  }
+
   /** What calls reject with, once it is over. @returns {PullcordError | null} */
   get refusal() {
     return this.#refusal;
@@ -206,19 +211,27 @@ export class Session {
     return this.call({
       op: "send",
       conversation: name("conversation", conversation),
-      body: bodyText(body),
+      body: bodyText(body, this.log),
       clientId: name("clientId", clientId),
     });
   }
 
   /** @param {unknown} clientId @param {string} [conversation] only there */
   async retry(clientId, conversation) {
-    await this.call({ op: "retry", clientId: name("clientId", clientId), conversation });
+    await this.call({ op: "retry", clientId: this.#clientId("retry", clientId), conversation });
+  }
+
+  /** The key of a row is none, and looks like it. @param {string} method @param {unknown} given */
+  #clientId(method, given) {
+    const clientId = name("clientId", given);
+    if (/^[cm]:/.test(clientId))
+      this.log.say("warn", `${method}: ${JSON.stringify(clientId)} looks like a row's key: give its \`clientId\``);
+    return clientId;
   }
 
   /** @param {unknown} clientId @param {string} [conversation] only there */
   discard(clientId, conversation) {
-    return this.call({ op: "discard", clientId: name("clientId", clientId), conversation });
+    return this.call({ op: "discard", clientId: this.#clientId("discard", clientId), conversation });
   }
 
   /** @param {string} conversation @param {unknown} messageId @param {unknown} body */
@@ -227,7 +240,7 @@ export class Session {
       op: "edit",
       conversation,
       messageId: name("messageId", messageId),
-      body: bodyText(body),
+      body: bodyText(body, this.log),
       clientId: newId(),
     });
   }

@@ -4,7 +4,7 @@ import { getContext, hasContext, onMount, setContext } from "svelte";
 import { createSubscriber } from "svelte/reactivity";
 import { get, toStore } from "svelte/store";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
-import { Opening, keyOf } from "./frameworks/opening.js";
+import { Opening, keyOf, pace } from "./frameworks/opening.js";
 import { judged, noClient } from "./frameworks/told.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
@@ -170,6 +170,7 @@ export function usePullcord(...given) {
     let opening = null;
     /** @type {string | null} */
     let key = null;
+    const opens = pace();
     const close = () => {
       opening?.close();
       opening = null;
@@ -184,7 +185,9 @@ export function usePullcord(...given) {
       }
       key = now;
       close();
-      if (given) opening = new Opening(given, (client, error) => cell.set({ client, error }));
+      if (!given) return;
+      opens();
+      opening = new Opening(given, (client, error) => cell.set({ client, error }));
     };
     const stop = wanted.listen(look);
     look();

@@ -10,6 +10,9 @@ import { Source, applyPatch, kept, keptError, renewed, reviveItem } from "./stor
 /** ms at least between the last use and letting go: React's StrictMode unsubscribes and subscribes at once */
 const LINGER = 1000;
 
+/** ms after which it is told that a list is shown in vain: what a component does for a moment is no fault */
+const IN_VAIN = 3000;
+
 /** @typedef {import("./index.js").Timeline<any>} TimelineApi */
 /** @typedef {import("./index.js").TimelineSnapshot<any>} Snapshot */
 
@@ -64,6 +67,12 @@ export class Timeline {
   #fresh = null;
   /** `anchor.count` of the engines before, since it may only rise */
   #counted = 0;
+  /** somebody is going to subscribe: React looks at `subscribe` while it renders, and calls it later */
+  #isWanted = false;
+  /** it was read before anybody was */
+  #isWatched = false;
+  /** @type {TimelineApi["subscribe"]} */
+  subscribe = /** @type {any} */ (undefined);
 
   /**
    * @param {import("./session.js").Session} session
@@ -76,16 +85,57 @@ export class Timeline {
     this.#name = name;
     this.#source = new Source(OPENING, session.notifier);
     this.conversation = config.conversation;
+    // of its own, as the other methods: it works through a proxy, and taken out
+    Object.defineProperty(this, "subscribe", {
+      enumerable: true,
+      get: () => {
+        this.#isWanted = true;
+        return this.#subscribe;
+      },
+    });
   }
 
   getSnapshot = () => {
     if (this.#session.isOver) this.#end();
+    if (this.#state === "unopened" && !this.#isWanted && !this.#isWatched) {
+      this.#isWatched = true;
+      this.#later(() => {
+        if (this.#state === "unopened" && !this.#isWanted)
+          this.#say("is read, and shows nothing before its first `subscribe` or method call");
+      });
+    }
     return this.#source.value;
   };
 
-  subscribe = (/** @type {() => void} */ listener) => {
+  /** @param {string} what */
+  #say(what) {
+    this.#session.log.say("warn", `timeline(${JSON.stringify(this.conversation)}) ${what}`);
+  }
+
+  /** @param {() => void} run */
+  #later(run) {
+    const timer = setTimeout(run, IN_VAIN);
+    // Node's: nothing waits for it
+    /** @type {any} */ (timer).unref?.();
+    return timer;
+  }
+
+  /** A list that has ended, and is listened to all the same. @param {() => void} unsubscribe */
+  #inVain(unsubscribe) {
+    const timer = this.#later(() => {
+      if (!this.#session.isOver) this.#say("is closed, for all who asked for it: to let go of a list, unsubscribe");
+      // why it ended by itself is told already
+      else if (!this.#session.hasFailed) this.#say("is shown, and its client is closed: make another one");
+    });
+    return () => {
+      clearTimeout(timer);
+      unsubscribe();
+    };
+  }
+
+  #subscribe = (/** @type {() => void} */ listener) => {
     const unsubscribe = this.#source.store.subscribe(listener);
-    if (!this.#use()) return unsubscribe;
+    if (!this.#use()) return this.#inVain(unsubscribe);
     this.#subscribers += 1;
     let subscribed = true;
     return () => {
@@ -187,7 +237,11 @@ export class Timeline {
         const { signal } = options;
         // before it is opened for it
         if (abortSignal(signal)?.aborted) throw aborted(signal);
-        if (!this.#use()) throw this.#session.refusal ?? new PullcordError("closed", "the timeline is closed");
+        if (!this.#use()) {
+          const error = this.#session.refusal ?? new PullcordError("closed", "the timeline is closed");
+          log.say("warn", `${name} was called on a timeline that is closed: ${error.message}`);
+          throw error;
+        }
         this.#running += 1;
         try {
           return await run(options);

@@ -52,14 +52,30 @@ export function misspelt(transport) {
   });
 }
 
+/**
+ * What it looks like; undefined where it cannot be looked at: it has a getter, or is a proxy.
+ * @template T
+ * @param {() => T} look
+ */
+function seen(look) {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
 /** @param {any} answer */
 function isResponse(answer) {
-  try {
-    return typeof answer?.json === "function" && typeof answer.status === "number";
-  } catch {
-    // a getter or a proxy
-    return false;
-  }
+  return typeof answer?.json === "function" && typeof answer.status === "number";
+}
+
+/** @param {any} answer */
+function otherKind(answer) {
+  if (typeof answer?.next === "function")
+    return "a generator: an async function, without `*`, gives its answer by `return`";
+  // axios and its like
+  return answer?.data && answer.headers ? "an answer with its headers: give its `data`" : "";
 }
 
 /** What is no answer at all. @param {string} method @param {any} answer */
@@ -70,12 +86,17 @@ function judge(method, answer) {
       ? "undefined: is a `return` missing?"
       : typeof answer === "string"
         ? "a text: give what JSON.parse makes of it"
-        : isResponse(answer)
+        : seen(() => isResponse(answer))
           ? "a Response: give what its json() resolves with"
-          : "";
+          : (seen(() => otherKind(answer)) ?? "");
   // the message was sent all the same: the sync brings it
   if (what && !ANSWERS_A_MESSAGE.has(method)) throw new PullcordError("protocol", `transport.${method} gave ${what}`);
   return what;
+}
+
+/** It says what is new, and that it is to be asked for again. @param {any} request @param {any} answer */
+function isStuck(request, answer) {
+  return request.cursor !== null && answer?.cursor === request.cursor && (answer.events?.length || answer.overflow);
 }
 
 /** @param {string} _key @param {unknown} value */
@@ -116,6 +137,18 @@ function isLost(seq) {
   return typeof seq === "number" && Math.abs(seq) > Number.MAX_SAFE_INTEGER;
 }
 
+/** In seconds 1973 to 5138; in milliseconds the first three years of the epoch, of which no message is. */
+const SECONDS_FROM = 1e8;
+const SECONDS_TO = 1e11;
+
+/** What is hardly meant, and can be read. @param {any} value @param {Told} told */
+function doubt({ createdAt, state, body, seq }, told) {
+  if (typeof createdAt === "number" && createdAt > SECONDS_FROM && createdAt < SECONDS_TO)
+    told(`createdAt is in milliseconds since the epoch: ${createdAt} looks like seconds`);
+  if (seq !== undefined && body === undefined && (state === "normal" || state === "edited"))
+    told("a message has no `body`: what it says belongs in there");
+}
+
 const POSITIONS = ["seq", "prev", "before", "lastSeq", "readSeq", "from", "to"];
 
 /**
@@ -126,6 +159,7 @@ const POSITIONS = ["seq", "prev", "before", "lastSeq", "readSeq", "from", "to"];
  */
 function exact(value, told) {
   if (value === null || typeof value !== "object") return value;
+  seen(() => doubt(value, told));
   let copy = null;
   for (const name of POSITIONS) {
     if (!isLost(value[name])) continue;
@@ -313,11 +347,42 @@ function answerText(method, answer, rejection, told) {
   return wireText(ANSWERS_A_MESSAGE.has(method) ? { message: answer } : answer, told);
 }
 
+/** What the server says, which is to be thrown so that it is understood. @type {Record<number, string>} */
+const BY_STATUS = { 401: "unauthorized", 403: "forbidden", 404: "not-found" };
+
 /** What `fetch` throws is a TypeError too. @param {any} error */
 function bugHint(error) {
+  // of axios and its like, or a Response
+  const status = seen(() => error?.status ?? error?.response?.status);
+  if (status >= 400 && status < 600) {
+    const code = BY_STATUS[status] ?? (status < 500 && status !== 429 ? "rejected" : "network");
+    return ` (the server's ${status} is understood where a PullcordError is thrown, of the code "${code}")`;
+  }
   return error instanceof TypeError && !/fetch|network|load failed/i.test(error.message)
     ? " (a bug in the transport? A method that was taken from another object has lost its `this`)"
     : "";
+}
+
+const ENDED_AT_ONCE =
+  "transport.listen has called sink.closed() at once: it is called again and again, and meanwhile the client polls";
+
+/** @param {unknown} spread @param {unknown} conversations @param {import("./wire.js").Log} log */
+function judgeHint(spread, conversations, log) {
+  const isHint = (spread ?? 0) === 0 || typeof spread === "number";
+  if (isHint && Array.isArray(conversations ?? [])) return;
+  log("warn", "transport.listen: sink.notify takes a number of ms, and a list of the ids of conversations");
+}
+
+/**
+ * What cannot follow on any cursor.
+ * @param {any} batch @param {boolean} hasMailbox @param {import("./wire.js").Log} log
+ */
+function judgePush(batch, hasMailbox, log) {
+  const isFit = seen(() => {
+    const { events, prev, cursor } = Object(batch);
+    return Array.isArray(events) && (hasMailbox || (typeof prev === "string" && typeof cursor === "string"));
+  });
+  if (!isFit) log("warn", "transport.listen: sink.push takes { prev, cursor, events }; pulling instead");
 }
 
 /**
@@ -356,6 +421,11 @@ export function bridge(transport, log, intoWasm) {
         const answer = await transport[method](request, signal);
         const what = judge(method, answer);
         if (what) log("warn", `transport.${method} gave ${what}`);
+        if (method === "pull" && seen(() => isStuck(request, answer)))
+          log(
+            "warn",
+            "transport.pull gave events, and the cursor that it was asked with: they come again at each pull",
+          );
         return answerText(method, answer, (error) => rejection(method, error, signal), once(method));
       } catch (error) {
         throw rejection(method, error, signal);
@@ -378,10 +448,13 @@ export function bridge(transport, log, intoWasm) {
       const closed = (/** @type {unknown} */ error) => {
         if (over) return;
         clearTimeout(silent);
+        if (isBeginning && error === undefined) log("warn", ENDED_AT_ONCE);
         const reason = error === undefined ? undefined : JSON.stringify(rejection("listen", error, signal));
         report(() => sink.closed(reason));
         over = true;
       };
+      // a network that is not there ends it later
+      let isBeginning = true;
       try {
         const running = transport.listen(
           {
@@ -390,6 +463,7 @@ export function bridge(transport, log, intoWasm) {
               report(() => sink.ready());
             },
             notify: (/** @type {any} */ spread, /** @type {unknown} */ conversations) => {
+              judgeHint(spread, conversations, log);
               // a hint with something strange in it might lack a conversation: then all are asked for
               const named =
                 Array.isArray(conversations) &&
@@ -398,7 +472,8 @@ export function bridge(transport, log, intoWasm) {
                   : undefined;
               report(() => sink.notify(Number.isFinite(spread) && spread > 0 ? spread : 0, named));
             },
-            push: (/** @type {unknown} */ batch) => {
+            push: (/** @type {any} */ batch) => {
+              judgePush(batch, typeof transport.pullMailbox === "function", log);
               /** @type {string | undefined} */
               let text;
               try {
@@ -417,6 +492,8 @@ export function bridge(transport, log, intoWasm) {
         Promise.resolve(running).catch(closed);
       } catch (error) {
         closed(error);
+      } finally {
+        isBeginning = false;
       }
     },
   };

@@ -3,6 +3,7 @@
 import {
   computed,
   getCurrentInstance,
+  hasInjectionContext,
   inject,
   onMounted,
   onScopeDispose,
@@ -13,8 +14,8 @@ import {
   watch,
 } from "vue";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
-import { Opening, keyOf } from "./frameworks/opening.js";
-import { judged, noClient } from "./frameworks/told.js";
+import { Opening, keyOf, pace } from "./frameworks/opening.js";
+import { judged, noClient, noOptions, outsideSetup } from "./frameworks/told.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -47,6 +48,7 @@ function opened(options) {
   const error = shallowRef(/** @type {any} */ (null));
   /** @type {Opening | null} */
   let opening = null;
+  const opens = pace();
   const close = () => {
     opening?.close();
     opening = null;
@@ -60,6 +62,7 @@ function opened(options) {
         close();
         const given = asGiven(toValue(options));
         if (!given) return;
+        opens();
         opening = new Opening(given, (now, wrong) => {
           client.value = now;
           error.value = wrong;
@@ -87,10 +90,12 @@ function opened(options) {
  */
 function around(part) {
   const nothing = () => {
-    if (part) noClient(part, "call usePullcord(options) in a component");
+    if (part && hasInjectionContext()) noClient(part, "call usePullcord(options) in a component");
     return { client: shallowRef(null), error: shallowRef(null) };
   };
-  return inject(KEY, nothing, true);
+  if (hasInjectionContext()) return inject(KEY, nothing, true);
+  outsideSetup(part ?? "usePullcord");
+  return nothing();
 }
 
 /** @type {typeof import("./vue.js").usePullcord} */
@@ -111,6 +116,8 @@ export const PullcordProvider = /** @type {any} */ ({
    * @param {{ slots: { default?: () => unknown } }} context
    */
   setup(props, { slots }) {
+    const given = getCurrentInstance()?.vnode.props ?? {};
+    if (!("options" in given || "client" in given)) noOptions("<PullcordProvider>");
     const own = opened(() => props.options);
     const client = computed(() => (props.client === undefined ? own.client.value : judged(props.client)));
     provide(KEY, { client, error: own.error });

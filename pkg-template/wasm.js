@@ -10,7 +10,8 @@ const HELP =
 /** What of the usual tools does which. */
 const LEFT_BEHIND =
   "esbuild and rollup leave it behind; Vite does where `optimizeDeps`, or for a server `ssr.noExternal`, bundles the package";
-const OFFLINE = "a PWA has to precache it (Workbox: `globPatterns` with wasm)";
+const OFFLINE =
+  "a PWA has to precache it (Workbox: `globPatterns` with wasm), and a Content-Security-Policy to allow it by connect-src";
 const NO_TEXT =
   "TextDecoder is missing here, as in Jest's jsdom: its environment has to set `this.global.TextDecoder = TextDecoder` (docs/frameworks.md)";
 const NO_PLACE = 'this script does not know where it is (format "iife" or "cjs" of esbuild, rollup and others)';
@@ -74,6 +75,16 @@ function beside(standard) {
   }
 }
 
+/** Why a fetch may have failed. @param {string | URL} source */
+function unfetched(source) {
+  const page = globalThis.location;
+  const { origin, protocol } = new URL(source, page?.href);
+  if (protocol === "file:") return "a page that is opened as a file may fetch none";
+  return !page || origin === page.origin
+    ? OFFLINE
+    : `does ${origin} allow ${page.origin} (CORS), and the page's Content-Security-Policy that origin (connect-src)?`;
+}
+
 /** @param {unknown} source */
 async function bytesOrResponse(source) {
   if (typeof source !== "string" && !(source instanceof URL)) return source;
@@ -83,7 +94,9 @@ async function bytesOrResponse(source) {
   try {
     return await fetch(source);
   } catch (cause) {
-    throw new PullcordError("network", `the wasm at ${source} could not be fetched (${OFFLINE}): ${HELP}`, { cause });
+    throw new PullcordError("network", `the wasm at ${source} could not be fetched (${unfetched(source)}): ${HELP}`, {
+      cause,
+    });
   }
 }
 

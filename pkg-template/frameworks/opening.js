@@ -3,6 +3,7 @@
 import { createClient } from "../index.js";
 import { stableText } from "../stable.js";
 import { isTransport, methodsOf } from "../transport.js";
+import { openedAnew } from "./told.js";
 
 /** @typedef {import("../index.js").Client<any>} Client */
 /** @typedef {import("../frameworks.js").PullcordOptions<any>} Options */
@@ -19,6 +20,21 @@ export function keyOf(options) {
   const { baseUrl, timeout } = /** @type {any} */ (transport ?? {});
   const way = isTransport(transport) ? methodsOf(transport) : [String(baseUrl), timeout];
   return stableText([values, way, worker !== undefined]);
+}
+
+/** Openings of one component within so many ms that are no user's doing. */
+const OFTEN = 5;
+const SOON = 2000;
+
+/** @returns {() => void} called at each opening of one component: says so where its options change by themselves */
+export function pace() {
+  /** @type {number[]} */
+  let times = [];
+  return () => {
+    const now = Date.now();
+    times = [...times.filter((time) => now - time < SOON), now];
+    if (times.length === OFTEN) openedAnew();
+  };
 }
 
 /** A client that is being opened, or is open. */
@@ -45,26 +61,28 @@ export class Opening {
   /** @param {(client: Client | null, error: any) => void} changed */
   async #open(changed) {
     const { signal } = this.#cancel;
+    /** @type {Client | null} */
+    let client = null;
+    let wrong = null;
     try {
       // React's StrictMode closes at once what it has opened: that one never begins
       await null;
       if (signal.aborted) return;
       const { createClient: open = createClient, ...options } = this.#options;
-      const client = await open({ ...options, ...this.#functions(), signal });
-      if (signal.aborted) {
-        client.close();
-        return;
-      }
+      client = await open({ ...options, ...this.#functions(), signal });
       this.#client = client;
-      changed(client, null);
     } catch (error) {
-      if (!signal.aborted) changed(null, error);
+      wrong = error;
     }
+    if (signal.aborted) client?.close();
+    // not in the `try`: what the app throws at it is the app's, and the client is open
+    else changed(client, wrong);
   }
 
-  /** Each calls the latest of its name. */
+  /** Each calls the latest of its name. One that is none is createClient's to refuse. */
   #functions() {
-    const { transport, worker, logger } = this.#options;
+    const { worker, logger } = this.#options;
+    const transport = /** @type {any} */ (this.#options.transport);
     const latest = () => /** @type {any} */ (this.#options);
     /** @type {any} */
     const way = isTransport(transport)
@@ -74,11 +92,15 @@ export class Opening {
             (/** @type {unknown[]} */ ...given) => latest().transport[method](...given),
           ]),
         )
-      : transport && { ...transport, token: () => latest().transport.token() };
+      : typeof transport?.token === "function"
+        ? { ...transport, token: () => latest().transport.token() }
+        : transport;
     return {
       transport: way,
-      ...(worker && { worker: () => latest().worker() }),
-      ...(logger && { logger: (/** @type {unknown[]} */ ...given) => latest().logger?.(...given) }),
+      ...(typeof worker === "function" && { worker: () => latest().worker() }),
+      ...(typeof logger === "function" && {
+        logger: (/** @type {unknown[]} */ ...given) => latest().logger?.(...given),
+      }),
     };
   }
 

@@ -19,8 +19,21 @@ function say(text) {
 export const noClient = (part, above) =>
   say(`${part} has no client and shows nothing: ${above} above it, or pass the client as its last argument`);
 
+/**
+ * Vue knows a component only in its setup: what is called later has none, and is never ended by one.
+ * @param {string} part
+ */
+export const outsideSetup = (part) =>
+  say(`${part} was called outside of setup(), after an \`await\` or in a callback: call it before, and in setup()`);
+
 /** @param {string} part */
 export const noOptions = (part) => say(`${part} has neither \`options\` nor \`client\`, and gives no client`);
+
+/** A client that is closed and opened again and again. */
+export const openedAnew = () =>
+  say(
+    "the options have changed 5 times within 2 s, and each time another client was opened: keep what they say (`account`, `baseUrl`, …) between two renders",
+  );
 
 /** What a user has done is lost. @param {string} method */
 export const nothingDone = (method) => say(`${method}: there is no client yet, or no conversation; nothing was done`);
@@ -35,6 +48,10 @@ export function judged(client) {
   const given = /** @type {any} */ (client);
   if (!given || typeof given.timeline === "function") return client;
   const what =
-    typeof given.then === "function" ? "a promise: await createClient(…)" : `something else (${typeof given})`;
+    typeof given.then === "function"
+      ? "a promise: await createClient(…)"
+      : "client" in Object(given)
+        ? "what usePullcord gives: pass its `client`"
+        : `something else (${typeof given})`;
   throw new PullcordError("invalid", `\`client\` is what createClient resolves with, and not ${what}`);
 }

@@ -187,13 +187,45 @@ for (const name of Object.keys(APPS))
       // some frameworks tell the console, and some throw
       await eventually(() => assert.match([thrown, ...page.problems].join("\n"), named));
       await page.close();
-      if (name !== "react") return;
+      if (name === "svelte") return;
       await open();
       await mount({}, null, "nothing");
       await becomes("connecting 0 none 0 opening");
       assert.deepEqual(page.problems.splice(0), [
         "pullcord: <PullcordProvider> has neither `options` nor `client`, and gives no client",
       ]);
+      await ended();
+    });
+
+    test("what is no function is refused as createClient does it, and what a part throws is told", async () => {
+      await open();
+      for (const more of [
+        { transport: { baseUrl: "https://chat.example", token: "a token" } },
+        { transport: "https://chat.example" },
+        { worker: "worker.js" },
+        { logger: "console" },
+      ]) {
+        await mount({ user: "ada", conversation: "general", more });
+        await page.waitForFunction(() => document.querySelector("#error")?.textContent === "invalid");
+        await page.evaluate(() => app.unmount());
+      }
+      // no log had it
+      assert.deepEqual(page.problems.splice(0), ["pullcord: createClient: logger is a function, not string"]);
+      await mount({ user: "ada", conversation: 7 });
+      await eventually(() => assert.match(page.problems.join("\n"), /conversation is a text.*not number/));
+      await page.close();
+    });
+
+    test("options that change by themselves are told, once", async () => {
+      await open();
+      await mount({ user: "u0", conversation: "general" });
+      const told = () => page.problems.filter((text) => /^pullcord: the options have changed 5 times/.test(text));
+      // what is told is told within 2 s: on a slow machine it takes more of them
+      for (let i = 1; i < 200 && !told().length; i += 1) await set({ user: `u${i}`, conversation: "general" });
+      for (let i = 200; i < 210; i += 1) await set({ user: `u${i}`, conversation: "general" });
+      await shows("message 100");
+      assert.equal(told().length, 1);
+      assert.equal(page.problems.splice(0).length, 1);
       await ended();
     });
 
@@ -216,6 +248,20 @@ for (const name of Object.keys(APPS))
       await shows("message 100");
       await ended();
     });
+
+    if (name === "vue")
+      test("a part that is called after setup says so, and throws nothing", async () => {
+        await open();
+        assert.equal(await page.evaluate(() => app.late()), "opening");
+        const line = /^pullcord: useTimeline was called outside of setup\(\), after an `await` or in a callback/;
+        await eventually(() =>
+          assert.ok(
+            page.problems.some((text) => line.test(text)),
+            page.problems.join("\n"),
+          ),
+        );
+        await page.close();
+      });
 
     if (name === "vue")
       test("a client in a ref, or in a reactive store, works", async () => {

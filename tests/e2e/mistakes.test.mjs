@@ -99,7 +99,19 @@ describe("options", { concurrency: true }, () => {
     ["unknown inside", { storage: { quota: 5, mode: "memory" } }, /storage has no option `quota`/],
     ["of a wrong type", { pageSize: "30" }, /pageSize.*"30"/],
     ["out of range", { pageSize: 0 }, /pageSize.*0/],
-    ["an object", { pageSize: { most: 3 } }, /pageSize: .*an object, expected an integer/],
+    ["an object", { pageSize: { most: 3 } }, /pageSize: it is an object, expected an integer/],
+    ["null", { pageSize: null }, /pageSize: it is null, expected an integer/],
+    ["infinite", { pageSize: Infinity }, /pageSize: it is `Infinity`, expected an integer/],
+    ["none that there is", { overflow: "reset" }, /overflow: it is `reset`, expected `clear` or `keep`/],
+    ["a user who is not known yet", { account: `https://chat.example|${undefined}` }, /is the user known yet/],
+    ["a client's in the transport's place", { transport: fetch }, /a Transport\), not a function/],
+    ["a promise of a transport", { transport: Promise.resolve({}) }, /a Transport\), not a promise: await it/],
+    ["the backend itself", { transport: { transport: () => {} } }, /not a backend: what its `transport/],
+    [
+      "another object",
+      { transport: { a: 1, b: 2, c: 3, d: 4 } },
+      /transport has no options `\w+`, `\w+`, `\w+` and \d+ more/,
+    ],
     ["none of those that there are", { sync: { scope: "acount" } }, /sync.scope.*acount/],
     ["wrong together", { sync: { notify: "long-poll", scope: "mailbox" } }, /long-poll/],
     ["no account", { account: undefined }, /account is a text/],
@@ -196,6 +208,18 @@ describe("a transport of one's own", { concurrency: true }, () => {
       /^pull: transport.pull gave a text: .*JSON.parse/,
       sync,
     ],
+    [
+      "a generator",
+      { pull: () => async function* () {} },
+      /^pull: transport.pull gave a generator: .*without `\*`/,
+      sync,
+    ],
+    [
+      "what axios gives",
+      { history: answering((data) => ({ data, status: 200, headers: {} })) },
+      /^history\("talk"\): transport.history gave an answer with its headers: give its `data`/,
+      open,
+    ],
     ["null", { pull: () => async () => null }, /^pull: `cursor` should be a string, and is missing in null/, sync],
     [
       "a list",
@@ -214,6 +238,18 @@ describe("a transport of one's own", { concurrency: true }, () => {
       { pull: () => async () => Promise.reject("no session") },
       /^transport.pull failed, which counts as a network error: no session/,
       sync,
+    ],
+    [
+      "what the server says, as axios throws it",
+      { pull: () => async () => Promise.reject(Object.assign(new Error("no"), { response: { status: 401 } })) },
+      /^transport.pull failed.*the server's 401 is understood where a PullcordError is thrown, of the code "unauthorized"/,
+      sync,
+    ],
+    [
+      "a Response is thrown",
+      { history: () => async () => Promise.reject(new Response("", { status: 422 })) },
+      /^transport.history failed.*PullcordError is thrown, of the code "rejected"/,
+      open,
     ],
     [
       "a bug",
@@ -329,6 +365,18 @@ describe("a transport of one's own", { concurrency: true }, () => {
       "a date that is a text",
       { history: first({ createdAt: "2026-11-29" }) },
       /messages\[0\].createdAt: no createdAt \(it is "2026-11-29"\)/,
+      open,
+    ],
+    [
+      "a time in seconds",
+      { history: first({ createdAt: 1_764_500_000 }) },
+      /^transport.history: createdAt is in milliseconds.*looks like seconds/,
+      open,
+    ],
+    [
+      "a message without body",
+      { history: first({ body: undefined, text: "hi" }) },
+      /^transport.history: a message has no `body`/,
       open,
     ],
     ["no version", { history: first({ version: undefined }) }, /messages\[0\].version: no version/, open],
@@ -623,6 +671,14 @@ describe("calls", { concurrency: true }, () => {
     ],
     ["a body that is cyclic", (client) => quiet(client.send("talk", cyclic)), /^send: body is no JSON: .*circular/],
     ["a body with a bigint", (client) => quiet(client.send("talk", { n: 1n })), /^send: body is no JSON: .*BigInt/],
+    ["a body that is a form", (client) => client.send("talk", new FormData()), /^body is a FormData, of which JSON/],
+    [
+      "a body with a file",
+      (client) => client.send("talk", { file: new Blob(["x"]) }),
+      /^body: `file` is a Blob, of which JSON keeps nothing/,
+    ],
+    ["a row's key", (client) => quiet(client.retry("c:1")), /^retry: "c:1" looks like a row's key/],
+    ["a message's key", (client) => client.discard("m:1"), /^discard: "m:1" looks like a row's key/],
     [
       "a body that is too large",
       (client) => quiet(client.send("talk", "x".repeat(5 << 20))),
@@ -712,6 +768,23 @@ test("what cannot be loaded or kept", async () => {
   } finally {
     globalThis.TextDecoder = TextDecoder;
   }
+});
+
+test("a log that is none is told to the console", async () => {
+  /** @type {string[]} */
+  const lines = [];
+  const { warn } = console;
+  console.warn = (text) => lines.push(text);
+  try {
+    for (const wrong of [{ logger: console }, { logLevel: "verbose" }])
+      await assert.rejects(createClient({ account: "a", transport: world().transport, ...wrong }), { code: "invalid" });
+  } finally {
+    console.warn = warn;
+  }
+  assert.deepEqual(lines, [
+    "pullcord: createClient: logger is a function, not object",
+    "pullcord: createClient: logLevel is one of debug, info, warn, error, silent, not verbose",
+  ]);
 });
 
 test("two clients of one account that differ in their scope", async () => {

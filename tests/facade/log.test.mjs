@@ -134,7 +134,7 @@ test("an address that is hardly meant is told, as far as the page's own tells", 
   assert.equal(said("http://chat.example", "http://app.example"), "");
 });
 
-test("a channel that is never ready is told after 10 s, and one that is, or has ended, is not", () => {
+test("a channel that is never ready is told after 10 s, and one that is, or has ended, is not", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     const listened = (listen) => {
@@ -146,9 +146,10 @@ test("a channel that is never ready is told after 10 s, and one that is, or has 
     };
     const silent = listened(() => {});
     const ready = listened((sink) => sink.ready());
-    const closed = listened((sink) => sink.closed());
+    const closed = listened((sink) => void Promise.resolve().then(() => sink.closed()));
     const over = listened(() => {});
     over.abort.abort();
+    await Promise.resolve();
     mock.timers.tick(9_999);
     assert.deepEqual(silent.lines, []);
     mock.timers.tick(1);
@@ -157,6 +158,66 @@ test("a channel that is never ready is told after 10 s, and one that is, or has 
   } finally {
     mock.timers.reset();
   }
+});
+
+test("a channel that ends at once, a hint and a push that are none: each is told once", () => {
+  const { log, lines } = kept();
+  /** @type {number[]} lines after what is well */
+  const good = [];
+  const sink = { ready: () => {}, notify: () => {}, push: () => {}, closed: () => {} };
+  const way = bridge(
+    {
+      listen(/** @type {any} */ given) {
+        given.ready();
+        for (const hint of [[], [undefined, undefined], [null, null], [5, ["talk"]]]) given.notify(...hint);
+        given.push({ prev: "1", cursor: "2", events: [] });
+        good.push(lines.length);
+        for (const hint of [["talk"], [["talk"]], [0, "talk"]]) given.notify(...hint);
+        for (const push of [undefined, [], { type: "message" }, { events: [] }, { events: {}, prev: "1", cursor: "2" }])
+          given.push(push);
+        given.closed();
+      },
+    },
+    log.say,
+    (call) => call(),
+  );
+  for (let round = 0; round < 2; round += 1) way.listen(sink, new AbortController().signal);
+  assert.deepEqual(good, [0, 3]);
+  assert.deepEqual(lines, [
+    "warn transport.listen: sink.notify takes a number of ms, and a list of the ids of conversations",
+    "warn transport.listen: sink.push takes { prev, cursor, events }; pulling instead",
+    "warn transport.listen has called sink.closed() at once: it is called again and again, and meanwhile the client polls",
+  ]);
+});
+
+test("a batch that is not behind its own cursor is told, and one that says nothing new is not", async () => {
+  const { log, lines } = kept();
+  /** @type {any} */
+  let batch = { events: [], cursor: "7", hasMore: false };
+  const { call } = bridge({ pull: async () => batch }, log.say, (run) => run());
+  const pull = (cursor) => call("pull", { cursor, limit: 1 }, new AbortController().signal);
+  await pull("7");
+  batch = { ...batch, events: [{ type: "removed", conversation: "talk" }] };
+  await pull(null);
+  await pull("6");
+  assert.deepEqual(lines, []);
+  await pull("7");
+  batch = { ...batch, events: [], overflow: "all" };
+  await pull("7");
+  assert.equal(lines.length, 1);
+  assert.match(lines[0], /^warn transport.pull gave events, and the cursor that it was asked with/);
+});
+
+test("an error whose text is another each time is told once", async () => {
+  const { log, lines } = kept();
+  let round = 0;
+  const pull = async () => {
+    round += 1;
+    throw new Error(`request 6f1c${round}e0a-77aa-4bcd-8e9f-0123456789ab failed after ${round * 17} ms`);
+  };
+  const { call } = bridge({ pull }, log.say, (run) => run());
+  for (let i = 0; i < 5; i += 1) await assert.rejects(call("pull", { cursor: null }, new AbortController().signal));
+  assert.equal(lines.length, 1);
 });
 
 test("in development a snapshot is frozen with all that is in it, and keeps what did not change", async () => {

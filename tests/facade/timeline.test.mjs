@@ -360,3 +360,69 @@ test("retry and discard of a timeline are about its conversation", async () => {
   );
   await client.close();
 });
+
+/** What a client's log says while `use` runs, and for long after. @param {(client: any) => unknown} use */
+async function saidLater(use) {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    /** @type {string[]} */
+    const lines = [];
+    const { client } = await fakeClient({ logLevel: "warn", logger: (_, text) => lines.push(text) });
+    await use(client);
+    mock.timers.tick(10_000);
+    await settled();
+    const said = [...lines];
+    await client.close();
+    return said;
+  } finally {
+    mock.timers.reset();
+  }
+}
+
+test("a list that is read, and that nobody is going to subscribe to, is told once", async () => {
+  const read = await saidLater((client) => {
+    for (let i = 0; i < 3; i += 1) client.timeline("c1").getSnapshot();
+  });
+  assert.deepEqual(read, ['timeline("c1") is read, and shows nothing before its first `subscribe` or method call']);
+  // as React does it: rendered, and not yet in the page
+  const rendered = await saidLater((client) => {
+    const { subscribe, getSnapshot } = client.timeline("c1");
+    getSnapshot();
+    return subscribe;
+  });
+  assert.deepEqual(rendered, []);
+  const used = await saidLater((client) => {
+    const timeline = client.timeline("c1");
+    timeline.getSnapshot();
+    timeline.visible("a", "b");
+  });
+  assert.deepEqual(used, []);
+});
+
+test("who goes on listening to a list that is closed is told, and who does so for a moment is not", async () => {
+  const closed = await saidLater((client) => {
+    const timeline = client.timeline("c1");
+    timeline.subscribe(() => {})();
+    timeline.close();
+    timeline.subscribe(() => {})();
+    timeline.subscribe(() => {});
+  });
+  assert.deepEqual(closed, ['timeline("c1") is closed, for all who asked for it: to let go of a list, unsubscribe']);
+  const ended = await saidLater(async (client) => {
+    await client.close();
+    client.timeline("c1").subscribe(() => {});
+  });
+  assert.deepEqual(ended, ['timeline("c1") is shown, and its client is closed: make another one']);
+  const moment = await saidLater(async (client) => {
+    client.timeline("c1").subscribe(() => {});
+    await client.close();
+    client.timeline("c1").subscribe(() => {})();
+  });
+  assert.deepEqual(moment, []);
+  const called = await saidLater(async (client) => {
+    const timeline = client.timeline("c1");
+    timeline.close();
+    await timeline.send({}).catch(() => {});
+  });
+  assert.deepEqual(called, ["send was called on a timeline that is closed: the timeline is closed"]);
+});

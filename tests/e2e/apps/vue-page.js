@@ -1,4 +1,5 @@
 import { createApp, createSSRApp, reactive, ref, toRaw } from "vue";
+import { useTimeline } from "pullcord/vue";
 import { app, openClient } from "./world.js";
 import { Root } from "./vue.js";
 
@@ -23,3 +24,6 @@ app.reactive = async () => {
   await toRaw(state.client).close();
   return [added > 0, last, client.value.status.getSnapshot().connection];
 };
+
+/** In a callback, where there is no component. */
+app.late = () => useTimeline("general").status.value;

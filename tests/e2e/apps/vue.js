@@ -57,6 +57,7 @@ export const Root = {
       times.value += 1;
     };
     return () => {
+      if (props.alone === "nothing") return h(PullcordProvider, {}, () => h(Chat, {}));
       if (props.alone) return h(Chat, { conversation: wanted.value.conversation });
       const given = props.client ? { client: props.client } : { options: optionsOf(wanted.value) };
       // rendered again when it is raised

@@ -57,6 +57,7 @@ export const optionsOf = (wanted) =>
     pageSize: wanted.pageSize,
     createClient: counted,
     logger: () => {},
+    ...wanted.more,
   };
 
 export const openClient = (user) => createClient({ ...optionsOf({ user }), createClient: undefined });
