@@ -162,7 +162,7 @@ export function clientConfig(options, log) {
   const { mode, maxMessages } = optionsOf("storage", options.storage);
   const { overflow, pageSize, prefetch } = options;
   if (options.worker !== undefined) callback("worker", options.worker);
-  const [, , nobody] = NOBODY.exec(options.account) ?? [];
+  const [, , nobody] = (typeof options.account === "string" && NOBODY.exec(options.account)) || [];
   if (nobody)
     log.say(
       "warn",

@@ -104,6 +104,28 @@ describe("examples", { concurrency: 3 }, () => {
       await list.close();
     });
 
+  test("what is typed before there is a client stays, and is sent once it is there", async () => {
+    for (const name of ["html", "react", "vue", "svelte", "virtuoso", "tanstack"]) {
+      const context = await browser.newContext();
+      const page = await context.newPage();
+      let comes;
+      const held = new Promise((resolve) => {
+        comes = resolve;
+      });
+      await page.route("**/pullcord.wasm", (route) => held.then(() => route.continue()));
+      await page.goto(`${server.url}/${name}.html`);
+      await page.fill("#text", "an early one");
+      await page.press("#text", "Enter");
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+      assert.equal(await page.inputValue("#text"), "an early one", name);
+      comes();
+      await page.waitForSelector("form button:enabled");
+      await page.press("#text", "Enter");
+      await page.waitForSelector("text=ada: an early one");
+      await context.close();
+    }
+  });
+
   test("the stories of React's, as Storybook shows them: each on a backend of its own", async () => {
     const page = await openPage(browser, server, "/stories.html");
     await page.exposeFunction("typed", async (text) => {

@@ -72,7 +72,8 @@ const Bar = ({ jump }) => (
   </p>
 );
 
-function Composer({ onSend }) {
+/** Nothing can be sent before there is a client; what is typed meanwhile stays. */
+function Composer({ isOpen, onSend }) {
   const [text, setText] = useState("");
   return (
     <form
@@ -83,7 +84,9 @@ function Composer({ onSend }) {
       }}
     >
       <input id="text" required aria-label="Message" value={text} onChange={({ target }) => setText(target.value)} />
-      <button type="submit">Send</button>
+      <button type="submit" disabled={!isOpen}>
+        Send
+      </button>
     </form>
   );
 }
@@ -91,7 +94,7 @@ function Composer({ onSend }) {
 /** The chat around a list, which is the example's own: how it is opened, left for another place, and written to. */
 export function ChatWith({ List, id, onSend }) {
   const timeline = useTimeline(id, { start: "first-unread" });
-  const { items, anchor, unseen, jump, send } = timeline;
+  const { items, status, anchor, unseen, jump, send } = timeline;
   const divider = useDivider(timeline);
   const atEnd = useRef(false);
   return (
@@ -109,8 +112,10 @@ export function ChatWith({ List, id, onSend }) {
         </button>
       )}
       <Composer
+        isOpen={status !== "opening"}
         onSend={async (text) => {
-          if (!atEnd.current) await jump("latest");
+          // what is written is sent, whatever becomes of the jump
+          if (!atEnd.current) await jump("latest").catch(() => {});
           send({ text });
           onSend?.();
         }}

@@ -34,7 +34,7 @@ function usePlace({ items, anchor }) {
 
 export function Chat({ id, onSend }) {
   const timeline = useTimeline(id);
-  const { items, hasOlder, hasNewer, loadOlder, loadNewer, send } = timeline;
+  const { items, status, hasOlder, hasNewer, loadOlder, loadNewer, send } = timeline;
   const [ref, look] = usePlace(timeline);
   const scrolled = () => {
     look();
@@ -49,6 +49,7 @@ export function Chat({ id, onSend }) {
         ))}
       </ul>
       <Composer
+        isOpen={status !== "opening"}
         onSend={(text) => {
           ref.current.scrollTop = ref.current.scrollHeight;
           look();
@@ -60,7 +61,8 @@ export function Chat({ id, onSend }) {
   );
 }
 
-function Composer({ onSend }) {
+/** Nothing can be sent before there is a client; what is typed meanwhile stays. */
+function Composer({ isOpen, onSend }) {
   const [text, setText] = useState("");
   return (
     <form
@@ -71,7 +73,9 @@ function Composer({ onSend }) {
       }}
     >
       <input id="text" required aria-label="Message" value={text} onChange={({ target }) => setText(target.value)} />
-      <button type="submit">Send</button>
+      <button type="submit" disabled={!isOpen}>
+        Send
+      </button>
     </form>
   );
 }

@@ -45,7 +45,7 @@ export const Refused = {
     backend: { messages: talk, trouble: { error: (method) => (method === "send" ? "rejected" : null) } },
   },
   play: async ({ canvas, userEvent }) => {
-    // once the client is open: what is written before that is lost
+    // once the client is open: nothing is sent before that
     await canvas.findByText(/message 100$/);
     await userEvent.type(canvas.getByRole("textbox"), "refused{Enter}");
   },
