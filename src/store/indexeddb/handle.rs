@@ -19,6 +19,10 @@ use super::open::connect;
 use crate::core::storage::{StoreError, Why};
 use crate::store::{Event, OnEvent};
 
+/// How often an operation is tried where the browser closes the handle each time: a page that wakes may lose the one
+/// that it had, and the one after it too, where its database was deleted meanwhile.
+const TRIES: u32 = 3;
+
 /// What a store and its handle share.
 pub(super) struct Shared {
     pub(super) name: String,
@@ -85,14 +89,14 @@ impl std::ops::Deref for Attempt {
 }
 
 impl Shared {
-    /// Runs `operation` on the handle, and once more on a new one if the browser had closed it or
-    /// fell silent. The second time changes nothing that the first did: writes are the same again
+    /// Runs `operation` on the handle, and again on a new one if the browser had closed it (up to [`TRIES`]) or
+    /// fell silent (once). Another try changes nothing that one before it did: writes are the same again
     /// (R10). What the page slept over is done again when it is awake.
     pub(super) async fn attempt<T>(
         self: &Rc<Self>,
         operation: impl AsyncFn(&Attempt) -> Result<T, AttemptError>,
     ) -> Result<T, StoreError> {
-        let mut tried = false;
+        let mut tries = 0;
         // An earlier try may be applied all the same.
         let mut uncertain = false;
         loop {
@@ -127,13 +131,13 @@ impl Shared {
             let stuck = silent && uncertain;
             // Where the transaction's end was told, nothing of it was applied.
             uncertain |= attempt.life.is_committing() && is_cut_off(why.words());
-            if tried || stuck {
+            tries += 1;
+            if tries == TRIES || silent && tries > 1 || stuck {
                 return Err(match uncertain {
                     true => StoreError::Uncertain(why),
                     false => StoreError::Failed(why),
                 });
             }
-            tried = true;
         }
     }
 
