@@ -282,6 +282,8 @@ pub struct Device {
     pub read_bytes: usize,
     /// how often it has read all that is stored
     pub loads: u64,
+    /// the same since it took over what was read last
+    pub loads_in_a_row: u64,
     /// the last read of all that is stored
     pub load: u64,
     /// blocks that it has asked for, in this life
@@ -354,6 +356,7 @@ impl Device {
             called: BTreeMap::new(),
             read_bytes: 0,
             loads: 0,
+            loads_in_a_row: 0,
             load: 0,
             blocks_read: BTreeSet::new(),
             able_since: 0,

@@ -52,6 +52,9 @@ impl World {
             if before.is_some() && before != self.devices[device].seen {
                 self.stands(device, lists)?;
             }
+            if loaded && before != self.devices[device].seen {
+                self.devices[device].loads_in_a_row = 0;
+            }
         }
         if shown { self.check(device) } else { Ok(()) }
     }
@@ -76,6 +79,7 @@ impl World {
                 }
                 if all && reads.len() > 3 {
                     target.loads += 1;
+                    target.loads_in_a_row += 1;
                     target.load = op;
                 }
                 if all {
