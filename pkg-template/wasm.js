@@ -18,9 +18,10 @@ const NO_PLACE = 'this script does not know where it is (format "iife" or "cjs" 
 
 /**
  * Vite up to 7 moves the script of a dependency into a folder of its own, and answers a page for what is not there: the
- * package's own folder is served as well.
+ * package's own folder is served as well. That folder is in one whose name begins with a dot: `.vite`, `.vite/vitest/…`,
+ * `.cache/vite/client` (Nuxt), `.cache/storybook/…`, or the app's own `cacheDir`.
  */
-const PREBUNDLED = /\/\.vite\/deps(_temp_\w+)?\/pullcord\.wasm$/;
+const PREBUNDLED = /(\/node_modules)?\/\.[^/]+(\/[^./][^/]*)*\/deps(_\w+)?\/pullcord\.wasm$/;
 
 /** @typedef {import("./index.js").ClientOptions["wasm"]} Source where the wasm is, or what */
 /** @typedef {{ crash(error: PullcordError): void }} Tenant */
@@ -69,7 +70,7 @@ function silent(source) {
 function beside(standard) {
   try {
     const source = standard();
-    return source instanceof URL ? source.href.replace(PREBUNDLED, "/pullcord/pullcord.wasm") : source;
+    return source instanceof URL ? source.href.replace(PREBUNDLED, "/node_modules/pullcord/pullcord.wasm") : source;
   } catch (cause) {
     throw new PullcordError("invalid", `${NO_PLACE}, and so not where its wasm is: ${HELP}`, { cause });
   }

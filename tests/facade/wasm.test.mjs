@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
+import { Runtime } from "../../pkg-template/wasm.js";
 import { EMPTY_WASM, codeOf, fakeClient, fakePackage, options } from "./fake.mjs";
 
 test("after a panic all clients of the page are closed with internal, and the next one is fresh", async () => {
@@ -122,5 +123,62 @@ test("the wasm in all its forms", async () => {
   } finally {
     server.close();
     server.closeAllConnections();
+  }
+});
+
+/** What is fetched where the script is at this address, and its error; nothing is served. @param {string} script */
+async function fetchedFrom(script) {
+  /** @type {string[]} */
+  const asked = [];
+  const before = globalThis.fetch;
+  globalThis.fetch = async (url) => {
+    asked.push(String(url));
+    throw new TypeError("Failed to fetch");
+  };
+  try {
+    const instantiate = /** @type {any} */ (() => {});
+    await new Runtime(instantiate, () => new URL("./pullcord.wasm", script)).instance(undefined);
+  } catch (error) {
+    return [asked.join(), /** @type {Error} */ (error).message];
+  } finally {
+    globalThis.fetch = before;
+  }
+  return [asked.join(), ""];
+}
+
+test("where Vite has moved the script the package's own folder is asked, whatever Vite's folder is called", async () => {
+  const own = "node_modules/pullcord/pullcord.wasm";
+  for (const [script, wanted] of [
+    ["node_modules/.vite/deps/pullcord.js", own],
+    ["node_modules/.vite/deps_temp_1a2b/pullcord.js", own],
+    ["node_modules/.vite/vitest/1a2b/deps/pullcord.js", own],
+    ["_nuxt/node_modules/.cache/vite/client/deps/pullcord.js", `_nuxt/${own}`],
+    ["node_modules/.cache/storybook/1a2b/sb-vite/deps/pullcord.js", own],
+    [".vite/deps/pullcord.js", own],
+    ["@fs/home/ada/.work/app/node_modules/.vite/deps/pullcord.js", `@fs/home/ada/.work/app/${own}`],
+    ["assets/deps/app.js", "assets/deps/pullcord.wasm"],
+    ["node_modules/pullcord/index.js", own],
+  ])
+    assert.equal((await fetchedFrom(`http://app.example/${script}`))[0], `http://app.example/${wanted}`, script);
+});
+
+test("why the wasm may not be fetched goes by where it is", async () => {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "location");
+  const at = async (/** @type {string} */ page, /** @type {string} */ script) => {
+    Object.defineProperty(globalThis, "location", { value: new URL(page), configurable: true });
+    return (await fetchedFrom(script))[1];
+  };
+  try {
+    assert.match(
+      await at("https://app.example/", "https://app.example/app.js"),
+      /a PWA has to precache it.*connect-src/,
+    );
+    assert.match(
+      await at("https://app.example/", "https://cdn.example/app.js"),
+      /does https:\/\/cdn.example allow https:\/\/app.example \(CORS\)/,
+    );
+  } finally {
+    if (before) Object.defineProperty(globalThis, "location", before);
+    else Reflect.deleteProperty(globalThis, "location");
   }
 });

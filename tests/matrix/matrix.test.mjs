@@ -81,6 +81,8 @@ for (const name of ["vite-5", "vite-6", "vite-7", "vite"])
         root,
         configFile: false,
         logLevel: "error",
+        // where Nuxt and Storybook have what they have bundled
+        cacheDir: name === "vite-6" ? join(root, "node_modules", ".cache", "vite", "client") : undefined,
         server: { host: "127.0.0.1", port, strictPort: true },
       });
       await server.listen();
