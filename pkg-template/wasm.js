@@ -18,8 +18,8 @@ const NO_PLACE = 'this script does not know where it is (format "iife" or "cjs" 
 
 /**
  * Vite up to 7 moves the script of a dependency into a folder of its own, and answers a page for what is not there: the
- * package's own folder is served as well. That folder is in one whose name begins with a dot: `.vite`, `.vite/vitest/…`,
- * `.cache/vite/client` (Nuxt), `.cache/storybook/…`, or the app's own `cacheDir`.
+ * package's own folder is served as well. It moves it below one whose name begins with a dot: `.vite`,
+ * `.vite/vitest/…`, `.cache/vite/client` (Nuxt), `.cache/storybook/…`, or the app's own `cacheDir`.
  */
 const PREBUNDLED = /(\/node_modules)?\/\.[^/]+(\/[^./][^/]*)*\/deps(_\w+)?\/pullcord\.wasm$/;
 
