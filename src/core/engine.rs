@@ -279,7 +279,7 @@ impl Engine {
         let late_by = self.due.map_or(0, |due| self.now.mono.saturating_sub(due));
         let late = late_by > MUCH;
         if late_by > SLEPT {
-            self.follow_slept();
+            self.on_late_timer();
             self.doubt_fence();
         }
         let mono = self.now.mono - before.mono;

@@ -27,8 +27,8 @@
 //! | `push` | events that come without a pull |
 //! | `unstated` | conversations whose state says nothing of their new messages |
 //!
-//! Here is what stands between them: the pull, the list and the channel do not know each other. What the
-//! other parts of the client have to do is returned, as [`Wake`].
+//! The pull, the list and the channel do not know each other: this file takes what one of them says to the
+//! others. What the other parts of the client have to do is returned, as [`Wake`].
 
 mod channel;
 mod conversation_limit;
@@ -60,19 +60,19 @@ use super::wire::list::ListPage;
 use channel::Channel;
 pub(super) use list::OwedList;
 use list::Page;
-use pull::{Led, Pull};
+use pull::{Course, Pull};
 use unstated::Unstated;
 
-/// ms after waking in which the answers come that the machine has slept through.
+/// ms after waking within which answers arrive that came while the machine slept.
 const HEARD_SOON: u64 = 5_000;
-/// ms that a pull on return waits for the notification channel.
+/// ms that a pull on return is put off: the channel makes one when it is ready, and one is enough.
 const READY_SOON: u64 = 1_000;
-/// ms within which a call settles of which what it waits for has failed.
+/// ms within which a call settles after what it waits for has failed (R14).
 const SETTLES: u64 = 10_000;
-/// ms over which clients come back whose server closed all channels at once.
+/// ms over which clients open their channels again after their server has closed all of them at once.
 const LEAVING_SPREAD: u64 = 5_000;
 
-/// Who goes on after an input; each with those before it.
+/// Which other parts go on after an input. A later one includes those before it.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
@@ -85,7 +85,7 @@ pub(super) enum Wake {
     TryAgain,
 }
 
-/// What happens by itself when its time has come, in this order.
+/// What happens at a time of its own. Steps that are due together are done in this order.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     OpenChannel,
@@ -110,7 +110,7 @@ const STEPS: [Step; 5] = [
 pub(super) struct Syncing {
     pull: Pull,
     list: OwedList,
-    link: Channel,
+    channel: Channel,
     unstated: Unstated,
 }
 
@@ -173,7 +173,7 @@ impl Syncing {
 
     /// Whether the next pull waits by the client's own choice.
     pub fn is_resting(&self, now: u64) -> bool {
-        self.pull.rests(now)
+        self.pull.is_resting(now)
     }
 
     // ------------------------------------------------------------ asking
@@ -187,7 +187,7 @@ impl Syncing {
     pub fn on_call(&mut self, cx: &mut Cx, call: Call) -> Wake {
         let wake = ask_for_token(cx);
         if !cx.standing.promoted {
-            // "waiting": done after the other client has gone.
+            // This client waits until the other one has gone ("waiting"). Its first pull answers the call.
             self.pull.on_call(call);
             return wake;
         }
@@ -224,8 +224,8 @@ impl Syncing {
     /// When a step is due.
     fn at(&self, cx: &Cx, step: Step) -> Option<u64> {
         match step {
-            Step::OpenChannel => self.link.open_at(cx),
-            Step::Pull => self.pull.start_at(cx, self.link.is_ready()),
+            Step::OpenChannel => self.channel.open_at(cx),
+            Step::Pull => self.pull.start_at(cx, self.channel.is_ready()),
             Step::StopWaiting => self.pull.stop_at(cx),
             Step::Wait => self.pull.wait_at(cx),
             Step::AskForList => self.list.ask_at(cx),
@@ -243,7 +243,7 @@ impl Syncing {
     /// What is due is done.
     pub fn drive(&mut self, cx: &mut Cx) -> Wake {
         if !cx.standing.is_working() {
-            self.unlink(cx);
+            self.close_channel(cx);
         }
         let mut wake = Wake::Nobody;
         if !cx.standing.may_request() {
@@ -258,18 +258,18 @@ impl Syncing {
     }
 
     fn take(&mut self, cx: &mut Cx, step: Step) -> Wake {
-        let linked = self.link.is_ready();
+        let channel_ready = self.channel.is_ready();
         match step {
-            Step::OpenChannel => self.link.open(cx),
+            Step::OpenChannel => self.channel.open(cx),
             Step::Pull => {
-                let started = self.pull.start(cx, linked);
+                let started = self.pull.start(cx, channel_ready);
                 if started && cx.standing.network.do_pulls_fail() {
                     // Whoever waits for the network tries along.
                     return Wake::Timelines;
                 }
             }
             Step::StopWaiting => self.pull.stop_waiting(cx),
-            Step::Wait => self.pull.wait(cx, linked),
+            Step::Wait => self.pull.wait(cx, channel_ready),
             Step::AskForList => self.list.ask(cx),
         }
         Wake::Nobody
@@ -299,7 +299,7 @@ impl Syncing {
             _ if error.is_no_answer() => {
                 if cx.standing.network.on_no_answer() {
                     cx.out.told.status = true;
-                    // Found out soon whether it was this request or the network.
+                    // Was it this request, or the network? A pull finds out at once.
                     self.ask(cx, 0);
                 }
                 self.pull.lose_touch();
@@ -312,8 +312,8 @@ impl Syncing {
 
     /// An answer of another account than the first that was seen: another user's token. Nothing of it
     /// is applied.
-    pub fn own(&mut self, cx: &mut Cx, account: Option<&Rc<str>>) -> Result<(), Error> {
-        self.pull.own(cx, account)
+    pub fn check_account(&mut self, cx: &mut Cx, account: Option<&Rc<str>>) -> Result<(), Error> {
+        self.pull.check_account(cx, account)
     }
 
     /// The client has ended.
@@ -330,11 +330,11 @@ impl Syncing {
         asked: &PullContext,
         result: Result<String, Error>,
     ) -> Wake {
-        let led = self.pull.on_answer(cx, request, asked, result);
-        self.on_led(cx, led)
+        let course = self.pull.on_answer(cx, request, asked, result);
+        self.on_course(cx, course)
     }
 
-    /// Deliveries are acknowledged, or not.
+    /// The answer to an acknowledgement of so many deliveries, pushed or pulled ones.
     pub fn on_acknowledged(
         &mut self,
         cx: &mut Cx,
@@ -346,15 +346,15 @@ impl Syncing {
             self.pull.on_push_acknowledged(cx, count, result);
             return Wake::Nobody;
         }
-        let led = self.pull.on_acknowledged(cx, request, count, result);
-        self.on_led(cx, led)
+        let course = self.pull.on_acknowledged(cx, request, count, result);
+        self.on_course(cx, course)
     }
 
     /// Batches are committed.
     pub fn on_applied(&mut self, cx: &mut Cx, parts: &[FeedBatch], changes: &CommitDelta) -> Wake {
         self.unstated.note(&changes.messages);
-        let led = self.pull.on_applied(cx, parts, changes);
-        self.on_led(cx, led)
+        let course = self.pull.on_applied(cx, parts, changes);
+        self.on_course(cx, course)
     }
 
     /// A push is committed.
@@ -364,8 +364,8 @@ impl Syncing {
 
     /// What a chain proves to be gone is gone.
     pub fn on_suspects_removed(&mut self, cx: &mut Cx) -> Wake {
-        let led = self.pull.end(cx);
-        self.on_led(cx, led)
+        let course = self.pull.end(cx);
+        self.on_course(cx, course)
     }
 
     /// The batch was void: its request's cursor is not the applied one (R1).
@@ -375,32 +375,32 @@ impl Syncing {
 
     /// What a pull has brought could not be committed.
     pub fn on_pull_failed(&mut self, cx: &mut Cx, error: Error) -> Wake {
-        let led = self.pull.fail(cx, error);
-        self.on_led(cx, led)
+        let course = self.pull.fail(cx, error);
+        self.on_course(cx, course)
     }
 
-    fn on_led(&mut self, cx: &mut Cx, led: Led) -> Wake {
-        match led {
-            Led::On => return Wake::Nobody,
-            Led::Ended { linked, again } => {
+    fn on_course(&mut self, cx: &mut Cx, course: Course) -> Wake {
+        match course {
+            Course::GoesOn => return Wake::Nobody,
+            Course::Ended { unbroken, again } => {
                 self.unstated.on_chain_ended(cx);
-                self.link.on_chain_ended(linked);
+                self.channel.on_chain_ended(unbroken);
                 self.answer_calls(cx);
                 self.pull.on_calls_answered(cx.now.mono, again);
             }
-            Led::Failed(error) => {
-                self.link.on_break();
-                // Both say so: what is connected is not. What connects at once is no proof.
+            Course::Failed(error) => {
+                self.channel.on_break();
+                // The browser says "offline", and the pull was not answered: the channel is dead, whatever it says.
                 let offline = error.is_no_answer() && cx.standing.network.hints_offline();
                 if offline {
-                    self.unlink(cx);
+                    self.close_channel(cx);
                 }
                 if offline && !Fault::ForgivenAtOnce.on() {
-                    self.link.on_failure(cx, &error);
+                    self.channel.on_failure(cx, &error);
                 }
             }
         }
-        // A jump may have waited for what it was to bring.
+        // A jump may have waited for what this chain was to bring.
         Wake::Reloads
     }
 
@@ -410,7 +410,7 @@ impl Syncing {
         if let Some(error) = self.pull.error() {
             calls.iter().for_each(|call| cx.out.reject(*call, error));
         } else if cx.db.meta().owed && !Fault::CaughtUpWithoutTheList.on() {
-            // One that has failed, and is not asked for soon, is not waited for.
+            // A list that has failed, and is not tried again soon, is not waited for (R14).
             let soon = cx.now.mono.saturating_add(SETTLES);
             match self.list.fails_until(soon) {
                 Some(error) => calls.iter().for_each(|call| cx.out.reject(*call, error)),
@@ -437,12 +437,12 @@ impl Syncing {
         }
         let page = result.and_then(|text| {
             let page = wire::list::list_page(&text, after.as_deref())?;
-            self.own(cx, page.account.as_ref())?;
+            self.check_account(cx, page.account.as_ref())?;
             Ok(page)
         });
         match self.list.on_page(cx, limit, page) {
             Page::Taken(page) => {
-                // Before its last page it has not gone well.
+                // Only with its last page is the list answered well.
                 if page.next.is_none() {
                     cx.out.answered(None);
                 }
@@ -468,7 +468,7 @@ impl Syncing {
         if self.pull.is_caught_up() && !undecided {
             calls.iter().for_each(|call| cx.out.resolve(*call, "null"));
         } else if undecided || !calls.is_empty() {
-            // What it leaves open, or the network failed since their pull: another one's turn.
+            // Another pull answers them: some conversations are undecided, or the network has failed since their own.
             self.pull.leave_to_next(calls, false);
             self.ask(cx, 0);
         }
@@ -496,24 +496,24 @@ impl Syncing {
     // ------------------------------------------------------------ the channel
 
     /// Closes the notification channel.
-    pub fn unlink(&mut self, cx: &mut Cx) {
+    pub fn close_channel(&mut self, cx: &mut Cx) {
         self.pull.stop_waiting(cx);
-        self.link.close(cx);
+        self.channel.close(cx);
     }
 
     pub fn on_notice(&mut self, cx: &mut Cx, listen: u64, notice: Notice) -> Wake {
-        if !self.link.is(listen) {
+        if !self.channel.is(listen) {
             return Wake::Nobody;
         }
         match notice {
             Notice::Ready => {
-                self.link.on_ready(cx.now.mono);
+                self.channel.on_ready(cx.now.mono);
                 let wake = self.on_reached(cx, true);
                 cx.out.fared(&Question::new(LISTEN), None);
-                // The server is there: what the client chose to wait for is over.
+                // The server is there: a backoff that the client chose itself is over.
                 self.pull.forgive();
                 self.list.forgive();
-                // What came while the channel was down said nothing.
+                // What came while the channel was down was not notified of.
                 self.ask(cx, 0);
                 return wake.max(Wake::TryAgain);
             }
@@ -536,16 +536,16 @@ impl Syncing {
 
     /// `spread`: ms over which it is opened again, where all clients have lost theirs.
     fn on_closed(&mut self, cx: &mut Cx, error: Option<Error>, spread: u64) {
-        if self.link.is_ready() {
+        if self.channel.is_ready() {
             cx.out.told.status = true;
-            // The timer of a client without channel begins here: as long as there was one, it was not
-            // needed. And not all clients' timers at once.
+            // Without a channel the timer is shorter. It begins now, at random, so that the clients of a server that
+            // ends do not all pull at once.
             let jitter = cx.out.random(cx.config.fallback_poll_interval);
             self.pull.put_off_timer(cx.now.mono.saturating_add(jitter));
         }
         let lost = Error::new(ErrorCode::Network, "the notification channel was closed");
         let why = error.as_ref().unwrap_or(&lost);
-        self.link.on_closed(cx, why, spread);
+        self.channel.on_closed(cx, why, spread);
         if let Some(error) = error {
             cx.out.fared(&Question::new(LISTEN), Some(&error));
             if error.code == ErrorCode::Unauthorized {
@@ -554,14 +554,15 @@ impl Syncing {
         }
     }
 
-    /// An overflow is committed: the list is read from its beginning. What was pushed into a mailbox
-    /// before that, and is still on its way, is of before: only what comes over a new channel follows.
+    /// An overflow is committed: the list is read from its beginning. In scope "mailbox" a push that was sent before
+    /// the overflow may still be on its way. It must not be applied after it, so the channel is closed: what comes over
+    /// a new one follows.
     pub fn on_overflow(&mut self, cx: &mut Cx) {
         self.list.on_overflow(cx.now.mono);
-        if cx.config.scope.trusts_the_channel() && self.link.is_ready() {
+        if cx.config.scope.trusts_the_channel() && self.channel.is_ready() {
             cx.jobs.drop_pushes();
-            self.unlink(cx);
-            self.link.forgive();
+            self.close_channel(cx);
+            self.channel.forgive();
         }
     }
 
@@ -573,7 +574,7 @@ impl Syncing {
     /// The database is new, or this client's no more.
     pub fn restart(&mut self, cx: &mut Cx) {
         self.list.restart();
-        self.link.on_break();
+        self.channel.on_break();
         self.pull.restart(cx);
     }
 
@@ -590,8 +591,8 @@ impl Syncing {
             }
             Hint::Online { other } => {
                 if other {
-                    // What was connected is of the network before.
-                    self.unlink(cx);
+                    // The channel belongs to the network before.
+                    self.close_channel(cx);
                     self.pull.lose_touch();
                     cx.out.told.status = true;
                 }
@@ -611,10 +612,10 @@ impl Syncing {
 
     /// The machine slept: what was connected may be dead without saying so.
     pub fn on_wake(&mut self, cx: &mut Cx) -> Wake {
-        // What was answered meanwhile is about to be heard: while it slept, nobody waited in vain.
+        // Answers that came while it slept are about to be heard: no request is given up before that.
         let soon = cx.now.mono.saturating_add(HEARD_SOON);
         cx.out.requests.put_off(soon);
-        self.unlink(cx);
+        self.close_channel(cx);
         self.on_return(cx)
     }
 
@@ -622,10 +623,10 @@ impl Syncing {
     pub fn on_return(&mut self, cx: &mut Cx) -> Wake {
         let wake = ask_for_token(cx);
         self.pull.forgive();
-        self.link.forgive();
+        self.channel.forgive();
         self.list.forgive();
         // The channel makes a pull when it is ready: on return one is enough, if that is soon.
-        let soon = Channel::is_used(cx) && !self.link.is_open();
+        let soon = Channel::is_used(cx) && !self.channel.is_open();
         self.pull.on_return(cx, if soon { READY_SOON } else { 0 });
         wake.max(Wake::TryAgain)
     }
@@ -638,7 +639,7 @@ fn ask_for_token(cx: &mut Cx) -> Wake {
     }
     cx.out.effect(Effect::ForgetToken);
     cx.out.told.status = true;
-    // What the old token was refused.
+    // Requests that were refused for the old token are tried again.
     Wake::TryAgain
 }
 

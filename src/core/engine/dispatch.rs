@@ -15,11 +15,11 @@ impl Engine {
         match command {
             Command::Network { online, metered } => {
                 self.config.metered = metered.unwrap_or(self.config.metered);
-                self.network(online);
+                self.on_network(online);
             }
-            Command::Visibility { hidden } => self.visibility(hidden),
-            Command::Freeze => self.freeze(),
-            Command::Resume => self.resume(),
+            Command::Visibility { hidden } => self.on_visibility(hidden),
+            Command::Freeze => self.on_freeze(),
+            Command::Resume => self.on_resume(),
             Command::Close => self.end(false),
             Command::Wipe => self.end(true),
             Command::Abort { of } => self.abort(of),

@@ -167,7 +167,7 @@ impl Engine {
         if Fault::AskIsNotRepeated.on() {
             return;
         }
-        let again = self.out.asks.again(self.now.mono);
+        let again = self.out.asks.begin_anew(self.now.mono);
         again
             .iter()
             .for_each(|(ask, _)| self.out.requests.progressed(*ask, until));
@@ -212,9 +212,9 @@ impl Engine {
         } else if self.standing.follows() {
             self.greet();
             self.remind();
-            let still = self.out.asks.still(self.now.mono);
+            let due = self.out.asks.take_due(self.now.mono);
             if !Fault::AskIsNotRepeated.on() {
-                self.ask_these(still);
+                self.ask_these(due);
             }
             self.look_for_a_writer();
             // What waits behind what was missed is here.
@@ -362,21 +362,21 @@ impl Engine {
             return moves;
         }
         let hello = self.follow.hello_at();
-        let still = self.out.asks.still_at();
+        let asks = self.out.asks.due_at();
         let reminds = self.follow.reminds_at();
-        [Some(hello), self.stuck_at(), still, reminds, moves]
+        [Some(hello), self.stuck_at(), asks, reminds, moves]
             .into_iter()
             .flatten()
             .min()
     }
 
     /// The timer came late: nobody was asked in vain.
-    pub(super) fn follow_slept(&mut self) {
+    pub(super) fn on_late_timer(&mut self) {
         self.out.asks.put_off(self.now.mono);
     }
 
     /// The app or the browser says that this client is looked at again.
-    pub(super) fn look_again(&mut self) {
+    pub(super) fn on_looked_at(&mut self) {
         self.follow.hurry();
     }
 

@@ -15,7 +15,7 @@ use crate::core::wire;
 impl Engine {
     /// This client writes from here on: what it has asked the one before it does itself.
     pub(super) fn do_what_was_asked(&mut self) {
-        for (ask, what) in self.out.asks.again(self.now.mono) {
+        for (ask, what) in self.out.asks.begin_anew(self.now.mono) {
             if Fault::PromotedForgetsItsAsks.on() {
                 continue;
             }
@@ -68,7 +68,7 @@ impl Engine {
                 Job::Own(Own::Tell { call, telling }) if call < follow::OTHERS => {
                     self.ask_to_tell(call, telling);
                 }
-                job => self.job_void(job),
+                job => self.on_job_void(job),
             }
         }
         if let Some(wipe) = ends {

@@ -163,7 +163,7 @@ impl Engine {
             return tried;
         }
         self.reads.forget();
-        self.unlink();
+        self.close_channel();
         for request in self.out.requests.all() {
             // What the client that writes was asked for is asked again, or done by this one.
             if self.out.asks.contains(request) {

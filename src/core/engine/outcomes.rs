@@ -120,7 +120,7 @@ impl Engine {
     /// Of these conversations the server has no batch that follows (R4): what was asked for before is
     /// void.
     fn on_overflow(&mut self, overflow: &Overflow) {
-        self.sync_overflowed();
+        self.on_sync_overflow();
         let mut detail = String::from("{\"conversations\":");
         match overflow {
             Overflow::All => {
@@ -159,7 +159,7 @@ impl Engine {
         })
     }
 
-    pub(super) fn job_done(&mut self, job: Job, changes: CommitDelta) {
+    pub(super) fn on_job_done(&mut self, job: Job, changes: CommitDelta) {
         match job {
             Job::Batch {
                 parts,
@@ -203,9 +203,9 @@ impl Engine {
     }
 
     /// What the job was made for is over: it is decided anew.
-    pub(super) fn job_void(&mut self, job: Job) {
+    pub(super) fn on_job_void(&mut self, job: Job) {
         match job {
-            Job::Batch { pushed: false, .. } => self.pull_again(),
+            Job::Batch { pushed: false, .. } => self.on_batch_void(),
             // It does not follow what is here: the pull brings what is between.
             Job::Batch { .. } => self.on_push_missed(),
             Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
@@ -229,9 +229,9 @@ impl Engine {
     }
 
     /// Nothing of it was stored (R9): the cursor stays.
-    pub(super) fn job_failed(&mut self, job: Job, error: &Error) {
+    pub(super) fn on_job_failed(&mut self, job: Job, error: &Error) {
         match job {
-            Job::Batch { pushed: false, .. } => self.pull_failed(error),
+            Job::Batch { pushed: false, .. } => self.on_pull_failed(error),
             // Not acknowledged, and the cursor stays: it comes again.
             Job::Batch { .. } => self.on_push_missed(),
             Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
@@ -245,7 +245,7 @@ impl Engine {
                 parts.outbox.on_failed(&mut cx, own, error);
             }
             Job::Restore { .. } => self.on_not_restored(job, error),
-            Job::Suspects { .. } => self.pull_failed(error),
+            Job::Suspects { .. } => self.on_pull_failed(error),
             Job::Opened { .. } | Job::Evict { .. } | Job::End { .. } => {}
             Job::Corrupt {
                 blocks,
@@ -292,7 +292,7 @@ impl Engine {
         if self.restoring.failures() > 1 {
             // Whoever waits behind it waits for nothing: also for a pull, or a page.
             for job in self.jobs.take(Job::holds_somebody_up) {
-                self.job_failed(job, error);
+                self.on_job_failed(job, error);
             }
         }
         self.jobs.push_first(restore);

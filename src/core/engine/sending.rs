@@ -119,7 +119,7 @@ impl Engine {
         conversation: &Rc<str>,
     ) -> Result<Option<Rc<Message>>, Error> {
         let answered = wire::answer::answer(text, conversation)?;
-        self.own(answered.account.as_ref())?;
+        self.check_account(answered.account.as_ref())?;
         self.out.tell_irregular("answer", &answered.irregular);
         if answered.message.is_none() {
             self.ask_pull(0);

@@ -97,7 +97,7 @@ impl Engine {
         if self.jobs.is_reading()
             && let Some(job) = self.jobs.pop()
         {
-            self.job_failed(job, error);
+            self.on_job_failed(job, error);
         }
         let (parts, mut cx) = self.split();
         parts.timelines.on_reads_failed(&mut cx, error);
@@ -190,7 +190,7 @@ impl Engine {
                 true
             }
             Err(Stop::Void) => {
-                self.job_void(job);
+                self.on_job_void(job);
                 true
             }
         }
@@ -258,7 +258,7 @@ impl Engine {
             return true;
         }
         if let Some(error) = uncertain {
-            self.job_failed(job, &error);
+            self.on_job_failed(job, &error);
             return true;
         }
         outcome.delta = self.delta_of(&outcome.commit, &writes);
@@ -352,7 +352,7 @@ impl Engine {
     fn fail_first(&mut self, error: StoreError) {
         self.disk.give_up(self.now.mono, &self.config.limits);
         match self.jobs.pop() {
-            Some(job) => self.job_failed(job, &error.shown()),
+            Some(job) => self.on_job_failed(job, &error.shown()),
             None => debug_assert!(false, "what is committed is the first job's"),
         }
         self.on_store_error(error);
@@ -364,7 +364,7 @@ impl Engine {
         self.disk.give_up(self.now.mono, &self.config.limits);
         if let Some(job) = self.jobs.take_needy() {
             let error = StoreError::Quota;
-            self.job_failed(job, &error.shown());
+            self.on_job_failed(job, &error.shown());
             self.on_store_error(error);
         }
     }
@@ -392,7 +392,7 @@ impl Engine {
         self.let_go();
         // Now that nothing of what it leads to can leave before what is stored was read.
         if let Some(job) = failed {
-            self.job_failed(job, &error);
+            self.on_job_failed(job, &error);
         }
         match again {
             true => self.reads.load_later(self.now.mono),
@@ -423,7 +423,7 @@ impl Engine {
         // The first may have waited for its blocks.
         self.jobs.stop_reading();
         for job in self.jobs.take(waits) {
-            self.job_failed(job, &error);
+            self.on_job_failed(job, &error);
         }
         for call in self.sync.take_calls() {
             self.out.reject(call, &error);
@@ -444,7 +444,7 @@ impl Engine {
         }
         let changes = self.db.apply(outcome.commit);
         self.show(&job, &changes, &outcome.events);
-        self.job_done(job, changes);
+        self.on_job_done(job, changes);
         let (messages, most) = (self.db.messages(), self.config.max_messages);
         let evicting = self.jobs.iter().any(|job| matches!(job, Job::Evict { .. }))
             || self.follow.audience.is_assumed(self.now.mono);
@@ -490,7 +490,7 @@ impl Engine {
                 if let Some((call, error)) = self.uncertain.take()
                     && let Some(job) = self.jobs.take_call(call)
                 {
-                    self.job_failed(job, &error);
+                    self.on_job_failed(job, &error);
                 }
                 self.fail_waiting();
             }

@@ -90,9 +90,9 @@ impl Engine {
     }
 
     /// Whether an answer is of this account.
-    pub(super) fn own(&mut self, account: Option<&Rc<str>>) -> Result<(), Error> {
+    pub(super) fn check_account(&mut self, account: Option<&Rc<str>>) -> Result<(), Error> {
         let (parts, mut cx) = self.split();
-        parts.sync.own(&mut cx, account)
+        parts.sync.check_account(&mut cx, account)
     }
 
     pub(super) fn on_pull_answer(
@@ -154,16 +154,16 @@ impl Engine {
         self.tell_sync(|sync, cx| sync.on_list_failed(cx, error.clone()));
     }
 
-    pub(super) fn pull_again(&mut self) {
+    pub(super) fn on_batch_void(&mut self) {
         let (parts, cx) = self.split();
         parts.sync.on_void(&cx);
     }
 
-    pub(super) fn pull_failed(&mut self, error: &Error) {
+    pub(super) fn on_pull_failed(&mut self, error: &Error) {
         self.tell_sync(|sync, cx| sync.on_pull_failed(cx, error.clone()));
     }
 
-    pub(super) fn sync_overflowed(&mut self) {
+    pub(super) fn on_sync_overflow(&mut self) {
         let (parts, mut cx) = self.split();
         parts.sync.on_overflow(&mut cx);
     }
@@ -176,29 +176,29 @@ impl Engine {
 
     // ------------------------------------------------------------ what the browser says
 
-    pub(super) fn unlink(&mut self) {
+    pub(super) fn close_channel(&mut self) {
         let (parts, mut cx) = self.split();
-        parts.sync.unlink(&mut cx);
+        parts.sync.close_channel(&mut cx);
     }
 
-    pub(super) fn network(&mut self, online: bool) {
+    pub(super) fn on_network(&mut self, online: bool) {
         self.tell_sync(|sync, cx| sync.on_network(cx, online));
     }
 
-    pub(super) fn visibility(&mut self, hidden: bool) {
-        self.look_again();
+    pub(super) fn on_visibility(&mut self, hidden: bool) {
+        self.on_looked_at();
         self.tell_sync(|sync, cx| sync.on_visibility(cx, hidden));
     }
 
-    pub(super) fn freeze(&mut self) {
+    pub(super) fn on_freeze(&mut self) {
         self.standing.frozen = true;
-        self.unlink();
+        self.close_channel();
     }
 
-    pub(super) fn resume(&mut self) {
+    pub(super) fn on_resume(&mut self) {
         if std::mem::take(&mut self.standing.frozen) {
             self.doubt_fence();
-            self.look_again();
+            self.on_looked_at();
             self.reconnect();
         }
     }

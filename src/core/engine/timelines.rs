@@ -79,7 +79,8 @@ impl Engine {
             return;
         };
         let answer = result.and_then(|text| asked.read(&text));
-        let answer = answer.and_then(|answer| self.own(answer.account()).map(|()| answer));
+        let answer =
+            answer.and_then(|answer| self.check_account(answer.account()).map(|()| answer));
         self.out.answered(answer.as_ref().err());
         let (parts, mut cx) = self.split();
         parts.timelines.on_answer(&mut cx, fetch, answer);

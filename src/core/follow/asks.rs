@@ -68,8 +68,8 @@ impl Asks {
     }
 
     /// Those of which nothing was heard for a while: they are asked again, by their names.
-    pub fn still(&mut self, now: u64) -> Vec<(u64, What)> {
-        let mut still = Vec::new();
+    pub fn take_due(&mut self, now: u64) -> Vec<(u64, What)> {
+        let mut due = Vec::new();
         for (name, ask) in self.0.iter_mut() {
             if ask.due() > now {
                 continue;
@@ -79,13 +79,13 @@ impl Asks {
                 ask.begun = false;
             }
             ask.asked = now;
-            still.push((*name, ask.what.clone()));
+            due.push((*name, ask.what.clone()));
         }
-        still
+        due
     }
 
     /// When that is.
-    pub fn still_at(&self) -> Option<u64> {
+    pub fn due_at(&self) -> Option<u64> {
         self.0.values().map(Ask::due).min()
     }
 
@@ -98,7 +98,7 @@ impl Asks {
     }
 
     /// Another client writes: all are asked again, by their names.
-    pub fn again(&mut self, now: u64) -> Vec<(u64, What)> {
+    pub fn begin_anew(&mut self, now: u64) -> Vec<(u64, What)> {
         for ask in self.0.values_mut() {
             ask.at = now;
             ask.asked = now;

@@ -45,7 +45,7 @@ impl Channel {
         self.state != State::Closed
     }
 
-    /// Whether this is the one that is open.
+    /// Whether the open one has this number: what an earlier one still says is ignored.
     pub fn is(&self, number: u64) -> bool {
         match self.state {
             State::Closed => false,
@@ -88,8 +88,11 @@ impl Channel {
     /// Notifications come.
     pub fn on_ready(&mut self, now: u64) {
         self.unbroken = false;
-        if let State::Opening(listen) | State::Ready { listen, .. } = self.state {
-            self.state = State::Ready { listen, since: now };
+        match self.state {
+            State::Opening(listen) | State::Ready { listen, .. } => {
+                self.state = State::Ready { listen, since: now };
+            }
+            State::Closed => debug_assert!(false, "only an open channel becomes ready"),
         }
     }
 
@@ -109,14 +112,15 @@ impl Channel {
         self.backoff.hold(now.saturating_add(spread));
     }
 
-    /// A channel could not be opened, or was closed: it is backed off from. That one connects is no proof that it works.
+    /// A channel could not be opened, or was closed: it is backed off from. That one connects proves nothing: it may
+    /// close at once.
     pub fn on_failure(&mut self, cx: &mut Cx, why: &Error) {
         cx.fail(&mut self.backoff, why);
     }
 
     /// A chain has ended that began while the channel was ready, or not.
-    pub fn on_chain_ended(&mut self, linked: bool) {
-        self.unbroken = linked && self.is_ready();
+    pub fn on_chain_ended(&mut self, unbroken: bool) {
+        self.unbroken = unbroken && self.is_ready();
     }
 
     /// Something is missing between what was pulled and what is pushed.

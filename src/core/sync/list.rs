@@ -51,7 +51,7 @@ pub(in crate::core) struct OwedList {
     endless: u32,
     /// how many conversations are asked for at a time
     size: Portion,
-    /// Overflows, each soon after the one before: a catch-up may bring one of every conversation, by and by.
+    /// Overflows in a row: a catch-up may bring one for each conversation.
     overflows: u32,
     /// when the last of them came
     overflowed_at: u64,
@@ -81,7 +81,8 @@ impl OwedList {
         self.reading = None;
     }
 
-    /// The same because of an overflow. Many of them are waited for: each reading but the last would be for nothing.
+    /// An overflow makes the list owed: it begins again. Each overflow voids the reading before it, so many in a row
+    /// slow down its beginning (see `paced_at`).
     pub fn on_overflow(&mut self, now: u64) {
         if self.overflowed_at.saturating_add(QUIET) < now {
             self.overflows = 0;
@@ -91,7 +92,7 @@ impl OwedList {
         self.restart();
     }
 
-    /// It does not begin before this.
+    /// It does not begin before this, where overflows come one after another.
     fn paced_at(&self) -> u64 {
         match self.overflows.checked_sub(AT_ONCE + 1) {
             Some(more) if self.reading.is_none() => {
@@ -124,7 +125,7 @@ impl OwedList {
         self.backoff.failures() > 0
     }
 
-    /// Why it is not asked for before this.
+    /// The error of a list that has failed, and is not tried again before this.
     pub fn fails_until(&self, until: u64) -> Option<&Error> {
         let held = self.backoff.ready_at() > until;
         self.told.as_ref().filter(|_| held)
@@ -152,14 +153,14 @@ impl OwedList {
         cx.request(call, asked);
     }
 
-    /// The answer to a request of an earlier beginning: only that the server asked to wait still holds.
+    /// The answer to a request of an earlier beginning is void. Its `Retry-After` is obeyed all the same.
     pub fn on_stale(&mut self, now: u64, result: Result<String, Error>) {
         if let Err(error) = result {
             self.backoff.heed(now, &error);
         }
     }
 
-    /// The answer to the request under way, of so many.
+    /// The answer to the request under way, which was for `limit` conversations.
     pub fn on_page(&mut self, cx: &Cx, limit: u32, page: Result<ListPage, Error>) -> Page {
         let Some(reading) = &mut self.reading else {
             debug_assert!(false, "a page of this beginning was asked for");
@@ -193,7 +194,7 @@ impl OwedList {
         }
     }
 
-    /// It begins again, and the longer a server goes on so, the less often.
+    /// The list has no end, or too many entries: it begins again. Each in a row is followed by a longer backoff.
     fn give_up(&mut self, error: Error) -> Page {
         self.backoff.begin_at(self.endless);
         self.endless = self.endless.saturating_add(1);
@@ -206,7 +207,7 @@ impl OwedList {
         if let Some(reading) = &mut self.reading {
             reading.asking = false;
         }
-        // A `next` that the server does not take any more would be refused for ever.
+        // The server may refuse the page's `after` for ever: the list begins with its first page.
         if !error.retryable() {
             self.restart();
         }

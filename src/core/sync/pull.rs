@@ -37,15 +37,15 @@ const HIDDEN_LONG: u64 = 60_000;
 /// ms between two pulls, or lists, that a person asks for.
 const URGENT: u64 = 1_000;
 
-/// What an input leads to, for whoever stands beside the pull.
+/// How a chain goes on after an input: the list and the channel go by it.
 #[must_use]
 #[derive(Debug)]
-pub(super) enum Led {
-    /// nothing yet: the chain goes on, or another one is wanted
-    On,
-    /// All that the chain brings is committed. `linked`: the channel has brought all since it began.
-    /// `again`: somebody has asked during it.
-    Ended { linked: bool, again: bool },
+pub(super) enum Course {
+    /// It has not ended; or it is void, and another one is wanted.
+    GoesOn,
+    /// All that the chain brings is committed. `unbroken`: the channel has brought all that came since
+    /// the chain began. `again`: somebody has asked for a pull during it.
+    Ended { unbroken: bool, again: bool },
     /// the chain has failed
     Failed(Error),
 }
@@ -162,7 +162,7 @@ impl Pull {
     }
 
     /// Whether the client waits by its own choice before the next one, and nobody has asked.
-    pub fn rests(&self, now: u64) -> bool {
+    pub fn is_resting(&self, now: u64) -> bool {
         now < self.backoff.chosen_until() && !self.is_running() && !self.urgent
     }
 
@@ -215,7 +215,7 @@ impl Pull {
     /// What is pushed does not follow what the chain under way will have brought.
     pub fn on_break(&mut self) {
         if let Some(chain) = self.chain() {
-            chain.linked = false;
+            chain.unbroken = false;
         }
     }
 
@@ -313,11 +313,11 @@ impl Pull {
     // ------------------------------------------------------------ when
 
     /// When the timer makes a chain; `None`: a pull waits at the server, and is itself the timer.
-    fn timer_at(&self, cx: &Cx, linked: bool) -> Option<u64> {
+    fn timer_at(&self, cx: &Cx, channel_ready: bool) -> Option<u64> {
         if self.is_waiting() {
             return None;
         }
-        let interval = match linked {
+        let interval = match channel_ready {
             true => cx.config.poll_interval,
             false => cx.config.fallback_poll_interval,
         };
@@ -326,9 +326,9 @@ impl Pull {
         Some(self.timed_from.saturating_add(interval))
     }
 
-    /// No chain begins before this (monotonic ms), whoever wants it: a busy group's notifications merge, and what has failed is
-    /// backed off from.
-    fn spared_until(&self, cx: &Cx) -> u64 {
+    /// No chain begins before this (monotonic ms), whoever wants it: a busy group's notifications merge into few pulls,
+    /// and a pull that has failed is backed off from.
+    fn held_until(&self, cx: &Cx) -> u64 {
         let merged = |began: u64| began.saturating_add(cx.config.min_pull_interval);
         let merged = self.began.map_or(0, merged);
         merged.max(self.backoff.ready_at())
@@ -337,7 +337,7 @@ impl Pull {
     /// Whether anything is waited for before this.
     pub fn is_held(&self, cx: &Cx) -> bool {
         let now = cx.now.mono;
-        self.spared_until(cx) > now || self.conversations.do_any_rest(now)
+        self.held_until(cx) > now || self.conversations.is_any_resting(now)
     }
 
     /// When a person's wish goes before all that is backed off from.
@@ -345,16 +345,16 @@ impl Pull {
         self.urged.map_or(0, |at| at.saturating_add(URGENT))
     }
 
-    /// When the next one is to leave. `linked`: the notification channel is ready.
-    pub fn start_at(&self, cx: &Cx, linked: bool) -> Option<u64> {
+    /// When the next one is to leave. `channel_ready`: the notification channel is ready.
+    pub fn start_at(&self, cx: &Cx, channel_ready: bool) -> Option<u64> {
         // What was pushed is committed first: that goes on by itself.
         if self.is_running() || cx.jobs.has_uncommitted_push() {
             return None;
         }
         let again = self.conversations.ready_at();
-        let wanted = [self.timer_at(cx, linked), self.want, again];
+        let wanted = [self.timer_at(cx, channel_ready), self.want, again];
         let wanted = wanted.into_iter().flatten().min()?;
-        let at = wanted.max(self.spared_until(cx));
+        let at = wanted.max(self.held_until(cx));
         Some(match self.urgent {
             true => at.min(self.urgent_at()),
             false => at,
@@ -366,7 +366,7 @@ impl Pull {
         let idle = matches!(self.state, State::Idle) && self.caught_up;
         let may = cx.config.notify == Notify::LongPoll && cx.config.scope.may_wait();
         let hidden = hidden_long_at(cx).is_some_and(|at| at <= cx.now.mono);
-        let at = self.spared_until(cx).max(self.patience.from());
+        let at = self.held_until(cx).max(self.patience.from());
         (may && idle && !hidden).then_some(at)
     }
 
@@ -378,20 +378,20 @@ impl Pull {
     // ------------------------------------------------------------ beginning
 
     /// It is time for one. Answers whether it has left.
-    pub fn start(&mut self, cx: &mut Cx, linked: bool) -> bool {
+    pub fn start(&mut self, cx: &mut Cx, channel_ready: bool) -> bool {
         let now = cx.now.mono;
         if std::mem::take(&mut self.urgent) {
-            if self.spared_until(cx) > now {
+            if self.held_until(cx) > now {
                 self.urge(now);
             }
             self.ask_for_all(now);
         }
-        let Some((pieces, broad)) = self.choose(cx, linked) else {
+        let Some((pieces, broad)) = self.choose(cx, channel_ready) else {
             // All that is asked for is backed off from.
             return false;
         };
         self.stop_waiting(cx);
-        let mut chain = self.begin(cx, pieces, linked);
+        let mut chain = self.begin(cx, pieces, channel_ready);
         chain.broad = broad;
         self.state = State::Running(chain);
         cx.out.told.status = true;
@@ -400,9 +400,9 @@ impl Pull {
     }
 
     /// One waits at the server for something to come.
-    pub fn wait(&mut self, cx: &mut Cx, linked: bool) {
+    pub fn wait(&mut self, cx: &mut Cx, channel_ready: bool) {
         let wait = self.patience.wait(cx.config.poll_interval);
-        let chain = self.begin(cx, Pieces::whole(), linked);
+        let chain = self.begin(cx, Pieces::whole(), channel_ready);
         self.state = State::Waiting(chain);
         self.request(cx, Some(wait));
     }
@@ -415,7 +415,7 @@ impl Pull {
         }
     }
 
-    fn begin(&mut self, cx: &Cx, mut pieces: Pieces, linked: bool) -> Box<Chain> {
+    fn begin(&mut self, cx: &Cx, mut pieces: Pieces, channel_ready: bool) -> Box<Chain> {
         self.began = Some(cx.now.mono);
         if cx.config.scope.has_pieces() {
             self.conversations.begin(cx.db, &mut pieces);
@@ -424,7 +424,7 @@ impl Pull {
             request: 0,
             pieces,
             broad: true,
-            linked,
+            unbroken: channel_ready,
             after_list: !cx.db.meta().owed && !cx.db.meta().suspects.is_empty(),
             again: false,
             more: false,
@@ -436,9 +436,9 @@ impl Pull {
 
     /// Decides what the next chain is about: what somebody asked for, or all that is not backed off
     /// from; and whether it is about all that may be asked for. `None`: there is nothing to ask for.
-    fn choose(&mut self, cx: &Cx, linked: bool) -> Option<(Pieces, bool)> {
+    fn choose(&mut self, cx: &Cx, channel_ready: bool) -> Option<(Pieces, bool)> {
         let now = cx.now.mono;
-        let timed = self.timer_at(cx, linked).is_some_and(|at| at <= now);
+        let timed = self.timer_at(cx, channel_ready).is_some_and(|at| at <= now);
         let mut about = PullTargets::Nothing;
         if timed || self.want.is_some_and(|want| want <= now) {
             self.want = None;
@@ -483,7 +483,7 @@ impl Pull {
 
     /// An answer of another account than the first that was seen: another user's token. Nothing of it
     /// is applied.
-    pub fn own(&mut self, cx: &mut Cx, account: Option<&Rc<str>>) -> Result<(), Error> {
+    pub fn check_account(&mut self, cx: &mut Cx, account: Option<&Rc<str>>) -> Result<(), Error> {
         match (&cx.db.meta().account, account) {
             (Some(known), Some(said)) if known != said => {
                 let what = "the server answers for another account: another user's token";

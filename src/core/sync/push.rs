@@ -10,12 +10,12 @@ use crate::core::wire;
 use crate::core::wire::batch::{FeedBatch, Push};
 
 impl Syncing {
-    /// Usable only where nothing is missing before them, else a notification.
+    /// Applied where nothing is missing before its events; else it counts as a notification, and is pulled.
     pub(super) fn on_push(&mut self, cx: &mut Cx, text: &str) {
         match wire::batch::push(text) {
             // Where something had to be left out it counts as a notification: the pull tells.
             Ok(push) if push.batch.lacks() => self.on_push_missed(cx),
-            Ok(push) if self.own(cx, push.batch.account.as_ref()).is_err() => {}
+            Ok(push) if self.check_account(cx, push.batch.account.as_ref()).is_err() => {}
             Ok(push) if self.is_usable(cx, &push) && !is_crowding(cx, &push) => take(cx, push),
             Ok(_) => self.on_push_missed(cx),
             Err(error) => {
@@ -26,11 +26,11 @@ impl Syncing {
         }
     }
 
-    /// What was pushed is pulled; what is pushed before that has come, or waits behind it already,
-    /// does not follow it.
+    /// What was pushed is pulled instead. Pushes that wait behind it, or come before the pull has ended, do not follow
+    /// what is applied: they are dropped.
     pub fn on_push_missed(&mut self, cx: &mut Cx) {
         cx.jobs.drop_pushes();
-        self.link.on_break();
+        self.channel.on_break();
         self.pull.on_break();
         self.ask(cx, 0);
     }
@@ -39,7 +39,7 @@ impl Syncing {
         if self.pull.is_running() || !cx.standing.may_request() {
             return false;
         }
-        let unbroken = self.link.is_unbroken();
+        let unbroken = self.channel.is_unbroken();
         scope::follows(cx.config.scope, push, cx.db, cx.jobs, unbroken)
     }
 }
@@ -50,7 +50,7 @@ fn is_crowding(cx: &Cx, push: &Push) -> bool {
     too_many_conversations(cx, ids).is_some()
 }
 
-/// It is to be committed. A burst is few commits: what waits for its turn grows.
+/// It is to be committed. One that waits for its turn takes the next ones in, so a burst is few commits.
 fn take(cx: &mut Cx, push: Push) {
     let Push { prev, batch } = push;
     let merged = cx.config.limits.merged;

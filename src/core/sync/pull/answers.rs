@@ -4,7 +4,7 @@
 use super::super::conversation_limit::too_many_conversations;
 use super::super::scope::{self, mailbox};
 use super::patience::AT_ONCE;
-use super::{Led, Pull, State};
+use super::{Course, Pull, State};
 use crate::core::backoff::small;
 use crate::core::cx::Cx;
 use crate::core::error::{Error, ErrorCode};
@@ -27,18 +27,18 @@ impl Pull {
         request: u64,
         asked: &PullContext,
         result: Result<String, Error>,
-    ) -> Led {
+    ) -> Course {
         self.state = match std::mem::take(&mut self.state) {
             State::Waiting(chain) if chain.request == request => State::Running(chain),
             state => state,
         };
         if !self.is_awaited(request) {
-            return Led::On;
+            return Course::GoesOn;
         }
         let answer = result.and_then(|text| scope::read(cx.config.scope, &text, asked));
         let own = answer.and_then(|answer| {
             for part in &answer.parts {
-                self.own(cx, part.batch.account.as_ref())?;
+                self.check_account(cx, part.batch.account.as_ref())?;
             }
             Ok(answer)
         });
@@ -47,12 +47,12 @@ impl Pull {
             Err(error) => error,
         };
         if self.is_wait_ended(cx, asked, &error) {
-            return Led::On;
+            return Course::GoesOn;
         }
         match self.ask_for_less(cx, asked, &error) {
-            Some(led) => led,
+            Some(course) => course,
             None => {
-                self.conversations.note_failure(asked);
+                self.conversations.on_failure(asked);
                 self.fail_told(cx, error)
             }
         }
@@ -64,14 +64,14 @@ impl Pull {
         awaited
     }
 
-    /// What can be applied is applied; what has failed alone is backed off from, alone.
-    fn on_batches(&mut self, cx: &mut Cx, asked: &PullContext, mut answer: PullAnswer) -> Led {
+    /// What can be applied is applied. A conversation that has failed alone is backed off from alone.
+    fn on_batches(&mut self, cx: &mut Cx, asked: &PullContext, mut answer: PullAnswer) -> Course {
         let State::Running(chain) = &mut self.state else {
             debug_assert!(false, "an answer is a chain's");
-            return Led::On;
+            return Course::GoesOn;
         };
         let (db, now) = (cx.db, cx.now.mono);
-        // It leads on: what is named from now on does not come again.
+        // Where it leaves one out the chain makes progress: the next request names it, so it does not come again.
         let parts = &mut answer.parts;
         let leads_on = self.conversations.leave_out_again(db, asked, parts);
         tell(cx, &mut answer);
@@ -81,11 +81,11 @@ impl Pull {
                     .fared(&Question::of(cx.config.scope.pull(), id), None);
             }
         }
-        // Events of unknown type are nothing that moves.
+        // Events of unknown type bring nothing.
         let known = |part: &FeedBatch| part.batch.events.len() > part.batch.unknown();
         let nothing = !answer.parts.iter().any(known);
         if let Some((since, wait)) = asked.waits {
-            // A server that does not hold answers back is not asked in a loop.
+            // A server that answers at once with nothing is not asked in a loop.
             let soon = now < since.saturating_add(wait / 2);
             let pause = match nothing && soon {
                 true => cx.config.fallback_poll_interval,
@@ -93,7 +93,7 @@ impl Pull {
             };
             self.patience.kept(now, pause);
         }
-        self.conversations.note(asked, &answer);
+        self.conversations.on_answer(asked, &answer);
         let has_more = answer.more || answer.parts.iter().any(|part| part.batch.has_more);
         if has_more {
             self.events.fits(asked.limit);
@@ -123,29 +123,28 @@ impl Pull {
         }
         let pushed = false;
         cx.jobs.push(Job::Batch { parts, pushed });
-        Led::On
+        Course::GoesOn
     }
 
     // ------------------------------------------------------------ conversations that fail alone
 
     fn on_failed_alone(&mut self, cx: &mut Cx, asked: &PullContext, failed: Vec<(Rc<str>, Error)>) {
         let now = cx.now.mono;
-        let spared = self.conversations.is_any_spared(now);
+        let told_to_wait = self.conversations.is_any_told_to_wait(now);
         for (id, error) in failed {
             let refused = matches!(error.code, ErrorCode::Forbidden | ErrorCode::NotFound);
             let refused = refused && asked.only.is_some();
             let is_known = cx.db.cursors().contains_key(&id) || cx.db.list().contains_key(&id);
             if refused && !is_known {
-                // A notification has named what is not, or not any more, the account's.
+                // A notification has named a conversation that is not the account's, or not any more.
                 self.conversations.forget(&id);
             } else if refused
-                && !spared
+                && !told_to_wait
                 && let State::Running(chain) = &mut self.state
             {
-                // Perhaps the account has left it: that is said where all are asked for, and not where it is named.
+                // The account may have left it. A request that names it is only refused; one for all says so.
                 self.conversations.forget(&id);
                 chain.pieces.ask_for_all(&self.conversations, cx.db, now);
-                chain.pieces.full = true;
                 chain.broad = true;
                 chain.more = true;
             } else {
@@ -173,14 +172,14 @@ impl Pull {
 
     // ------------------------------------------------------------ too much, and too long
 
-    /// The request was too much: from here on less is asked for. Answers what that leads to; `None`: it
-    /// has failed. What did not come in time is tried again later.
-    fn ask_for_less(&mut self, cx: &mut Cx, asked: &PullContext, error: &Error) -> Option<Led> {
+    /// The answer was too much for the server, the network or this client: less is asked for. `None`: that does not
+    /// help, and the chain has failed. An answer that was late makes the next chain ask for less, not this one.
+    fn ask_for_less(&mut self, cx: &mut Cx, asked: &PullContext, error: &Error) -> Option<Course> {
         let (late, may) = (error.code == ErrorCode::Timeout, cx.standing.may_request());
         let ids = asked.ids();
         let pieces = cx.config.scope.has_pieces();
         let several = pieces && ids.len() > 1;
-        // One conversation may be what makes a server fail for all.
+        // One conversation among them may make the server fail for all.
         let failing = several && error.status >= Some(500) && self.backoff.failures() > 1;
         if !error.asks_for_less() && !failing {
             return None;
@@ -191,11 +190,11 @@ impl Pull {
         };
         let names = asked.names_more() && ids.len() < 2 && !late;
         if names && may && chain.pieces.blames_names() {
-            // It can hardly ask for less. What it names besides is not what it asks for.
+            // It asks for one conversation and names others, which may be what is too much. They are left out.
             self.conversations.name_no_others();
             chain.pieces.take_back(asked);
             self.request(cx, None);
-            return Some(Led::On);
+            return Some(Course::GoesOn);
         }
         let less = match several {
             true => self.conversations.size.too_much(small(ids.len())),
@@ -215,23 +214,25 @@ impl Pull {
             return None;
         }
         let State::Running(chain) = &mut self.state else {
+            debug_assert!(false, "a conversation that fails alone ends no chain");
             return None;
         };
         chain.pieces.split(asked);
         cx.out.log("debug", &format!("less is asked for: {error}"));
         self.request(cx, None);
-        Some(Led::On)
+        Some(Course::GoesOn)
     }
 
-    fn go_on_without(&mut self, cx: &mut Cx) -> Led {
-        if let State::Running(chain) = &mut self.state {
-            chain.more = chain.pieces.has_more();
+    fn go_on_without(&mut self, cx: &mut Cx) -> Course {
+        match &mut self.state {
+            State::Running(chain) => chain.more = chain.pieces.has_more(),
+            State::Idle | State::Waiting(_) => debug_assert!(false, "only a running chain goes on"),
         }
         self.go_on(cx)
     }
 
-    /// The request that waited has failed. That is no outage: whether there is one a plain pull finds
-    /// out, and not all clients' at once. Answers whether there is nothing else to it.
+    /// Whether a request that waited at the server was ended while it waited, as proxies do. That proves no outage: a
+    /// plain pull finds out, at a random moment within a second, so that not all clients ask at once.
     fn is_wait_ended(&mut self, cx: &mut Cx, asked: &PullContext, error: &Error) -> bool {
         let Some((since, wait)) = asked.waits else {
             return false;
@@ -257,20 +258,25 @@ impl Pull {
     // ------------------------------------------------------------ its commit
 
     /// Its batches are committed.
-    pub fn on_applied(&mut self, cx: &mut Cx, parts: &[FeedBatch], changes: &CommitDelta) -> Led {
+    pub fn on_applied(
+        &mut self,
+        cx: &mut Cx,
+        parts: &[FeedBatch],
+        changes: &CommitDelta,
+    ) -> Course {
         let State::Running(chain) = &mut self.state else {
             debug_assert!(false, "what is committed is a chain's");
-            return Led::On;
+            return Course::GoesOn;
         };
         let events: usize = parts.iter().map(|part| part.batch.events.len()).sum();
         chain.applied += events as u64;
         cx.out.told.status = true;
-        // Deliveries may all be known: that shows after their commit.
+        // All deliveries of a batch may be known already. Only its commit tells.
         let empty = changes.events == 0;
         if empty && chain.more && cx.config.scope.acknowledges() {
             chain.endless.on_empty();
         }
-        // What an overflow has cleared is new again, as often as the server likes.
+        // After an overflow what is known already counts as new. A server could go on with overflows for ever.
         let progress = changes.is_progress() && changes.overflow.is_none();
         chain.endless.on_applied(empty, progress, chain.more);
         chain.acking = mailbox::deliveries(parts);
@@ -289,10 +295,10 @@ impl Pull {
     }
 
     /// The chain's deliveries are acknowledged, as many at a time as the server takes.
-    fn acknowledge_next(&mut self, cx: &mut Cx) -> Led {
+    fn acknowledge_next(&mut self, cx: &mut Cx) -> Course {
         let State::Running(chain) = &mut self.state else {
             debug_assert!(false, "a chain acknowledges");
-            return Led::On;
+            return Course::GoesOn;
         };
         if chain.acking.is_empty() {
             return self.go_on(cx);
@@ -300,14 +306,14 @@ impl Pull {
         if !cx.standing.may_request() {
             // It comes again, and is acknowledged then (R10).
             self.ask_anew(cx);
-            return Led::On;
+            return Course::GoesOn;
         }
         let count = self.acks.limit(small(chain.acking.len()));
         let deliveries = chain.acking[..count as usize].to_vec();
         let pushed = false;
         let call = Request::Acknowledge { deliveries, pushed };
         chain.request = cx.request(call, Purpose::Ack { pushed, count });
-        Led::On
+        Course::GoesOn
     }
 
     /// Deliveries of the chain are acknowledged, or not: then they come again.
@@ -317,12 +323,13 @@ impl Pull {
         request: u64,
         count: u32,
         result: Result<String, Error>,
-    ) -> Led {
+    ) -> Course {
         if !self.is_awaited(request) {
-            return Led::On;
+            return Course::GoesOn;
         }
         let State::Running(chain) = &mut self.state else {
-            return Led::On;
+            debug_assert!(false, "what is awaited is a chain's");
+            return Course::GoesOn;
         };
         let Err(error) = result else {
             self.acks.fits(count);
@@ -330,7 +337,7 @@ impl Pull {
             chain.acking.drain(..count);
             return self.acknowledge_next(cx);
         };
-        // One that is refused may be one among many: all but that are acknowledged.
+        // Perhaps one delivery of these is refused. Fewer at a time find it, and the others are acknowledged.
         let (late, odd) = (error.code == ErrorCode::Timeout, error.is_refusal());
         let less = (error.asks_for_less() || odd) && self.acks.too_much(count);
         if less && !late {
@@ -357,7 +364,7 @@ impl Pull {
         }
     }
 
-    /// That is acknowledged, or not: then it comes again.
+    /// Pushed deliveries are acknowledged, or not: then they come again.
     pub fn on_push_acknowledged(&mut self, cx: &mut Cx, count: u32, result: Result<String, Error>) {
         let Err(error) = result else {
             return self.acks.fits(count);
@@ -371,8 +378,9 @@ impl Pull {
 
     // ------------------------------------------------------------ its end
 
-    /// The chain goes on, or has ended. Only now, acknowledged where that is needed, has it not failed.
-    fn go_on(&mut self, cx: &mut Cx) -> Led {
+    /// The chain goes on, or has ended. Its last request counts as a success only here: committed, and acknowledged
+    /// where the scope asks for that.
+    fn go_on(&mut self, cx: &mut Cx) -> Course {
         self.backoff.succeed();
         self.error = None;
         self.told = None;
@@ -380,7 +388,7 @@ impl Pull {
         cx.out.fared(&question, None);
         let State::Running(chain) = &mut self.state else {
             debug_assert!(false, "a chain goes on");
-            return Led::On;
+            return Course::GoesOn;
         };
         if chain.more {
             if chain.endless.brings_what_is_known() {
@@ -390,10 +398,10 @@ impl Pull {
                 true => self.request(cx, None),
                 false => self.ask_anew(cx),
             }
-            return Led::On;
+            return Course::GoesOn;
         }
-        // R11: what it proves to be gone goes before anybody hears that all is caught up.
-        let whole = chain.pieces.full && self.conversations.error().is_none();
+        // R11: conversations that this chain proves to be gone are removed before "caught up" is told.
+        let whole = chain.pieces.is_full() && self.conversations.error().is_none();
         let suspects = !cx.db.meta().owed && !cx.db.meta().suspects.is_empty();
         let paid = whole && chain.after_list && suspects;
         let unnamed = match whole {
@@ -402,47 +410,46 @@ impl Pull {
         };
         if paid || !unnamed.is_empty() {
             cx.jobs.push(Job::Suspects { paid, unnamed });
-            return Led::On;
+            return Course::GoesOn;
         }
         self.end(cx)
     }
 
     /// All that the chain brings is committed.
-    pub fn end(&mut self, cx: &mut Cx) -> Led {
+    pub fn end(&mut self, cx: &mut Cx) -> Course {
         cx.out.told.status = true;
         let State::Running(chain) = std::mem::take(&mut self.state) else {
             debug_assert!(false, "only a chain ends");
-            return Led::On;
+            return Course::GoesOn;
         };
         if chain.broad {
             self.timed_from = cx.now.mono;
         }
         self.endless = 0;
         self.error = self.conversations.error().cloned();
-        self.caught_up |= chain.pieces.full && self.error.is_none();
+        self.caught_up |= chain.pieces.is_full() && self.error.is_none();
         self.last_synced = Some(cx.now.wall);
-        let (linked, again) = (chain.linked, chain.again);
-        Led::Ended { linked, again }
+        let (unbroken, again) = (chain.unbroken, chain.again);
+        Course::Ended { unbroken, again }
     }
 
-    /// The chain is given up. What of it was good has been good before: the longer a server goes on so,
-    /// the less often it is asked.
-    fn give_up(&mut self, cx: &mut Cx, why: &str) -> Led {
+    /// The chain is given up: it has no end. What it has brought stays. Each chain in a row that has no end is followed
+    /// by a longer backoff.
+    fn give_up(&mut self, cx: &mut Cx, why: &str) -> Course {
         self.backoff.begin_at(self.endless);
         self.endless = self.endless.saturating_add(1);
         self.fail_told(cx, Error::new(ErrorCode::Protocol, why))
     }
 
-    /// The same of what its own answers say.
-    fn fail_told(&mut self, cx: &mut Cx, error: Error) -> Led {
+    /// The chain has failed for what its answers say: the app's log is told as well.
+    fn fail_told(&mut self, cx: &mut Cx, error: Error) -> Course {
         let question = Question::new(cx.config.scope.pull());
         cx.out.fared(&question, Some(&error));
         self.fail(cx, error)
     }
 
-    /// The chain has failed, also where this client has let go of it meanwhile: the next one is tried
-    /// after a backoff.
-    pub fn fail(&mut self, cx: &mut Cx, error: Error) -> Led {
+    /// The chain has failed, or what it has brought could not be stored. The next one is tried after a backoff.
+    pub fn fail(&mut self, cx: &mut Cx, error: Error) -> Course {
         self.state = State::Idle;
         self.plan_after_failure(cx.now.mono);
         cx.fail(&mut self.backoff, &error);
@@ -458,7 +465,7 @@ impl Pull {
         }
         self.error = Some(error.clone());
         cx.out.told.status = true;
-        Led::Failed(error)
+        Course::Failed(error)
     }
 }
 

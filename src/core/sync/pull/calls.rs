@@ -7,7 +7,7 @@ use crate::core::command::Call;
 pub(super) struct Calls {
     /// the chain under way answers them, or, where there is none, the next one
     now: Vec<Call>,
-    /// They came during the chain: the next one's.
+    /// they came during the chain: the next one answers them
     later: Vec<Call>,
     /// the chain has answered them: they wait for the owed list only
     listing: Vec<Call>,
@@ -37,7 +37,7 @@ impl Calls {
         std::mem::take(&mut self.listing)
     }
 
-    /// What was under way is void, and the list may be another client's to pay: the next chain answers all.
+    /// The chain under way is void, and another client may pay the list: the next chain answers all calls.
     pub fn begin_anew(&mut self) {
         self.now = self.take_all();
     }

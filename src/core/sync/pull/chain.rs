@@ -12,10 +12,10 @@ pub(super) struct Chain {
     pub request: u64,
     /// what it has still to ask for
     pub pieces: Pieces,
-    /// it is about all that may be asked for: the timer begins anew at its end
+    /// it is about all that is not backed off from: the timer begins anew at its end
     pub broad: bool,
-    /// the notification channel was ready when it began, and has brought all since
-    pub linked: bool,
+    /// the notification channel was ready when it began, and has brought all that came since
+    pub unbroken: bool,
     /// it began after the list's last page (R11)
     pub after_list: bool,
     /// somebody has asked during it
@@ -26,7 +26,7 @@ pub(super) struct Chain {
     pub applied: u64,
     /// deliveries that are to be acknowledged before it goes on
     pub acking: Vec<String>,
-    /// it leads nowhere
+    /// whether it leads nowhere
     pub endless: Endless,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Endless {
 }
 
 impl Endless {
-    /// `before`: chains in a row that had no end. Less is taken of them each time.
+    /// `before`: chains in a row that had no end. Each makes the next one be given up sooner.
     pub fn new(limits: &Limits, before: u32) -> Endless {
         let less = before.min(5);
         Endless {
@@ -72,7 +72,7 @@ impl Endless {
         }
     }
 
-    /// What an answer says of it.
+    /// Why the chain is to be given up after this answer, if so.
     pub fn why(&mut self, parts: &[FeedBatch]) -> Option<&'static str> {
         if self.empty > self.most.0 {
             return Some("batches without end that bring nothing");

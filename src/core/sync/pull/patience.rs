@@ -2,9 +2,9 @@
 
 /// ms that a waiting pull is held back at the server, at most.
 const WAIT: u64 = 25_000;
-/// ms that it waits at least: for less it is not worth while.
+/// ms that it waits at least: a shorter wait saves no request.
 const LEAST: u64 = 2_000;
-/// ms within which an end says that waiting is not wanted at all.
+/// A wait that is ended within so many ms says that the server, or a proxy, lets no request wait.
 pub(super) const AT_ONCE: u64 = 1_000;
 /// ms until waiting is tried again, at most.
 const REST: u64 = 300_000;

@@ -116,23 +116,23 @@ impl Conversations {
     }
 
     /// Whether one is backed off from.
-    pub fn do_any_rest(&self, now: u64) -> bool {
+    pub fn is_any_resting(&self, now: u64) -> bool {
         self.failing.values().any(|f| f.backoff.ready_at() > now)
     }
 
-    /// Whether the server has asked to wait with one.
-    pub fn is_any_spared(&self, now: u64) -> bool {
+    /// Whether the server has asked to wait with one (`Retry-After`).
+    pub fn is_any_told_to_wait(&self, now: u64) -> bool {
         self.failing.values().any(|f| f.backoff.asked_until() > now)
     }
 
     /// Whether it is backed off from.
-    pub fn rests(&self, id: &Rc<str>, now: u64) -> bool {
+    pub fn is_resting(&self, id: &Rc<str>, now: u64) -> bool {
         let failing = self.failing.get(id);
         failing.is_some_and(|failing| failing.backoff.ready_at() > now)
     }
 
-    /// What was asked for, and has not failed, is well again, also where there is nothing new in it.
-    pub fn note(&mut self, asked: &PullContext, answer: &PullAnswer) {
+    /// A conversation that was asked for and has not failed is well again, also where it has nothing new.
+    pub fn on_answer(&mut self, asked: &PullContext, answer: &PullAnswer) {
         let ids = asked.ids();
         let mut only = Set::new();
         only.add_all(ids.iter());
@@ -151,7 +151,7 @@ impl Conversations {
     // ------------------------------------------------------------ what is named besides
 
     /// A request has failed.
-    pub fn note_failure(&mut self, asked: &PullContext) {
+    pub fn on_failure(&mut self, asked: &PullContext) {
         self.naming_failed |= asked.names_more();
     }
 
@@ -184,7 +184,7 @@ impl Conversations {
 
     /// What of these a chain asks for; `None`: they are all backed off from.
     pub fn some(&self, now: u64, ids: Set<Rc<str>>) -> Option<Pieces> {
-        let ids = ids.into_keys().filter(|id| !self.rests(id, now));
+        let ids = ids.into_keys().filter(|id| !self.is_resting(id, now));
         let todo: Vec<Rc<str>> = ids.collect();
         let pieces = Pieces {
             todo,
@@ -195,10 +195,7 @@ impl Conversations {
 
     /// A chain about all.
     pub fn all(&self, db: &Committed, now: u64) -> Pieces {
-        let mut pieces = Pieces {
-            full: true,
-            ..Pieces::default()
-        };
+        let mut pieces = Pieces::default();
         pieces.ask_for_all(self, db, now);
         pieces
     }
@@ -226,7 +223,7 @@ pub(in crate::core::sync) struct Pieces {
     /// a request of the chain was only for a part: the last one says so
     split: bool,
     /// it is about all
-    pub full: bool,
+    full: bool,
     /// what is named besides was named by an earlier chain
     named_before: bool,
     /// conversations that were listed before it, and have no cursor (R11)
@@ -234,7 +231,7 @@ pub(in crate::core::sync) struct Pieces {
 }
 
 impl Pieces {
-    /// Of a chain that asks for all at once: of another scope.
+    /// All at once: in another scope a chain has no pieces.
     pub fn whole() -> Pieces {
         Pieces {
             full: true,
@@ -242,17 +239,23 @@ impl Pieces {
         }
     }
 
+    /// Whether the chain is about all conversations.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// The chain is about all that is known and not backed off from, and what is not known yet. One without a cursor
     /// that has failed alone is named: the rest does not answer for what a request has named before.
     pub fn ask_for_all(&mut self, conversations: &Conversations, db: &Committed, now: u64) {
         self.rest = true;
+        self.full = true;
         self.todo = match db.meta().begun {
             true => {
                 let known = db.cursors();
                 let failed = conversations.failing.keys();
                 let failed = failed.filter(|id| !known.contains_key(*id));
                 let all = known.keys().chain(failed);
-                all.filter(|id| !conversations.rests(id, now))
+                all.filter(|id| !conversations.is_resting(id, now))
                     .cloned()
                     .collect()
             }
@@ -296,8 +299,8 @@ impl Pieces {
         std::mem::take(&mut self.named_before)
     }
 
-    /// What an answer leaves to ask for: what has more, and, where it has left out some, what it has not
-    /// said anything of. Of a request for all it is all again.
+    /// What is still to be asked for after this answer: the conversations that have more. An answer that was cut short
+    /// (`more`) leaves those of which it says nothing; where the request was for all, it leaves all.
     pub fn go_on(
         &mut self,
         asked: &PullContext,
@@ -349,7 +352,7 @@ pub(super) fn request(
     let mut cursors: Vec<Rc<str>> = ids.clone();
     if rest && db.meta().begun {
         // What is backed off from is named, and not asked for.
-        let rests = db.cursors().keys().filter(|id| fares.rests(id, now));
+        let rests = db.cursors().keys().filter(|id| fares.is_resting(id, now));
         cursors.extend(rests.take(size.max(1)).cloned());
     }
     let whole = rest && !pieces.split && cursors.len() == ids.len();
@@ -491,12 +494,12 @@ mod tests {
         let mut only = fares.some(0, some).expect("b is well");
         let (_, asked) = next(&db, &fares, &mut only);
         let answer = read(&batches(&["b"]), &asked).expect("an answer");
-        fares.note(&asked, &answer);
+        fares.on_answer(&asked, &answer);
         assert!(fares.has_failed("a"), "it was not asked for");
         let mut all = pieces(&db, &mut fares);
         let (_, asked) = next(&db, &fares, &mut all);
         let answer = read(&batches(&["a"]), &asked).expect("an answer");
-        fares.note(&asked, &answer);
+        fares.on_answer(&asked, &answer);
         assert!(!fares.has_failed("a"));
     }
 
@@ -515,7 +518,7 @@ mod tests {
         next(&db, &fares, &mut second);
         assert_eq!(next(&db, &fares, &mut second).0, "c d (a) +");
         // Where that fails it is perhaps for that.
-        fares.note_failure(&asked);
+        fares.on_failure(&asked);
         fares.name_no_others();
         let mut third = pieces(&db, &mut fares);
         next(&db, &fares, &mut third);

@@ -1,5 +1,5 @@
-//! What follows from what a batch is continuous with. Whoever applies a batch asks here, and knows no
-//! scope by its name.
+//! What a batch is continuous with (R1), and what follows from that. Who applies a batch asks its [`Feed`], and
+//! knows no scope by its name.
 
 use crate::core::types::Feed;
 use std::rc::Rc;

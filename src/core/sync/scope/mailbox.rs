@@ -25,7 +25,7 @@ pub(super) fn read(text: &str) -> Result<PullAnswer, Error> {
     })
 }
 
-/// Nothing says what a delivery follows, but that the channel has brought all since the last chain.
+/// A delivery does not say what it follows. It follows where the channel has brought all since the last chain.
 pub(super) fn follows(push: &Push, unbroken: bool) -> bool {
     push.prev.is_none() && (unbroken || Fault::PushedPastAGap.on())
 }

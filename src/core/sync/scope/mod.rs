@@ -9,7 +9,7 @@
 //! | may wait at the server | yes | no | no |
 //! | is acknowledged | no | no | after its commit |
 //!
-//! What is applied of a batch, a [`Feed`] says.
+//! How a batch is applied, its [`Feed`] says.
 
 pub(super) mod account;
 pub(super) mod conversation;
@@ -94,7 +94,7 @@ impl Scope {
         }
     }
 
-    /// What is pushed moves this one's cursor.
+    /// The feed whose cursor a push moves.
     pub(super) fn pushed_feed(self) -> Feed {
         match self {
             Scope::Mailbox => Feed::Mailbox,
@@ -117,7 +117,7 @@ impl Scope {
         self == Scope::Conversation
     }
 
-    /// Whether what comes is acknowledged: it may all be known already, and only its commit says so.
+    /// Whether what comes is acknowledged (R10): a batch may consist of known deliveries, and only its commit tells.
     pub(super) fn acknowledges(self) -> bool {
         self == Scope::Mailbox
     }
