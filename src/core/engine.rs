@@ -53,7 +53,7 @@ use super::timeline::{Outlook, Timelines};
 use super::tx::Committed;
 use super::uncertain::Uncertain;
 
-/// ms by which a timer comes too late where the machine may have slept (R15).
+/// A timer that comes this many ms late says that the machine may have slept (R15).
 const SLEPT: u64 = 2_000;
 
 /// The parts. Each owns its state and its methods, and sees of the rest what [`Cx`] shows; only the
@@ -87,10 +87,10 @@ pub struct Engine {
     early: Vec<Command>,
     disk: Disk,
     uncertain: Uncertain,
-    /// What was kept over a lost database could not be written: no other job runs before it is
+    /// what was kept over a lost database could not be written: no other job runs before it is
     restoring: Backoff,
     mending: Mending,
-    /// Wishes could not be read, or taken up.
+    /// wishes could not be read, or taken up
     granting: Backoff,
     due: Option<u64>,
 }
@@ -134,7 +134,7 @@ impl Engine {
         }
         let before = std::mem::replace(&mut self.now, now);
         if now.mono < before.mono {
-            // A monotonic clock that goes back is a caller's mistake; intervals stay intervals.
+            // A monotonic clock that goes back is a caller's mistake. No interval becomes negative by it.
             self.now.mono = before.mono;
         }
         let woke = self.notice_sleep(before);
@@ -159,7 +159,7 @@ impl Engine {
             Input::Timer => {}
         }
         if woke && self.standing.phase == Phase::Ready {
-            // After what it wakes with: that may be the answer to what is given up now.
+            // After the input itself: it may be the answer to a request that waking gives up.
             self.on_wake();
         }
         self.drive();
@@ -217,8 +217,8 @@ impl Engine {
         self.due = self.next_due(&look);
     }
 
-    /// Each part does what it can. `look`: how the sync stands after it. Answers whether that may let another
-    /// go on.
+    /// Each part does what it can. `look`: how the sync stands after that. Answers whether a part that has been asked
+    /// already may go on now.
     fn step(&mut self, look: &mut Outlook) -> bool {
         if self.standing.phase == Phase::Ready {
             self.drive_sync();
@@ -269,7 +269,7 @@ impl Engine {
         .into_iter()
         .flatten()
         .min()
-        // What became due by this very input is not late: nobody slept.
+        // What this very input has made due is not late: it does not say that the machine slept.
         .map(|due| due.max(self.now.mono))
     }
 

@@ -11,7 +11,7 @@
 //!  anyone   ──Wish───▶ all        stored by its client; the writer takes it up with its next commit
 //! ```
 //!
-//! Whatever is lost, late or doubled here, what is stored tells.
+//! A signal may be lost, late or doubled. Then the database is read: what is stored is right.
 
 mod asks;
 mod audience;
@@ -31,11 +31,11 @@ pub(super) use signal::{ClientName, Signal, Stands, What, delta};
 
 /// ms between two greetings.
 const HELLO: u64 = 30_000;
-/// The same, where what it needs has changed.
+/// ms after the last greeting at which a follower greets again because what it needs has changed.
 const HELLO_AGAIN: u64 = 250;
 /// ms within which the writer begins what it is asked for, or is stuck (R15).
 pub(super) const STUCK: u64 = 2_000;
-/// The same for one that is there for one sync: the browser does not let it live for long.
+/// The same where the asking client is there for one sync: the browser does not let a service worker live for long.
 const STUCK_BRIEF: u64 = 1_000;
 /// ms between two tries to take a stuck writer's place.
 const STUCK_AGAIN: u64 = 10_000;
@@ -43,7 +43,7 @@ const STUCK_AGAIN: u64 = 10_000;
 pub(super) const MOVES: u64 = 1_000;
 /// ms after which the writer is reminded of wishes that wait.
 const REMINDS: u64 = 10_000;
-/// The same of wishes that were there when this client began: who stored them may have gone before it told of them.
+/// The same for wishes that were stored before this client began: their client may have gone before it told of them.
 const REMINDS_SOON: u64 = 500;
 /// Deltas kept while the database is read.
 const KEPT: usize = 64;
@@ -59,19 +59,19 @@ pub(super) struct Reply {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Follow {
-    /// of a writer: who follows
+    /// as the writer: who follows
     pub audience: Audience,
-    /// as a writer has told last where it stands
+    /// as the writer: where it last said that it stands
     told: Option<Stands>,
-    /// how often it has said so
+    /// as the writer: how often it has said so
     said: u64,
-    /// when it did so last
+    /// as the writer: when it last did so
     said_at: u64,
     /// as a follower: where the writer stands
     leader: Option<Stands>,
     /// when it went
     gone_at: Option<u64>,
-    /// of the last pull that a writer has told of, ms since the epoch
+    /// when the last pull ended that a writer has told of, ms since the epoch
     last_synced: Option<u64>,
     /// the newest commit heard of
     newest: Stamp,
@@ -88,8 +88,8 @@ pub(super) struct Follow {
     missing_at: Option<Stamp>,
     /// a stuck writer is not replaced before this
     stuck_at: u64,
-    /// the commit of which this client has said that it is on screen
-    pub said_shown: Option<Stamp>,
+    /// the commit of which this client has said that its news are on screen
+    said_shown: Option<Stamp>,
 }
 
 impl Follow {
@@ -126,7 +126,7 @@ impl Follow {
         self.last_synced
     }
 
-    /// The writer of this epoch writes no more.
+    /// The writer of this epoch writes no more. Answers whether that was the one this client follows.
     pub fn on_gone(&mut self, now: u64, epoch: u64) -> bool {
         let leads = |leader: &Stands| leader.epoch <= epoch;
         let gone = self.gone_at.is_none() && self.leader.as_ref().is_some_and(leads);
@@ -243,24 +243,24 @@ impl Follow {
         self.reminds_at = Some(now.saturating_add(REMINDS_SOON));
     }
 
-    /// When it is.
+    /// When the writer is to be reminded of wishes.
     pub fn reminds_at(&self) -> Option<u64> {
         self.reminds_at
     }
 
-    /// Blocks of what this commit has left are not there, or others are. Answers whether that is news: a later
-    /// commit may have changed them.
+    /// Blocks are missing as of this commit. Answers whether that is the first time: then a later commit may have moved
+    /// them, and reading the database tells.
     pub fn lacks_blocks(&mut self, stamp: Stamp) -> bool {
         self.missing_at.replace(stamp) != Some(stamp)
     }
 
-    /// When the writer counts as stuck, of which something is asked since then.
+    /// When the writer counts as stuck, if it has not begun what it was asked for at `since`.
     pub fn stuck_at(&self, since: u64, brief: bool) -> u64 {
         let patience = if brief { STUCK_BRIEF } else { STUCK };
         since.saturating_add(patience).max(self.stuck_at)
     }
 
-    /// Its place is to be taken: once in 10 s.
+    /// The writer is stuck, and its place is to be taken. That is tried once in 10 s.
     pub fn on_stuck(&mut self, now: u64) {
         self.stuck_at = now.saturating_add(STUCK_AGAIN);
     }
@@ -270,7 +270,8 @@ impl Follow {
         self.gone_at.map(|at| at.saturating_add(MOVES))
     }
 
-    /// What was known of the sync is shown no more, once that time is over. Answers whether it was.
+    /// Ends the move, once its time is over: what the writer before has said is not shown any more. Answers whether it
+    /// ended now.
     pub fn end_move(&mut self, now: u64) -> bool {
         let over = self.moves_until().is_some_and(|until| until <= now);
         if over {
@@ -278,6 +279,16 @@ impl Follow {
             self.gone_at = None;
         }
         over
+    }
+
+    /// This client says of this commit that its news are on screen. Answers whether it has not said so before.
+    pub fn says_shown(&mut self, stamp: Stamp) -> bool {
+        self.said_shown.replace(stamp) != Some(stamp)
+    }
+
+    /// What this client has said is on screen, it says again: it may not have been stored.
+    pub fn say_shown_again(&mut self) {
+        self.said_shown = None;
     }
 
     // ------------------------------------------------------------ as the writer
@@ -291,7 +302,7 @@ impl Follow {
         self.replies.clear();
     }
 
-    /// It is somebody else's turn. `last`: what is shown of the sync until one says more.
+    /// This client writes no more. `last`: how the sync is shown to stand until the next writer says more.
     pub fn let_go(&mut self, now: u64, last: Stands) {
         self.audience.let_go();
         self.told = None;
@@ -301,13 +312,14 @@ impl Follow {
         self.hello_at = 0;
     }
 
-    /// Whether it is to be told where this writer stands though nobody is known to follow: one that has slept through
-    /// the change of writer takes itself for the writer, and does not greet.
+    /// Whether this writer says where it stands though nobody is known to follow. A client that has slept through the
+    /// change of writer takes itself for the writer, and does not greet: it finds out by this.
     pub fn beats(&self, now: u64) -> bool {
         self.said_at.saturating_add(HELLO) <= now
     }
 
-    /// Where this writer stands, if that is to be told: it has changed, but for the commit, or was not told for long.
+    /// Where this writer stands, if that is to be told: it has changed in more than the commit, or was not told for
+    /// long.
     pub fn tells(&mut self, now: u64, stands: Stands) -> Option<Stands> {
         let same = self.told.as_ref().is_some_and(|told| {
             let told = Stands {
@@ -332,7 +344,7 @@ impl Follow {
         stands
     }
 
-    /// Somebody has asked where it stands.
+    /// A new follower has to hear where this writer stands.
     pub fn tell_again(&mut self) {
         self.told = None;
     }

@@ -13,16 +13,20 @@
 //! - [`trouble`]: what went wrong, and when it asks again
 //! - [`unseen`], [`rows`], [`layout`]: what is shown
 //! - [`fetches`]: what is asked of the server, shared between those who want the same
-//! - [`state`], [`driving`]: one timeline; [`timelines`]: all of them
+//! - [`state`], [`driving`]: one timeline; [`life`]: open, let go, left, closed; [`settling`]: what it waits for is
+//!   answered
+//! - [`timelines`]: all of them
 
 mod background;
 mod driving;
 mod fetches;
 mod goal;
 mod layout;
+mod life;
 mod paging;
 mod plan;
 mod rows;
+mod settling;
 mod source;
 mod state;
 mod timelines;

@@ -13,7 +13,7 @@ impl Engine {
         };
         match &result {
             Ok(_) => self.on_reached(),
-            // That what only waited was ended is no outage: a pull finds out.
+            // A request that only waited at the server was ended. That proves no outage: a pull finds out.
             Err(error)
                 if error.is_no_answer() && matches!(&asked, Purpose::Pull(p) if p.is_waiting()) => {
             }
@@ -48,7 +48,7 @@ impl Engine {
         }
     }
 
-    /// Requests that nobody answers: the app's transport has no timeout of its own.
+    /// Gives up requests that nobody has answered in time: a transport of the app's own may have no timeout.
     pub(super) fn time_out(&mut self) {
         for request in self.out.requests.late(self.now.mono) {
             if self.out.asks.contains(request) {

@@ -17,7 +17,7 @@ use std::rc::Rc;
 /// ms of silence, beyond those of a request, after which the writer does not answer any more (R14).
 const ANSWERS: u64 = 10_000;
 
-/// What a fetch is answered with that the writer had to let go of.
+/// The answer to a fetch that the writer had to let go of.
 pub(super) const VOID: &str = "\"void\"";
 
 impl Engine {
@@ -30,7 +30,7 @@ impl Engine {
         }
         match Signal::read(bytes) {
             Ok(signal) => self.on_signal(signal),
-            // Of another version, or not what was said: what is stored tells.
+            // Of another version, or garbled: the database is read instead.
             Err(_) if self.standing.follows() => self.load_again(),
             Err(_) => {}
         }
@@ -89,8 +89,8 @@ impl Engine {
         }
     }
 
-    /// Whether another writer has spoken: none is followed by one that writes. After a higher epoch the store is asked
-    /// whose the account is; that of a database which is gone says nothing.
+    /// Whether what another writer says is ignored: a client that writes follows none. Where the other one has a higher
+    /// epoch, the store is asked whose the account is: a writer of a database that is gone proves nothing.
     fn is_rivalled_by(&mut self, epoch: u64) -> bool {
         if self.standing.promoted && epoch > self.fence.epoch() {
             self.fence.doubt(&mut self.standing);
@@ -98,7 +98,7 @@ impl Engine {
         self.standing.promoted
     }
 
-    /// A commit, which is taken over as by the one that has made it.
+    /// The writer has committed: this client takes the commit over with the writer's own code.
     fn on_delta(&mut self, delta: Delta) {
         self.follow.hear_of(delta.stamp());
         self.out.told.status = true;
@@ -109,7 +109,7 @@ impl Engine {
         if delta.base == self.db.stamp() || Fault::DeltaOfAnyBase.on() {
             self.take_over(delta.commit);
         }
-        // Else it is known, or one before it is lacking: what is stored is read.
+        // Else the commit is known, or one before it is lacking: then `drive_follow` has the database read.
     }
 
     /// The commits that were kept are taken over, once what was missed before them is told: of two messages of a
@@ -127,7 +127,7 @@ impl Engine {
 
     pub(super) fn take_over(&mut self, commit: Commit) {
         let changes = self.db.take_over(commit);
-        // What is wished for stands behind what is stored.
+        // Own messages that are wished for stand behind those in the outbox, which has changed.
         self.out.told.all_own |= changes.outbox;
         self.show_changes(&changes);
     }
@@ -153,7 +153,8 @@ impl Engine {
         }
     }
 
-    /// The writer is at it: that takes as long as it takes. It is asked now and then whether it still is.
+    /// The writer has begun what it was asked for. There is no limit to how long that takes, but it is asked again now
+    /// and then (`Asks`).
     fn on_begun(&mut self, ask: u64) {
         self.out.asks.on_begun(self.now.mono, ask);
         let longest = self.config.request_timeout.saturating_add(ANSWERS);
@@ -196,7 +197,7 @@ impl Engine {
         self.standing.hidden_since.is_none() || self.follow.waits_for_commit()
     }
 
-    /// What is said and answered. Answers whether that may let a part go on.
+    /// Says and answers what is due between the clients. Answers whether a part may go on by that.
     pub(super) fn drive_follow(&mut self) -> bool {
         let ended = self.timelines.take_ended();
         if !self.standing.shares() || self.standing.phase != Phase::Ready {
@@ -204,7 +205,7 @@ impl Engine {
         }
         self.out.told.status |= self.follow.end_move(self.now.mono);
         let mut any = self.take_replies();
-        // Also where it reads what is stored, because nothing was heard of a commit.
+        // Also while it reads the database again because of an uncertain commit.
         self.answer_fetches(ended);
         if self.standing.promoted {
             any |= self.serve();
@@ -217,7 +218,7 @@ impl Engine {
                 self.ask_these(due);
             }
             self.look_for_a_writer();
-            // What waits behind what was missed is here.
+            // Commits that wait until the missed messages are told are here, and not lacking.
             let waits = self.missed.next().is_some();
             let lacks = self.follow.lacks(self.db.stamp()) && !waits;
             if lacks && self.may_catch_up() && !Fault::GapIsNotReadAgain.on() {
@@ -242,7 +243,7 @@ impl Engine {
         any
     }
 
-    /// What the writer has answered, as of what is here.
+    /// The writer has answered, and the commit that its answer names is here.
     fn on_reply(&mut self, reply: Reply) {
         self.out.asks.end(reply.ask);
         let Some(asked) = self.out.requests.take_answered(self.now.mono, reply.ask) else {
@@ -319,7 +320,7 @@ impl Engine {
     /// Says that it follows, and what it needs.
     fn greet(&mut self) {
         let mut needs = self.timelines.needed_from(&self.db);
-        // What it asks for comes, wherever it lies.
+        // What it has asked for is needed as well, wherever in the conversation it lies.
         for conversation in self.out.asks.conversations() {
             needs.insert(conversation.clone(), 0);
         }
@@ -330,7 +331,7 @@ impl Engine {
         self.out.tell(&Signal::Hello { from, needs });
     }
 
-    /// Wishes that wait for long are asked for once more, and whether they still do is looked up.
+    /// The writer is reminded of wishes that have waited for long. This client reads them too: they may be taken up.
     fn remind(&mut self) {
         let wait = !self.db.wishes().is_empty();
         if self.follow.reminds(self.now.mono, wait) && !Fault::NobodyRemindsOfWishes.on() {
@@ -370,7 +371,7 @@ impl Engine {
             .min()
     }
 
-    /// The timer came late: nobody was asked in vain.
+    /// The timer came late: the writer may have answered while this client slept.
     pub(super) fn on_late_timer(&mut self) {
         self.out.asks.put_off(self.now.mono);
     }
@@ -380,7 +381,7 @@ impl Engine {
         self.follow.hurry();
     }
 
-    /// What is shown of the sync while the work moves: as the writer before has said it.
+    /// Whether the work moves: until it has moved, the sync is shown as the writer before has said that it stands.
     pub(super) fn is_moving(&self) -> bool {
         let until = self.follow.moves_until();
         self.standing.shares() && until.is_some_and(|until| self.now.mono < until)

@@ -13,7 +13,7 @@ use crate::core::types::Message;
 use crate::core::wire;
 
 impl Engine {
-    /// This client writes from here on: what it has asked the one before it does itself.
+    /// This client writes from now on: it does itself what it has asked the writer before for.
     pub(super) fn do_what_was_asked(&mut self) {
         for (ask, what) in self.out.asks.begin_anew(self.now.mono) {
             if Fault::PromotedForgetsItsAsks.on() {
@@ -47,8 +47,8 @@ impl Engine {
         }
     }
 
-    /// This client writes no more: what it was to do for its app it wishes for, or asks the next one for. `tried`: the
-    /// call whose commit may be done or not.
+    /// This client writes no more. What it was to do for its app it stores as wishes, or asks the next writer for.
+    /// `tried`: the call whose commit may be applied or not.
     pub(super) fn hand_over(&mut self, tried: Option<Call>) {
         if self.standing.phase != Phase::Ready {
             return;
@@ -60,7 +60,7 @@ impl Engine {
         let mut ends = None;
         for job in self.jobs.take(|_| true) {
             match job {
-                // Nothing is to be stored any more before it ends.
+                // The client was ending: it does not wait for the jobs before that any more.
                 Job::End { wipe } => ends = Some(wipe),
                 Job::Own(Own::Update { call, message }) if call < follow::OTHERS => {
                     self.ask_to_update(call, &message);
@@ -77,7 +77,7 @@ impl Engine {
         if !self.standing.shares() {
             return;
         }
-        // Also where it is about to sleep: they are asked again when it wakes.
+        // Also where it is about to sleep: the asks are made again when it wakes.
         for call in self.sync.take_calls() {
             self.ask_to_sync(call);
         }

@@ -17,12 +17,12 @@ use crate::core::storage::{Answer, Key, Read};
 use crate::core::tx::{Committed, Lost};
 use std::rc::Rc;
 
-/// How many times what is stored is read, one after another, for the blocks of what is shown.
+/// Reads of the database in a row, at most, until the blocks of what is shown are found.
 const LOADS: u32 = 3;
 
 impl Engine {
-    /// Reads what is stored, and the blocks of what is shown with it: a list goes on with both at once, or it
-    /// would show for a moment what is not stored. What was asked of the store before is void.
+    /// Reads what is stored, and the blocks of what is shown in the same transaction (R15): a list that went on with
+    /// one of them alone would show for a moment what is not stored. What was asked of the store before is void.
     pub(super) fn load(&mut self) {
         let of = self.db.stamp();
         let reads = self.block_ranges(&self.db);
@@ -37,7 +37,7 @@ impl Engine {
         self.out.effect(Effect::Read { op, reads });
     }
 
-    /// The reads for the blocks of what is shown, where they lie by this index.
+    /// The reads for the blocks of what is shown, as this index places them.
     fn block_ranges(&self, db: &Committed) -> Vec<Read> {
         let stretches = self.timelines.stretches();
         stretches
@@ -51,7 +51,7 @@ impl Engine {
         db.begin(self.config.scope.name(), &lost, self.now.wall);
         if !Fault::LoadTakesNoBlocks.on() {
             db.take_ranges(blocks);
-            // A commit that is not known has put them elsewhere: its index says where.
+            // Commits that this client does not know have put them elsewhere. The index that was just read says where.
             let (of, again) = (db.stamp(), loading.again + 1);
             if of != loading.of && again < LOADS && self.timelines.lack_blocks(&db) {
                 let blocks = self.block_ranges(&db);
@@ -79,7 +79,7 @@ impl Engine {
         self.standing.promoted = self.fence.is_held();
         self.reads.want_nothing();
         self.follow.on_loaded(self.db.stamp());
-        self.follow.said_shown = None;
+        self.follow.say_shown_again();
         self.out.told.everything();
         let first = self.standing.phase == Phase::Loading;
         self.standing.phase = Phase::Ready;
@@ -133,8 +133,7 @@ impl Engine {
     }
 
     pub(super) fn demote(&mut self) {
-        // Also where it reads what is stored once more, because of a commit that may be done or not: the others
-        // know it as the writer.
+        // Also while it reads the database again because of an uncertain commit: to the others it is the writer.
         if self.fence.is_held() {
             let last = self.stands();
             if self.standing.shares() {
@@ -154,9 +153,9 @@ impl Engine {
     /// commit may be done or not.
     pub(super) fn let_go(&mut self) -> Option<Call> {
         self.standing.promoted = false;
-        self.follow.said_shown = None;
+        self.follow.say_shown_again();
         self.out.told.status = true;
-        // It may be done or not: who is promoted reads what came of it.
+        // The commit under way may be applied or not: who is promoted reads what came of it.
         let tried = self.jobs.forget_commit();
         if self.standing.phase != Phase::Ready {
             self.reads.forget_but_load();
@@ -165,7 +164,7 @@ impl Engine {
         self.reads.forget();
         self.close_channel();
         for request in self.out.requests.all() {
-            // What the client that writes was asked for is asked again, or done by this one.
+            // What was asked of the writer is asked again, or done by this client once it writes.
             if self.out.asks.contains(request) {
                 continue;
             }
@@ -174,7 +173,7 @@ impl Engine {
                 self.out.reject(call, &gone_meanwhile().of_a_change());
             }
         }
-        // What somebody waits for is done by the next writer's job, this one's if it is promoted again.
+        // A job that somebody waits for stays: the next writer does it, which may be this client.
         self.jobs.stop_reading();
         self.jobs.retain(Job::is_waited_for);
         self.disk.forget();
@@ -268,7 +267,7 @@ impl Engine {
         );
         let empty = Committed::empty(self.config.scope.name());
         for (key, wish) in self.db.wishes() {
-            // By whoever knows of it: the same record each time.
+            // Each client that knows of the wish stores it, as the same record.
             let wish = Wish::clone(wish);
             self.outbox.wishes.restore(key.clone(), wish);
         }
@@ -276,16 +275,17 @@ impl Engine {
         self.jobs.stop_reading();
         self.jobs.forget_commit();
         self.reads.forget();
-        // What was told of its commits, and what was missed of them, lay in it.
+        // Deltas, answers and missed messages were of the lost database.
         self.missed.forget();
         self.follow.on_lost();
         self.fence.lose();
-        // What becomes of the own messages goes on: a lane waits for it.
+        // Jobs of own messages stay: the outbox waits for each of them.
         self.jobs
             .retain(|job| job.is_waited_for() || matches!(job, Job::Own(_) | Job::Restore { .. }));
-        // What was kept over the one before was not written yet, and nothing else was.
+        // The database before this one was lost as well, and what was kept over that is not written yet. It is all
+        // there is.
         let keeps = matches!(self.jobs.first(), Some(Job::Restore { .. }));
-        // What another client was to keep is not this one's to write.
+        // Only the writer restores.
         if self.standing.promoted && !keeps {
             self.jobs.push_first(Job::Restore {
                 left: own.left,
@@ -300,7 +300,7 @@ impl Engine {
         self.out.told.everything();
         match self.standing.promoted {
             true => self.ask_pull(0),
-            // Others may have written to the one that has taken its place.
+            // Others may have written to the database that has taken its place.
             false if !Fault::LostIsNotReadAgain.on() => self.load(),
             false => {}
         }

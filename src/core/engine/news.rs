@@ -12,7 +12,8 @@ use crate::core::types::Message;
 use std::rc::Rc;
 
 impl Engine {
-    /// A name that no telling before has that has told something: that was a commit.
+    /// A name for a telling. None that has told something has the same: that was a commit, and the commit's number is
+    /// in the name.
     pub(super) fn new_telling(&mut self) -> u64 {
         let random = self.out.random(u64::MAX);
         (random ^ self.db.stamp().number).max(1)
@@ -32,7 +33,7 @@ impl Engine {
         cx.ask(What::Tell { telling }, Purpose::Tell { call });
     }
 
-    /// That it is told is stored: now it is told, once at most.
+    /// That these are told is stored. Now they are told, once at most.
     pub(super) fn on_told(&mut self, call: Call, messages: &[Rc<Message>]) {
         let mut text = String::from("[");
         for m in messages {
@@ -43,7 +44,8 @@ impl Engine {
         self.out.resolve(call, &text);
     }
 
-    /// Nobody waits for this telling any more: what it would tell another one does. Answers whether it was that.
+    /// Nobody waits for this telling any more: another one tells what it would have told. Answers whether the call
+    /// was a telling that had not begun.
     pub(super) fn drop_telling(&mut self, of: Call) -> bool {
         let is_it = |job: &Job| matches!(job, Job::Own(Own::Tell { call, .. }) if *call == of);
         let before = self.jobs.iter().filter(|job| is_it(job)).count();
@@ -58,7 +60,8 @@ impl Engine {
         standing.hidden_since.is_none() && !standing.frozen && !self.config.brief
     }
 
-    /// What is news is no more, where it is on screen. Once a commit: a disk that fails is not asked in a loop.
+    /// Says of the account's news that they are on screen here, so that no push tells them. Once for each commit: a
+    /// disk that fails is not asked in a loop.
     pub(super) fn say_what_is_shown(&mut self) {
         let is_new = self.db.news().iter().any(|n| n.told == 0);
         let ready = self.standing.phase == Phase::Ready && self.is_on_screen();
@@ -67,7 +70,7 @@ impl Engine {
         }
         let stamp = self.db.stamp();
         let may = self.standing.promoted || self.standing.follows();
-        if !may || self.follow.said_shown.replace(stamp) == Some(stamp) {
+        if !may || !self.follow.says_shown(stamp) {
             return;
         }
         let news = self.db.news().iter().filter(|n| n.told == 0);

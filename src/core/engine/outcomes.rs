@@ -117,8 +117,7 @@ impl Engine {
         self.out.event(event, &detail);
     }
 
-    /// Of these conversations the server has no batch that follows (R4): what was asked for before is
-    /// void.
+    /// An overflow of these conversations is committed (R4): what was asked for before it is void.
     fn on_overflow(&mut self, overflow: &Overflow) {
         self.on_sync_overflow();
         let mut detail = String::from("{\"conversations\":");
@@ -206,7 +205,7 @@ impl Engine {
     pub(super) fn on_job_void(&mut self, job: Job) {
         match job {
             Job::Batch { pushed: false, .. } => self.on_batch_void(),
-            // It does not follow what is here: the pull brings what is between.
+            // The push does not follow what is applied: a pull brings what lies between.
             Job::Batch { .. } => self.on_push_missed(),
             Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
                 self.on_fetch_done(fetch, None);
@@ -232,13 +231,13 @@ impl Engine {
     pub(super) fn on_job_failed(&mut self, job: Job, error: &Error) {
         match job {
             Job::Batch { pushed: false, .. } => self.on_pull_failed(error),
-            // Not acknowledged, and the cursor stays: it comes again.
+            // Nothing was acknowledged and the cursor stays, so a pull brings it again.
             Job::Batch { .. } => self.on_push_missed(),
             Job::Page { fetch, .. } | Job::Changes { fetch, .. } | Job::Gone { fetch } => {
                 self.on_fetch_done(fetch, Some(error));
             }
             Job::List { .. } => self.on_list_failed(error),
-            // They stay, and are taken up later.
+            // The wishes stay stored, and are taken up later.
             Job::Own(Own::Grant { .. }) => self.on_not_granted(error),
             Job::Own(own) => {
                 let (parts, mut cx) = self.split();
@@ -254,7 +253,7 @@ impl Engine {
                 meta,
                 call,
             } => {
-                // It could not be dropped on disk: at least nothing of it is shown or built upon.
+                // The records could not be dropped on disk. Nothing of them is shown or built upon here.
                 indexes.extend(blocks.into_iter().map(|(id, _)| id));
                 for conversation in &indexes {
                     self.forget_held(conversation);
@@ -275,7 +274,8 @@ impl Engine {
         }
     }
 
-    /// A disk that fails is not asked in a loop.
+    /// Wishes could not be read, or taken up. That is tried again after a backoff: a disk that fails is not asked in a
+    /// loop.
     pub(super) fn on_not_granted(&mut self, error: &Error) {
         let random = self.out.random(u64::MAX);
         self.granting
@@ -283,14 +283,14 @@ impl Engine {
         self.reads.want_wishes_at(self.granting.ready_at());
     }
 
-    /// What was kept over a lost database could not be written. Nothing may be written before it, and a
-    /// disk that fails is not asked in a loop.
+    /// What was kept over a lost database could not be written. Nothing else is written before it, and it is tried
+    /// again after a backoff.
     pub(super) fn on_not_restored(&mut self, restore: Job, error: &Error) {
         let random = self.out.random(u64::MAX);
         let now = self.now.mono;
         self.restoring.fail_unchanged(now, error, random, false);
         if self.restoring.failures() > 1 {
-            // Whoever waits behind it waits for nothing: also for a pull, or a page.
+            // Jobs that somebody waits for fail rather than wait behind it, those of a pull or a page too.
             for job in self.jobs.take(Job::holds_somebody_up) {
                 self.on_job_failed(job, error);
             }

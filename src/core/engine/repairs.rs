@@ -50,7 +50,8 @@ impl Engine {
         let none = indexes.is_empty() && states.is_empty();
         let blocks = Vec::new();
         if !self.standing.promoted {
-            // Where states are lost the list counts as owed here: whether it is, the writer's record says.
+            // Where states are lost this client takes the list for owed. The writer's account record says whether it
+            // is.
             let meta = lost.others > 0 || !states.is_empty();
             self.ask_to_mend(blocks, indexes, states, meta);
         } else if !none {
@@ -64,7 +65,7 @@ impl Engine {
         }
     }
 
-    /// The client that writes may have it in memory, and not know.
+    /// Asks the writer to mend what cannot be read here. It may have it in memory, and not know that it cannot be read.
     fn ask_to_mend(
         &mut self,
         blocks: Vec<BlockId>,
@@ -101,12 +102,12 @@ impl Engine {
             return;
         };
         if !self.standing.promoted {
-            // The one that writes has changed it meanwhile: what is stored is read.
+            // A later commit may have moved these blocks: the database is read.
             let news = !Fault::ChangedBlockIsLost.on();
             if news && self.standing.follows() && self.follow.lacks_blocks(self.db.stamp()) {
                 return self.load();
             }
-            // Or is to mend it; here it is just not shown.
+            // Else the writer is asked to mend them. Until then nothing of their conversations is shown from the store.
             for (conversation, _) in &blocks {
                 self.forget_held(conversation);
             }

@@ -122,7 +122,7 @@ impl Engine {
     }
 
     fn fetch_for(&mut self, asker: Asker, conversation: &Rc<str>, wants: Wants, limit: u32) {
-        // It is not to be let go before that client has said from where on it needs it (R13).
+        // The page must not be evicted before that client has said from which position on it needs it (R13).
         let now = self.now.mono;
         self.follow
             .audience
@@ -136,8 +136,8 @@ impl Engine {
         self.follow.audience.fetch(fetch, asker);
     }
 
-    /// Whether what lies beyond this place is stored. A client that is behind asks for what has been fetched
-    /// meanwhile: no request is made again because there are more clients.
+    /// Whether what lies beyond this place is stored. A client that is behind may ask for what another one has had
+    /// fetched meanwhile: no request is made twice because there are more clients.
     fn is_stored(&self, conversation: &str, wants: &Wants) -> bool {
         let held = self.db.held(conversation);
         let fresh = |seq: Seq| held.segments.containing(seq.0).filter(|s| s.fresh());

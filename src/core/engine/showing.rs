@@ -43,14 +43,14 @@ impl Engine {
         let led = self.follow.leader();
         // While the work moves, what the writer before has said stays for a moment.
         let moving = self.is_moving() && !sync.is_caught_up();
-        // Nor while the one that writes from here on reads what is stored.
+        // The same while a client that is to write reads the database first.
         let follows = self.standing.follows() || self.standing.begins();
         if let Some(led) = led.filter(|_| follows || moving) {
             return Status {
                 connection: &led.connection,
                 listed,
                 caught_up: led.caught_up && !self.db.owes() && !self.follow.lacks(self.db.stamp()),
-                // Its own it says at once.
+                // A pull of its own it shows at once.
                 pulling: match moving {
                     true => sync.is_pulling(),
                     false => led.pulling,
@@ -79,14 +79,14 @@ impl Engine {
         if self.standing.phase == Phase::Closed {
             "closed"
         } else if self.standing.follows() || self.standing.begins() {
-            // Nobody has said yet that he writes.
+            // No writer has said yet where it stands.
             "connecting"
         } else if !self.standing.promoted {
             "waiting"
         } else if self.standing.needs_auth {
             "needs-auth"
         } else if self.sync.is_refused() {
-            // Something answers, and nothing comes: `error` says why.
+            // The server answers, and refuses each pull: `error` says why.
             "connecting"
         } else {
             self.standing.network.name()
@@ -104,8 +104,8 @@ impl Engine {
         }
     }
 
-    /// Whether everything is here that the server had when it was asked last, by whoever asks. What comes while the
-    /// work moves is told as live by who writes now as well: as nothing that is caught up with.
+    /// Whether everything is here that the server had when it was last asked, by whichever client asks. While the work
+    /// moves, the new writer goes by what the one before has said: what comes then is live, and no catching up.
     pub(super) fn is_caught_up(&self) -> bool {
         let moving = self.is_moving() && !Fault::MoveIsNotLive.on();
         match self.follow.leader() {

@@ -18,10 +18,10 @@ use crate::core::timeline::Timeline;
 use crate::core::tx::{Stop, Tx};
 
 impl Engine {
-    /// What is stored was read, or could not be. Only where nothing was read yet that ends the client.
+    /// What is stored was read, or could not be. A failure ends the client only at its start, when it has nothing yet
+    /// to show.
     fn on_load_read(&mut self, loading: Loading, result: Result<Vec<Answer>, StoreError>) {
-        // Records, and none of them can be read: that is the store's fault and not theirs. Nothing is
-        // dropped.
+        // There are records, and none of them can be read. That is the store's fault and not theirs: none is dropped.
         let result = match result {
             Ok(tables) if nothing_readable(&tables) => Err(StoreError::Failed(
                 "nothing that is stored can be read".into(),
@@ -42,6 +42,7 @@ impl Engine {
 
     pub(super) fn on_read(&mut self, op: u64, result: Result<Vec<Answer>, StoreError>) {
         let Some(asked) = self.reads.end(op) else {
+            // It was let go of: the client has lost its turn, or its database, since.
             return;
         };
         match (asked, result) {
@@ -49,7 +50,7 @@ impl Engine {
             (ReadOp::Fence(naps), Ok(answers)) => {
                 let answer = answers.into_iter().next().unwrap_or_default();
                 match self.fence.on_answer(&mut self.standing, &answer, naps) {
-                    // What could not be asked for until now may be.
+                    // The fence is good: what waited for it may be asked for.
                     Ok(()) if !self.standing.unsure => self.timelines.wake(),
                     Ok(()) => {}
                     Err(error) => self.on_store_error(error),
@@ -91,9 +92,9 @@ impl Engine {
 
     /// A job could not read the blocks that it needs.
     fn fail_reads(&mut self, error: &Error) {
-        // They are shown all the same, once they can be read.
+        // The app is not told of missed messages that cannot be read now. Lists show them once they can be read.
         self.missed.forget();
-        // Not where only a timeline wanted them.
+        // The first job fails only where it needs blocks: a timeline may have wanted these.
         if self.jobs.is_reading()
             && let Some(job) = self.jobs.pop()
         {
@@ -133,7 +134,7 @@ impl Engine {
             self.store_wishes();
             return false;
         }
-        // What is corrupt is dropped first: who wants its blocks would have them read again for ever.
+        // What is corrupt is dropped before anything is read: its blocks would be read again for ever.
         let corrupt = matches!(self.jobs.first(), Some(Job::Corrupt { .. }));
         if self.reads.has_wanted() && !corrupt {
             return self.read_wanted();
@@ -246,8 +247,8 @@ impl Engine {
         })
     }
 
-    /// Has the store write it. Answers whether it is done: there is nothing to be written, or nobody can
-    /// say whether it was written before.
+    /// Has the store write what a job comes to. Answers whether the job is over at once: it writes nothing, or it has
+    /// failed because nobody can say whether it was written before.
     fn commit(&mut self, job: Job, mut outcome: Outcome) -> bool {
         let epoch = self.fence.epoch();
         let limits = &self.config.limits;
@@ -302,6 +303,7 @@ impl Engine {
 
     pub(super) fn on_committed(&mut self, op: u64, result: Result<(), StoreError>) {
         let Some(outcome) = self.jobs.committed(op) else {
+            // It was let go of: the client has lost its turn, or its database, since.
             return;
         };
         let (now, limits) = (self.now.mono, self.config.limits);
@@ -311,7 +313,7 @@ impl Engine {
         match result {
             Ok(()) => {
                 self.uncertain.on_commit();
-                // An eviction that is done says nothing yet: whether it made room, what needed it tells.
+                // An eviction says nothing of the disk yet: the job that needs the room finds out.
                 if !evicting {
                     self.disk.on_commit();
                     self.out.told_full &= !outcome.commit.puts_blocks();
@@ -319,11 +321,11 @@ impl Engine {
                 self.first_is_done(outcome);
             }
             Err(_) if Fault::FailedCommitCounts.on() => self.first_is_done(outcome),
-            // Not worth what it would cost.
+            // That a conversation was opened is not worth an eviction.
             Err(StoreError::Quota) if matches!(front, Some(Job::Opened { .. })) => {
                 self.jobs.pop();
             }
-            // Not even room to make room: another eviction would fail likewise, for ever.
+            // There is not even room to evict: another eviction would fail in the same way, for ever.
             Err(StoreError::Quota) if evicting => {
                 self.jobs.pop();
                 self.on_eviction_failed();
@@ -339,7 +341,7 @@ impl Engine {
                 self.disk.forget();
                 self.on_uncertain(&error);
             }
-            // What somebody waits for is done by the one that writes now (R15).
+            // Another client writes now, and does what somebody waits for here (R15).
             Err(error @ StoreError::Fenced) => {
                 self.disk.give_up(now, &limits);
                 self.on_store_error(error);
@@ -358,8 +360,8 @@ impl Engine {
         self.on_store_error(error);
     }
 
-    /// Nothing is left to evict: the job that needed the room fails, if it was not let go of meanwhile.
-    /// Another one that is first now has not been tried yet.
+    /// Nothing is left to evict: the job that needed the room fails, unless it was let go of meanwhile. A job that has
+    /// not been tried yet does not fail for it.
     pub(super) fn on_eviction_failed(&mut self) {
         self.disk.give_up(self.now.mono, &self.config.limits);
         if let Some(job) = self.jobs.take_needy() {
@@ -369,15 +371,15 @@ impl Engine {
         }
     }
 
-    /// A commit may be applied or not: what is stored is read again, as by one that is promoted, and
-    /// what somebody waits for is done once more; where it was done, that changes nothing (R10). Twice
-    /// in a row, it fails.
+    /// A commit may be applied or not. The database is read again, as after a promotion, and the job runs once more:
+    /// where it was applied that changes nothing (R10). A job of which that is so twice in a row fails.
     fn on_uncertain(&mut self, error: &StoreError) {
         let silent = error.is_silence();
         let error = error.shown();
         self.out.log("warn", &error.message);
         let again = self.uncertain.add();
-        // What was let go of is not found any more, and nobody could say why.
+        // A discard that was applied finds no message the second time, as if there had never been one. It fails as
+        // uncertain instead.
         let discards = matches!(self.jobs.first(), Some(Job::Own(Own::Discard { .. })));
         let failed = (again || discards).then(|| self.jobs.pop()).flatten();
         if silent {
@@ -390,7 +392,7 @@ impl Engine {
         }
         debug_assert!(self.fence.is_held(), "only the writer commits (R9)");
         self.let_go();
-        // Now that nothing of what it leads to can leave before what is stored was read.
+        // After `let_go`: no request that the failure leads to leaves before the database was read.
         if let Some(job) = failed {
             self.on_job_failed(job, &error);
         }
@@ -400,8 +402,8 @@ impl Engine {
         }
     }
 
-    /// The same of what was kept over a lost database. It is in memory alone: it is written until it is written,
-    /// over what is stored then.
+    /// The same, of the commit of what was kept over a lost database. That is in memory alone, so the job is tried
+    /// until it is written, over whatever is stored then.
     fn on_restore_uncertain(&mut self, error: &StoreError) {
         let error = error.shown();
         self.out.log("warn", &error.message);
@@ -414,13 +416,13 @@ impl Engine {
         }
     }
 
-    /// Nothing was heard of the store: whoever waits behind what it was asked is answered with it, and
-    /// does not wait as long once more (R14). Nothing of theirs was begun.
+    /// The store is silent. Whoever waits behind what it was asked is answered with that, and does not wait for the
+    /// store as long once more (R14). Nothing of theirs was begun.
     fn fail_waiting(&mut self) {
         let error = StoreError::Failed(Why::Silence).shown();
         let spared = self.uncertain.waiting();
         let waits = |job: &Job| job.call().is_some_and(|call| Some(call) != spared);
-        // The first may have waited for its blocks.
+        // The first job may wait for its blocks: it fails with the others.
         self.jobs.stop_reading();
         for job in self.jobs.take(waits) {
             self.on_job_failed(job, &error);
@@ -453,8 +455,8 @@ impl Engine {
         }
     }
 
-    /// What is in memory of the blocks is let go of only while nobody waits for one: what was read for
-    /// a job or a window stays, however much it is, until it has been used.
+    /// Blocks in memory are let go of only while nobody waits for one: what was read for a job or a window stays until
+    /// it has been used, however much it is.
     pub(super) fn shrink_cache(&mut self) {
         let waits = self.jobs.is_reading() || self.timelines.wait_for_blocks();
         if !waits && self.missed.next().is_none() {
@@ -466,7 +468,7 @@ impl Engine {
     pub(super) fn on_store_error(&mut self, error: StoreError) {
         match error {
             StoreError::Lost => self.on_database_lost(),
-            // It goes on showing, and comes to its turn again: nothing ends a client but who says so.
+            // The client follows, goes on showing, and may write again later. Only another client's word ends it.
             StoreError::Fenced => {
                 self.demote();
                 if self.standing.phase != Phase::Closed {
@@ -486,7 +488,7 @@ impl Engine {
                 }
             }
             StoreError::Failed(_) | StoreError::Uncertain(_) if error.is_silence() => {
-                // What is stored does not tell either what came of it.
+                // The database, which would tell what came of an uncertain commit, is silent as well.
                 if let Some((call, error)) = self.uncertain.take()
                     && let Some(job) = self.jobs.take_call(call)
                 {

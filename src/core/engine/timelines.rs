@@ -53,7 +53,7 @@ impl Engine {
         self.reads.want(wanted);
     }
 
-    /// What somebody waits for and nothing goes on with settles. Answers whether there was any.
+    /// Calls settle that nothing goes on with (R14). Answers whether there were any.
     pub(super) fn settle_timelines(&mut self, look: &Outlook) -> bool {
         if self.standing.phase != Phase::Ready {
             return false;

@@ -48,7 +48,7 @@ impl Engine {
     pub(super) fn store_wishes(&mut self) {
         let op = self.out.number();
         let me = self.out.me;
-        // The clock may have gone back since another client's: it stands behind that all the same.
+        // The clock may have been set back since the newest wish. This one stands behind it all the same.
         let last = self.db.last_wish().map_or(0, |at| at.saturating_add(1));
         let writes = self.outbox.wishes.store(op, me, self.now.wall.max(last));
         self.out.effect(Effect::Wish { op, writes });
@@ -62,7 +62,7 @@ impl Engine {
         }
         if let Err(error) = result {
             if doubtful && self.outbox.wishes.is_empty() {
-                // The first try may have stored them: then nobody has heard of them.
+                // An earlier try may have stored them, and nobody has been told of them.
                 self.have_granted();
             }
             self.on_store_error(error);
@@ -133,7 +133,7 @@ impl Engine {
             self.out.told.all_own = true;
             return self.grant_wishes();
         }
-        // Those that are lacking a later commit has taken up: that is to be read.
+        // A wish that is not there any more was taken up by a commit. That one is to be here first.
         self.follow.hear_of(stamp);
         if stamp == self.db.stamp() {
             self.db.set_wishes(wishes);

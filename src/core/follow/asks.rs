@@ -1,25 +1,24 @@
-//! What a client that follows has asked the writer for, and has not heard of.
+//! What a client that follows has asked the writer for, and has no answer to yet.
 
 use std::rc::Rc;
 
 use super::signal::What;
 use crate::core::map::Map;
 
-/// ms after which the writer is asked whether it is still at it: its answer may be lost.
+/// ms after which an ask that the writer has begun is made again, by its name: the answer may be lost.
 const STILL: u64 = 5_000;
 
-/// ms after which one is asked again that the writer has not begun: it may be lost.
+/// ms after which an ask that the writer has not begun is made again, by its name: the ask may be lost.
 const AGAIN: u64 = 1_000;
 
-/// One of them.
 #[derive(Debug)]
 struct Ask {
     what: What,
-    /// since when the writer is not at it; or when it last said that it is
+    /// begun: when the writer last said so; else: since when it has not begun
     at: u64,
-    /// when it was asked last
+    /// when it was last asked
     asked: u64,
-    /// the writer is at it
+    /// the writer has begun it
     begun: bool,
 }
 
@@ -33,7 +32,7 @@ impl Ask {
     }
 }
 
-/// See the module.
+/// The asks under way, by their names.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Asks(Map<u64, Ask>);
 
@@ -108,7 +107,7 @@ impl Asks {
         all.map(|(name, ask)| (*name, ask.what.clone())).collect()
     }
 
-    /// This client's timers came late: nobody was asked in vain while it slept.
+    /// This client slept: the time during which it could hear nothing does not count.
     pub fn put_off(&mut self, now: u64) {
         for ask in self.0.values_mut() {
             ask.at = now;
@@ -116,7 +115,7 @@ impl Asks {
         }
     }
 
-    /// Since when the writer is not at what it was asked for.
+    /// Since when the writer has not begun something that it was asked for.
     pub fn waits_since(&self) -> Option<u64> {
         let waits = self.0.values().filter(|ask| !ask.begun);
         waits.map(|ask| ask.at).min()

@@ -10,7 +10,7 @@ use crate::core::map::Map;
 
 /// ms after which a client that is not heard of needs nothing (R13).
 const NEEDS: u64 = 60_000;
-/// ms after which it does not follow any more. A hidden page's timers may come once a minute.
+/// ms after which a client that is not heard of does not follow any more: a hidden page's timers come once a minute.
 const FOLLOWS: u64 = 150_000;
 /// Answers that are kept for who asks again.
 const ANSWERS: usize = 64;
@@ -18,7 +18,7 @@ const ANSWERS: usize = 64;
 /// Calls of other clients have numbers from here on: an app's are below.
 pub(in crate::core) const OTHERS: Call = 1 << 63;
 
-/// Whose question it is, and its name.
+/// Which client asks, and the name of what it asks.
 pub(in crate::core) type Asker = (ClientName, u64);
 
 #[derive(Debug)]
@@ -27,19 +27,20 @@ struct Follower {
     needs: Map<Rc<str>, u64>,
 }
 
-/// See the module.
+/// The followers of this writer, and their asks.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Audience {
     followers: Map<ClientName, Follower>,
     /// there may be some that have not said so: this client has just become the writer
     assumed_until: u64,
-    /// not begun
+    /// asks that are not begun, in the order in which they came
     waiting: VecDeque<(Asker, What)>,
-    /// calls under way, by their number here
+    /// whom each call under way answers
     calls: Map<Call, Asker>,
     last_call: Call,
-    /// fetches under way
+    /// whom each fetch under way answers
     fetches: Map<u64, Vec<Asker>>,
+    /// the newest answers, for those who ask again
     answers: VecDeque<(Asker, Result<String, Error>)>,
 }
 
@@ -85,7 +86,7 @@ impl Audience {
 
     // ------------------------------------------------------------ what is asked
 
-    /// One is asked. The answer, where it was answered before; nothing, where it is under way.
+    /// An ask has come. It may have come before: then it is under way, or was answered.
     pub fn on_ask(&mut self, asker: Asker, what: What) -> Asked {
         if let Some((_, result)) = self.answers.iter().find(|(of, _)| *of == asker) {
             return Asked::Answered(result.clone());
@@ -142,7 +143,7 @@ impl Audience {
         }
     }
 
-    /// Nobody waits for this one any more. The call that it was.
+    /// Nobody waits for this ask any more. Answers the call that was to answer it.
     pub fn drop(&mut self, asker: Asker) -> Option<Call> {
         self.waiting.retain(|(of, _)| *of != asker);
         for askers in self.fetches.values_mut() {
@@ -163,10 +164,13 @@ impl Audience {
     }
 }
 
-/// How far a question is.
+/// How far an ask has come.
 #[derive(Debug)]
 pub(in crate::core) enum Asked {
+    /// it is not begun
     Waits,
+    /// it is under way
     Begun,
+    /// it was answered so
     Answered(Result<String, Error>),
 }

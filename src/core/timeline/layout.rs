@@ -56,7 +56,7 @@ impl Timeline {
             }
             lay_run(run, held, own_keys, &mut was, &mut rows);
         }
-        // Nothing known yet: a local item would stand beside nothing; it makes the list known.
+        // Nothing is known yet: local items stand behind a gap.
         if self.gap_at_end(held) || (!self.opened && !locals.is_empty()) {
             rows.push(runs.last().map_or_else(first_gap, gap_after));
         }
@@ -73,8 +73,8 @@ impl Timeline {
                 rows.push(row.clone());
                 continue;
             };
-            // What was sent has gone with the conversation, but not from sight: it is placed anew among
-            // the others, so that all stand by their seq (R8).
+            // A sent message is not stored any more, but stays on screen. It is placed anew among the others, so that
+            // all stand by their seq (R8).
             let name = local.name();
             let known = locals.iter().any(|(l, _)| l.is(&name));
             if local.state == LocalState::Sent && !known {
@@ -101,8 +101,8 @@ fn lay_run<'a>(
             continue;
         }
         let seq = message.seq.0;
-        // A kept segment without a message has no item to say that something may be missing
-        // there: the next one says it.
+        // A kept segment without a message has no item of its own that could say that something may be missing there:
+        // the next item says it.
         let mut unsure = false;
         while let Some(s) = segments.next_if(|s| s.hi < seq) {
             let between = last.map_or(s.lo >= run.lo(), |last| s.lo > last);
@@ -143,8 +143,8 @@ fn key_of(message: &Message, own_keys: &OwnKeys, was: Option<&Row>) -> Rc<str> {
     }
 }
 
-/// One message delivered twice stands under its key and another: each keeps its own, also when
-/// the other one goes.
+/// Two copies of a message, delivered at two positions, have two keys (`part_keys`). Each keeps its own, also when the
+/// other one goes.
 fn keep_keys(own_keys: &mut OwnKeys, rows: &[Row]) {
     if own_keys.is_empty() {
         return;
@@ -175,8 +175,7 @@ fn gap_after(run: &Run) -> Row {
     }
 }
 
-/// A server that gives one id to two messages: still no two items with one key. The one that had it keeps
-/// it.
+/// No two items have one key, though a server may give one id to two messages. The one that had the key keeps it.
 fn part_keys(shown: &[Row], rows: &mut [Row]) {
     let index = Index::new(rows.iter().map(Row::key));
     let mut parted = Vec::new();

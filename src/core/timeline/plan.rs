@@ -35,11 +35,11 @@ pub(super) enum Step {
     Show(Show),
     /// shows what is kept, and goes on
     Kept(Run),
-    /// What is shown is held: it goes on to the newest end, if need be after a gap.
+    /// keeps what is shown, all of which is held: the window goes on to the newest end, if need be after a gap
     Stand,
-    /// the same goal, or a nearer one: goes on with it
+    /// goes on with this goal in place of the one before
     Turn(Goal),
-    /// what was wanted is not to be had: goes on with this instead
+    /// the goal cannot be reached: goes on with this one instead
     GiveUp(Goal),
     /// asks for a page of about so many messages, as soon as that may be
     Ask(Place, usize),
@@ -101,7 +101,7 @@ impl Scene<'_> {
 
     fn latest(&self, reload: &Reload, instead: Option<Missed>) -> Needs<Step> {
         let held = self.held();
-        // It was newer than the newest; now it is not.
+        // A jump went to a position above the newest one. By now there is something at or above it.
         if let Some(Missed::Position { seq, tried }) = instead
             && self.newest_known() >= Some(seq)
         {
@@ -113,7 +113,7 @@ impl Scene<'_> {
             }));
         }
         let Some(live) = held.segments.live() else {
-            // Without a live segment: what is kept, before a gap.
+            // There is no live segment: a list that is blank shows what is kept, before a gap.
             let kept = match self.blank {
                 true => self.source.newest(self.page_size)?,
                 false => None,
@@ -137,8 +137,8 @@ impl Scene<'_> {
         if !reload.asked && self.newest > Some(live.hi) && self.is_behind() {
             return Ok(Step::Behind);
         }
-        // Nothing was there when this was said to be the newest end, and a page has brought newer ones since:
-        // better these, until the sync brings what lies between.
+        // The live segment is empty, and a page has brought newer messages since. These are shown until the sync brings
+        // what lies between.
         if count == 0
             && self.newest_known() > Some(live.hi)
             && let Some(newest) = self.source.newest(reload.want)?
@@ -170,7 +170,7 @@ impl Scene<'_> {
     fn range(&self, reload: &Reload, (lo, hi): (u64, u64), mid: u64) -> Needs<Step> {
         let held = self.held();
         if held.segments.containing(mid).is_none() {
-            // Also while that page is on its way: what is committed meanwhile proves nothing.
+            // Also while the page is on its way: a commit in between does not prove that it was in vain.
             return Ok(match reload.pages == 0 || reload.fetch.is_some() {
                 true => Step::Ask(Place::Around(Seq(mid)), reload.want),
                 false => Step::GiveUp(Goal::LATEST),
@@ -194,10 +194,10 @@ impl Scene<'_> {
         (lo, hi): (u64, u64),
         mid: u64,
     ) -> Needs<Step> {
-        // A screen more on both sides, where it is held: so that scrolling finds something.
+        // A screen more on both sides, where it is held, so that scrolling finds something.
         let below = lo.checked_sub(1).map(|below| (from, below));
         let above = hi.checked_add(1).map(|above| (above, to));
-        // More may lie in it by now than a window holds: then it is what is around its middle.
+        // The range may have more messages by now than a window holds. Then those around its middle are shown.
         let half = (self.limits.items / 2).max(self.page_size);
         let lower = mid.checked_sub(1).map(|below| (lo, below));
         let [older, lower, upper, newer] = self.source.read_all([
@@ -225,7 +225,7 @@ impl Scene<'_> {
         let held = self.held();
         let was_tried = tried && reload.fetch.is_none();
         let place = match held.segments.containing(seq) {
-            // What is kept may lack the very message that is asked for.
+            // A kept segment may lack the very message that is asked for.
             Some(s) if !s.fresh() && !was_tried && self.asks && !self.source.has(seq)? => {
                 Place::Around(Seq(seq))
             }
@@ -233,26 +233,26 @@ impl Scene<'_> {
                 Some(to) if self.asks && reload.pages <= self.limits.void_pages => {
                     Place::After(Seq(to))
                 }
-                // It cannot be asked for, and there is nothing to show instead.
+                // Nothing may be asked for, and there is nothing to show instead.
                 Some(to) if !self.asks && is_bare(held, seq) => Place::After(Seq(to)),
                 Some(_) if is_bare(held, seq) => return Ok(self.give_up(reload)),
                 _ => return self.cover_around(seq),
             },
             None if !was_tried => Place::Around(Seq(seq)),
             None => match held.segments.iter().find(|s| s.lo > seq) {
-                // Newer ones are known: the page was read before they came, by a replica, or it is not
-                // held any more.
+                // The page did not reach the newer ones that are known: a replica that lags has answered, or the page
+                // was evicted since.
                 Some(above) if reload.pages <= self.limits.pages => Place::Before(Seq(above.lo)),
                 Some(_) => return Ok(self.give_up(reload)),
-                // It is newer than the newest, as far as the server had come.
+                // The position is above the newest one that the server had.
                 None => return Ok(self.await_pull(reload)),
             },
         };
         Ok(Step::Ask(place, reload.want))
     }
 
-    /// A pull may be about to say what a jump is looking for: one under way is waited for, one that is only
-    /// owed not for long.
+    /// A pull may be about to bring what a jump looks for. One that is under way is waited for; one that has not begun
+    /// only for a moment.
     fn await_pull(&self, reload: &Reload) -> Step {
         let Goal::Around {
             seq,
@@ -298,7 +298,7 @@ impl Scene<'_> {
         let below = messages.len().min(size - above);
         messages.drain(..messages.len() - below);
         messages.extend(newer.into_iter().take(above));
-        // What is held there is less than a screen: the rest comes.
+        // Less than a screen is held there: the rest is loaded at both ends.
         let short = size.saturating_sub(messages.len()).div_ceil(2);
         let run = self.source.run_of((from, to), messages);
         let follow = live && run.hi() == to;
@@ -318,7 +318,8 @@ impl Scene<'_> {
             Some(found) => Some(found),
             None => self.source.proven_at(ms, self.limits.proof, most)?,
         };
-        // Nobody can be asked, or who was asked knew of nothing: a replica may not have seen what is held.
+        // Nothing may be asked for, or the server knew of nothing at that time. A replica that lags may not have seen
+        // what is held here.
         let is_at = matches!(found, Some(Found::At(_)));
         if !is_at && (found.is_some() || !self.asks) {
             let guessed = self.source.guessed_at(ms, most, found.is_some())?;
@@ -331,13 +332,13 @@ impl Scene<'_> {
         })
     }
 
-    /// Where the first unread is. What says so is waited for, but not for long: of one of many conversations
-    /// the list may say it late.
+    /// Where the first unread message is. The conversation's state says so, and is waited for a moment only: a long
+    /// list may bring it late.
     fn first_unread(&self, reload: &Reload, tried: Option<u64>, patience: Patience) -> Needs<Step> {
-        // Looked up each time: its state may come, or change, while pages do.
+        // Looked up at each step: the state may come, or change, while pages do.
         let state = self.db.state(self.conversation);
         let turn = |patience| Ok(Step::Turn(Goal::FirstUnread { tried, patience }));
-        // What is known is of before an overflow, or of after it.
+        // Whether the state was read since the last overflow.
         let read = self.held().last_known.is_some();
         let lost = self.db.has_lost_state(self.conversation);
         let comes = self.look.list_comes || !self.db.meta().listed || lost;
@@ -354,11 +355,11 @@ impl Scene<'_> {
             Patience::Over => {}
         }
         match state {
-            // Nothing is known of it.
+            // Nothing is known of the conversation.
             None if !self.db.meta().listed && self.promoted && !self.asks => {
                 Ok(Step::Ask(Place::Latest, reload.want))
             }
-            // Where its state has gone meanwhile, what it said stays.
+            // Where the state has gone meanwhile, what it said before stays.
             state => match state.map_or(tried, |state| first_unread(state)) {
                 Some(seq) => self.around(reload, seq, tried == Some(seq)),
                 None => self.latest(reload, None),
@@ -366,7 +367,7 @@ impl Scene<'_> {
         }
     }
 
-    /// What was wanted is not to be had: the latest.
+    /// The goal cannot be reached: the latest messages instead.
     fn give_up(&self, reload: &Reload) -> Step {
         let instead = match reload.goal {
             Goal::AtTime { ms, .. } => Some(Missed::Time(ms)),
@@ -385,8 +386,8 @@ fn is_bare(held: &Held, seq: u64) -> bool {
     nothing_older(held, from, to.saturating_add(1))
 }
 
-/// Where the history goes on behind a place from which on what is held has no message, and which is
-/// not the newest end: the next newer one is not known.
+/// The position behind which the next page is to be asked for, where no message is held from `seq` to the end of what
+/// is held without a gap. `None`: one is held there, or that end is the conversation's newest.
 fn next_after(held: &Held, seq: u64) -> Option<u64> {
     let (_, to, live) = reach(held, seq);
     let known = held.blocks.partition_point(|b| b.hi < seq);

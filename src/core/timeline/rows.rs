@@ -9,7 +9,7 @@ use crate::core::types::Seq;
 /// The number of the first item of a list that is new.
 const FIRST_INDEX: i64 = 1_000_000_000;
 
-/// The message's key where it is not made of what the message says: it was a local item first (R8).
+/// The keys of messages that were local items first: such a key is not made of what the message says (R8).
 pub(super) type OwnKeys = Map<(Rc<str>, String), Rc<str>>;
 
 /// The items, as they were shown last.
@@ -74,7 +74,7 @@ impl Rows {
         })
     }
 
-    /// A list that was replaced is numbered anew.
+    /// The list was replaced: it is numbered anew.
     pub fn count_anew(&mut self) {
         self.anchor = None;
         self.windows += 1;
@@ -88,9 +88,10 @@ impl Rows {
         self.on_screen = None;
     }
 
-    /// These are said to be on screen. Answers whether they are known.
+    /// The app says that the items with these keys are on screen. Answers whether one of them is known.
     pub fn set_on_screen(&mut self, first: &str, last: &str) -> bool {
-        // One that has just gone is where the other is, and so is an own one that has just moved past it.
+        // An item that has just gone counts as standing where the other one is. So does an own one that has just moved
+        // past the other.
         let at = |key: &str| self.list.iter().position(|row| row.key() == key);
         let own = |at: usize| matches!(self.list[at], Row::Local { .. });
         let (first, last) = match (at(first), at(last)) {
@@ -126,9 +127,9 @@ impl Rows {
         self.list = Rc::new(list);
     }
 
-    /// What is on screen of the list that takes this one's place. An own message that moves down past others
-    /// (one that had failed is tried again, or was delivered after all) does not take along where somebody
-    /// looks: what it passes was not seen by that.
+    /// What is on screen once this list takes the place of the one before. An own message may move down past others:
+    /// one that had failed is tried again, or was delivered after all. The reader does not move with it, or what it
+    /// passes would count as seen.
     fn on_screen_in(&mut self, list: &[Row]) -> Option<(String, String)> {
         let (first, last) = self.on_screen.take()?;
         let stays = |key: &str| !self.moves_down(key, list);
@@ -142,7 +143,7 @@ impl Rows {
         let key = |row: &Row| row.key().to_owned();
         let left = |row: &&Row| stays(row.key());
         let mut inside = self.list.get(above..=below).unwrap_or_default().iter();
-        // Nothing of it is left: what stood before it is about where it was.
+        // None of the items on screen stays: the one before them stands about where they were.
         let before = || self.list[..above].iter().rev().find(left).map(key);
         match inside.find(left) {
             Some(top) => {

@@ -38,6 +38,20 @@ pub(super) struct BackgroundFetch {
     pub count: usize,
 }
 
+impl BackgroundFetch {
+    /// A fetch is over. `again`: what it asked for may be asked for again. Answers whether it was this one's.
+    pub fn on_fetch_done(&mut self, fetch: u64, again: bool) -> bool {
+        let own = self.fetch == Some(fetch);
+        if own {
+            self.fetch = None;
+        }
+        if own && again {
+            self.asked = None;
+        }
+        own
+    }
+}
+
 /// Where a timeline is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lifecycle {
@@ -414,18 +428,6 @@ impl Timeline {
     fn let_segments_go(&mut self) {
         let unsure: Vec<Seq> = self.rows.unsure().collect();
         self.window.let_segments_go(&unsure);
-    }
-
-    /// The account is in the conversation, or again: what it has left is open anew.
-    pub(super) fn come_back(&mut self) {
-        match self.life {
-            Lifecycle::Removed => {
-                self.life = Lifecycle::Open;
-                self.clear();
-            }
-            Lifecycle::ReleasedRemoved => self.life = Lifecycle::Released,
-            Lifecycle::Open | Lifecycle::Released | Lifecycle::Closed => {}
-        }
     }
 
     /// What it shows, if all of it is held: from where to where each run of it lies.

@@ -3,17 +3,16 @@
 use std::rc::Rc;
 
 use super::background::IDLE;
-use super::fetches::{Answer, Fetch, Fetches};
-use super::goal::{Found, Goal, Reload};
-use super::paging::PageLoad;
+use super::fetches::{Answer, Fetches};
+use super::goal::{Found, Goal};
 use super::rows::OwnKeys;
 use super::state::{Lifecycle, Sizes, Timeline};
-use super::trouble::{closed, is_for_all};
+use super::trouble::closed;
 use super::work::{Outlook, Work, is_idle};
 use crate::core::block::BlockId;
 use crate::core::command::{Call, Start, TimelineId};
 use crate::core::cx::Cx;
-use crate::core::error::{Error, ErrorCode};
+use crate::core::error::Error;
 use crate::core::events::Event;
 use crate::core::fault::Fault;
 use crate::core::follow::Signal;
@@ -23,8 +22,7 @@ use crate::core::net::Place;
 use crate::core::purpose::Wants;
 use crate::core::records::Held;
 use crate::core::snapshot::LocalItem;
-use crate::core::tx::Committed;
-use crate::core::tx::{CommitDelta, ConversationDelta};
+use crate::core::tx::{CommitDelta, Committed};
 use crate::core::types::{Direction, Message};
 use crate::core::wire::page::Page;
 
@@ -140,11 +138,7 @@ impl Timelines {
         let Some(t) = self.all.get_mut(&id) else {
             return;
         };
-        if t.life == Lifecycle::Open {
-            let error = Error::new(ErrorCode::Aborted, "the timeline was let go");
-            end_calls(cx, t, &error);
-            t.life = Lifecycle::Released;
-        }
+        t.release(cx);
     }
 
     /// A released timeline has a subscriber again.
@@ -152,30 +146,15 @@ impl Timelines {
         let Some(t) = self.all.get_mut(&id) else {
             return;
         };
-        match t.life {
-            Lifecycle::ReleasedRemoved => {
-                t.life = Lifecycle::Removed;
-                t.reload = None;
-                t.dirty = true;
-            }
-            Lifecycle::Released => {
-                t.life = Lifecycle::Open;
-                t.since = cx.now.mono;
-                t.ask(cx.now.mono);
-                // What was committed meanwhile it has not followed: the same window, read again.
-                t.clear();
-                opened(cx, t.conversation.clone());
-            }
-            Lifecycle::Open | Lifecycle::Removed | Lifecycle::Closed => {}
+        if t.attach(cx.now.mono) {
+            opened(cx, t.conversation.clone());
         }
     }
 
     /// Takes it out, to be shown once more.
     pub fn close(&mut self, cx: &mut Cx, id: TimelineId) -> Option<Timeline> {
         let mut t = self.all.remove(&id)?;
-        end_calls(cx, &mut t, &closed());
-        t.life = Lifecycle::Closed;
-        t.rows.end();
+        t.close(cx);
         Some(t)
     }
 
@@ -198,31 +177,15 @@ impl Timelines {
         id: TimelineId,
         (direction, limit): (Direction, Option<u32>),
     ) {
-        let (now, items) = (cx.now.mono, cx.config.limits.items);
-        let Some(t) = self.called(cx, call, id) else {
-            return;
-        };
-        let limit = limit.map_or(t.sizes.page, |limit| limit as usize);
-        if !t.is_waited_for() {
-            t.since = now;
+        if let Some(t) = self.called(cx, call, id) {
+            t.load_page(cx, call, direction, limit);
         }
-        match t.loads.get_mut(direction) {
-            Some(running) => running.share(call),
-            load => *load = Some(PageLoad::of(limit.clamp(1, items), vec![call])),
-        }
-        t.ask(now);
     }
 
     pub fn jump(&mut self, cx: &mut Cx, call: Call, id: TimelineId, to: Start) {
-        let now = cx.now.mono;
-        let Some(t) = self.called(cx, call, id) else {
-            return;
-        };
-        let overtaken = Error::new(ErrorCode::Aborted, "overtaken by a jump");
-        end_calls(cx, t, &overtaken);
-        t.reload = Some(Reload::asked(to, t.sizes.page, vec![call]));
-        t.since = now;
-        t.ask(now);
+        if let Some(t) = self.called(cx, call, id) {
+            t.jump(cx, call, to);
+        }
     }
 
     /// Lets go of one call of a load or a jump. Answers whether it was here.
@@ -319,7 +282,7 @@ impl Timelines {
             let unread = matches!(goal, Some(Goal::FirstUnread { .. }));
             let looks = t.trouble.is_refused() || t.life != Lifecycle::Open || unread;
             if changes.list && looks || change.is_some() {
-                refresh(cx, t, change, changes.list);
+                t.on_commit(cx, change, changes.list);
             }
         }
     }
@@ -429,7 +392,7 @@ impl Timelines {
         self.ended.push((fetch, outcome, done.is_discarded()));
         for t in self.all.values_mut() {
             if t.conversation == *done.conversation() {
-                on_page_settled(cx, t, fetch, &done, error);
+                t.on_fetch_done(cx, fetch, &done, error);
             }
         }
     }
@@ -501,7 +464,7 @@ impl Timelines {
             any = true;
             t.since = now;
             if !is_answered(cx, look, fetches, t) {
-                settle_one(cx, look, t);
+                t.settle(cx, look);
             }
         }
         any
@@ -541,13 +504,6 @@ fn opened(cx: &mut Cx, conversation: Rc<str>) {
     }
 }
 
-/// Ends what callers wait for.
-fn end_calls(cx: &mut Cx, t: &mut Timeline, error: &Error) {
-    for call in t.take_calls() {
-        cx.out.reject(call, error);
-    }
-}
-
 /// Where the first message at or after this time is, by a page that was asked for so. `journal`: what has come
 /// since.
 fn find_time(ms: u64, page: &Page, journal: &[Event]) -> Option<u64> {
@@ -570,84 +526,6 @@ fn find_time(ms: u64, page: &Page, journal: &[Event]) -> Option<u64> {
     first.or(since.filter(|_| !page.has_after))
 }
 
-/// Shows what was committed: to its conversation, and whether to the list.
-fn refresh(cx: &mut Cx, t: &mut Timeline, change: Option<&ConversationDelta>, list: bool) {
-    let state = cx.db.state(&t.conversation);
-    let listed = state.is_some();
-    t.wake |= t.trouble.look_at(state) || list;
-    match t.life {
-        Lifecycle::Removed | Lifecycle::ReleasedRemoved if listed => t.come_back(),
-        Lifecycle::Released if !listed && change.is_some_and(|change| change.removed) => {
-            t.life = Lifecycle::ReleasedRemoved;
-        }
-        _ => {}
-    }
-    let Some(change) = change else { return };
-    if t.life != Lifecycle::Open {
-        return t.take_versions(change);
-    }
-    t.wake = true;
-    t.dirty = true;
-    if change.removed && !listed {
-        t.life = Lifecycle::Removed;
-        end_calls(cx, t, &Error::left());
-        t.reload = None;
-        return;
-    }
-    t.take(change, cx.db);
-}
-
-/// What a timeline has asked for, or somebody else has there, is over.
-fn on_page_settled(cx: &mut Cx, t: &mut Timeline, fetch: u64, done: &Fetch, error: Option<&Error>) {
-    if t.fetches().any(|asked| asked == fetch) {
-        t.since = cx.now.mono;
-    }
-    if let Some(reload) = t.reload.as_mut().filter(|r| r.fetch == Some(fetch)) {
-        reload.fetch = None;
-        t.wake = true;
-        if done.is_discarded() || error.is_some() {
-            reload.try_again();
-        }
-        let trimmed = |event: &Event| matches!(event, Event::Trim(_));
-        if done.journal().iter().any(trimmed) {
-            reload.was_trimmed();
-        }
-        if let Some(error) = error {
-            t.reload_failed(cx, error.clone());
-        }
-    }
-    let background = t.tend.fetch == Some(fetch);
-    // A page ahead that could not be had is not asked for again: whoever comes there asks himself.
-    for (tend, again) in [(&mut t.tend, error.is_some()), (&mut t.ahead, false)] {
-        if tend.fetch == Some(fetch) {
-            tend.fetch = None;
-            t.wake = true;
-            if done.is_discarded() || again {
-                tend.asked = None;
-            }
-        }
-    }
-    if let Some(error) = error.filter(|_| background) {
-        t.trouble.put_off(cx, &t.conversation, error);
-        t.trouble.refusal_passes();
-    }
-    for direction in [Direction::Older, Direction::Newer] {
-        let load = t.loads.get_mut(direction).as_mut();
-        let Some(load) = load.filter(|load| load.fetch() == Some(fetch)) else {
-            continue;
-        };
-        t.wake = true;
-        let Some(error) = error else {
-            load.came(done.is_discarded());
-            continue;
-        };
-        if is_for_all(error) {
-            t.trouble.put_off(cx, &t.conversation, error);
-        }
-        t.load_failed(cx.out, direction, error.clone());
-    }
-}
-
 /// Whether something will be heard of what it waits for.
 fn is_answered(cx: &Cx, look: &Outlook, fetches: &Fetches, t: &Timeline) -> bool {
     let pull = match t.reload.as_ref().map(|reload| reload.goal) {
@@ -658,28 +536,13 @@ fn is_answered(cx: &Cx, look: &Outlook, fetches: &Fetches, t: &Timeline) -> bool
     pulled || t.fetches().any(|fetch| fetches.is_asked(cx, fetch))
 }
 
-/// Nothing goes on with what somebody waits for here.
-fn settle_one(cx: &mut Cx, look: &Outlook, t: &mut Timeline) {
-    let silent = match (t.waiting, cx.standing.may_ask()) {
-        (true, _) => Error::new(ErrorCode::Storage, "the database does not answer"),
-        (_, false) => Error::new(ErrorCode::Offline, "nothing may be asked for now"),
-        _ => Error::new(ErrorCode::Timeout, "nothing has come of it"),
-    };
-    let why = look.why_not.as_ref().or(t.trouble.reason());
-    let error = why.filter(|_| !t.waiting).cloned().unwrap_or(silent);
-    t.load_failed(cx.out, Direction::Older, error.clone());
-    t.load_failed(cx.out, Direction::Newer, error.clone());
-    if t.reload.is_some() {
-        t.reload_waits(cx.out, error);
-    }
-    t.wake = true;
-}
-
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::core::cx::Rest;
+    use crate::core::error::ErrorCode;
     use crate::core::net::Request;
+    use crate::core::tx::ConversationDelta;
 
     fn open(timelines: &mut Timelines, rest: &mut Rest, id: TimelineId) {
         let open = Open {
