@@ -138,7 +138,7 @@ async function build() {
  * @type {[string, string, (tools: { chrome: string, driver: string }) => Promise<{ passed: number, failed: number,
  *   skipped: number }>][]}
  */
-const STEPS = [
+export const STEPS = [
   ...CHECKS,
   [
     "native",
@@ -168,6 +168,6 @@ const STEPS = [
  * What is run where it is asked for by its name: it is too large for every run.
  * @type {typeof STEPS}
  */
-const APART = [["next", "Next, with the packed package", inTools("next")]];
+export const APART = [["next", "Next, with the packed package", inTools("next")]];
 
 await main(import.meta.url, (args) => runSteps(args.length ? [...STEPS, ...APART] : STEPS, args, setUpTests));

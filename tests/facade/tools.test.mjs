@@ -10,6 +10,7 @@ import { deadLinks, slug } from "../../tools/links.mjs";
 import { longLines, WIDTH } from "../../tools/lines.mjs";
 import { faultsOf, reference } from "../../tools/reference.mjs";
 import { changesOf, isBefore, obstacles, parse } from "../../tools/release.mjs";
+import { APART, STEPS } from "../../tools/test.mjs";
 import { cycles, graph, shortestCycle } from "../../tools/use-graph.mjs";
 import { repositoryOf, setVersion, versionOf } from "../../tools/version.mjs";
 
@@ -179,6 +180,18 @@ test("the reference has every export of every entry, under the name by which it 
   // React has the form that is common to all, Vue one of its own
   assert.match(pages.get("react") ?? "", /href="\.\/frameworks\.html#TimelineView"/);
   assert.match(pages.get("vue") ?? "", /href="#TimelineView"/);
+});
+
+test("each step of the tests is in one job of the workflow, and in CONTRIBUTING's list", () => {
+  const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
+  const names = [...STEPS, ...APART].map(([name]) => name).sort();
+  const jobs = [...read(".github/workflows/ci.yml").matchAll(/steps: "([^"]+)"/g)].flatMap(([, steps]) =>
+    steps.split(","),
+  );
+  assert.deepEqual(jobs.sort(), names);
+  const [, , line] =
+    /one part of `npm test` \| `npm test -- --only (\w+)` \((.*)\)/.exec(read("CONTRIBUTING.md")) ?? [];
+  for (const name of names) assert.ok(line?.includes(`\`${name}\``) || name === "native", name);
 });
 
 test("the start page begins with README's first example, which is run end to end", () => {
