@@ -1,0 +1,456 @@
+// What is wrong with a backend's answers: each mistake once, of a transport of an app's own and of a server, on the
+// packed package in Node, and the one line of the log that says so.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { nothing, once, open, poll, quiet, serving, status, sync, world } from "./support/mistakes.mjs";
+
+/** What it answers, changed. @param {(answer: any, request: any) => any} change */
+const answering = (change) => (method) => async (request, signal) => change(await method(request, signal), request);
+/** Of the first message of a page. */
+const first = (fields) =>
+  answering(({ messages: [one, ...more], ...page }) => ({ ...page, messages: [{ ...one, ...fields }, ...more] }));
+const json = (value) => new Response(JSON.stringify(value));
+
+/** Events that a pull brings, after the first one. @param {(message: any, round: number) => any[]} make */
+const bringing = (make) => (pull, way) => {
+  let rounds = 0;
+  return async (request, signal) => {
+    const batch = await pull(request, signal);
+    rounds += 1;
+    if (rounds < 2) return batch;
+    const { messages } = await way.history({ conversation: "talk", limit: 1, cursor: null }, signal);
+    return { ...batch, cursor: `${batch.cursor}-${rounds}`, events: [...batch.events, ...make(messages[0], rounds)] };
+  };
+};
+
+describe("a transport of one's own", { concurrency: true }, () => {
+  /**
+   * The mistake, the methods with it, the gist of the line, and what is done for it to show.
+   * @type {[string, Record<string, (method: any, way: any) => any>, RegExp, ((client: any) => Promise<unknown>)?][]}
+   */
+  const wrong = [
+    // ------------------------------------------------------------ no answer
+    [
+      "a page without return",
+      { history: () => async () => {} },
+      /^history\("talk"\): transport.history gave undefined: is a `return` missing/,
+      open,
+    ],
+    [
+      "a pull without return",
+      { pull: () => async () => {} },
+      /^pull: transport.pull gave undefined: is a `return` missing/,
+      sync,
+    ],
+    [
+      "a forgotten json()",
+      { history: answering(json) },
+      /^history\("talk"\): transport.history gave a Response: .*json\(\)/,
+      open,
+    ],
+    [
+      "a text",
+      { pull: answering((answer) => JSON.stringify(answer)) },
+      /^pull: transport.pull gave a text: .*JSON.parse/,
+      sync,
+    ],
+    [
+      "a generator",
+      { pull: () => async function* () {} },
+      /^pull: transport.pull gave a generator: .*without `\*`/,
+      sync,
+    ],
+    [
+      "what axios gives",
+      { history: answering((data) => ({ data, status: 200, headers: {} })) },
+      /^history\("talk"\): transport.history gave an answer with its headers: give its `data`/,
+      open,
+    ],
+    ["null", { pull: () => async () => null }, /^pull: `cursor` should be a string, and is missing in null/, sync],
+    [
+      "a list",
+      { conversations: answering(({ conversations }) => conversations) },
+      /^conversations: `conversations` should be a list, and is missing in \[\{"id":"talk"/,
+      sync,
+    ],
+    [
+      "what JSON cannot carry",
+      { pull: answering((answer) => ({ ...answer, events: answer.events, cursor: Symbol("x") })) },
+      /^pull: `cursor` should be a string, and is missing; mend what transport.pull gives/,
+      sync,
+    ],
+    [
+      "a string is thrown",
+      { pull: () => async () => Promise.reject("no session") },
+      /^transport.pull failed, which counts as a network error: no session/,
+      sync,
+    ],
+    [
+      "what the server says, as axios throws it",
+      { pull: () => async () => Promise.reject(Object.assign(new Error("no"), { response: { status: 401 } })) },
+      /^transport.pull failed.*the server's 401 is understood where a PullcordError is thrown, of the code "unauthorized"/,
+      sync,
+    ],
+    [
+      "a Response is thrown",
+      { history: () => async () => Promise.reject(new Response("", { status: 422 })) },
+      /^transport.history failed.*PullcordError is thrown, of the code "rejected"/,
+      open,
+    ],
+    [
+      "a bug",
+      { history: () => async () => /** @type {any} */ (undefined).messages },
+      /^transport.history failed.*reading 'messages'.*lost its `this`/,
+      open,
+    ],
+    [
+      "an unbound method",
+      {
+        pull: () =>
+          function () {
+            return /** @type {any} */ (this).session.get();
+          },
+      },
+      /^transport.pull failed.*lost its `this`/,
+      sync,
+    ],
+    [
+      "an unknown code",
+      { pull: () => async () => Promise.reject(Object.assign(new Error("E_CONN"), { code: "E_CONN" })) },
+      /^transport.pull failed.*E_CONN/,
+      sync,
+    ],
+
+    // ------------------------------------------------------------ an answer's frame
+    [
+      "messages by another name",
+      { history: answering(({ messages, ...page }) => ({ ...page, items: messages })) },
+      /^history\("talk"\): `messages` should be a list, and is missing/,
+      open,
+    ],
+    [
+      "no hasMore",
+      { pull: answering(({ hasMore: _, ...batch }) => batch) },
+      /^pull: `hasMore` should be true or false, and is missing/,
+      sync,
+    ],
+    [
+      "hasMore is a text",
+      { pull: answering((batch) => ({ ...batch, hasMore: "no" })) },
+      /^pull: `hasMore` should be true or false, and is "no"/,
+      sync,
+    ],
+    [
+      "a cursor that is a number",
+      { pull: answering((batch) => ({ ...batch, cursor: 7 })) },
+      /^pull: `cursor` should be a string, and is 7/,
+      sync,
+    ],
+    [
+      "events that are an object",
+      { pull: answering((batch) => ({ ...batch, events: { 0: {} } })) },
+      /^pull: `events` should be a list, and is \{/,
+      sync,
+    ],
+    [
+      "no hasBefore",
+      { history: answering(({ hasBefore: _, ...page }) => page) },
+      /^history\("talk"\): `hasBefore` should be true or false, and is missing/,
+      open,
+    ],
+    [
+      "newest first",
+      { history: answering((page) => ({ ...page, messages: page.messages.reverse() })) },
+      /^history\("talk"\): messages have to ascend by seq: messages\[1\] has \d+, the one before it \d+/,
+      open,
+    ],
+    [
+      "a next that is a number",
+      { conversations: answering((page) => ({ ...page, next: 3 })) },
+      /^conversations: `next` should be a string, and is 3/,
+      sync,
+    ],
+    [
+      "a page that moves nothing",
+      { history: () => async () => ({ messages: [], hasBefore: true, hasAfter: false }) },
+      /^history\("talk"\): an empty page that claims that there is more/,
+      open,
+    ],
+    [
+      "a list without end",
+      {
+        conversations:
+          () =>
+          async ({ after }) => ({ conversations: [], next: `${Number(after ?? 0) + 1}` }),
+      },
+      /^conversations: .*without end/,
+    ],
+
+    // ------------------------------------------------------------ one item
+    [
+      "a position with a fraction",
+      { history: first({ seq: 10.5 }) },
+      /^history\("talk"\): messages\[0\].seq: no seq \(it is 10.5\); left out/,
+      open,
+    ],
+    [
+      "a position that lost its digits",
+      { history: first({ seq: 2 ** 60 }) },
+      /^transport.history: .*string or a bigint/,
+      open,
+    ],
+    ["no id", { history: first({ id: undefined }) }, /^history\("talk"\): messages\[0\].id: no id; left out/, open],
+    [
+      "an id that is a number",
+      { history: first({ id: 5 }) },
+      /^history\("talk"\): messages\[0\].id: a number where an id is asked for \(it is 5\); put right here/,
+      open,
+    ],
+    ["no sender", { history: first({ sender: null }) }, /messages\[0\].sender: no sender \(it is null\)/, open],
+    [
+      "a date that is a text",
+      { history: first({ createdAt: "2026-11-29" }) },
+      /messages\[0\].createdAt: no createdAt \(it is "2026-11-29"\)/,
+      open,
+    ],
+    [
+      "a time in seconds",
+      { history: first({ createdAt: 1_764_500_000 }) },
+      /^transport.history: createdAt is in milliseconds.*looks like seconds/,
+      open,
+    ],
+    [
+      "a message without body",
+      { history: first({ body: undefined, text: "hi" }) },
+      /^transport.history: a message has no `body`/,
+      open,
+    ],
+    ["no version", { history: first({ version: undefined }) }, /messages\[0\].version: no version/, open],
+    [
+      "a state of one's own",
+      { history: first({ state: "deleted" }) },
+      /messages\[0\].state: a state that is not known \(it is "deleted"\)/,
+      open,
+    ],
+    [
+      "another conversation's message",
+      { history: first({ conversation: "other" }) },
+      /messages\[0\].conversation: of another conversation than its answer \(it is "other"\)/,
+      open,
+    ],
+    [
+      "two messages at one position",
+      {
+        history: answering((page) => ({
+          ...page,
+          messages: page.messages.map((one, at) => (at === 1 ? { ...one, seq: page.messages[0].seq } : one)),
+        })),
+      },
+      /^history\("talk"\): .*two messages at one position/,
+      open,
+    ],
+    [
+      "a message that is an id",
+      { history: answering((page) => ({ ...page, messages: page.messages.map(({ id }) => id) })) },
+      /^history\("talk"\): messages\[0\]: no id \(it is "/,
+      open,
+    ],
+    [
+      "a conversation without id",
+      { conversations: answering((page) => ({ ...page, conversations: [{ name: "Talk" }] })) },
+      /^conversations: conversations\[0\].id: no conversation/,
+      sync,
+    ],
+    [
+      "an unread that is a text",
+      {
+        conversations: answering((page) => ({
+          ...page,
+          conversations: page.conversations.map((one) => ({ ...one, unread: "many" })),
+        })),
+      },
+      /^conversations\("talk"\): conversations\[0\].unread: an unread that cannot be read \(it is "many"\)/,
+      sync,
+    ],
+    [
+      "a lastMessage that is a text",
+      {
+        conversations: answering((page) => ({
+          ...page,
+          conversations: page.conversations.map((one) => ({ ...one, lastMessage: "hi" })),
+        })),
+      },
+      /conversations\[0\].lastMessage: a lastMessage that cannot be read \(it is "hi"\)/,
+      sync,
+    ],
+    [
+      "an event without type",
+      { pull: bringing((message) => [{ message }]) },
+      /^pull\("talk"\): events\[\d+\].type: an event without type; left out/,
+      sync,
+    ],
+    [
+      "an event of a misspelt type",
+      { pull: bringing((message) => [{ type: "mesage", message }]) },
+      /events of the type "mesage" are left out: is "message" meant/,
+      sync,
+    ],
+    [
+      "an event's message lacks its position",
+      { pull: bringing((message) => [{ type: "message", message: { ...message, seq: "x1" } }]) },
+      /^pull\("talk"\): events\[\d+\].message.seq: no seq \(it is "x1"\); left out/,
+      sync,
+    ],
+    [
+      "an update without version",
+      { pull: bringing(({ version: _, ...message }) => [{ type: "update", message }]) },
+      /events\[\d+\].message.version: an update without version/,
+      sync,
+    ],
+    [
+      "an update with the same version",
+      { pull: bringing((message) => [{ type: "update", message: { ...message, body: { text: "edited" } } }]) },
+      /^pull\("talk"\): message.version: an update with the version that is here already \(it is 1\); left out/,
+      async (client) => {
+        await open(client);
+        await sync(client);
+      },
+    ],
+    [
+      "no conversation events",
+      {
+        pull: bringing((message, rounds) => [
+          { type: "message", message: { ...message, id: `n${rounds}`, seq: 1000 + rounds } },
+        ]),
+      },
+      /^pull\("talk"\): new messages came, and no `conversation` event/,
+      async (client) => {
+        for (let i = 0; i < 3; i += 1) await sync(client);
+      },
+    ],
+
+    // ------------------------------------------------------------ sending
+    [
+      "a send without return",
+      {
+        send:
+          (send) =>
+          async (...given) =>
+            void (await send(...given)),
+      },
+      /^transport.send gave undefined: is a `return` missing/,
+      (client) => client.send("talk", { text: "hi" }),
+    ],
+    [
+      "a send that answers something else",
+      { send: answering(() => ({ ok: true })) },
+      /^send\("talk"\): message.id: no id/,
+      (client) => client.send("talk", { text: "hi" }),
+    ],
+    [
+      "a send that is refused",
+      {
+        send: () => async () => {
+          throw Object.assign(new Error("too long"), { name: "PullcordError", code: "rejected", status: 422 });
+        },
+      },
+      /^send\("talk"\): too long/,
+      (client) => client.send("talk", { text: "hi" }),
+    ],
+    [
+      "an edit that does not raise the version",
+      { edit: answering((message) => ({ ...message, version: 1 })) },
+      /^send\("talk"\): message.version: an update with the version that is here already/,
+      async (client) => {
+        const timeline = client.timeline("talk");
+        await timeline.loadOlder();
+        await quiet(timeline.edit(timeline.getSnapshot().items.at(-1).message.id, { text: "edited" }));
+      },
+    ],
+    [
+      "a method of another name",
+      { markread: () => async () => {}, markRead: () => undefined },
+      /transport.markread is never called: is `markRead` meant/,
+    ],
+    ["a method that is missing", { history: () => undefined }, /transport.history is missing/],
+  ];
+  for (const [what, replaced, gist, use = nothing] of wrong)
+    test(what, () => once(what, { transport: world(replaced).transport, sync: { notify: "poll" } }, gist, use));
+});
+
+describe("a server", { concurrency: true }, () => {
+  /** @type {[string, Parameters<typeof serving>[0], RegExp][]} */
+  const wrong = [
+    [
+      "404 at every request",
+      status(404),
+      /^pull: the server answered with status 404 at http:\/\/127.0.0.1:\d+\/v1\/sync; is baseUrl right\? \/v1\/… is asked for below it/,
+    ],
+    ["401", status(401), /^pull: .*status 401.*; what does token\(\) give/],
+    ["403", status(403), /^pull: .*status 403.*; this account may not/],
+    ["405", status(405), /^pull: .*status 405.*; is baseUrl right/],
+    [
+      "422, with its reason",
+      status(422, '{"error":{"code":"rejected","message":"no such device"}}'),
+      /^pull: no such device/,
+    ],
+    ["429", status(429, "", { "retry-after": "1" }), /^pull: .*status 429.*; ask less often/],
+    ["500", status(500, "<h1>Oops</h1>"), /^pull: .*status 500.*; the server's own log says why/],
+    [
+      "a web page",
+      status(200, "<!doctype html><title>App</title>"),
+      /^pull: what answered is not the server.*\/v1\/sync begins with <!doctype html>/,
+    ],
+    [
+      "another API",
+      status(200, '{"data":[]}', { "content-type": "application/json" }),
+      /^pull: `cursor` should be a string, and is missing; mend the server's answer/,
+    ],
+    [
+      "a redirect to nowhere",
+      status(302, "", { location: "http://127.0.0.1:9/sign-in" }),
+      /^pull: the server could not be reached/,
+    ],
+    [
+      "an answer that breaks off",
+      (_, response) => {
+        response.writeHead(200, { "content-length": 100 });
+        response.write('{"events":[', () => response.destroy());
+      },
+      /^pull: the answer broke off: /,
+    ],
+  ];
+  for (const [what, answer, gist] of wrong)
+    test(what, () =>
+      serving(answer, (baseUrl) =>
+        once(what, { ...poll, transport: { baseUrl, token: () => "t" } }, gist, async (client) => {
+          await sync(client);
+          assert.notEqual(client.status.getSnapshot().connection, "online", "nothing has come of it");
+          assert.notEqual(client.status.getSnapshot().error, null);
+        }),
+      ),
+    );
+
+  test("nothing is there", () =>
+    serving(status(200), (baseUrl) => baseUrl).then(() =>
+      once(
+        "nothing is there",
+        { ...poll, transport: { baseUrl: "http://127.0.0.1:9", token: () => "t" } },
+        /^pull: the server could not be reached.*; does a server run at http:\/\/127.0.0.1:9\/\?$/,
+        sync,
+      ),
+    ));
+
+  test("it never answers", () =>
+    serving(
+      () => {},
+      (baseUrl) =>
+        once(
+          "silence",
+          { ...poll, transport: { baseUrl, token: () => "t", timeout: 300 } },
+          /^pull: the server did not answer in time/,
+          sync,
+        ),
+    ));
+});
