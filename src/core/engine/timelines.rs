@@ -76,6 +76,7 @@ impl Engine {
     /// A page or changes were answered, or not.
     pub(super) fn on_history_answer(&mut self, fetch: u64, result: Result<String, Error>) {
         let Some(asked) = self.timelines.fetches().get(fetch) else {
+            debug_assert!(false, "a fetch that is over has aborted its request");
             return;
         };
         let answer = result.and_then(|text| asked.read(&text));

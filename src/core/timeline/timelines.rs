@@ -317,6 +317,7 @@ impl Timelines {
     /// An answer came, or none.
     pub fn on_answer(&mut self, cx: &mut Cx, fetch: u64, answer: Result<Answer, Error>) {
         let Some(f) = self.fetches.get(fetch) else {
+            debug_assert!(false, "a fetch that is over has aborted its request");
             return;
         };
         let changes = matches!(f.wants(), Wants::Changes { .. });

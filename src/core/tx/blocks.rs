@@ -192,10 +192,12 @@ impl Tx<'_> {
     /// too many, or too many bytes. One message is never too many.
     fn resize(&mut self, id: &Rc<str>, lo: u64) {
         let Ok(at) = self.held(id).blocks.binary_search_by_key(&lo, |b| b.lo) else {
+            debug_assert!(false, "a block that is written is in its index");
             return;
         };
         let (most, most_bytes) = (self.limits.block_messages, self.limits.block_bytes);
         let Some(Some(block)) = self.commit.blocks.get_mut(&(id.clone(), lo)) else {
+            debug_assert!(false, "only a block of this transaction changes");
             return;
         };
         let bytes = block::weight_of(block);
