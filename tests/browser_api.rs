@@ -17,6 +17,8 @@ mod facade;
 mod invalid;
 #[path = "browser/api/server.rs"]
 mod server;
+#[path = "browser/support.rs"]
+mod support;
 
 use wasm_bindgen_test::wasm_bindgen_test_configure;
 

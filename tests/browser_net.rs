@@ -19,6 +19,8 @@ mod page;
 mod server;
 #[path = "browser/net/socket.rs"]
 mod socket;
+#[path = "browser/support.rs"]
+mod support;
 #[path = "browser/net/token.rs"]
 mod token;
 

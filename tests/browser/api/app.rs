@@ -7,7 +7,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::*;
 
 use super::backend::{LIST, backend, message_event, open_app};
-use super::facade::{command, js, open_with};
+use super::facade::{command, open_with};
+use crate::support::js;
 
 #[wasm_bindgen_test]
 async fn an_apps_push_is_applied_where_it_follows_and_else_pulled() {

@@ -6,7 +6,8 @@ use pullcord::net::time::sleep;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use super::facade::{Facade, command, js, open_with};
+use super::facade::{Facade, command, open_with};
+use crate::support::js;
 
 /// The facade's part for an app's backend that answers each method from what `answers` gives by its
 /// name, the last one again and again, and keeps what it was asked.

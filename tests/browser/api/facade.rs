@@ -7,18 +7,7 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-pub fn js(expression: &str) -> JsValue {
-    js_sys::eval(expression).unwrap_or_else(|thrown| panic!("{expression}: {thrown:?}"))
-}
-
-pub fn server() -> &'static str {
-    match option_env!("PULLCORD_TEST_SERVER") {
-        Some(url) => url,
-        None => panic!(
-            "set PULLCORD_TEST_SERVER to the URL of `pullcord-server --demo --allow-trouble`"
-        ),
-    }
-}
+use crate::support::{js, server};
 
 /// A call beside the protocol, by the user `NAME` where `name` is given; its answer.
 pub async fn demo_of(name: Option<&str>, call: &str, body: Value) -> Value {

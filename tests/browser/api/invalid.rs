@@ -6,7 +6,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::*;
 
 use super::backend::{LIST, backend, open_app};
-use super::facade::{Facade, code_of, command, js, message_of};
+use super::facade::{Facade, code_of, command, message_of};
+use crate::support::js;
 
 #[wasm_bindgen_test]
 async fn a_wrong_option_is_invalid_and_named() {

@@ -13,10 +13,11 @@ use pullcord::net::time::{sleep, within};
 use pullcord::net::{Hooks, Listening, Transport};
 
 use crate::page::{
-    acknowledge, changes, edit, history, js, list, mark_read, owned, pull, recall, send, several,
+    acknowledge, changes, edit, history, list, mark_read, owned, pull, recall, send, several,
     waiting_pull,
 };
 use crate::socket::notify;
+use crate::support::js;
 
 fn app(body: &str) -> (Hooks, Rc<App>) {
     let hooks: Hooks = js(&format!("({{ {body} }})")).unchecked_into();

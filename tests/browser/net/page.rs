@@ -11,10 +11,7 @@ use pullcord::core::types::Seq;
 use pullcord::net::Hooks;
 use pullcord::net::http::Http;
 
-/// Evaluates an expression of JavaScript.
-pub fn js(expression: &str) -> JsValue {
-    js_sys::eval(expression).unwrap_or_else(|thrown| panic!("{expression}: {thrown:?}"))
-}
+use crate::support::js;
 
 pub fn number(of: &JsValue, name: &str) -> f64 {
     Reflect::get(of, &name.into()).unwrap().as_f64().unwrap()

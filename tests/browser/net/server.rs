@@ -16,17 +16,9 @@ use pullcord::net::time::{sleep, within};
 use serde_json::json;
 
 use crate::app::Heard;
-use crate::page::{changes, giving, js, number, owned, pull};
+use crate::page::{changes, giving, number, owned, pull};
 use crate::socket::code;
-
-pub(crate) fn server() -> &'static str {
-    match option_env!("PULLCORD_TEST_SERVER") {
-        Some(url) => url,
-        None => panic!(
-            "set PULLCORD_TEST_SERVER to the URL of `pullcord-server --demo --allow-trouble`"
-        ),
-    }
-}
+use crate::support::{js, server};
 
 /// A call beside the protocol; its answer.
 async fn demo(call: &str, token: Option<&str>, body: &str) -> JsValue {

@@ -9,7 +9,8 @@ use pullcord::net::http::Http;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{Page, giving, js, number, pull};
+use crate::page::{Page, giving, number, pull};
+use crate::support::js;
 
 /// A server that takes the token "new" only.
 const ONLY_NEW: &str = "(request) => request.headers.get('authorization') === 'Bearer new' ? new Response('{}') : new Response('', { status: 401 })";
