@@ -18,17 +18,18 @@ use crate::core::segments::Segment;
 use crate::core::tx::Committed;
 use crate::core::types::{Direction, Seq};
 
-/// How many times a timeline goes on, for one input, with what it has come to want by going on.
+/// How many times, for one input, a timeline goes on. Each time it may come to want something else.
 const MAX_TURNS: usize = 4;
 
 impl Timeline {
-    /// Goes on. Answers the blocks that it comes to next, or needs before it can go on.
+    /// Goes on with what the timeline wants. Answers the blocks that are to be read: those it needs before it can go
+    /// on, and those that the next load will come to.
     pub(super) fn drive(&mut self, w: &mut Work) -> Vec<BlockId> {
         let mut wanted = Vec::new();
         self.dirty |= self.waiting && !self.opened;
         self.waiting = false;
         self.trouble.end_wait(w.cx.now.mono);
-        // What it comes to want by going on is gone on with at once.
+        // Going on may make it want something else, with which it goes on at once.
         for _ in 0..MAX_TURNS {
             self.wake = false;
             match self.go_on(w, &mut wanted) {
@@ -48,7 +49,7 @@ impl Timeline {
         wanted
     }
 
-    /// `ahead`: the blocks that it comes to next.
+    /// `ahead`: collects the blocks that the next load will come to.
     fn go_on(&mut self, w: &mut Work, ahead: &mut Vec<BlockId>) -> Needs<()> {
         self.drive_reload(w)?;
         self.extend(w.cx.db)?;
@@ -84,7 +85,7 @@ impl Timeline {
                     self.follow = true;
                 }
                 Step::Kept(run) => {
-                    // From here on it stands for what was asked for, unless a jump waits.
+                    // From now on what is kept is what the timeline shows, unless a jump waits.
                     reload.asked &= !reload.calls.is_empty();
                     self.show_newest(run);
                 }
@@ -140,7 +141,7 @@ impl Timeline {
         self.reload = None;
         self.trouble.went_well();
         self.dirty = true;
-        // What was held before was less than a screen, perhaps.
+        // What was held may have been less than a screen.
         if self.has_older(&db.held(&self.conversation)) {
             let short = self.sizes.page.saturating_sub(self.window.count());
             self.want(Direction::Older, short);
@@ -165,17 +166,17 @@ impl Timeline {
         let why_not = w.look.why_not.clone().filter(|_| promoted);
         if let Some(error) = why_not {
             self.reload_waits(w.cx.out, error);
-            // Not on a timer: it goes on when the server is reached again, and its backoff is over.
+            // It goes on when the server is reached again and its backoff is over, and not on a timer.
             self.trouble.end_wait(now);
             return true;
         }
         if !standing.may_ask() {
-            // "waiting": what is stored is shown.
+            // The client waits until another one has gone ("waiting"): it shows what is stored.
             self.dirty |= !self.opened;
             self.opened |= !promoted;
             return true;
         }
-        // A jump does not wait out what the server has asked for, or refused.
+        // A jump is a person's: it does not wait out a `Retry-After`, nor a refusal.
         let why_not = self.trouble.why_not(now).filter(|_| self.jumps());
         if let Some(error) = why_not {
             self.reload_waits(w.cx.out, error);
@@ -198,7 +199,7 @@ impl Timeline {
         }
         self.trouble.stop_waiting();
         if reload.pages > limits.pages {
-            // Slowly: a server going in a circle.
+            // The server goes round in a circle: it is asked slowly.
             reload.try_again();
             let error = Error::new(ErrorCode::Protocol, "pages without end that lead nowhere");
             return self.reload_failed(w.cx, error);
@@ -221,12 +222,12 @@ impl Timeline {
     fn extend(&mut self, db: &Committed) -> Needs<()> {
         let held = db.held(&self.conversation);
         let loads = self.loads.get(Direction::Newer).is_some();
-        // It may have come to the newest end by pages, or by that having been said of its segment.
+        // Pages may have brought the window to the newest end, or its segment may have become live.
         if !self.follow && !loads && self.reload.is_none() && !self.has_newer(&held) {
             self.follow = true;
             self.dirty = true;
         }
-        // A load on its way to the newest end shows what lies between: nothing is skipped.
+        // While a load goes towards the newest end nothing is skipped: it shows what lies between.
         if !self.follow || loads {
             return Ok(());
         }
@@ -247,9 +248,9 @@ impl Timeline {
         self.extend_behind(db)
     }
 
-    /// More has come behind its newest run.
+    /// The segment of the newest run has more messages than the run.
     fn extend_last(&mut self, db: &Committed, (from, to): (u64, u64)) -> Needs<()> {
-        // One more than is shown says whether there are messages in between.
+        // One more than the window holds says whether some lie between the run and these.
         let limit = self.sizes.max + 1;
         let source = self.source(db);
         let mut more = source.read_messages((from, to), limit, Direction::Older)?;
@@ -258,7 +259,7 @@ impl Timeline {
             more.remove(0);
         }
         if between && !self.unseen.is_at(self.window.newest()) {
-            // More came than the window holds, and the reader is elsewhere: he stays.
+            // More came than the window holds, and the reader is not at the end: the window stays where it is.
             self.follow = false;
             self.note(more.iter().map(|m| m.seq.0));
             return Ok(());
@@ -273,11 +274,11 @@ impl Timeline {
         Ok(())
     }
 
-    /// What it follows, up to here, is not the newest end.
+    /// The segment that the window follows ends at `to`, and is not live: it is not the newest end.
     fn extend_past_gap(&mut self, db: &Committed, to: u64) -> Needs<()> {
         let held = db.held(&self.conversation);
         if !self.unseen.is_at(self.window.newest()) {
-            // Somewhere else: he goes on when he comes to the end.
+            // The reader is not at the end: the window goes on when he comes there.
             self.follow = false;
             return Ok(());
         }
@@ -290,7 +291,7 @@ impl Timeline {
                 self.window.put(Direction::Newer, run);
                 self.grew(Direction::Newer);
             }
-            // What is kept reaches beyond it: that is made fresh first.
+            // The kept segment reaches beyond the live one: it is revalidated first.
             Some(_) => {}
             // R4, `keep`: nothing is known to be the newest end.
             None => {
@@ -328,7 +329,7 @@ impl Timeline {
 
     /// Runs between which nothing is missing any more become one.
     fn join_runs(&mut self, db: &Committed) -> Needs<()> {
-        // What an overflow has taken is replaced as a whole.
+        // Runs whose segments an overflow has taken are replaced together, by the goal.
         if !self.window.is_all_held() {
             return Ok(());
         }
@@ -348,7 +349,7 @@ impl Timeline {
                 continue;
             }
             at += 1;
-            // What a page has brought of the gap stands before what is above it.
+            // What a page has brought of the gap belongs to the run above it.
             if let Some(filled) = self.window.unfilled(at, &held) {
                 let more = source.read_messages(filled, max, Direction::Older)?;
                 self.window.fill(at, &held, filled.0, more);
@@ -380,7 +381,7 @@ impl Timeline {
         while let Some(load) = self.loads.get(direction) {
             let left = load.left();
             if self.blocked_by_reload(direction) {
-                // There is nothing to grow from before the window that is wanted. If that fails, so does this.
+                // A window is on its way, and there is nothing to grow from before it. If it fails, so does this load.
                 self.fail_with_reload(w, direction);
                 return Ok(());
             }
@@ -428,14 +429,14 @@ impl Timeline {
         why_not.or_else(|| self.trouble.why_not(w.cx.now.mono))
     }
 
-    /// A load has what it can have. `end`: there is no more.
+    /// A load has all that it can have. `end`: there is no more at this end.
     fn load_done(&mut self, out: &mut Out, direction: Direction, end: bool) {
         let Some(load) = self.loads.get_mut(direction).take() else {
             return debug_assert!(false, "there is a load");
         };
         self.dirty = true;
         if direction == Direction::Newer {
-            // Short of the newest end the window does not go on with it.
+            // It has not come to the newest end, so the window does not follow that.
             self.follow = end;
         }
         if !load.calls().is_empty() {
@@ -552,7 +553,7 @@ impl Timeline {
         self.reload_waits(cx.out, error);
     }
 
-    /// The same, where nothing was asked for: it is gone on with when that is possible.
+    /// A window could not be asked for. Jumps fail; the goal stays, and is gone on with when that is possible.
     pub(super) fn reload_waits(&mut self, out: &mut Out, error: Error) {
         let calls = self.take_jumps();
         for call in &calls {

@@ -1,7 +1,7 @@
 //! A timeline: its window, what it wants, and what is shown of it.
 //!
-//! It keeps in mind what it wants and cannot have at once: a window ([`Reload`]), pages ([`PageLoad`]). It goes on
-//! with them whenever something has changed: a commit, a block that was read, the network that is back.
+//! What it wants and cannot have at once it keeps: a window ([`Reload`]), pages ([`PageLoad`]). It goes on with them
+//! whenever something has changed: a commit, a block that was read, the network that is back.
 
 use std::rc::Rc;
 
@@ -84,7 +84,7 @@ pub(in crate::core) struct Timeline {
     pub(super) sizes: Sizes,
     pub(super) life: Lifecycle,
     pub(super) window: Window,
-    /// something is known
+    /// something of the conversation is known: it has shown a window, or that there is nothing
     pub(super) opened: bool,
     /// all that it showed is gone from the server
     pub(super) emptied: bool,
@@ -99,10 +99,9 @@ pub(in crate::core) struct Timeline {
     pub(super) ahead_due: bool,
     pub(super) trouble: Trouble,
     pub(super) unseen: Unseen,
-    /// where it grew last
+    /// the end at which it grew last
     pub(super) grown: Direction,
-    /// the position that a jump went to, until something is said to be on screen, or a page was loaded:
-    /// it is not let go
+    /// the position that a jump went to. The window keeps it until the app says what is on screen, or loads a page
     pub(super) arrived: Option<u64>,
     pub(super) rows: Rows,
     /// what is shown of it may have changed
@@ -111,7 +110,7 @@ pub(in crate::core) struct Timeline {
     pub(super) wake: bool,
     /// it goes on only once blocks have been read for it
     pub(super) waiting: bool,
-    /// when something last went on of what is waited for
+    /// when something last went on that a call waits for
     pub(super) since: u64,
 }
 
@@ -188,8 +187,8 @@ impl Timeline {
         [shown, awaited].into_iter().flatten().min()
     }
 
-    /// What it begins with is being read: until then nothing is known, and own messages that are
-    /// stored do not stand after a gap for a moment. One just written is shown at once.
+    /// Whether the blocks that it begins with are being read. Until then it shows nothing: stored own messages would
+    /// stand behind a gap for a moment. One that has just been written is shown at once.
     pub(super) fn is_reading(&self) -> bool {
         self.waiting && !self.opened && self.rows.list().is_empty()
     }
@@ -204,8 +203,8 @@ impl Timeline {
         self.life == Lifecycle::Open
     }
 
-    /// Whether it may be shown as it is: not where nobody looks, and not while what stands in place of what
-    /// has gone is being read, or it would be blank for a moment.
+    /// Whether it may be shown as it is. Not where it has no subscriber; and not while the blocks are being read that
+    /// replace what has gone, or it would be blank for a moment.
     pub(super) fn may_be_shown(&self) -> bool {
         let used = !matches!(self.life, Lifecycle::Released | Lifecycle::ReleasedRemoved);
         let waits = self.opened && self.waiting && self.window.is_empty();
@@ -226,7 +225,7 @@ impl Timeline {
         self.window.newest().is_none() && !self.has_newer(held)
     }
 
-    /// At the newest end there may be messages that nothing is known of.
+    /// Whether there may be messages at the newest end of which nothing is known.
     pub(super) fn gap_at_end(&self, held: &Held) -> bool {
         let Some(reload) = self.reload.as_ref().filter(|_| self.opened) else {
             return false;
@@ -244,13 +243,13 @@ impl Timeline {
         end.filter(|run| self.opened && run.is_held())
     }
 
-    /// False only when the server has said that nothing is older.
+    /// Whether there may be older messages: not where the server has said that there are none.
     pub(super) fn has_older(&self, held: &Held) -> bool {
         let first = self.known_end(Direction::Older);
         first.is_none_or(|first| first.lo() != 0 || !starts(held, 0))
     }
 
-    /// False: the newest end is the conversation's newest message.
+    /// Whether there may be newer messages than the window's newest.
     pub(super) fn has_newer(&self, held: &Held) -> bool {
         let last = self.known_end(Direction::Newer);
         last.is_none_or(|last| {
@@ -380,13 +379,13 @@ impl Timeline {
             return false;
         };
         let edge = self.window.end(direction);
-        // The newest end is about to be put in its place, whatever is held below it.
+        // The goal puts the newest end in the window's place, whatever is held below it.
         let latest = matches!(reload.goal, Goal::Latest { .. });
         let replaced = direction == Direction::Newer && latest;
         replaced || edge.is_none_or(|run| !run.is_held())
     }
 
-    /// No jump any more: the list stays where it is.
+    /// Gives up a jump: the list stays where it is.
     pub(super) fn cancel_jump(&mut self) {
         self.reload = None;
         if !self.window.is_all_held() {
@@ -413,7 +412,7 @@ impl Timeline {
         self.tend = BackgroundFetch::default();
         self.ahead = BackgroundFetch::default();
         self.reload = Some(match self.reload.take() {
-            // What the app has asked for is still what it is to see.
+            // A jump that the app has asked for stays the goal.
             Some(asked) if asked.asked => asked.anew(),
             reload => Reload {
                 calls: reload.map(|r| r.calls).unwrap_or_default(),
@@ -512,7 +511,7 @@ impl Timeline {
             self.unseen.look_away();
             self.arrived = near;
         }
-        // What was not seen before is not seen now, in the window or beyond it.
+        // What was unseen before the swap is unseen after it, in the window or beyond it.
         let left: Vec<u64> = self.messages().map(|m| m.seq.0).collect();
         self.note(left);
         self.window.replace(run);
@@ -554,7 +553,7 @@ impl Timeline {
                 older(first).saturating_sub(page),
                 newer(last).saturating_sub(page),
             ),
-            // Where nothing is said to be on screen, what was loaded last stays.
+            // The app has not said what is on screen: the end that was loaded last stays.
             (None, Some(at), Direction::Older) => (0, newer(at)),
             (None, Some(at), Direction::Newer) => (older(at), 0),
             (None, None, Direction::Older) => (0, self.window.count()),
@@ -594,7 +593,7 @@ impl Timeline {
         let held = db.held(&self.conversation);
         self.window.fit(&held);
         if !self.window.lies_in(&held) {
-            // Let go of by a writer that did not know, or no more, what is shown here (R13), or could not read it.
+            // The writer has evicted what is shown here, for it did not know that (R13); or it could not read it.
             match self.reload {
                 None => self.clear(),
                 Some(_) => self.let_segments_go(),
@@ -607,7 +606,7 @@ impl Timeline {
             self.dirty |= self.window.take_other(m, |m| db.holds(m));
         }
         self.find_since(change);
-        // What came and is not in the window is known to be there.
+        // New messages that the window has no place for are counted: they are unseen.
         let came = change.inserted.iter().map(|m| m.seq.0);
         let came: Vec<u64> = came.filter(|seq| !self.window.shows(*seq)).collect();
         self.note(came);
@@ -617,12 +616,12 @@ impl Timeline {
     fn take_messages(&mut self, change: &ConversationDelta) {
         self.window.take_messages(&change.inserted);
         self.unseen.forget(&self.window);
-        // R5: kept, and not there any more.
+        // R5, R12: messages of a kept segment that the server does not have any more.
         if let Some(first) = change.gone.first() {
             let mut gone = Set::new();
             gone.add_all(change.gone.iter().copied());
             if self.window.remove(&gone) == Gone::All {
-                // R4: it stays until what is nearest takes its place.
+                // R4: the run stays until the goal replaces it.
                 self.let_segments_go();
                 let page = self.sizes.page;
                 self.reload
@@ -630,11 +629,11 @@ impl Timeline {
             }
             self.unseen.remove(|seq| gone.contains(&seq));
         }
-        // After that: one batch may bring a message and its update.
+        // Updates come after new messages: one batch may bring a message and its update.
         self.take_versions(change);
     }
 
-    /// A jump to a time that nothing was at: what came meanwhile may be it.
+    /// There was nothing at the time that a jump went to. A message that has come since may be at that time.
     fn find_since(&mut self, change: &ConversationDelta) {
         if let Some(reload) = &mut self.reload
             && let Goal::Latest {

@@ -133,7 +133,7 @@ impl Timelines {
         opened(cx, conversation);
     }
 
-    /// The facade lets go when no method of it runs; what runs all the same would wait for ever.
+    /// The last subscriber of a timeline has gone.
     pub fn release(&mut self, cx: &mut Cx, id: TimelineId) {
         let Some(t) = self.all.get_mut(&id) else {
             return;
@@ -158,7 +158,8 @@ impl Timelines {
         Some(t)
     }
 
-    /// The timeline that a call is about, used again by that; where it is over, the call is answered so.
+    /// The timeline that a call is about. The call makes a released one used again, and is rejected where the
+    /// timeline is over.
     fn called(&mut self, cx: &mut Cx, call: Call, id: TimelineId) -> Option<&mut Timeline> {
         self.attach(cx, id);
         let error = match self.all.get_mut(&id) {
@@ -301,7 +302,7 @@ impl Timelines {
 
     // ------------------------------------------------------------ pages
 
-    /// R7: keeps what is committed for whoever asked before.
+    /// R7: keeps the events of a commit for the fetches that were asked for before it.
     pub fn keep_journals(&mut self, cx: &mut Cx, events: &[Event]) {
         let most = cx.config.limits.journal;
         for conversation in self.fetches.keep_journals(events, most) {
@@ -347,7 +348,7 @@ impl Timelines {
         cx.jobs.push(job);
     }
 
-    /// A page that was asked for by a time is committed: whoever jumped there knows now where it is.
+    /// A page that was asked for by a time is committed: jumps to that time know their position now.
     pub fn on_found(&mut self, fetch: u64, page: &Page) {
         let Some(f) = self.fetches.get(fetch) else {
             return;
@@ -378,7 +379,7 @@ impl Timelines {
         }
     }
 
-    /// The client that writes had to let go of what it was asked for: whoever wanted it decides anew.
+    /// The writer had to let go of a fetch that it was asked for: the timelines that wanted it decide anew.
     pub fn on_fetch_void(&mut self, cx: &mut Cx, fetch: u64) {
         self.fetches.set_void(fetch);
         self.on_fetch_done(cx, fetch, None);
@@ -415,7 +416,7 @@ impl Timelines {
             t.life == Lifecycle::Open && (t.wake || t.waiting && read || due)
         };
         let mut wanted = Vec::new();
-        // Which of them are due is asked before any goes on.
+        // Which timelines are due is decided before one goes on: that may change what another one sees.
         let due: Vec<bool> = self.all.values().map(due).collect();
         let (all, fetches) = (&mut self.all, &mut self.fetches);
         for (t, _) in all.values_mut().zip(due).filter(|(_, due)| *due) {
@@ -451,8 +452,8 @@ impl Timelines {
         waited.map(|t| t.since.saturating_add(settle)).min()
     }
 
-    /// R14: what somebody waits for and what nothing goes on with settles, whatever it is that has
-    /// fallen silent. Answers whether there was any.
+    /// R14: calls settle with which nothing has gone on for a while, whatever has fallen silent. Answers whether there
+    /// were any.
     pub fn settle(&mut self, cx: &mut Cx, look: &Outlook) -> bool {
         if Fault::CallsWaitForEver.on() {
             return false;
@@ -510,15 +511,15 @@ fn opened(cx: &mut Cx, conversation: Rc<str>) {
 fn find_time(ms: u64, page: &Page, journal: &[Event]) -> Option<u64> {
     let later = |m: &&Rc<Message>| m.created_at >= ms;
     let first = page.messages.iter().find(later).map(|m| m.seq.0);
-    // It is one whose time is not known, or had to be left out: it is the next after those of
-    // before the time.
+    // Else it is a message whose time is not known, or that had to be left out: the next one after those of an
+    // earlier time.
     let known = page.messages.iter().rfind(|m| m.created_at > 0);
     let next = match known {
         Some(m) => m.seq.0.checked_add(1),
         None => page.messages.first().map(|m| m.seq.0),
     };
     let first = first.or(next.filter(|_| page.has_after));
-    // Where nothing was, something has come since.
+    // The page ends with the newest message, and is before the time: one that has come since may be at it.
     let since = journal.iter().filter_map(|event| match event {
         Event::Message(new) => Some(&new.message),
         _ => None,
@@ -527,7 +528,7 @@ fn find_time(ms: u64, page: &Page, journal: &[Event]) -> Option<u64> {
     first.or(since.filter(|_| !page.has_after))
 }
 
-/// Whether something will be heard of what it waits for.
+/// Whether an answer is on its way that the timeline waits for: a pull's or a fetch's, each of which has a time limit.
 fn is_answered(cx: &Cx, look: &Outlook, fetches: &Fetches, t: &Timeline) -> bool {
     let pull = match t.reload.as_ref().map(|reload| reload.goal) {
         Some(Goal::Around { pull, .. }) => pull,
