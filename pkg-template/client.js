@@ -14,6 +14,9 @@ import { Runtime } from "./wasm.js";
 import { deleteDatabase } from "./wipe.js";
 import { noteWipe } from "./wiped.js";
 
+/** clients of one account in a page that are no app's: each is kept until it is closed */
+const MANY = 10;
+
 /** @typedef {import("./index.js").Client<any>} ClientApi */
 /**
  * Its methods are its own functions, so that they work wherever they are called from: through a proxy (Vue's `ref` and
@@ -132,9 +135,22 @@ async function wipeAccount(account) {
  */
 export function pullcord(instantiate, standard) {
   const runtime = new Runtime(instantiate, standard);
+  /** how many are open, by account @type {Map<string, number>} */
+  const open = new Map();
+  let isTold = false;
+
+  /** @param {Session} session one more */
+  function count({ config: { account }, log }, by = 1) {
+    const many = (open.get(account) ?? 0) + by;
+    if (many) open.set(account, many);
+    else open.delete(account);
+    if (many < MANY || isTold) return;
+    isTold = true;
+    log.say("warn", `createClient: ${MANY} clients of this account are open in this page: make one, and close() it`);
+  }
 
   /** @param {import("./index.js").ClientOptions<any>} options */
-  async function open(options) {
+  async function make(options) {
     const log = new Log(options);
     const given = log.judge("createClient", () => clientConfig(options, log));
     const { signal } = options;
@@ -155,11 +171,14 @@ export function pullcord(instantiate, standard) {
       signal?.removeEventListener("abort", cancel);
     }
     session.handOver();
+    if (session.isOver) return new Client(session);
+    count(session);
+    session.ended = () => count(session, -1);
     return new Client(session);
   }
 
   return {
-    createClient: (options) => quiet(open(options)),
+    createClient: (options) => quiet(make(options)),
     wipe: (account) => answer(() => wipeAccount(name("account", account))),
   };
 }

@@ -39,6 +39,8 @@ export class Session {
   /** @type {PullcordError | null} why calls are refused, once it is over */
   #refusal = null;
   #becameReady = () => {};
+  /** is told once, when it is over */
+  ended = () => {};
   /** @type {(error: PullcordError) => void} */
   #neverReady = () => {};
 
@@ -342,6 +344,7 @@ export class Session {
     if (error && error.code !== "aborted")
       this.log.say(error.code === "closed" ? "info" : "warn", `the client ends: ${error.message}`, error.cause);
     this.#refusal = refusal;
+    this.ended();
     this.shown.end(error);
     this.#timelines.end();
     this.#calls.giveUp(refusal);

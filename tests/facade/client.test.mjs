@@ -172,3 +172,18 @@ test("a store that does not open rejects with its reason, and the next try may w
   const client = await createClient(shared);
   await client.close();
 });
+
+test("clients that are made again and again, and never closed, are told once", async () => {
+  const { createClient } = fakePackage();
+  /** @type {string[]} */
+  const lines = [];
+  const make = () =>
+    createClient(options({ account: "many", logLevel: "warn", logger: (_, text) => lines.push(text) }));
+  for (let i = 0; i < 20; i += 1) await (await make()).close();
+  const all = [];
+  for (let i = 0; i < 9; i += 1) all.push(await make());
+  assert.deepEqual(lines, []);
+  for (let i = 0; i < 3; i += 1) all.push(await make());
+  assert.deepEqual(lines, ["createClient: 10 clients of this account are open in this page: make one, and close() it"]);
+  for (const client of all) await client.close();
+});
