@@ -57,6 +57,8 @@ export class Peers {
   #isDeaf = false;
   /** @type {Promise<{ id: string, hidden: boolean }[]> | null} */
   #rolling = null;
+  /** ends it with who has answered */
+  #rolled = () => {};
   /** @type {Map<string, boolean>} those that have answered, and whether they are hidden */
   #present = new Map();
 
@@ -87,7 +89,7 @@ export class Peers {
   close() {
     this.#channel.close();
     this.#wide?.close();
-    this.#rolling = null;
+    this.#rolled();
   }
 
   /**
@@ -129,11 +131,12 @@ export class Peers {
   rollCall() {
     this.#rolling ??= new Promise((resolve) => {
       this.#present.clear();
-      this.tell("roll");
-      this.#timers.in("roll", ROLL, () => {
+      this.#rolled = () => {
         this.#rolling = null;
         resolve([...this.#present].map(([id, hidden]) => ({ id, hidden })));
-      });
+      };
+      this.tell("roll");
+      this.#timers.in("roll", ROLL, this.#rolled);
     });
     return this.#rolling;
   }

@@ -133,8 +133,9 @@ export class Engine {
       this.#claim ??= this.#claimOf(full, schema, core.isElsewhere, on);
       const claim = this.#claim;
       // whoever has the account at once reads and writes from the beginning
-      if (this.#isAsleep) claim.rest();
-      else await claim.start();
+      const started = this.#isAsleep ? claim.rest() : claim.start();
+      // of a wipe from here on it is told; the core may have taken long to load
+      await Promise.all([started, this.#isStillTheSame(config.account)]);
       if (hasEnded()) return null;
       const first = this.#hasBegun ? on.anew() : [];
       this.#hasBegun = true;

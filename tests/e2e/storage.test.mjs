@@ -266,6 +266,35 @@ describe("storage", () => {
       await second.evaluate((ann) => pullcord.wipe(ann), ann);
       await nothingWrong(first.context());
     });
+
+    test("ends a client that had begun before it, however long that takes to load, and leaves nothing", async () => {
+      const [ann] = await at.users("ann");
+      const page = await openPage(await browser.newContext(), server);
+      const code = await page.evaluate(async (ann) => {
+        const { promise: looked, resolve: haveLooked } = Promise.withResolvers();
+        const { open } = IDBFactory.prototype;
+        IDBFactory.prototype.open = function (name, version) {
+          const opening = open.call(this, name, version);
+          // where it is noted how often an account was wiped: there is none yet
+          if (name === "pullcord") opening.addEventListener("error", haveLooked);
+          return opening;
+        };
+        const loaded = Promise.withResolvers();
+        const opening = e2e.open(ann, { wasm: loaded.promise }).then(
+          () => "none",
+          ({ code }) => code,
+        );
+        await looked;
+        IDBFactory.prototype.open = open;
+        await pullcord.wipe(ann);
+        loaded.resolve(await fetch("/pkg/pullcord.wasm"));
+        return opening;
+      }, ann);
+      assert.equal(code, "closed");
+      assert.deepEqual(await accountDatabases(page), []);
+      await signIn(page, ann);
+      await page.context().close();
+    });
   });
 
   describe("a database that is not as it should be (and more of that in database.test.mjs)", () => {

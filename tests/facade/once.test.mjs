@@ -177,3 +177,12 @@ test("it leaves the work to whoever opens on a screen", async (t) => {
   assert.equal(await Promise.race([brief.claim.isSeen(), world.run(1000)]), false);
   assert.deepEqual([brief.endings, hidden.endings], [[], []]);
 });
+
+test("whether somebody looks is answered at once where it ends meanwhile", async (t) => {
+  const world = new World(t);
+  const brief = world.open({ brief: true });
+  await world.run(500);
+  const seen = brief.claim.isSeen();
+  brief.close();
+  assert.equal(await Promise.race([seen, world.run(10_000)]), false);
+});
