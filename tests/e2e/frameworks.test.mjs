@@ -219,6 +219,7 @@ for (const name of Object.keys(APPS))
     test("options that change by themselves are told, once", async () => {
       await open();
       await mount({ user: "u0", conversation: "general" });
+      await page.waitForFunction(() => app.set);
       const told = () => page.problems.filter((text) => /^pullcord: the options have changed 5 times/.test(text));
       // what is told is told within 2 s: on a slow machine it takes more of them
       for (let i = 1; i < 200 && !told().length; i += 1) await set({ user: `u${i}`, conversation: "general" });
