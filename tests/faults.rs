@@ -50,7 +50,7 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
     (Fault::PageReachesItsNeighbour, 30),
     (Fault::KeptStaysInsideThePage, 50),
     (Fault::LiveWithoutReplay, 800),
-    (Fault::NoJournal, 200),
+    (Fault::NoJournal, 500),
     (Fault::PageOutlivesTheOverflow, 30),
     (Fault::TrimClipsNoPage, 500),
     (Fault::LocalStaysBesideItself, 10),
