@@ -193,6 +193,28 @@ fn an_event_of_another_conversation_than_its_batch_is_left_out() {
 }
 
 #[test]
+fn an_event_that_takes_away_and_says_of_what_in_a_way_that_cannot_be_read_takes_nothing_away() {
+    for what in [
+        json!({}),
+        json!(["c"]),
+        json!(true),
+        json!("x".repeat(20_000)),
+    ] {
+        let mut b = by_conversation();
+        b.call(json!({"op": "sync"}));
+        let removed = json!({"type": "removed", "conversation": what});
+        let trim = json!({"type": "trim", "conversation": what, "before": 9});
+        answer(
+            &mut b,
+            json!({"conversations": {"c": batch(json!([removed, trim]), "c2")}}),
+        );
+        assert_eq!(b.view()["status"], json!("ready"));
+        assert!(b.shown().contains('7'), "{}", b.shown());
+        assert!(!b.events.is_empty(), "it is told");
+    }
+}
+
+#[test]
 fn a_conversation_that_was_left_comes_as_removed_and_has_no_cursor() {
     let mut b = by_conversation();
     b.call(json!({"op": "sync"}));

@@ -138,11 +138,15 @@ pub(super) fn about(
     }
 }
 
-/// The conversation that an event names plainly.
+/// The conversation that an event names plainly. Such events take away: one that names it in a way that cannot be read
+/// may mean another than its answer is about, and is left out.
 pub fn conversation_of(node: &Node, of: Option<&Rc<str>>) -> Result<(Rc<str>, Repairs), LeftOut> {
     let mut repairs = Repairs::default();
-    let named = id(node.get("conversation"), "conversation", &mut repairs);
-    match about(named, of, "conversation", &mut repairs) {
+    let field = node.get("conversation");
+    let named = id(field, "conversation", &mut repairs);
+    let unclear = named.is_none() && field.is_some_and(|field| !matches!(field, Node::Null));
+    let of_answer = of.filter(|_| !unclear);
+    match about(named, of_answer, "conversation", &mut repairs) {
         Ok(conversation) => Ok((conversation, repairs)),
         Err(reason) => Err(event_left_out(node, of, reason, "conversation")),
     }
