@@ -506,6 +506,12 @@ impl Syncing {
             return Wake::Nobody;
         }
         match notice {
+            // Said again, it is a notification: a channel does not become ready without end.
+            Notice::Ready if self.channel.is_ready() => {
+                self.channel.on_break();
+                self.pull.on_break();
+                self.pull.on_hint(cx, 0, Vec::new());
+            }
             Notice::Ready => {
                 self.channel.on_ready(cx.now.mono);
                 let wake = self.on_reached(cx, true);
@@ -526,7 +532,7 @@ impl Syncing {
                     0 => 0,
                     spread => cx.out.random(u64::from(spread)),
                 };
-                self.pull.ask(cx, delay, conversations);
+                self.pull.on_hint(cx, delay, conversations);
             }
             Notice::Closed(error) => self.on_closed(cx, error, 0),
             Notice::Leaving(error) => self.on_closed(cx, Some(error), LEAVING_SPREAD),
@@ -561,8 +567,8 @@ impl Syncing {
         self.list.on_overflow(cx.now.mono);
         if cx.config.scope.trusts_the_channel() && self.channel.is_ready() {
             cx.jobs.drop_pushes();
-            self.close_channel(cx);
-            self.channel.forgive();
+            self.pull.stop_waiting(cx);
+            self.channel.renew(cx);
         }
     }
 

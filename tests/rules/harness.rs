@@ -440,13 +440,13 @@ impl Harness {
 
     // ------------------------------------------------------------ being the server
 
-    fn take(&mut self, wanted: &str, is: impl Fn(&Request) -> bool) -> (u64, Request) {
+    pub fn take(&mut self, wanted: &str, is: impl Fn(&Request) -> bool) -> (u64, Request) {
         let at = self.asked.iter().position(|(_, call)| is(call));
         let at = at.unwrap_or_else(|| panic!("no {wanted} is asked for; asked: {:?}", self.asked));
         self.asked.remove(at).expect("it was found")
     }
 
-    fn answer(&mut self, request: u64, answer: Value) {
+    pub fn answer(&mut self, request: u64, answer: Value) {
         self.input(Input::Answer {
             request,
             result: Ok(answer.to_string()),

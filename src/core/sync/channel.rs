@@ -8,7 +8,7 @@
 
 use crate::core::backoff::Backoff;
 use crate::core::cx::Cx;
-use crate::core::error::Error;
+use crate::core::error::{Error, ErrorCode};
 use crate::core::io::Effect;
 use crate::core::options::Notify;
 
@@ -101,15 +101,32 @@ impl Channel {
     pub fn on_closed(&mut self, cx: &mut Cx, why: &Error, spread: u64) {
         let now = cx.now.mono;
         self.unbroken = false;
+        self.judge(now);
+        self.state = State::Closed;
+        self.on_failure(cx, why);
+        let spread = cx.out.random(spread);
+        self.backoff.hold(now.saturating_add(spread));
+    }
+
+    /// What comes over it is of before: another one takes its place, at once. Where that one is to be replaced as soon
+    /// as it is ready it is backed off from: each makes a pull, and that pull may be what it is replaced for.
+    pub fn renew(&mut self, cx: &mut Cx) {
+        self.judge(cx.now.mono);
+        self.close(cx);
+        let why = Error::new(ErrorCode::Network, "the notification channel begins anew");
+        self.on_failure(cx, &why);
+        if self.backoff.failures() < 2 {
+            self.backoff.forgive();
+        }
+    }
+
+    /// Whether it has worked shows when it is over.
+    fn judge(&mut self, now: u64) {
         if let State::Ready { since, .. } = self.state
             && now.saturating_sub(since) > LASTING
         {
             self.backoff.succeed();
         }
-        self.state = State::Closed;
-        self.on_failure(cx, why);
-        let spread = cx.out.random(spread);
-        self.backoff.hold(now.saturating_add(spread));
     }
 
     /// A channel could not be opened, or was closed: it is backed off from. That one connects proves nothing: it may

@@ -10,9 +10,11 @@
 //!
 //! What comes of an answer is in `answers`.
 
+mod acks;
 mod answers;
 mod calls;
 mod chain;
+mod hints;
 mod patience;
 
 use super::scope::conversation::{Conversations, Pieces, PullTargets};
@@ -25,8 +27,10 @@ use crate::core::fault::Fault;
 use crate::core::io::Effect;
 use crate::core::options::Notify;
 use crate::core::purpose::{PullContext, Purpose};
+use acks::Refused;
 use calls::Calls;
 use chain::{Chain, Endless};
+use hints::Hints;
 use patience::Patience;
 use std::rc::Rc;
 
@@ -81,6 +85,7 @@ pub(super) struct Pull {
     /// when the last one was asked for on return: visible, awake, another network
     returned: Option<u64>,
     backoff: Backoff,
+    hints: Hints,
     /// how long a pull may wait at the server, and from when on
     patience: Patience,
     conversations: Conversations,
@@ -88,6 +93,7 @@ pub(super) struct Pull {
     events: Portion,
     /// deliveries acknowledged at a time
     acks: Portion,
+    refused: Refused,
     /// chains in a row that were given up for having no end
     endless: u32,
     calls: Calls,
@@ -177,6 +183,12 @@ impl Pull {
         }
         let at = cx.now.mono.saturating_add(delay);
         self.want = Some(self.want.map_or(at, |want| want.min(at)));
+    }
+
+    /// The same, because a notification says so.
+    pub fn on_hint(&mut self, cx: &Cx, delay: u64, conversations: Vec<String>) {
+        self.hints.on_hint();
+        self.ask(cx, delay, conversations);
     }
 
     /// Another chain is wanted at once, about all.
@@ -327,9 +339,11 @@ impl Pull {
     }
 
     /// No chain begins before this (monotonic ms), whoever wants it: a busy group's notifications merge into few pulls,
-    /// and a pull that has failed is backed off from.
+    /// those that bring nothing are believed less and less, and a pull that has failed is backed off from.
     fn held_until(&self, cx: &Cx) -> u64 {
-        let merged = |began: u64| began.saturating_add(cx.config.min_pull_interval);
+        let pace = self.hints.pace(cx.config.fallback_poll_interval);
+        let least = cx.config.min_pull_interval.max(pace);
+        let merged = |began: u64| began.saturating_add(least);
         let merged = self.began.map_or(0, merged);
         merged.max(self.backoff.ready_at())
     }
@@ -417,6 +431,7 @@ impl Pull {
 
     fn begin(&mut self, cx: &Cx, mut pieces: Pieces, channel_ready: bool) -> Box<Chain> {
         self.began = Some(cx.now.mono);
+        self.hints.on_begin();
         if cx.config.scope.has_pieces() {
             self.conversations.begin(cx.db, &mut pieces);
         }
@@ -430,6 +445,10 @@ impl Pull {
             more: false,
             applied: 0,
             acking: Vec::new(),
+            stuck: None,
+            moved: false,
+            left_asked: false,
+            alone: 0,
             endless: Endless::new(&cx.config.limits, self.endless),
         })
     }

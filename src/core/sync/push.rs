@@ -32,7 +32,7 @@ impl Syncing {
         cx.jobs.drop_pushes();
         self.channel.on_break();
         self.pull.on_break();
-        self.ask(cx, 0);
+        self.pull.on_hint(cx, 0, Vec::new());
     }
 
     fn is_usable(&self, cx: &mut Cx, push: &Push) -> bool {

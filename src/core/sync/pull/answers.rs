@@ -19,6 +19,11 @@ use crate::core::types::Feed;
 use crate::core::wire::batch::{FeedBatch, PullAnswer};
 use std::rc::Rc;
 
+/// Requests that acknowledge one push: where less and less fits into one the rest comes again.
+const PUSH_ACKS: u32 = 8;
+/// Conversations in a row that are too much, each alone, before it is the server that takes none.
+const ALONE: u32 = 8;
+
 impl Pull {
     /// A request of the chain is answered.
     pub fn on_answer(
@@ -94,6 +99,7 @@ impl Pull {
             self.patience.kept(now, pause);
         }
         self.conversations.on_answer(asked, &answer);
+        chain.alone = 0;
         let has_more = answer.more || answer.parts.iter().any(|part| part.batch.has_more);
         if has_more {
             self.events.fits(asked.limit);
@@ -131,6 +137,8 @@ impl Pull {
     fn on_failed_alone(&mut self, cx: &mut Cx, asked: &PullContext, failed: Vec<(Rc<str>, Error)>) {
         let now = cx.now.mono;
         let told_to_wait = self.conversations.is_any_told_to_wait(now);
+        // Once in a chain: what is refused then as well is backed off from.
+        let may_ask = self.chain().is_some_and(|chain| !chain.left_asked);
         for (id, error) in failed {
             let refused = matches!(error.code, ErrorCode::Forbidden | ErrorCode::NotFound);
             let refused = refused && asked.only.is_some();
@@ -140,10 +148,11 @@ impl Pull {
                 self.conversations.forget(&id);
             } else if refused
                 && !told_to_wait
+                && may_ask
                 && let State::Running(chain) = &mut self.state
             {
                 // The account may have left it. A request that names it is only refused; one for all says so.
-                self.conversations.forget(&id);
+                chain.left_asked = true;
                 chain.pieces.ask_for_all(&self.conversations, cx.db, now);
                 chain.broad = true;
                 chain.more = true;
@@ -207,7 +216,7 @@ impl Pull {
             }
             self.on_conversation_failed(cx, id.clone(), error.clone());
             if !late {
-                return Some(self.go_on_without(cx));
+                return self.go_on_without(cx);
             }
         }
         if !less || late || failing || !may {
@@ -223,12 +232,22 @@ impl Pull {
         Some(Course::GoesOn)
     }
 
-    fn go_on_without(&mut self, cx: &mut Cx) -> Course {
-        match &mut self.state {
-            State::Running(chain) => chain.more = chain.pieces.has_more(),
-            State::Idle | State::Waiting(_) => debug_assert!(false, "only a running chain goes on"),
+    /// `None`: it is not those conversations, each is too much for the server. That has not gone well.
+    fn go_on_without(&mut self, cx: &mut Cx) -> Option<Course> {
+        let State::Running(chain) = &mut self.state else {
+            debug_assert!(false, "only a running chain goes on");
+            return None;
+        };
+        chain.more = chain.pieces.has_more();
+        chain.alone += 1;
+        if chain.alone >= ALONE {
+            return None;
         }
-        self.go_on(cx)
+        if chain.more && cx.standing.may_request() {
+            self.request(cx, None);
+            return Some(Course::GoesOn);
+        }
+        Some(self.go_on(cx))
     }
 
     /// Whether a request that waited at the server was ended while it waited, as proxies do. That proves no outage: a
@@ -279,7 +298,8 @@ impl Pull {
         // After an overflow what is known already counts as new. A server could go on with overflows for ever.
         let progress = changes.is_progress() && changes.overflow.is_none();
         chain.endless.on_applied(empty, progress, chain.more);
-        chain.acking = mailbox::deliveries(parts);
+        chain.acking = self.refused.order(mailbox::deliveries(parts));
+        (chain.stuck, chain.moved) = (None, false);
         self.acknowledge_next(cx)
     }
 
@@ -334,7 +354,9 @@ impl Pull {
         let Err(error) = result else {
             self.acks.fits(count);
             let count = chain.acking.len().min(count as usize);
-            chain.acking.drain(..count);
+            let done: Vec<String> = chain.acking.drain(..count).collect();
+            self.refused.on_acknowledged(&done);
+            chain.moved = true;
             return self.acknowledge_next(cx);
         };
         // Perhaps one delivery of these is refused. Fewer at a time find it, and the others are acknowledged.
@@ -345,7 +367,12 @@ impl Pull {
         }
         if odd && count == 1 && !chain.acking.is_empty() {
             cx.out.failure_event(&error);
-            chain.acking.remove(0);
+            let delivery = chain.acking.remove(0);
+            if !self.refused.on_refused(delivery) {
+                // They come again, and are acknowledged where the server takes one of them.
+                chain.acking.clear();
+            }
+            chain.stuck = Some(error);
             return self.acknowledge_next(cx);
         }
         self.fail(cx, error)
@@ -353,8 +380,14 @@ impl Pull {
 
     /// What was pushed is committed: it is acknowledged beside the chain.
     pub fn acknowledge_pushed(&mut self, cx: &mut Cx, parts: &[FeedBatch]) {
-        let mut deliveries = mailbox::deliveries(parts);
-        while !deliveries.is_empty() && cx.standing.may_request() {
+        let mut deliveries = match self.refused.is_all() {
+            // They come with a pull, which tries one.
+            true => Vec::new(),
+            false => mailbox::deliveries(parts),
+        };
+        let mut requests = 0;
+        while !deliveries.is_empty() && requests < PUSH_ACKS && cx.standing.may_request() {
+            requests += 1;
             let count = self.acks.limit(small(deliveries.len()));
             let rest = deliveries.split_off(count as usize);
             let pushed = true;
@@ -381,6 +414,14 @@ impl Pull {
     /// The chain goes on, or has ended. Its last request counts as a success only here: committed, and acknowledged
     /// where the scope asks for that.
     fn go_on(&mut self, cx: &mut Cx) -> Course {
+        if let Some(chain) = self.chain()
+            && chain.more
+            && !chain.moved
+            && let Some(error) = chain.stuck.take()
+        {
+            // Nothing of it is acknowledged: the next would be the same.
+            return self.fail(cx, error);
+        }
         self.backoff.succeed();
         self.error = None;
         self.told = None;
@@ -425,6 +466,7 @@ impl Pull {
         if chain.broad {
             self.timed_from = cx.now.mono;
         }
+        self.hints.on_end(chain.applied);
         self.endless = 0;
         self.error = self.conversations.error().cloned();
         self.caught_up |= chain.pieces.is_full() && self.error.is_none();

@@ -1,6 +1,7 @@
 //! A pull and its `hasMore` chain, while it is under way; and where it has no end.
 
 use super::super::scope::conversation::Pieces;
+use crate::core::error::Error;
 use crate::core::json;
 use crate::core::limits::Limits;
 use crate::core::wire::batch::FeedBatch;
@@ -26,6 +27,14 @@ pub(super) struct Chain {
     pub applied: u64,
     /// deliveries that are to be acknowledged before it goes on
     pub acking: Vec<String>,
+    /// why some of the last batch is not acknowledged
+    pub stuck: Option<Error>,
+    /// some of it is
+    pub moved: bool,
+    /// it asks for all because one was refused that the account has perhaps left
+    pub left_asked: bool,
+    /// conversations in a row that were too much alone
+    pub alone: u32,
     /// whether it leads nowhere
     pub endless: Endless,
 }

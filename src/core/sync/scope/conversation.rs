@@ -12,6 +12,10 @@ use crate::core::wire;
 use crate::core::wire::batch::{FeedBatch, PullAnswer};
 use std::rc::Rc;
 
+/// ms that a try of those that have failed waits for each of them but one, so that many are tried together; and at most.
+const TOGETHER: u64 = 100;
+const TOGETHER_MOST: u64 = 10_000;
+
 /// Which conversations a pull is about.
 #[derive(Debug, Default)]
 pub(in crate::core::sync) enum PullTargets {
@@ -55,6 +59,8 @@ pub(in crate::core::sync) struct Conversations {
     /// Conversations that a server has brought among the rest although it had brought them before. They are named
     /// with the rest, also in the next chains, as long as that goes well.
     renamed: Vec<Rc<str>>,
+    /// when all that may be was asked for last
+    asked_all: u64,
     /// a request that named them has failed: perhaps for that
     naming_failed: bool,
     /// how many are asked for at a time
@@ -109,10 +115,13 @@ impl Conversations {
         self.failing.values().next().map(|failing| &failing.error)
     }
 
-    /// When one that has failed may be tried again: the first.
+    /// When those that have failed may be tried again: the first of them, and where there are many not each by itself.
     pub fn ready_at(&self) -> Option<u64> {
         let all = self.failing.values();
-        all.map(|failing| failing.backoff.ready_at()).min()
+        let first = all.map(|failing| failing.backoff.ready_at()).min()?;
+        let together = TOGETHER.saturating_mul(self.failing.len() as u64 - 1);
+        let together = together.min(TOGETHER_MOST);
+        Some(first.max(self.asked_all.saturating_add(together)))
     }
 
     /// Whether one is backed off from.
@@ -194,7 +203,8 @@ impl Conversations {
     }
 
     /// A chain about all.
-    pub fn all(&self, db: &Committed, now: u64) -> Pieces {
+    pub fn all(&mut self, db: &Committed, now: u64) -> Pieces {
+        self.asked_all = now;
         let mut pieces = Pieces::default();
         pieces.ask_for_all(self, db, now);
         pieces
