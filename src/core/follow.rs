@@ -45,8 +45,6 @@ pub(super) const MOVES: u64 = 1_000;
 const REMINDS: u64 = 10_000;
 /// The same for wishes that were stored before this client began: their client may have gone before it told of them.
 const REMINDS_SOON: u64 = 500;
-/// Deltas kept while the database is read.
-const KEPT: usize = 64;
 
 /// An answer of the writer, as of a commit.
 #[derive(Debug)]
@@ -163,10 +161,10 @@ impl Follow {
         self.said_shown = None;
     }
 
-    /// A commit is told while the database is read.
-    pub fn keep(&mut self, delta: Delta) {
+    /// A commit is told while the database is read; at most so many of them stay.
+    pub fn keep(&mut self, delta: Delta, most: usize) {
         self.deltas.push_back(delta);
-        if self.deltas.len() > KEPT {
+        if self.deltas.len() > most {
             self.deltas.pop_front();
         }
     }

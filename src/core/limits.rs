@@ -21,6 +21,12 @@ pub struct Limits {
     pub left: usize,
     /// new messages of others that wait for a push to tell them, and as many that one has told
     pub news: usize,
+    /// commits that are kept while a client that follows reads what is stored: where there are more it reads again (R15)
+    pub kept: usize,
+    /// what the writer has answered its followers, for those that ask again: more than they ask for at a time (R15)
+    pub answers: usize,
+    /// conversations of which what was missed is read together (R15)
+    pub missed: usize,
     /// how often the server fails over a message (5xx) before it is that message that is at fault, if
     /// it takes others
     pub send_faults: u32,
@@ -80,6 +86,9 @@ impl Default for Limits {
             deliveries: 10_000,
             left: 1_000,
             news: 100,
+            kept: 64,
+            answers: 64,
+            missed: 64,
             send_faults: 5,
             sends: 2,
             marks: 2,

@@ -8,9 +8,6 @@ use super::map::Set;
 use super::tx::Committed;
 use super::types::Message;
 
-/// Conversations whose blocks are read together.
-const AT_ONCE: usize = 64;
-
 /// Messages that are remembered as told. Past so many all of them are forgotten: one may be told again.
 const REMEMBERED: usize = 10_000;
 
@@ -46,9 +43,9 @@ impl Missed {
         self.stretches.front()
     }
 
-    /// Those whose blocks are read together.
-    pub fn first_ones(&self) -> impl Iterator<Item = &Stretch> {
-        self.stretches.iter().take(AT_ONCE)
+    /// Those whose blocks are read together, at most so many.
+    pub fn first_ones(&self, most: usize) -> impl Iterator<Item = &Stretch> {
+        self.stretches.iter().take(most)
     }
 
     /// These of the next one are told.

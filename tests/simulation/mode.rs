@@ -210,6 +210,13 @@ impl Mode {
         let wipes = is_drawn(&mut rng, enabled, "wipes", 10);
         let evicted = is_drawn(&mut rng, enabled, "evicted", 10);
         let waits = is_drawn(&mut rng, enabled, "waits", 10);
+        // What clients keep of one another (R15).
+        let limits = Limits {
+            kept: rng.between(1, 8) as usize,
+            answers: rng.between(8, 32) as usize,
+            missed: rng.between(1, 4) as usize,
+            ..limits
+        };
         let limits = if bounds { limits } else { Limits::default() };
         let world = if wide { world } else { Wide::Small };
         if plain {

@@ -104,7 +104,7 @@ impl Engine {
         self.out.told.status = true;
         let waits = self.reads.is_loading() || self.missed.next().is_some();
         if self.standing.phase != Phase::Ready || waits {
-            return self.follow.keep(delta);
+            return self.follow.keep(delta, self.config.limits.kept);
         }
         if delta.base == self.db.stamp() || Fault::DeltaOfAnyBase.on() {
             self.take_over(delta.commit);

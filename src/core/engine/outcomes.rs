@@ -84,7 +84,7 @@ impl Engine {
         }
         while let Some(stretch) = self.missed.next() {
             let Ok(messages) = self.read_missed(stretch) else {
-                let first = self.missed.first_ones();
+                let first = self.missed.first_ones(self.config.limits.missed);
                 let lacking = first.filter_map(|stretch| self.read_missed(stretch).err());
                 let lacking: Vec<BlockId> = lacking.flatten().collect();
                 return self.reads.want(lacking);

@@ -48,7 +48,8 @@ impl Engine {
     }
 
     pub(super) fn reply(&mut self, asker: Asker, result: Result<String, Error>) {
-        self.follow.audience.keep(asker, result.clone());
+        let most = self.config.limits.answers;
+        self.follow.audience.keep(asker, result.clone(), most);
         self.tell_reply(asker, result);
     }
 

@@ -12,8 +12,6 @@ use crate::core::map::Map;
 const NEEDS: u64 = 60_000;
 /// ms after which a client that is not heard of does not follow any more: a hidden page's timers come once a minute.
 const FOLLOWS: u64 = 150_000;
-/// Answers that are kept for who asks again.
-const ANSWERS: usize = 64;
 
 /// Calls of other clients have numbers from here on: an app's are below.
 pub(in crate::core) const OTHERS: Call = 1 << 63;
@@ -135,10 +133,10 @@ impl Audience {
         self.fetches.remove(&fetch).unwrap_or_default()
     }
 
-    /// What was answered, for who asks again.
-    pub fn keep(&mut self, asker: Asker, result: Result<String, Error>) {
+    /// What was answered, for who asks again; at most so much stays.
+    pub fn keep(&mut self, asker: Asker, result: Result<String, Error>, most: usize) {
         self.answers.push_back((asker, result));
-        if self.answers.len() > ANSWERS {
+        if self.answers.len() > most {
             self.answers.pop_front();
         }
     }
