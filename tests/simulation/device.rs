@@ -280,6 +280,8 @@ pub struct Device {
     pub called: BTreeMap<u64, u64>,
     /// bytes that were read from the store since anything but reading has happened
     pub read_bytes: usize,
+    /// when it has read last
+    pub read_at: u64,
     /// how often it has read all that is stored
     pub loads: u64,
     /// the same since it took over what was read last
@@ -355,6 +357,7 @@ impl Device {
             calls: BTreeMap::new(),
             called: BTreeMap::new(),
             read_bytes: 0,
+            read_at: 0,
             loads: 0,
             loads_in_a_row: 0,
             load: 0,

@@ -8,6 +8,9 @@ use super::{Repeated, World};
 use crate::simulation::check::Checked;
 use crate::simulation::device::Call;
 
+/// ms within which what waits in the store may be looked after once.
+const LOOKS: u64 = 10_000;
+
 /// A request that is asked again just so, within a minute, nobody asking for it.
 const AGAIN: u64 = 60;
 /// ms that this takes, however bad things are.
@@ -105,7 +108,8 @@ impl World {
         }
     }
 
-    /// What is read while nothing else happens is a few times what is stored, at most.
+    /// What is read while nothing else happens is a few times what is stored, at most; and once more each
+    /// [`LOOKS`]: a wish that waits is looked after.
     pub(super) fn reads_in_proportion(
         &mut self,
         device: usize,
@@ -115,7 +119,12 @@ impl World {
         let bytes: usize = values.map(Vec::len).sum();
         let stored = self.machine(device).disk.bytes();
         let target = &mut self.devices[device];
-        target.read_bytes += bytes;
+        let since = std::mem::replace(&mut target.read_at, self.time);
+        let looks = usize::try_from((self.time - since) / LOOKS).unwrap_or(usize::MAX);
+        target.read_bytes = target
+            .read_bytes
+            .saturating_sub(looks.saturating_mul(stored))
+            + bytes;
         if target.read_bytes > 4_096 + 8 * stored {
             return Err(format!(
                 "R14: {} has read {} bytes of {stored}, and done nothing else",
