@@ -359,6 +359,7 @@ impl Syncing {
 
     /// A push is committed.
     pub fn on_push_applied(&mut self, cx: &mut Cx, parts: &[FeedBatch]) {
+        self.pull.on_push_applied();
         self.pull.acknowledge_pushed(cx, parts);
     }
 

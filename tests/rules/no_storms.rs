@@ -128,7 +128,7 @@ fn pulls_of(notice: &Notice) -> usize {
 }
 
 #[test]
-fn notifications_that_bring_nothing_are_followed_no_more_often_than_the_timer() {
+fn notifications_that_bring_nothing_are_followed_once_a_second() {
     let notify = Notice::Notify {
         spread: 0,
         conversations: Vec::new(),

@@ -185,6 +185,11 @@ impl Pull {
         self.want = Some(self.want.map_or(at, |want| want.min(at)));
     }
 
+    /// A push was applied: notifications are believed again.
+    pub fn on_push_applied(&mut self) {
+        self.hints.on_push_applied();
+    }
+
     /// The same, because a notification says so.
     pub fn on_hint(&mut self, cx: &Cx, delay: u64, conversations: Vec<String>) {
         self.hints.on_hint();

@@ -3,8 +3,9 @@
 /// Chains in a row that were asked for by notifications and brought nothing, before those count as lies: a replica may
 /// lag, and of several notifications one pull brings all.
 const BELIEVED: u32 = 10;
-/// ms between two chains after that; twice as many after each that brings nothing.
-const PACE: u64 = 100;
+/// ms between two chains after that, twice as many after each that brings nothing, and at most. A server may notify of
+/// what is nobody's message, as that somebody writes one: a message among these is not to be late by more.
+const PACE: (u64, u64) = (100, 1_000);
 
 /// Whether notifications say the truth.
 #[derive(Debug, Default)]
@@ -37,10 +38,16 @@ impl Hints {
         }
     }
 
+    /// A push was applied: the channel says the truth.
+    pub fn on_push_applied(&mut self) {
+        self.vain = 0;
+    }
+
     /// ms between the beginnings of two chains, up to `most`: what a client without notifications waits.
     pub fn pace(&self, most: u64) -> u64 {
+        let (least, slowest) = PACE;
         match self.vain.checked_sub(BELIEVED) {
-            Some(more) => PACE.saturating_mul(1 << more.min(16)).min(most),
+            Some(more) => (least << more.min(16)).min(slowest).min(most),
             None => 0,
         }
     }
@@ -60,19 +67,22 @@ mod tests {
     }
 
     #[test]
-    fn what_brings_nothing_is_followed_twice_as_seldom_each_time_and_no_more_seldom_than_the_timer()
-    {
+    fn what_brings_nothing_is_followed_twice_as_seldom_each_time_and_once_a_second_at_least() {
         let mut hints = Hints::default();
         follow(&mut hints, BELIEVED - 1, 0);
         assert_eq!(hints.pace(5_000), 0);
         follow(&mut hints, 1, 0);
-        assert_eq!(hints.pace(5_000), PACE);
+        assert_eq!(hints.pace(5_000), 100);
         follow(&mut hints, 2, 0);
-        assert_eq!(hints.pace(5_000), 4 * PACE);
+        assert_eq!(hints.pace(5_000), 400);
         follow(&mut hints, 100, 0);
-        assert_eq!(hints.pace(5_000), 5_000);
+        assert_eq!(hints.pace(5_000), 1_000);
+        assert_eq!(hints.pace(500), 500, "no more seldom than the timer");
         follow(&mut hints, 1, 3);
         assert_eq!(hints.pace(5_000), 0, "it said the truth once");
+        follow(&mut hints, 100, 0);
+        hints.on_push_applied();
+        assert_eq!(hints.pace(5_000), 0, "a push says it too");
     }
 
     #[test]
