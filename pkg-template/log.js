@@ -5,6 +5,7 @@ import { callback, oneOf } from "./options.js";
 import { nearest, thrownText } from "./words.js";
 
 /** @typedef {import("./wire.js").WireError} WireError */
+/** @typedef {import("./index.js").ClientEvents["irregular"]} Irregular */
 
 /** how it is said that no answer came at all (src/net/http.rs) */
 const UNREACHED = /^the server could not be reached/;
@@ -128,10 +129,12 @@ export class Log {
   }
 
   /** A line of the engine's, or how a call has fared. @param {import("./wire.js").WireLog} line */
-  heard({ level, message = "", detail, call, conversation, error, unknown }) {
+  heard({ level, message = "", detail, call, conversation, error, unknown, unlikely }) {
     if (level) this.say(level, message, detail);
     else if (call) this.#fared(call, conversation, error);
     else if (unknown !== undefined) this.#unknownEvent(unknown);
+    // wherever it comes
+    else if (unlikely) this.#irregular(unlikely, `unlikely ${unlikely.first.reason}`);
   }
 
   /** A newer server's, or a misspelt one. @param {string} type */
@@ -184,17 +187,20 @@ export class Log {
       this.say("warn", detail.message);
   }
 
-  /** @param {import("./index.js").ClientEvents["irregular"]} event */
-  #irregular({ where, conversation, count, first: { id, reason, done, at, value } }) {
+  /**
+   * @param {Irregular | NonNullable<import("./wire.js").WireLog["unlikely"]>} event
+   * @param {string} [key]
+   */
+  #irregular({ where, conversation, count, first: { id, reason, done, at, value } }, key) {
     const name = subject(CALLS[where] ?? where, conversation);
     const place = at ?? (id === null ? "" : `message ${JSON.stringify(id)}`);
     const is = value ? ` (it is ${value})` : "";
     const more = count > 1 ? `, and ${count - 1} more` : "";
     this.say(
       "warn",
-      `${name}: ${place && `${place}: `}${reason}${is}; ${DONE[done]}${more}`,
+      `${name}: ${place && `${place}: `}${reason}${is}${done ? `; ${DONE[done]}` : ""}${more}`,
       undefined,
-      `irregular ${where} ${reason} ${plain(at ?? "")}`,
+      key ?? `irregular ${where} ${reason} ${plain(at ?? "")}`,
     );
   }
 

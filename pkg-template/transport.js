@@ -94,11 +94,6 @@ function judge(method, answer) {
   return what;
 }
 
-/** It says what is new, and that it is to be asked for again. @param {any} request @param {any} answer */
-function isStuck(request, answer) {
-  return request.cursor !== null && answer?.cursor === request.cursor && (answer.events?.length || answer.overflow);
-}
-
 /** @param {string} _key @param {unknown} value */
 function wireValue(_key, value) {
   return typeof value === "bigint" ? value.toString() : value;
@@ -137,18 +132,6 @@ function isLost(seq) {
   return typeof seq === "number" && Math.abs(seq) > Number.MAX_SAFE_INTEGER;
 }
 
-/** In seconds 1973 to 5138; in milliseconds the first three years of the epoch, of which no message is. */
-const SECONDS_FROM = 1e8;
-const SECONDS_TO = 1e11;
-
-/** What is hardly meant, and can be read. @param {any} value @param {Told} told */
-function doubt({ createdAt, state, body, seq }, told) {
-  if (typeof createdAt === "number" && createdAt > SECONDS_FROM && createdAt < SECONDS_TO)
-    told(`createdAt is in milliseconds since the epoch: ${createdAt} looks like seconds`);
-  if (seq !== undefined && body === undefined && (state === "normal" || state === "edited"))
-    told("a message has no `body`: what it says belongs in there");
-}
-
 const POSITIONS = ["seq", "prev", "before", "lastSeq", "readSeq", "from", "to"];
 
 /**
@@ -159,7 +142,6 @@ const POSITIONS = ["seq", "prev", "before", "lastSeq", "readSeq", "from", "to"];
  */
 function exact(value, told) {
   if (value === null || typeof value !== "object") return value;
-  seen(() => doubt(value, told));
   let copy = null;
   for (const name of POSITIONS) {
     if (!isLost(value[name])) continue;
@@ -421,11 +403,6 @@ export function bridge(transport, log, intoWasm) {
         const answer = await transport[method](request, signal);
         const what = judge(method, answer);
         if (what) log("warn", `transport.${method} gave ${what}`);
-        if (method === "pull" && seen(() => isStuck(request, answer)))
-          log(
-            "warn",
-            "transport.pull gave events, and the cursor that it was asked with: they come again at each pull",
-          );
         return answerText(method, answer, (error) => rejection(method, error, signal), once(method));
       } catch (error) {
         throw rejection(method, error, signal);

@@ -61,10 +61,13 @@ export interface Result {
 
 /**
  * A line of the log; or how a call has fared: `error` is null where it goes well again; or the type of an event that is
- * not known.
+ * not known; or what is hardly meant, and was taken as it came.
  */
 export interface WireLog {
   unknown?: string;
+  unlikely?: Omit<ClientEvents["irregular"], "first"> & {
+    first: Omit<ClientEvents["irregular"]["first"], "done"> & { done?: undefined };
+  };
   level?: LogLevel;
   message?: string;
   detail?: unknown;

@@ -1,5 +1,6 @@
 //! What was not as it has to be, and what was done about it (R14, "One bad item"): of each answer that
-//! had such, one event `irregular`.
+//! had such, one event `irregular`. What can be read and is hardly meant, the
+//! log alone is told.
 
 use std::rc::Rc;
 
@@ -86,7 +87,8 @@ struct First {
     conversation: Option<Rc<str>>,
     id: Option<String>,
     odd: Odd,
-    done: Done,
+    /// none: it is as it came
+    done: Option<Done>,
 }
 
 /// The irregular items of one answer.
@@ -94,6 +96,8 @@ struct First {
 pub struct Irregular {
     count: u64,
     first: Option<First>,
+    /// what is hardly meant, and counts all the same: the first of each reason
+    unlikely: Vec<Rc<First>>,
 }
 
 impl Irregular {
@@ -127,36 +131,86 @@ impl Irregular {
         done: Done,
     ) {
         self.count += 1;
-        self.first.get_or_insert_with(|| First {
-            conversation: conversation.cloned(),
-            id: id.map(|id| shorten(id.to_owned())),
-            odd: odd.clone(),
-            done,
-        });
+        self.first
+            .get_or_insert_with(|| First::of(conversation, id, odd, Some(done)));
+    }
+
+    /// An item that counts as it came, though this of it is hardly meant.
+    #[inline(never)]
+    pub fn add_unlikely(&mut self, conversation: Option<&Rc<str>>, id: Option<&str>, odd: &Odd) {
+        if !self.has(odd) {
+            let one = First::of(conversation, id, odd, None);
+            self.unlikely.push(Rc::new(one));
+        }
     }
 
     /// Of an element of this list, which was read with nothing added before.
     pub fn append_element(&mut self, list: &str, index: usize, mut element: Irregular) {
-        if let Some(first) = element.first.as_mut().filter(|_| self.first.is_none()) {
-            let mut name = [list, "["].concat();
-            json::number(&mut name, index as u64);
-            name.push(']');
+        if element.is_empty() && element.unlikely.is_empty() {
+            return;
+        }
+        let mut name = [list, "["].concat();
+        json::number(&mut name, index as u64);
+        name.push(']');
+        if let Some(first) = &mut element.first {
             first.odd.put_within(&name);
+        }
+        for one in &mut element.unlikely {
+            Rc::make_mut(one).odd.put_within(&name);
         }
         self.append(&element);
     }
 
     /// And these.
+    #[inline(never)]
     pub fn append(&mut self, others: &Irregular) {
         self.count += others.count;
         if self.first.is_none() {
             self.first.clone_from(&others.first);
         }
+        for one in &others.unlikely {
+            if !self.has(&one.odd) {
+                self.unlikely.push(one.clone());
+            }
+        }
+    }
+
+    /// Whether another one that is hardly meant is told in its place.
+    fn has(&self, odd: &Odd) -> bool {
+        let known = |one: &Rc<First>| one.odd.reason == odd.reason;
+        self.unlikely.iter().any(known)
     }
 
     /// The event's `detail`, where there is something to tell.
     pub fn detail(&self, place: &str) -> Option<String> {
         let first = self.first.as_ref()?;
+        Some(first.detail(place, self.count))
+    }
+
+    /// The same of each thing that is hardly meant.
+    pub fn unlikely(&self, place: &str) -> impl Iterator<Item = String> {
+        self.unlikely.iter().map(move |one| one.detail(place, 1))
+    }
+}
+
+impl First {
+    #[inline(never)]
+    fn of(
+        conversation: Option<&Rc<str>>,
+        id: Option<&str>,
+        odd: &Odd,
+        done: Option<Done>,
+    ) -> First {
+        First {
+            conversation: conversation.cloned(),
+            id: id.map(|id| shorten(id.to_owned())),
+            odd: odd.clone(),
+            done,
+        }
+    }
+
+    #[inline(never)]
+    fn detail(&self, place: &str, count: u64) -> String {
         let text = |out: &mut String, name: &str, text: Option<&str>| {
             json::field(out, name);
             match text {
@@ -166,19 +220,21 @@ impl Irregular {
         };
         let mut out = String::from("{");
         text(&mut out, "where", Some(place));
-        text(&mut out, "conversation", first.conversation.as_deref());
+        text(&mut out, "conversation", self.conversation.as_deref());
         json::field(&mut out, "count");
-        json::number(&mut out, self.count);
+        json::number(&mut out, count);
         json::field(&mut out, "first");
         out.push('{');
-        text(&mut out, "id", first.id.as_deref());
-        text(&mut out, "reason", Some(first.odd.reason));
-        text(&mut out, "done", Some(first.done.name()));
-        if !first.odd.at.is_empty() {
-            text(&mut out, "at", Some(&first.odd.at));
-            text(&mut out, "value", first.odd.value.as_deref());
+        text(&mut out, "id", self.id.as_deref());
+        text(&mut out, "reason", Some(self.odd.reason));
+        if let Some(done) = self.done {
+            text(&mut out, "done", Some(done.name()));
+        }
+        if !self.odd.at.is_empty() {
+            text(&mut out, "at", Some(&self.odd.at));
+            text(&mut out, "value", self.odd.value.as_deref());
         }
         out.push_str("}}");
-        Some(out)
+        out
     }
 }

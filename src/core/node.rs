@@ -23,9 +23,11 @@ use direct::direct;
 pub use fit::{MAX_NESTING, is_fit};
 use levels::{Bad, Reader};
 pub use shape::Shape;
+use tree::{BEGINNING, MISSING};
 pub use tree::{Node, broken, missing};
 
-use super::error::Error;
+use super::error::{Error, head};
+use super::json;
 
 /// Bytes of one text that is read at all: nothing well behaved sends as much.
 pub const MAX_TEXT: usize = 64 << 20;
@@ -33,6 +35,9 @@ pub const MAX_TEXT: usize = 64 << 20;
 /// as large as the largest text, not twenty times that (`[{},{},…]`). An event has about 15, so this is
 /// 140,000 of them: the batches of 280 conversations at once.
 pub const MAX_VALUES: usize = 2 << 20;
+
+/// Names of fields that a message says.
+const NAMED: usize = 4;
 
 impl<'a> Node<'a> {
     /// Reads a text, all of it. `what` it is, for the error.
@@ -67,8 +72,32 @@ impl<'a> Node<'a> {
         let read = shape.check(trimmed).map_err(Bad::Json);
         let read = read.and_then(|()| reader.value(trimmed, shape, 0));
         read.map_err(|bad| match bad {
+            Bad::Json(_) if trimmed.is_empty() => broken(format!(
+                "the answer is empty, as with status 204: no {what}"
+            )),
             Bad::Json(error) => broken(format!("{what} is no JSON: {error}")),
             Bad::Many => Error::too_large(format!("{what}: more values than are taken")),
         })
     }
+}
+
+/// Why an answer's frame is broken. Where a field is missing in it, it says what is there instead: an answer within
+/// another (`data`), an error, or the same by other names. `text`: the answer.
+#[inline(never)]
+pub fn naming_fields(mut error: Error, text: &str) -> Error {
+    if !error.message.ends_with(MISSING) {
+        return error;
+    }
+    if let Ok(Node::Object(fields)) = Node::of("answer", text, &Shape::Named(&Shape::Raw)) {
+        let mut before = ": it has ";
+        for (name, _) in fields.iter().take(NAMED) {
+            error.message.push_str(before);
+            json::string(&mut error.message, head(name, BEGINNING));
+            before = ", ";
+        }
+        if fields.len() > NAMED {
+            error.message.push_str(", …");
+        }
+    }
+    error
 }

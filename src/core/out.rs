@@ -244,10 +244,16 @@ impl Out {
         self.told.events.push(out);
     }
 
-    /// Tells what of an answer was not as it has to be: once, as one event (R14).
+    /// Tells what of an answer was not as it has to be: once, as one event (R14). The log is told what is hardly
+    /// meant.
     pub fn tell_irregular(&mut self, place: &str, irregular: &Irregular) {
         if let Some(detail) = irregular.detail(place) {
             self.event("irregular", &detail);
+        }
+        for detail in irregular.unlikely(place) {
+            self.told
+                .logs
+                .push(["{\"unlikely\":", &detail, "}"].concat());
         }
     }
 

@@ -366,7 +366,11 @@ async fn read(
         return Ok(match json && status != 204 && !looks_like_json(&text) {
             true => {
                 let head = Node::Raw(text.trim_ascii_start()).beginning();
-                Err(strange(&[from, " begins with ", &head].concat()))
+                let what = match head.is_empty() {
+                    true => " gives an empty answer",
+                    false => " begins with ",
+                };
+                Err(strange(&[from, what, &head].concat()))
             }
             false => Ok(text),
         });

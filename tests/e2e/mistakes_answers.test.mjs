@@ -77,7 +77,7 @@ describe("a transport of one's own", { concurrency: true }, () => {
     [
       "what JSON cannot carry",
       { pull: answering((answer) => ({ ...answer, events: answer.events, cursor: Symbol("x") })) },
-      /^pull: `cursor` should be a string, and is missing; mend what transport.pull gives/,
+      /^pull: `cursor` should be a string, and is missing: it has .*; mend what transport.pull gives/,
       sync,
     ],
     [
@@ -217,13 +217,13 @@ describe("a transport of one's own", { concurrency: true }, () => {
     [
       "a time in seconds",
       { history: first({ createdAt: 1_764_500_000 }) },
-      /^transport.history: createdAt is in milliseconds.*looks like seconds/,
+      /^history\("talk"\): messages\[0\].createdAt: createdAt is in milliseconds.*looks like seconds \(it is 1764500000\)$/,
       open,
     ],
     [
       "a message without body",
       { history: first({ body: undefined, text: "hi" }) },
-      /^transport.history: a message has no `body`/,
+      /^history\("talk"\): messages\[0\].body: a message has no `body`/,
       open,
     ],
     ["no version", { history: first({ version: undefined }) }, /messages\[0\].version: no version/, open],
@@ -405,8 +405,15 @@ describe("a server", { concurrency: true }, () => {
     [
       "another API",
       status(200, '{"data":[]}', { "content-type": "application/json" }),
-      /^pull: `cursor` should be a string, and is missing; mend the server's answer/,
+      /^pull: `cursor` should be a string, and is missing: it has "data"; mend the server's answer/,
     ],
+    [
+      "an error with a status of success",
+      status(200, '{"error":"no session"}'),
+      /^pull: .* is missing: it has "error";/,
+    ],
+    ["204", status(204), /^pull: the answer is empty, as with status 204: no batch; mend the server's answer/],
+    ["nothing", status(200), /^pull: what answered is not the server.*\/v1\/sync gives an empty answer/],
     [
       "a redirect to nowhere",
       status(302, "", { location: "http://127.0.0.1:9/sign-in" }),
@@ -431,6 +438,62 @@ describe("a server", { concurrency: true }, () => {
         }),
       ),
     );
+
+  /** What goes on all the same: the first pull, and each later one; and where the line is. */
+  const event = JSON.stringify({
+    type: "message",
+    prev: null,
+    message: {
+      id: "m",
+      conversation: "talk",
+      seq: 1,
+      sender: "bob",
+      version: 1,
+      state: "normal",
+      createdAt: 1764500000,
+    },
+  });
+  const pulled = (rest, events = "") => `{"events":[${events}],"hasMore":false,${rest}}`;
+  /** @type {[string, (pulls: number) => string, RegExp][]} */
+  const odd = [
+    [
+      "a time in seconds, from a server",
+      (pulls) => pulled(`"cursor":"${pulls}"`, event),
+      /^pull\("talk"\): events\[0\].message.createdAt: createdAt is in milliseconds.*looks like seconds \(it is 1764500000\)$/,
+    ],
+    [
+      "no body, from a server",
+      (pulls) => pulled(`"cursor":"${pulls}"`, event),
+      /^pull\("talk"\): events\[0\].message.body: a message has no `body`: what it says belongs in there$/,
+    ],
+    [
+      "a cursor that does not move",
+      () => pulled('"cursor":"1"', event),
+      /^pull: events came with the cursor that was asked with: they come again at each pull/,
+    ],
+    [
+      "an overflow at each pull",
+      (pulls) => pulled(`"cursor":"${pulls}","overflow":"all"`),
+      /^pull: 3 pulls in a row brought an overflow/,
+    ],
+  ];
+  for (const [what, pull, gist] of odd) {
+    let pulls = 0;
+    const answer = (request, response) => {
+      // plainly, or by /v1/call
+      if (!/\/v1\/sync/.test(request.url))
+        return response.end(request.method === "GET" ? '{"conversations":[]}' : undefined);
+      pulls += 1;
+      return response.end(pull(pulls));
+    };
+    test(what, () =>
+      serving(answer, (baseUrl) =>
+        once(what, { ...poll, transport: { baseUrl, token: () => "t" } }, gist, async (client) => {
+          for (let i = 0; i < 4; i += 1) await client.sync();
+        }),
+      ),
+    );
+  }
 
   test("nothing is there", () =>
     serving(status(200), (baseUrl) => baseUrl).then(() =>

@@ -190,22 +190,13 @@ test("a channel that ends at once, a hint and a push that are none: each is told
   ]);
 });
 
-test("a batch that is not behind its own cursor is told, and one that says nothing new is not", async () => {
+test("what is hardly meant is told once, wherever it comes, and nothing is said to have been done about it", () => {
   const { log, lines } = kept();
-  /** @type {any} */
-  let batch = { events: [], cursor: "7", hasMore: false };
-  const { call } = bridge({ pull: async () => batch }, log.say, (run) => run());
-  const pull = (cursor) => call("pull", { cursor, limit: 1 }, new AbortController().signal);
-  await pull("7");
-  batch = { ...batch, events: [{ type: "removed", conversation: "talk" }] };
-  await pull(null);
-  await pull("6");
-  assert.deepEqual(lines, []);
-  await pull("7");
-  batch = { ...batch, events: [], overflow: "all" };
-  await pull("7");
-  assert.equal(lines.length, 1);
-  assert.match(lines[0], /^warn transport.pull gave events, and the cursor that it was asked with/);
+  const first = { id: "m1", reason: "it looks like seconds", at: "messages[0].createdAt", value: "17" };
+  for (const where of ["page", "batch", "page"])
+    for (const conversation of ["a", "b"])
+      log.heard(/** @type {any} */ ({ unlikely: { where, conversation, count: 1, first } }));
+  assert.deepEqual(lines, ['warn history("a"): messages[0].createdAt: it looks like seconds (it is 17)']);
 });
 
 test("an error whose text is another each time is told once", async () => {

@@ -44,6 +44,8 @@ pub struct Harness {
     /// what the first timeline showed, one frame after the other, drawn
     pub drawings: Vec<String>,
     pub events: Vec<Value>,
+    /// what the log is told at the level "warn"
+    pub warnings: Vec<String>,
     results: BTreeMap<u64, Result<Value, Value>>,
     calls: u64,
     pub stopped: Option<bool>,
@@ -140,6 +142,7 @@ impl Harness {
             first_shown: BTreeMap::new(),
             drawings: Vec::new(),
             events: Vec::new(),
+            warnings: Vec::new(),
             results: BTreeMap::new(),
             calls: 0,
             stopped: None,
@@ -578,6 +581,9 @@ impl Harness {
             }
         }
         self.events.extend(each(&frame, "events").cloned());
+        let warnings = each(&frame, "logs").filter(|log| log["level"] == json!("warn"));
+        self.warnings
+            .extend(warnings.filter_map(|log| log["message"].as_str().map(str::to_owned)));
         for result in each(&frame, "results") {
             let call = result["call"].as_u64().expect("a result has a call");
             let settled = match result.get("error") {

@@ -94,3 +94,31 @@ fn waking_from_sleep_pulls_at_once() {
     b.wait(8 * 3_600_000);
     assert!(b.is_asked(is_pull));
 }
+
+#[test]
+fn a_batch_that_is_not_behind_its_own_cursor_is_told_and_one_that_says_nothing_new_is_not() {
+    let mut b = opened();
+    b.sync(json!([]), "2");
+    b.sync(json!([]), "2");
+    b.sync(json!([{"type": "of another version"}]), "2");
+    b.sync(json!([after(9, 10)]), "3");
+    assert_eq!(b.warnings, Vec::<String>::new());
+    b.sync(json!([after(9, 10)]), "3");
+    let told = std::mem::take(&mut b.warnings);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("pull: events came with the cursor that was asked with: "));
+    b.overflow(json!("all"), json!([]), "3");
+    assert_eq!(b.warnings, told);
+}
+
+#[test]
+fn overflows_at_each_pull_are_told_at_the_third_and_the_first_sign_in_is_none() {
+    let mut b = opened();
+    b.overflow(json!("all"), json!([]), "2");
+    b.overflow(json!(["c"]), json!([]), "3");
+    assert_eq!(b.warnings, Vec::<String>::new());
+    b.overflow(json!(["c"]), json!([]), "4");
+    b.overflow(json!(["c"]), json!([]), "5");
+    assert_eq!(b.warnings.len(), 1, "{:?}", b.warnings);
+    assert!(b.warnings[0].starts_with("pull(\"c\"): 3 pulls in a row brought an overflow: "));
+}

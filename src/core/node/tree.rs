@@ -7,7 +7,9 @@ use crate::core::json;
 use crate::core::types::{MAX_EXACT, Seq};
 
 /// Bytes of a value that a message says.
-const BEGINNING: usize = 40;
+pub(super) const BEGINNING: usize = 40;
+/// How a message ends about a field that is not there.
+pub(super) const MISSING: &str = ", and is missing";
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,11 +140,11 @@ impl<'a> Node<'a> {
     /// A field is absent, or not what it should be.
     pub fn lacks(&self, name: &str, should_be: &str) -> Error {
         let is = match (self.get(name), self) {
-            (Some(node), _) => node.beginning(),
-            (None, Node::Object(_)) => "missing".to_owned(),
-            (None, whole) => ["missing in ", &whole.beginning()].concat(),
+            (Some(node), _) => [", and is ", &node.beginning()].concat(),
+            (None, Node::Object(_)) => MISSING.to_owned(),
+            (None, whole) => [MISSING, " in ", &whole.beginning()].concat(),
         };
-        broken(["`", name, "` should be ", should_be, ", and is ", &is].concat())
+        broken(["`", name, "` should be ", should_be, &is].concat())
     }
 
     /// A text.

@@ -15,6 +15,7 @@ mod answers;
 mod calls;
 mod chain;
 mod hints;
+mod overflows;
 mod patience;
 
 use super::scope::conversation::{Conversations, Pieces, PullTargets};
@@ -31,6 +32,7 @@ use acks::Refused;
 use calls::Calls;
 use chain::{Chain, Endless};
 use hints::Hints;
+use overflows::Overflows;
 use patience::Patience;
 use std::rc::Rc;
 
@@ -96,6 +98,7 @@ pub(super) struct Pull {
     refused: Refused,
     /// chains in a row that were given up for having no end
     endless: u32,
+    overflows: Overflows,
     calls: Calls,
     /// a chain has ended since connecting
     caught_up: bool,

@@ -10,7 +10,7 @@ use crate::core::irregular::{Done, Irregular, Odd};
 use crate::core::map::{Map, Set};
 use crate::core::net;
 use crate::core::node::Shape::{self, Each, Fields, Named, Plain};
-use crate::core::node::{Node, broken};
+use crate::core::node::{Node, broken, naming_fields};
 use crate::core::types::{Feed, Overflow};
 
 const BATCH: Shape = Fields(&[
@@ -133,7 +133,7 @@ pub struct Push {
 /// Reads the answer to `GET /v1/sync` with this cursor.
 pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch, Error> {
     let wire = Node::of("batch", text, &BATCH)?;
-    read_batch(&wire, &Feed::Account, asked, false)
+    read_batch(&wire, &Feed::Account, asked, false).map_err(|error| naming_fields(error, text))
 }
 
 /// Reads the answer to `POST /v1/sync/conversations` with these cursors. A conversation whose batch
@@ -141,7 +141,8 @@ pub fn batch(text: &str, asked: Option<&str>) -> Result<Batch, Error> {
 pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<PullAnswer, Error> {
     let wire = Node::of("batches", text, &BATCHES)?;
     let Some(Node::Object(conversations)) = wire.get("conversations") else {
-        return Err(wire.lacks("conversations", "batches by conversation"));
+        let error = wire.lacks("conversations", "batches by conversation");
+        return Err(naming_fields(error, text));
     };
     check_count("conversations in one answer", conversations.len())?;
     let mut answer = PullAnswer {
@@ -184,12 +185,8 @@ pub fn batches(text: &str, cursors: &[(Rc<str>, String)]) -> Result<PullAnswer, 
 
 /// Reads the answer to `GET /v1/mailbox`.
 pub fn mailbox(text: &str) -> Result<Batch, Error> {
-    read_batch(
-        &Node::of("mailbox", text, &BATCH)?,
-        &Feed::Mailbox,
-        None,
-        false,
-    )
+    let wire = Node::of("mailbox", text, &BATCH)?;
+    read_batch(&wire, &Feed::Mailbox, None, false).map_err(|error| naming_fields(error, text))
 }
 
 /// Reads a `push` frame: with a cursor the account's, without one a mailbox's.

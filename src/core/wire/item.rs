@@ -11,6 +11,8 @@ use crate::core::node::Node;
 pub struct Repairs {
     pub(super) count: u8,
     first: Option<Odd>,
+    /// what is hardly meant, and counts as it came
+    unlikely: Vec<Odd>,
     pub(super) unreadable: bool,
 }
 
@@ -21,7 +23,7 @@ impl Repairs {
         Repairs {
             count: 1,
             first: Some(odd),
-            unreadable: false,
+            ..Repairs::default()
         }
     }
 
@@ -31,16 +33,28 @@ impl Repairs {
         self.first.get_or_insert_with(|| Odd::new(what, at, value));
     }
 
+    /// The field of this name counts as it came, and is hardly meant so.
+    #[inline(never)]
+    pub(super) fn note_unlikely(&mut self, what: &'static str, at: &str, value: Option<&Node>) {
+        self.unlikely.push(Odd::new(what, at, value));
+    }
+
+    /// What is told, now that it stands in the field of this name.
+    fn put_within(&mut self, name: &str) {
+        for odd in self.first.iter_mut().chain(&mut self.unlikely) {
+            odd.put_within(name);
+        }
+    }
+
     /// Adds the repairs of something that is part of this item, as its field of this name.
-    pub(super) fn append(&mut self, name: &str, others: Repairs) {
+    pub(super) fn append(&mut self, name: &str, mut others: Repairs) {
+        others.put_within(name);
         self.count = self.count.saturating_add(others.count);
         self.unreadable |= others.unreadable;
         if self.first.is_none() {
             self.first = others.first;
-            if let Some(odd) = &mut self.first {
-                odd.put_within(name);
-            }
         }
+        self.unlikely.append(&mut others.unlikely);
     }
 
     pub(super) fn tell(
@@ -55,6 +69,9 @@ impl Repairs {
                 false => Done::Repaired,
             };
             irregular.add_odd(conversation, id, odd, done);
+        }
+        for odd in &self.unlikely {
+            irregular.add_unlikely(conversation, id, odd);
         }
     }
 }
@@ -81,9 +98,7 @@ impl LeftOut {
 pub fn within<T>(name: &str, read: Result<(T, Repairs), LeftOut>) -> Result<(T, Repairs), LeftOut> {
     match read {
         Ok((item, mut repairs)) => {
-            if let Some(odd) = &mut repairs.first {
-                odd.put_within(name);
-            }
+            repairs.put_within(name);
             Ok((item, repairs))
         }
         Err(mut left_out) => {

@@ -8,7 +8,7 @@ use super::limits::{check_count, check_name};
 use crate::core::error::Error;
 use crate::core::irregular::Irregular;
 use crate::core::node::Shape::{self, Each, Fields, Plain};
-use crate::core::node::{Node, broken};
+use crate::core::node::{Node, broken, naming_fields};
 
 const LIST: Shape = Fields(&[
     ("account", Plain),
@@ -41,7 +41,8 @@ pub fn list_page(text: &str, after: Option<&str>) -> Result<ListPage, Error> {
         ));
     }
     check_name("next", next.unwrap_or(""))?;
-    let list = wire.list("conversations")?;
+    let list = wire.list("conversations");
+    let list = list.map_err(|error| naming_fields(error, text))?;
     check_count("conversations in one page", list.len())?;
     let mut page = ListPage {
         account: account(&wire),

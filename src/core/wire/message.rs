@@ -79,12 +79,22 @@ pub fn message(
     Ok((Rc::new(message), repairs))
 }
 
+/// In seconds 1973 to 5138; in milliseconds the first three years of the epoch, of which no message is.
+const SECONDS: std::ops::Range<f64> = 1e8..1e11;
+
 /// Milliseconds: a whole number, or one with a fraction that is dropped; what a JS number holds.
 fn created_at(node: &Node, repairs: &mut Repairs) -> u64 {
     let said = node.get("createdAt");
     let number = said.and_then(Node::as_number);
     match number.filter(|ms| ms.is_finite() && *ms >= 0.0) {
-        Some(ms) => (ms as u64).min(MAX_EXACT),
+        Some(ms) => {
+            if SECONDS.contains(&ms) {
+                let what =
+                    "createdAt is in milliseconds since the epoch, and this looks like seconds";
+                repairs.note_unlikely(what, "createdAt", said);
+            }
+            (ms as u64).min(MAX_EXACT)
+        }
         None => {
             repairs.note("no createdAt", "createdAt", said);
             0
@@ -120,7 +130,13 @@ fn state_and_body<'n>(
         }
     };
     match body {
-        Some(body) => (state, body),
+        Some(body) => {
+            if node.get("body").is_none() {
+                let what = "a message has no `body`: what it says belongs in there";
+                repairs.note_unlikely(what, "body", None);
+            }
+            (state, body)
+        }
         None => {
             let what = "a body that is too large, or nests too deep";
             repairs.note(what, "body", node.get("body"));

@@ -10,7 +10,7 @@ use crate::core::irregular::{Done, Irregular, Odd};
 use crate::core::json;
 use crate::core::net::Place;
 use crate::core::node::Shape::{self, Each, Fields, Plain};
-use crate::core::node::{Node, broken};
+use crate::core::node::{Node, broken, naming_fields};
 use crate::core::types::Message;
 
 const PAGE: Shape = Fields(&[
@@ -46,8 +46,9 @@ pub struct Page {
 /// nothing and claims more is refused (R5).
 pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page, Error> {
     let wire = Node::of("page", text, &PAGE)?;
-    let (has_before, has_after) = (wire.flag("hasBefore")?, wire.flag("hasAfter")?);
-    let mut read = ascending(wire.list("messages")?, conversation)?;
+    let flag = |name| wire.flag(name).map_err(|error| naming_fields(error, text));
+    let (has_before, has_after) = (flag("hasBefore")?, flag("hasAfter")?);
+    let mut read = ascending(messages(&wire, text)?, conversation)?;
     let asked = |m: &Rc<Message>| match place {
         Place::Before(seq) => m.seq < seq,
         Place::After(seq) => m.seq > seq,
@@ -128,8 +129,9 @@ pub fn changes(
     to: u64,
 ) -> Result<ChangesPage, Error> {
     let wire = Node::of("changes", text, &PAGE)?;
-    let has_more = wire.flag("hasMore")?;
-    let mut read = ascending(wire.list("messages")?, conversation)?;
+    let has_more = wire.flag("hasMore");
+    let has_more = has_more.map_err(|error| naming_fields(error, text))?;
+    let mut read = ascending(messages(&wire, text)?, conversation)?;
     read.retain(
         |m| (from..=to).contains(&m.seq.0),
         "a change outside of what was asked for",
@@ -146,6 +148,11 @@ pub fn changes(
         lacks: read.lacks || read.clashes,
         irregular: read.irregular,
     })
+}
+
+fn messages<'n, 't>(wire: &'n Node<'t>, text: &str) -> Result<&'n [Node<'t>], Error> {
+    let list = wire.list("messages");
+    list.map_err(|error| naming_fields(error, text))
 }
 
 /// The messages of an answer about one conversation.

@@ -11,6 +11,7 @@ use super::message::{MESSAGE, message};
 use super::page::{changes, page};
 use crate::core::error::{Error, ErrorCode};
 use crate::core::events::Event;
+use crate::core::irregular::Irregular;
 use crate::core::net::Place;
 use crate::core::node::{Node, broken};
 use crate::core::segments::Prev;
@@ -519,10 +520,20 @@ fn what_breaks_an_answers_frame_is_told_with_how_it_begins() {
     let said = |text: &str| batch(text, None).unwrap_err().message;
     for (text, expected) in [
         ("{}", "`cursor` should be a string, and is missing"),
+        (
+            r#"{"data":{"cursor":"7"},"error":null}"#,
+            r#"`cursor` should be a string, and is missing: it has "data", "error""#,
+        ),
+        (
+            r#"{"cursor":"7","has_more":true,"a":1,"b":[],"c":{}}"#,
+            r#"`hasMore` should be true or false, and is missing: it has "cursor", "has_more", "a", "b", …"#,
+        ),
+        ("", "the answer is empty, as with status 204: no batch"),
+        (" \n", "the answer is empty, as with status 204: no batch"),
         (r#"{"cursor":7}"#, "`cursor` should be a string, and is 7"),
         (
             r#"{"cursor":"7"}"#,
-            "`hasMore` should be true or false, and is missing",
+            r#"`hasMore` should be true or false, and is missing: it has "cursor""#,
         ),
         (
             r#"{"cursor":"7","hasMore":"no"}"#,
@@ -542,5 +553,63 @@ fn what_breaks_an_answers_frame_is_told_with_how_it_begins() {
         ),
     ] {
         assert_eq!(said(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_hardly_meant_is_told_once_an_answer_and_counts_as_it_came() {
+    let message = |seq: u64, fields: &str| {
+        format!(
+            r#"{{"id":"m{seq}","conversation":"c","seq":{seq},"sender":"s","version":1{fields}}}"#
+        )
+    };
+    let page_of = |messages: &[String]| {
+        let list = messages.join(",");
+        let text = format!(r#"{{"messages":[{list}],"hasBefore":false,"hasAfter":false}}"#);
+        page(&text, &Rc::from("c"), Place::Latest).unwrap()
+    };
+    let fine = r#","state":"normal","createdAt":1764500000000,"body":null"#;
+    let early = r#","state":"normal","createdAt":5,"body":1"#;
+    let gone = r#","state":"recalled","createdAt":1764500000000"#;
+    let read = page_of(&[message(1, fine), message(2, early), message(3, gone)]);
+    assert_eq!(read.irregular, Irregular::default());
+
+    let seconds = r#","state":"normal","createdAt":1764500000,"body":1"#;
+    let bare = r#","state":"edited","createdAt":1764500000.5"#;
+    let messages = [message(1, fine), message(2, seconds), message(3, bare)];
+    let read = page_of(&messages);
+    assert!(read.irregular.is_empty() && read.irregular.detail("page").is_none());
+    assert_eq!(
+        (read.messages[1].created_at, &*read.messages[2].body),
+        (1_764_500_000, "null")
+    );
+    assert_eq!((read.messages[1].repairs, read.messages[2].repairs), (0, 0));
+    let told: Vec<String> = read.irregular.unlikely("page").collect();
+    assert_eq!(
+        told,
+        [
+            r#"{"where":"page","conversation":"c","count":1,"first":{"id":"m2","reason":"createdAt is in milliseconds since the epoch, and this looks like seconds","at":"messages[1].createdAt","value":"1764500000"}}"#,
+            r#"{"where":"page","conversation":"c","count":1,"first":{"id":"m3","reason":"a message has no `body`: what it says belongs in there","at":"messages[2].body","value":null}}"#,
+        ]
+    );
+
+    let events: Vec<String> = messages
+        .iter()
+        .map(|m| format!(r#"{{"type":"message","message":{m},"prev":null}}"#))
+        .collect();
+    let text = format!(
+        r#"{{"events":[{},{{"type":"conversation","conversation":{{"id":"c","lastMessage":{}}}}}],"cursor":"2","hasMore":false}}"#,
+        events.join(","),
+        messages[2],
+    );
+    let told: Vec<String> = batch(&text, None)
+        .unwrap()
+        .irregular
+        .unlikely("batch")
+        .collect();
+    let places = ["events[1].message.createdAt", "events[2].message.body"];
+    assert_eq!(told.len(), places.len());
+    for (line, place) in told.iter().zip(places) {
+        assert!(line.contains(&format!(r#""at":"{place}""#)), "{line}");
     }
 }

@@ -12,6 +12,7 @@ use crate::core::events::Event;
 use crate::core::failures::Question;
 use crate::core::fault::Fault;
 use crate::core::jobs::Job;
+use crate::core::json;
 use crate::core::net::Request;
 use crate::core::purpose::{PullContext, Purpose};
 use crate::core::tx::CommitDelta;
@@ -76,6 +77,10 @@ impl Pull {
             return Course::GoesOn;
         };
         let (db, now) = (cx.db, cx.now.mono);
+        for part in answer.parts.iter().filter(|part| is_stuck(part)) {
+            let what = "events came with the cursor that was asked with: they come again at each pull; give the cursor that is behind them";
+            warn(cx, part.feed.conversation(), what);
+        }
         // Where it leaves one out the chain makes progress: the next request names it, so it does not come again.
         let parts = &mut answer.parts;
         let leads_on = self.conversations.leave_out_again(db, asked, parts);
@@ -295,6 +300,9 @@ impl Pull {
         if empty && chain.more && cx.config.scope.acknowledges() {
             chain.endless.on_empty();
         }
+        for part in parts {
+            self.overflows.note(part);
+        }
         // After an overflow what is known already counts as new. A server could go on with overflows for ever.
         let progress = changes.is_progress() && changes.overflow.is_none();
         chain.endless.on_applied(empty, progress, chain.more);
@@ -467,6 +475,10 @@ impl Pull {
             self.timed_from = cx.now.mono;
         }
         self.hints.on_end(chain.applied);
+        if let Some(of) = self.overflows.on_chain_ended() {
+            let what = "3 pulls in a row brought an overflow: the server does not know the cursor that it gave, or keeps its events for too short a time";
+            warn(cx, of, what);
+        }
         self.endless = 0;
         self.error = self.conversations.error().cloned();
         self.caught_up |= chain.pieces.is_full() && self.error.is_none();
@@ -509,6 +521,26 @@ impl Pull {
         cx.out.told.status = true;
         Course::Failed(error)
     }
+}
+
+/// It says what is new, and that it is to be asked for again.
+fn is_stuck(part: &FeedBatch) -> bool {
+    let batch = &part.batch;
+    let brings = batch.events.len() > batch.unknown() || batch.overflow.is_some();
+    brings && batch.cursor.is_some() && batch.cursor == part.asked
+}
+
+/// Tells the app's log of what the server does wrong, and can be gone on with. The log tells the same once.
+fn warn(cx: &mut Cx, conversation: Option<&Rc<str>>, what: &str) {
+    let mut message = String::from(cx.config.scope.pull());
+    if let Some(id) = conversation {
+        message.push('(');
+        json::string(&mut message, id);
+        message.push(')');
+    }
+    message.push_str(": ");
+    message.push_str(what);
+    cx.out.log("warn", &message);
 }
 
 /// Tells what of an answer was not as it has to be.
