@@ -10,6 +10,15 @@ use crate::support::{is_send, network, opened, status};
 
 // ---------------------------------------------------------------- answers that say nothing
 
+/// A client whose message the server has taken with an answer that cannot be read, and an overflow has passed.
+fn passed_by_the_sync() -> Harness {
+    let mut b = opened();
+    b.send("a");
+    b.reply(is_send, json!({"message": {"id": 7}}));
+    b.overflow(json!(["c"]), json!([state(0, 10), new(10)]), "2");
+    b
+}
+
 #[test]
 fn an_answer_that_says_success_and_cannot_be_read_is_sent() {
     let mut b = opened();
@@ -28,10 +37,7 @@ fn an_answer_that_says_success_and_cannot_be_read_is_sent() {
 #[test]
 fn what_the_sync_has_passed_and_the_server_says_no_more_of_is_left_to_history() {
     for (error, times) in [(status(403), 1), (status(500), 5)] {
-        let mut b = opened();
-        b.send("a");
-        b.reply(is_send, json!({"message": {"id": 7}}));
-        b.overflow(json!(["c"]), json!([state(0, 10), new(10)]), "2");
+        let mut b = passed_by_the_sync();
         for _ in 0..times {
             b.wait(60_000);
             assert!(b.shown().contains("(a sent)"), "{}", b.shown());
@@ -45,10 +51,7 @@ fn what_the_sync_has_passed_and_the_server_says_no_more_of_is_left_to_history() 
 
 #[test]
 fn what_the_sync_has_passed_and_the_server_says_what_cannot_be_read_of_is_left_to_history() {
-    let mut b = opened();
-    b.send("a");
-    b.reply(is_send, json!({"message": {"id": 7}}));
-    b.overflow(json!(["c"]), json!([state(0, 10), new(10)]), "2");
+    let mut b = passed_by_the_sync();
     for _ in 0..5 {
         b.wait(60_000);
         assert!(b.shown().contains("(a sent)"), "{}", b.shown());

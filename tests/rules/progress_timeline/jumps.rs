@@ -142,18 +142,22 @@ fn a_load_that_finds_half_and_fails_says_so_and_the_next_goes_on() {
 
 // ---------------------------------------------------------------- times
 
-#[test]
-fn times_that_do_not_rise_with_positions_do_not_lead_a_jump_astray() {
-    let mut b = Harness::signed_in(9);
-    b.open();
-    let times = [
+/// Messages whose times do not rise with their positions.
+fn fall_and_rise() -> [Value; 5] {
+    [
         message_at(5, 500),
         message_at(6, 100),
         message_at(7, 700),
         message_at(8, 200),
         message_at(9, 900),
-    ];
-    b.answer_history(json!({"messages": times, "hasBefore": true, "hasAfter": false}));
+    ]
+}
+
+#[test]
+fn times_that_do_not_rise_with_positions_do_not_lead_a_jump_astray() {
+    let mut b = Harness::signed_in(9);
+    b.open();
+    b.answer_history(json!({"messages": fall_and_rise(), "hasBefore": true, "hasAfter": false}));
     let call = jump(&mut b, json!({"at": 400}));
     let page = [message_at(2, 450), message_at(3, 20), message_at(4, 30)];
     assert_eq!(
@@ -171,14 +175,7 @@ fn times_that_do_not_rise_with_positions_do_not_lead_a_jump_astray() {
 fn a_time_in_a_conversation_that_is_held_from_its_start_is_found_without_asking() {
     let mut b = Harness::signed_in(9);
     b.open();
-    let times = [
-        message_at(5, 500),
-        message_at(6, 100),
-        message_at(7, 700),
-        message_at(8, 200),
-        message_at(9, 900),
-    ];
-    b.answer_history(json!({"messages": times, "hasBefore": false, "hasAfter": false}));
+    b.answer_history(json!({"messages": fall_and_rise(), "hasBefore": false, "hasAfter": false}));
     jump(&mut b, json!({"at": 600}));
     assert!(!b.is_asked(is_history));
     assert_eq!(anchored(&b), &json!("m:m7"));
