@@ -187,6 +187,15 @@ impl View {
         })
     }
 
+    /// Nothing of it is doubtful: each message is the newest version, and none is missing between them.
+    pub fn is_fresh(&self) -> bool {
+        self.items.iter().all(|item| match &**item {
+            Item::Message { fresh, .. } => *fresh,
+            Item::Local(_) => true,
+            Item::Gap { .. } => false,
+        })
+    }
+
     pub fn locals(&self) -> impl DoubleEndedIterator<Item = &Local> {
         self.items.iter().filter_map(|item| match &**item {
             Item::Local(local) => Some(local),

@@ -12,6 +12,7 @@ mod lives;
 mod network;
 pub mod news;
 mod promises;
+mod read_back;
 mod settle;
 mod store;
 mod talk;

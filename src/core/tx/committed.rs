@@ -493,7 +493,7 @@ impl Committed {
     pub fn differs_from(&self, other: &Committed) -> Option<String> {
         macro_rules! compare {
             ($($part:ident),+) => {
-                $(if format!("{:?}", self.$part) != format!("{:?}", other.$part) {
+                $(if self.$part != other.$part {
                     let name = stringify!($part);
                     return Some(format!("{name} is {:?}, stored is {:?}", self.$part, other.$part));
                 })+
