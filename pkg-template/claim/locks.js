@@ -211,7 +211,9 @@ export class Grip {
     const failed = (/** @type {any} */ error) => {
       clearTimeout(silence);
       if (!counts()) return undefined;
-      if (error?.name !== "AbortError" && api !== pageLocks) {
+      // whoever has asked for an answer at once has not aborted it, and nobody takes away what is not held
+      const isRefused = error?.name !== "AbortError" || (isPrompt && !this.isHeld);
+      if (isRefused && api !== pageLocks) {
         // an origin without a locks manager (sandboxed): it shares its storage with no other tab either
         useless.add(api);
         return this.#request(pageLocks);

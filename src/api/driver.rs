@@ -32,8 +32,23 @@ use crate::store::{Event, Mode, Store};
 
 /// ms between two attempts to become the store's writer.
 const FENCE_AGAIN: u64 = 1_000;
+/// The same, of a client that opens: before it goes on in memory.
+const FENCE_WAITS: [u64; 2] = [250, 1_000];
 /// How often it is tried, where the database was lost under it.
 const ADOPTS: u32 = 3;
+
+/// The first fence of a client that has the lock: tried as often as it is to open a database, since that does no better
+/// where it can be opened, and not be written to.
+async fn first_fence(store: &Store) -> Result<u64, StoreError> {
+    for wait in FENCE_WAITS {
+        match store.fence().await {
+            // It has been waited for long enough.
+            Err(error) if error.is_failure() && !error.is_silence() => sleep(wait).await,
+            fenced => return fenced,
+        }
+    }
+    store.fence().await
+}
 
 /// The frame that tells the app that nothing will be kept, and why.
 fn in_memory(why: &StoreError) -> String {
@@ -130,12 +145,12 @@ impl Driver {
         // It has the lock: it writes from the beginning, unless that fails; then it tries again.
         let has_lock = config.epoch.is_some();
         if has_lock {
-            let mut fenced = store.fence().await;
-            // One that says nothing any more is no better than one that does not open.
+            let mut fenced = first_fence(&store).await;
+            // One that takes nothing, or says nothing any more, is no better than one that does not open.
             if mode == Mode::Auto
                 && store.durable()
                 && let Err(why) = fenced.as_ref()
-                && why.is_silence()
+                && why.is_failure()
             {
                 early.borrow_mut().push(Event::InMemory(why.clone()));
                 store.close();
@@ -476,7 +491,7 @@ impl Driver {
                         self.ops.borrow_mut().push_front(StoreOp::Promote);
                         self.store_answered(Input::Store(StoreError::Lost), true);
                     }
-                    Err(error) => self.promote_later(&error),
+                    Err(error) => self.promote_later(error),
                 },
                 StoreOp::Rest(done) => {
                     self.demote();
@@ -536,8 +551,9 @@ impl Driver {
     }
 
     /// Tries again until it works: what is stored can be read meanwhile, and nothing be written.
-    fn promote_later(self: &Rc<Self>, error: &StoreError) {
+    fn promote_later(self: &Rc<Self>, error: StoreError) {
         self.hooks.note("warn", &error.shown().message);
+        self.input(Input::NotPromoted(error));
         let driver = Rc::downgrade(self);
         spawn_local(async move {
             sleep(FENCE_AGAIN).await;

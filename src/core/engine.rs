@@ -154,6 +154,7 @@ impl Engine {
             Input::Reopened(detail) => self.out.storage_event("reopened", &detail),
             Input::PutRight(detail) => self.tell_put_right(&detail),
             Input::Promoted { epoch } => self.promote(epoch),
+            Input::NotPromoted(error) => self.on_not_promoted(error),
             Input::Adopted { epoch } => self.fence.adopt(epoch),
             Input::Demoted => self.demote(),
             Input::Timer => {}

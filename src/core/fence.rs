@@ -1,6 +1,7 @@
 //! Whose the account is (R9, R15): the epoch under which this client writes, and how often it may have
 //! slept. The fence in the store is the truth, the lock a hint.
 
+use super::error::Error;
 use super::fault::Fault;
 use super::standing::Standing;
 use super::storage::{Answer, StoreError, Value, read_epoch};
@@ -15,6 +16,8 @@ pub(super) struct Fence {
     epoch: Option<u64>,
     /// that epoch is of a database that is gone: nothing is written before there is one for that in its place
     is_lost: bool,
+    /// why this client, which is to have the account, could not write its fence
+    failure: Option<Error>,
     /// how often it may have slept
     naps: u64,
     /// the store is not asked before this (monotonic ms)
@@ -26,6 +29,7 @@ impl Fence {
         Fence {
             epoch,
             is_lost: false,
+            failure: None,
             naps: 0,
             not_before: 0,
         }
@@ -46,6 +50,18 @@ impl Fence {
     pub fn take(&mut self, epoch: u64) {
         self.epoch = Some(epoch);
         self.is_lost = false;
+        self.failure = None;
+    }
+
+    /// The account is to be this client's, and the store does not take its fence. Answers whether that is news.
+    pub fn fail(&mut self, error: Error) -> bool {
+        let known = self.failure.replace(error);
+        known != self.failure
+    }
+
+    /// Why the account is nobody's, as far as it is for this client's store.
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
     }
 
     /// The database is gone, and the fence with it.
@@ -68,6 +84,7 @@ impl Fence {
     pub fn let_go(&mut self) {
         self.epoch = None;
         self.is_lost = false;
+        self.failure = None;
     }
 
     // ------------------------------------------------------------ after a nap

@@ -74,6 +74,8 @@ pub enum Input {
         /// the store's, raised by its fence
         epoch: u64,
     },
+    /// It is to write from here on, and the store does not take its fence: that is tried again.
+    NotPromoted(StoreError),
     /// The empty database that has taken a lost one's place is this client's to write, under this epoch.
     Adopted {
         /// the store's

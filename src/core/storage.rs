@@ -274,6 +274,14 @@ impl StoreError {
         )
     }
 
+    /// Whether it is the store's own fault, which may last, and not what another client or the user has done.
+    pub fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            StoreError::Quota | StoreError::Failed(_) | StoreError::Uncertain(_)
+        )
+    }
+
     /// As the app sees it: what happened, and what to do.
     pub fn shown(&self) -> Error {
         let (code, message) = match self {

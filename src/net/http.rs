@@ -124,6 +124,10 @@ impl Http {
         let token = self.tokens.get().await?;
         let answer = self.exchange(&wire, &token, terms).await;
         if !refused(&answer) {
+            // The header is too large for it, and that is the token: the next one may be shorter.
+            if is_status(&answer, 431) {
+                self.tokens.refuse(&token);
+            }
             return answer;
         }
         self.tokens.refuse(&token);
@@ -316,13 +320,11 @@ fn lost(thrown: &JsValue, came: bool) -> Error {
 }
 
 fn refused(answer: &Result<String, Error>) -> bool {
-    matches!(
-        answer,
-        Err(Error {
-            status: Some(401),
-            ..
-        })
-    )
+    is_status(answer, 401)
+}
+
+fn is_status(answer: &Result<String, Error>, status: u16) -> bool {
+    matches!(answer, Err(error) if error.status == Some(status))
 }
 
 /// Something on the way has answered, and not the server: so nothing was reached.

@@ -11,6 +11,9 @@ use super::time::within;
 use super::{Hooks, message_of, own_error, promise};
 use crate::core::net::{Error, ErrorCode};
 
+/// Bytes of a token that a browser and a server may take: servers have limits of 8 to 64 KB.
+const LONGEST: usize = 64 << 10;
+
 /// A token as it was given; the same one is the same `Rc`.
 pub(super) type Token = Rc<str>;
 
@@ -109,6 +112,10 @@ fn checked(given: &JsValue) -> Result<Token, Error> {
     match given.as_string() {
         None => unusable("the token provider gave no string"),
         Some(token) if token.is_empty() => unusable("the token provider gave an empty token"),
+        // One that is held and never gets anywhere would never be refused either.
+        Some(token) if token.len() > LONGEST => {
+            unusable("the token is too long for an HTTP header")
+        }
         Some(token) if !token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => {
             unusable("the token has characters that an HTTP header cannot carry")
         }

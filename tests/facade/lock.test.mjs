@@ -45,7 +45,13 @@ test("Web Locks that throw, for a sandboxed page, leave the page's own", async (
       throw new TypeError("no");
     },
   };
-  for (const locks of [refused, thrown, undefined]) {
+  // nobody here has aborted that
+  const aborted = {
+    request: async () => {
+      throw new DOMException("no", "AbortError");
+    },
+  };
+  for (const locks of [refused, thrown, aborted, undefined]) {
     await withLocks(locks, async () => {
       const { createClient, world } = fakePackage();
       const shared = options();

@@ -130,6 +130,42 @@ fn what_the_store_has_put_right_is_told_and_stops_nothing() {
     assert_eq!(b.shown(), "1 2 3 4 5");
 }
 
+#[test]
+fn a_client_whose_fence_is_not_taken_says_why_once_and_goes_on_when_it_is() {
+    for (error, code) in [
+        (StoreError::Quota, "quota"),
+        (StoreError::Failed("the disk fails".into()), "storage"),
+        (StoreError::Failed(Why::Silence), "storage"),
+    ] {
+        let mut b = shown();
+        b.input(Input::Demoted);
+        b.events.clear();
+        for _ in 0..3 {
+            b.input(Input::NotPromoted(error.clone()));
+            b.wait(1_000);
+        }
+        assert_eq!(b.status["error"]["code"], json!(code));
+        assert_eq!((b.stopped, b.events.len()), (None, 1), "{:?}", b.events);
+        assert_eq!(b.shown(), "1 2 3 4");
+        let epoch = b.store.fence();
+        b.input(Input::Promoted { epoch });
+        assert_eq!(b.status["error"], json!(null));
+        b.wait(2_000);
+        b.answer_pull(json!({"events": [after(4, 5)], "cursor": "3", "hasMore": false}));
+        assert_eq!(b.shown(), "1 2 3 4 5");
+    }
+}
+
+#[test]
+fn what_a_fence_had_failed_of_is_forgotten_with_the_account() {
+    let mut b = shown();
+    b.input(Input::Demoted);
+    b.input(Input::NotPromoted(StoreError::Quota));
+    assert_eq!(b.status["error"]["code"], json!("quota"));
+    b.input(Input::Demoted);
+    assert_eq!(b.status["error"], json!(null));
+}
+
 // ------------------------------------------------------------ a commit of which nothing is heard
 
 #[test]

@@ -13,7 +13,7 @@ use crate::core::purpose::Purpose;
 use crate::core::reads::{Loading, ReadOp};
 use crate::core::records::{self, Wish};
 use crate::core::standing::Phase;
-use crate::core::storage::{Answer, Key, Read};
+use crate::core::storage::{Answer, Key, Read, StoreError};
 use crate::core::tx::{Committed, Lost};
 use std::rc::Rc;
 
@@ -129,6 +129,17 @@ impl Engine {
             self.out.effect(Effect::Read { op, reads });
         } else {
             self.load();
+        }
+    }
+
+    /// Nobody writes, and nothing is asked, before the store takes this client's fence: then that is what is wrong
+    /// (R15).
+    pub(super) fn on_not_promoted(&mut self, error: StoreError) {
+        let shown = error.shown();
+        self.on_store_error(error);
+        if self.fence.fail(shown.clone()) {
+            self.out.told.status = true;
+            self.out.failure_event(&shown);
         }
     }
 

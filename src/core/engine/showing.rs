@@ -59,7 +59,7 @@ impl Engine {
                 applied: led.applied.filter(|_| !moving),
                 storage,
                 writer: self.writer(),
-                error: led.error.as_ref(),
+                error: led.error.as_ref().or(self.fence.failure()),
             };
         }
         Status {
@@ -71,7 +71,7 @@ impl Engine {
             applied: sync.applied().filter(|_| !sync.is_caught_up()),
             storage,
             writer: self.writer(),
-            error: sync.error(),
+            error: sync.error().or(self.fence.failure()),
         }
     }
 

@@ -36,6 +36,10 @@ pub(super) struct Shared {
     pub(super) unreadable: Cell<bool>,
     /// the handle was closed because the page went to sleep: that it is opened again is no event
     pub(super) rests: Cell<bool>,
+    /// a new handle has taken the place of one that the browser had closed, and nothing was done on it yet
+    pub(super) replaced: Cell<bool>,
+    /// that was told, and nothing was written since
+    pub(super) told_replaced: Cell<bool>,
     /// that the guard was put right, once
     pub(super) told: Cell<bool>,
     /// while a new handle is being opened: whoever needs one waits for the same
@@ -120,7 +124,10 @@ impl Shared {
             // Silent, and its transaction cannot be aborted any more.
             uncertain |= matches!(heard, Err(false));
             let why = match heard {
-                Ok(Ok(done)) => return Ok(done),
+                Ok(Ok(done)) => {
+                    self.tell_replaced();
+                    return Ok(done);
+                }
                 Ok(Err(AttemptError::Final(error))) => return Err(error),
                 Ok(Err(AttemptError::Stale(_))) | Err(_) if attempt.life.has_slept() => continue,
                 Ok(Err(AttemptError::Stale(why))) => why,
@@ -139,6 +146,22 @@ impl Shared {
                 });
             }
         }
+    }
+
+    /// A handle was replaced, and the new one is good for something. Of one on which nothing can be written, and which
+    /// is replaced again and again for that, it is told once.
+    fn tell_replaced(&self) {
+        if self.replaced.take() && !self.told_replaced.replace(true) {
+            (self.on_event)(Event::Reopened);
+        }
+    }
+
+    /// What came of writing. Where that went well, the next handle that has to be replaced is news again.
+    pub(super) fn wrote<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if done.is_ok() {
+            self.told_replaced.set(false);
+        }
+        done
     }
 
     /// The handle; a new one if the browser has closed it.
@@ -191,9 +214,7 @@ impl Shared {
         if identity == self.identity.get() || identity == guard::REPLACED {
             self.identity.set(identity);
             self.state.replace(State::Open(handle));
-            if !rested {
-                (self.on_event)(Event::Reopened);
-            }
+            self.replaced.set(self.replaced.get() || !rested);
         } else {
             self.state.replace(State::Lost(handle, identity));
         }

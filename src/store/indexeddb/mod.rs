@@ -70,6 +70,8 @@ impl IndexedDb {
             epoch: Cell::new(None),
             unreadable: Cell::new(false),
             rests: Cell::new(false),
+            replaced: Cell::new(false),
+            told_replaced: Cell::new(false),
             told: Cell::new(false),
             reopening: RefCell::new(None),
             lives: Lives::default(),
@@ -92,10 +94,10 @@ impl Backend for IndexedDb {
 
     async fn fence(&self) -> Result<u64, StoreError> {
         let known = self.0.epoch.get().unwrap_or_default();
-        let (epoch, put_right) = self
+        let raised = self
             .0
-            .attempt(async |database| raise_epoch(database, known).await)
-            .await?;
+            .attempt(async |database| raise_epoch(database, known).await);
+        let (epoch, put_right) = self.0.wrote(raised.await)?;
         self.0.epoch.set(Some(epoch));
         if put_right && !self.0.told.replace(true) {
             (self.0.on_event)(Event::PutRight);
@@ -112,28 +114,28 @@ impl Backend for IndexedDb {
     }
 
     async fn commit(&self, writes: &[Write], durability: Durability) -> Result<(), StoreError> {
-        self.0
-            .attempt(async |database| {
-                let committed = commit_once(database, writes, durability, self.0.epoch.get()).await;
-                let holder = committed?;
-                let unreadable = holder == Holder::Unreadable;
-                let before = self.0.unreadable.replace(unreadable);
-                match holder {
-                    Holder::Me => Ok(()),
-                    // A fence has written it anew, and it was in vain: that is no other client.
-                    Holder::Unreadable if before => Err(AttemptError::Final(StoreError::Failed(
-                        "the browser cannot read what it has just written to the database".into(),
-                    ))),
-                    _ => Err(AttemptError::Final(StoreError::Fenced)),
-                }
-            })
-            .await
+        let done = self.0.attempt(async |database| {
+            let committed = commit_once(database, writes, durability, self.0.epoch.get()).await;
+            let holder = committed?;
+            let unreadable = holder == Holder::Unreadable;
+            let before = self.0.unreadable.replace(unreadable);
+            match holder {
+                Holder::Me => Ok(()),
+                // A fence has written it anew, and it was in vain: that is no other client.
+                Holder::Unreadable if before => Err(AttemptError::Final(StoreError::Failed(
+                    "the browser cannot read what it has just written to the database".into(),
+                ))),
+                _ => Err(AttemptError::Final(StoreError::Fenced)),
+            }
+        });
+        self.0.wrote(done.await)
     }
 
     async fn wish(&self, writes: &[Write]) -> Result<(), StoreError> {
-        self.0
-            .attempt(async |database| wish_once(database, writes).await)
-            .await
+        let done = self
+            .0
+            .attempt(async |database| wish_once(database, writes).await);
+        self.0.wrote(done.await)
     }
 
     fn sleep(&self) {

@@ -9,6 +9,7 @@ use indexed_db_futures::transaction::{
 };
 use indexed_db_futures::typed_array::Uint8Array;
 use indexed_db_futures::{Build, BuildPrimitive};
+use js_sys::ArrayBuffer;
 use wasm_bindgen::prelude::*;
 
 use super::bytes::{Bytes, range, stamp};
@@ -156,10 +157,13 @@ pub(super) async fn raise_epoch(
     Ok(raised)
 }
 
+/// Those that are bytes. Any other nobody here has written, and it names nothing.
 async fn keys(request: GetAllPrimitiveRequest<JsValue>) -> Result<Vec<Key>, Error> {
     let keys = request.await?;
-    keys.map(|key| key.map(|key| js_sys::Uint8Array::new(&key).to_vec()))
-        .collect()
+    // Made of what is no bytes an array would have as many as that says, or throw.
+    let bytes =
+        |key: JsValue| Some(js_sys::Uint8Array::new(key.dyn_ref::<ArrayBuffer>()?).to_vec());
+    keys.filter_map(|key| key.map(bytes).transpose()).collect()
 }
 
 /// One by one what a read asked for that failed as a whole: a single record that cannot be read (a

@@ -55,6 +55,19 @@ async fn a_forgotten_token_is_asked_for_again() {
 }
 
 #[wasm_bindgen_test]
+async fn a_token_that_makes_the_header_too_large_is_not_kept() {
+    let page = Page::new(
+        "(request) => request.headers.get('authorization').length > 20 ? new Response('', { status: 431 }) : new Response('{}')",
+    );
+    let hooks = giving(&["a token that is too long", "new"]);
+    let http = page.http(&hooks);
+    let error = http.clone().request(pull(None)).await.unwrap_err();
+    assert_eq!(error.status, Some(431));
+    assert_eq!(http.request(pull(None)).await, Ok("{}".to_owned()));
+    assert_eq!(page.js("page.calls.length"), 2);
+}
+
+#[wasm_bindgen_test]
 async fn a_provider_without_a_token_tells_why() {
     let page = Page::new("() => new Response('{}')");
     let given = async |body: &str| {
@@ -98,6 +111,10 @@ async fn a_provider_without_a_token_tells_why() {
     assert_eq!(
         given("return 'a\\nb'").await,
         network("the token has characters that an HTTP header cannot carry")
+    );
+    assert_eq!(
+        given("return 'a'.repeat(70_000)").await,
+        network("the token is too long for an HTTP header")
     );
     assert_eq!(
         given("return new Promise(() => {})").await.unwrap_err().0,

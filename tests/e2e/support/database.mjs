@@ -440,6 +440,97 @@ export function databaseTests({ it, at, newPage, newTab, done }) {
     });
   }
 
+  it("records that are not ours, under keys of any kind, in every store: what is ours is read, and all goes on", async () => {
+    const { ann, talk, page } = await inTalk(60);
+    await unreachable(ann);
+    await page.evaluate(async (ann) => {
+      await timeline.send({ text: "not lost" });
+      await client.close();
+      await faults.litter(ann);
+    }, ann);
+    await unreachable(ann, 0);
+    await signIn(page, ann, { prefetch: false });
+    await delivered(page);
+    await showing(page, talk);
+    const all = await isWhole(page, ann, talk);
+    assert.deepEqual([all.length, countOf(all, "not lost")], [61, 1]);
+    assert.equal(await page.evaluate(() => client.status.getSnapshot().storage), "indexeddb");
+    await done(page);
+  });
+
+  // ------------------------------------------------------------ nothing can be written, from the start
+
+  for (const [what, code] of [
+    ["a full disk", "quota"],
+    ["transactions that are aborted", "storage"],
+  ]) {
+    it(`${what}, from the start: the client works in memory, says so, and what is stored is there the next time`, async () => {
+      const { ann, talk, page } = await inTalk(60, BY_HAND);
+      await unreachable(ann);
+      await page.evaluate(async () => {
+        await timeline.send({ text: "waits" });
+        await client.close();
+      });
+      await unreachable(ann, 0);
+      await page.evaluate((code) => (code === "quota" ? faults.fill({}) : faults.abortAll("UnknownError")), code);
+      const told = await page.evaluate(async (ann) => {
+        const told = [];
+        globalThis.client = await e2e.open(ann, { prefetch: false });
+        client.on("storage", ({ kind }) => told.push(kind));
+        await e2e.caughtUp(client);
+        await e2e.poll(() => told.length);
+        return [client.status.getSnapshot().storage, ...told];
+      }, ann);
+      assert.deepEqual(told, ["memory", "memory"]);
+      await showing(page, talk);
+      await page.evaluate(() => timeline.send({ text: "by memory" }));
+      await delivered(page);
+      await isWhole(page, ann, talk);
+      await page.evaluate(async () => {
+        await client.close();
+        faults.restore();
+      });
+      await signIn(page, ann, { prefetch: false });
+      await delivered(page);
+      await showing(page, talk);
+      const all = await isWhole(page, ann, talk);
+      assert.deepEqual([countOf(all, "waits"), countOf(all, "by memory"), all.length], [1, 1, 62]);
+      await done(page);
+    });
+
+    it(`${what}, from the start, where memory will not do: what is stored is shown, it is said what is wrong, and it heals`, async () => {
+      const { ann, talk, page } = await inTalk(60, BY_HAND);
+      await page.evaluate((code) => {
+        client.close();
+        return code === "quota" ? faults.fill({}) : faults.abortAll("UnknownError");
+      }, code);
+      const seen = await page.evaluate(
+        async ({ ann, talk }) => {
+          globalThis.client = await e2e.open(ann, { prefetch: false, storage: { mode: "indexeddb" } });
+          const told = [];
+          for (const event of ["storage", "error"]) client.on(event, ({ kind, code }) => told.push(kind ?? code));
+          globalThis.timeline = client.timeline(talk);
+          await e2e.until(timeline, (now) => now.items.length >= 30);
+          const { error } = await e2e.until(client.status, (now) => now.error);
+          const code = (await e2e.refusal(timeline.send({ text: "no" })))?.code;
+          // it is tried again and again meanwhile, and said once
+          await new Promise((resolve) => setTimeout(resolve, 3000));
+          return { codes: [error.code, code], told };
+        },
+        { ann, talk },
+      );
+      assert.deepEqual(seen.codes, [code, code]);
+      assert.ok(seen.told.filter((what) => what === code).length <= 1 && seen.told.length <= 3, seen.told.join());
+      await page.evaluate(async () => {
+        faults.restore();
+        await e2e.caughtUp(client);
+      });
+      assert.equal(await page.evaluate(() => client.status.getSnapshot().error), null);
+      await isWhole(page, ann, talk);
+      await done(page);
+    });
+  }
+
   // ------------------------------------------------------------ refused
 
   it("IndexedDB refused, in a document that may not store: it works from memory, and says so; where memory will not do, it is refused", async () => {

@@ -214,6 +214,21 @@ export function newerPackage(version) {
   };
 }
 
+/** Puts records that nobody of ours has written into all the account's object stores. */
+export async function litter(account) {
+  const database = await hold(account);
+  const names = [...database.objectStoreNames];
+  const writing = transaction.call(database, names, "readwrite");
+  for (const name of names)
+    for (const key of [Infinity, -1e300, 5, "a text", new Date(0), [[], 1], new Uint8Array(2000)])
+      for (const value of ["a text", new Float64Array(3)]) put.call(writing.objectStore(name), value, key);
+  await new Promise((resolve, reject) => {
+    writing.oncomplete = resolve;
+    writing.onabort = () => reject(writing.error);
+  });
+  database.close();
+}
+
 /**
  * Changes the last record of one of the account's object stores by hand.
  * @param {"flip" | "delete"} change
