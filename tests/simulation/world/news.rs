@@ -10,6 +10,7 @@ use crate::simulation::check::Checked;
 use crate::simulation::device::Call;
 use crate::simulation::facade::Message;
 use crate::simulation::server::ACCOUNT;
+use crate::simulation::stored::Stored;
 
 /// ms after a telling that nobody heard of within which it may still take what comes: it is asked again, and done.
 const LOST_TELLING: u64 = 900_000;
@@ -22,6 +23,15 @@ struct Due {
     seq: u64,
     /// how many came after it, or may have: the newest stay
     behind: usize,
+    /// It was let go of since the push came: what is not held waits for the next.
+    let_go: bool,
+}
+
+impl Due {
+    fn is_stored(&self, stored: &Stored) -> bool {
+        let message = stored.message(&self.conversation, self.seq);
+        message.is_some_and(|m| m.id == self.id && m.state != "recalled")
+    }
 }
 
 /// What a machine's clients have told, or are to tell.
@@ -38,6 +48,13 @@ pub struct News {
 }
 
 impl News {
+    /// A commit has changed what is stored.
+    pub fn on_commit(&mut self, stored: &Stored) {
+        for due in &mut self.due {
+            due.let_go |= !due.is_stored(stored);
+        }
+    }
+
     fn come_after(&mut self, count: usize) {
         self.due.iter_mut().for_each(|due| due.behind += count);
     }
@@ -51,8 +68,13 @@ impl World {
         if self.devices[device].engine.is_none() {
             return Ok(());
         }
-        let due = &self.machine(device).news.due;
-        let due = due.iter().map(|due| due.id.clone()).collect();
+        let machine = self.machine_mut(device);
+        let stored = &machine.disk.stored;
+        let due = machine.news.due.iter_mut().map(|due| {
+            due.let_go = !due.is_stored(stored);
+            due.id.clone()
+        });
+        let due = due.collect();
         let call = self.devices[device].new_call(Call::Tell { due });
         self.command(device, json!({ "op": "tell", "call": call }))
     }
@@ -94,6 +116,7 @@ impl World {
                     conversation: m.conversation,
                     seq: m.seq,
                     behind: 0,
+                    let_go: false,
                 });
             }
         }
@@ -176,15 +199,11 @@ impl World {
         let mut untold: Vec<Due> = news.due.iter().filter(is_due).cloned().collect();
         news.due.retain(|d| !due.contains(&d.id));
         // The newest stay, and an overflow that is not heard of may bring some besides.
-        untold
-            .retain(|d| d.behind + conversations < most && !self.was_left(&d.conversation, d.seq));
+        let is_far = |due: &Due| due.behind + conversations >= most;
+        untold.retain(|d| !d.let_go && !is_far(d) && !self.was_left(&d.conversation, d.seq));
         let stored = &self.machine(device).disk.stored;
-        let there = |d: &&Due| {
-            stored
-                .message(&d.conversation, d.seq)
-                .is_some_and(|m| m.id == d.id && m.state != "recalled")
-        };
-        match untold.iter().find(there).filter(|_| !spoilt) {
+        let mut there = untold.iter().filter(|due| due.is_stored(stored));
+        match there.next().filter(|_| !spoilt) {
             Some(due) => Err(format!("{} is new, and no push tells it", due.id)),
             None => Ok(()),
         }

@@ -233,6 +233,7 @@ impl World {
         let done = machine
             .disk
             .commit(epoch, writes, durability, &self.server)?;
+        machine.news.on_commit(&machine.disk.stored);
         for (client_id, place) in machine.disk.stored.places() {
             if let Some(own) = machine.own.get_mut(client_id) {
                 own.place.get_or_insert(place);
