@@ -7,6 +7,9 @@ import { callback } from "./options.js";
 
 /** @typedef {import("./index.js").PullcordError} PullcordError */
 
+/** rounds that listeners may make one after the other: after that the page has its turn in between */
+const ENDLESS = 1000;
+
 /** Collects what changed and tells listeners later, once for everything until then. */
 export class Notifier {
   /** @type {Set<{ run(): void }>} */
@@ -14,6 +17,15 @@ export class Notifier {
   /** @type {(() => void)[]} */
   #events = [];
   #scheduled = false;
+  #isTelling = false;
+  /** rounds that came of the one before */
+  #depth = 0;
+  #endless;
+
+  /** @param {() => void} [endless] is told of listeners that change what they listen to, without an end */
+  constructor(endless = () => {}) {
+    this.#endless = endless;
+  }
 
   /** @param {{ run(): void }} source */
   changed(source) {
@@ -30,15 +42,27 @@ export class Notifier {
   #schedule() {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      const changed = [...this.#changed];
-      const events = this.#events;
-      this.#changed.clear();
-      this.#events = [];
-      for (const source of changed) source.run();
-      for (const deliver of events) deliver();
-    });
+    this.#depth = this.#isTelling ? this.#depth + 1 : 0;
+    if (this.#depth < ENDLESS) {
+      queueMicrotask(() => this.#tell());
+      return;
+    }
+    // in microtasks alone no click and no frame would ever come again
+    this.#depth = 0;
+    this.#endless();
+    setTimeout(() => this.#tell());
+  }
+
+  #tell() {
+    this.#scheduled = false;
+    this.#isTelling = true;
+    const changed = [...this.#changed];
+    const events = this.#events;
+    this.#changed.clear();
+    this.#events = [];
+    for (const source of changed) source.run();
+    for (const deliver of events) deliver();
+    this.#isTelling = false;
   }
 }
 

@@ -28,6 +28,7 @@ use super::error::{Error, ErrorCode};
 use super::fault::Fault;
 use super::jobs::{Job, Own};
 use super::json;
+use super::map::Index;
 use super::records::{self, Local, LocalState, Name, Named, Wish};
 use super::storage::{Key, StoreError};
 use super::tx::Committed;
@@ -160,23 +161,39 @@ impl Outbox {
             Some(id) => db.own(id).cloned().collect(),
             None => db.outbox().values().cloned().collect(),
         };
+        let unique = self.are_unique(db);
         let add_fresh = |view: &mut Vec<Rc<Local>>, wished: bool| {
             for fresh in self.fresh.iter().filter(|f| f.wished == wished) {
-                let local = &fresh.local;
-                let known = view.iter().any(|l| l.is(&local.name()));
-                view.extend((!known).then(|| local.clone()));
+                add(view, &fresh.local, unique);
             }
         };
         add_fresh(&mut view, false);
         for wish in db.wishes().values() {
-            grant(&mut view, wish, db);
+            grant(&mut view, wish, db, unique);
         }
         add_fresh(&mut view, true);
         for wish in self.wishes.unstored() {
-            grant(&mut view, wish, db);
+            grant(&mut view, wish, db, unique);
         }
         view.retain(|l| here(&l));
         view
+    }
+
+    /// Whether no two own messages have one clientId, wherever they are: then each need not be looked for among all
+    /// others, which for many that are sent at once is most of what there is to do.
+    fn are_unique(&self, db: &Committed) -> bool {
+        let fresh = self.fresh.iter().map(|fresh| &*fresh.local);
+        let wished = db.wishes().values().filter_map(|wish| match &**wish {
+            Wish::Send(local) => Some(&**local),
+            _ => None,
+        });
+        let more = fresh
+            .chain(wished)
+            .chain(db.outbox().values().map(|local| &**local));
+        Index::new(more.map(|local| &*local.client_id))
+            .repeated()
+            .next()
+            .is_none()
     }
 
     /// Whether its request is under way, here or in the client that writes.
@@ -196,7 +213,7 @@ impl Outbox {
     /// Makes a wish of what the writer would do at once.
     pub fn wish(&mut self, cx: &mut Cx, own: Own) {
         let (wish, call, answer) = match own {
-            Own::Put { local, call } => (Wish::Send(Local::clone(&local)), call, ""),
+            Own::Put { local, call } => (Wish::Send(local), call, ""),
             Own::Mark {
                 conversation,
                 seq,
@@ -455,13 +472,11 @@ impl Outbox {
 }
 
 /// What a wish makes of the own messages that are shown.
-fn grant(view: &mut Vec<Rc<Local>>, wish: &Wish, db: &Committed) {
+fn grant(view: &mut Vec<Rc<Local>>, wish: &Wish, db: &Committed, unique: bool) {
     match wish {
         Wish::Send(local) => {
-            let name = local.name();
-            let known = db.left_names().contains_key(&name) || view.iter().any(|l| l.is(&name));
-            if !known {
-                view.push(Rc::new(local.clone()));
+            if !db.left_names().contains_key(&local.name()) {
+                add(view, local, unique);
             }
         }
         Wish::Retry(named) => {
@@ -478,6 +493,15 @@ fn grant(view: &mut Vec<Rc<Local>>, wish: &Wish, db: &Committed) {
             view.retain(|l| !named.names(l) || l.state == LocalState::Sent);
         }
         Wish::Mark(..) => {}
+    }
+}
+
+/// Adds an own message where there is none of its name; `unique`: there is none.
+fn add(view: &mut Vec<Rc<Local>>, local: &Rc<Local>, unique: bool) {
+    let same =
+        |l: &Rc<Local>| l.client_id == local.client_id && l.conversation == local.conversation;
+    if unique || !view.iter().any(same) {
+        view.push(local.clone());
     }
 }
 
@@ -521,4 +545,58 @@ fn accept(cx: &mut Cx, call: Call, client_id: &str) {
     json::string(&mut ok, &format!("c:{client_id}"));
     ok.push('}');
     cx.out.resolve(call, &ok);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn local(client_id: String) -> Rc<Local> {
+        Rc::new(Local {
+            order: u64::MAX,
+            after: None,
+            conversation: "c".into(),
+            client_id,
+            body: "1".into(),
+            created_at: 0,
+            state: LocalState::Queued,
+            attempts: 0,
+            silences: 0,
+            faults: 0,
+            overtaken: false,
+            lost: false,
+            message: None,
+            error: None,
+        })
+    }
+
+    #[test]
+    fn many_that_are_written_at_once_are_each_looked_at_once() {
+        let mut outbox = Outbox::default();
+        let fresh = (0..100_000).map(|i| Fresh {
+            local: local(i.to_string()),
+            wished: i % 2 == 0,
+        });
+        outbox.fresh = fresh.collect();
+        let began = Instant::now();
+        let view = outbox.view(&Committed::default(), None);
+        assert_eq!(view.len(), 100_000);
+        // Each among all others: minutes.
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn one_of_a_name_is_shown_once() {
+        let mut outbox = Outbox::default();
+        for (client_id, wished) in [("a", false), ("b", false), ("a", true)] {
+            outbox.fresh.push(Fresh {
+                local: local(client_id.to_owned()),
+                wished,
+            });
+        }
+        let view = outbox.view(&Committed::default(), Some("c"));
+        let names: Vec<&str> = view.iter().map(|local| &*local.client_id).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
 }

@@ -19,9 +19,59 @@ extern "C" {
     fn performance_now() -> f64;
 }
 
+/// Largest time that a platform tells: what is above is none.
+const LATEST: f64 = (1_u64 << 53) as f64;
+/// ms for which a clock may seem to stand still, so coarse as some browsers make it.
+const COARSE: f64 = 250.0;
+
+thread_local! {
+    static CLOCK: Cell<Clock> = const { Cell::new(Clock { told: 0.0, ahead: 0.0, still: 0.0 }) };
+}
+
+/// The platform's clock. It may go back or stand still, where the page has put another in its place: it goes on from
+/// where it was, and while it stands the timers tell the time (R14: a hint forbids nothing). All in ms.
+#[derive(Clone, Copy)]
+struct Clock {
+    /// what it told last
+    told: f64,
+    /// what it lacks
+    ahead: f64,
+    /// of the timers that have come since it moved
+    still: f64,
+}
+
+impl Clock {
+    fn read(&mut self) -> u64 {
+        let told = performance_now();
+        let told = if told.abs() < LATEST { told } else { 0.0 };
+        self.ahead += (self.told - told).max(0.0);
+        self.told = told;
+        (told + self.ahead) as u64
+    }
+
+    /// A timer of so many ms has come, which was set when the clock told `then`.
+    fn hear(&mut self, then: f64, ms: f64) {
+        self.still = match performance_now() > then {
+            true => 0.0,
+            false => self.still + ms,
+        };
+        if self.still > COARSE {
+            self.ahead += std::mem::take(&mut self.still);
+        }
+    }
+
+    /// With the one that there is.
+    fn with<T>(does: impl FnOnce(&mut Clock) -> T) -> T {
+        let mut clock = CLOCK.get();
+        let done = does(&mut clock);
+        CLOCK.set(clock);
+        done
+    }
+}
+
 /// ms since some moment in the past; never goes back, counts sleep or not as the platform likes.
 pub fn monotonic() -> u64 {
-    performance_now() as u64
+    Clock::with(Clock::read)
 }
 
 /// ms since the epoch, by this machine's clock.
@@ -38,8 +88,12 @@ pub struct Timer {
 impl Timer {
     /// Calls `callback` once, `ms` from now (at most 2^31−1: what a browser can count).
     pub fn new(ms: u64, callback: impl FnOnce() + 'static) -> Timer {
-        let callback = Closure::once(callback);
         let ms = i32::try_from(ms).unwrap_or(i32::MAX);
+        let then = performance_now();
+        let callback = Closure::once(move || {
+            Clock::with(|clock| clock.hear(then, f64::from(ms)));
+            callback();
+        });
         let id = set_timeout(callback.as_ref().unchecked_ref(), ms);
         Timer {
             id,

@@ -243,6 +243,35 @@ describe("lifecycle", () => {
     await nothingWrong(page);
   });
 
+  for (const what of ["stands still", "goes back by an hour", "says nothing"])
+    test(`a clock of the page that ${what}: what is never answered ends in time, and all goes on`, async () => {
+      const [ann] = await at.users("ann");
+      const [talk, other] = [await at.conversation([ann], 10), await at.conversation([ann], 10)];
+      const page = await openPage(await browser.newContext(), server);
+      await page.evaluate(async (ann) => {
+        const transport = { baseUrl: location.origin, token: () => `demo-${ann}`, timeout: 1000 };
+        globalThis.client = await e2e.open(ann, { transport, prefetch: false });
+        await e2e.caughtUp(client);
+      }, ann);
+      await showing(page, talk);
+      await page.evaluate((what) => {
+        const now = performance.now.bind(performance);
+        const before = now();
+        performance.now = () =>
+          ({ "stands still": before, "goes back by an hour": now() - 3_600_000, "says nothing": Number.NaN })[what];
+      }, what);
+      await at.trouble({ delayMs: 20_000 }, ann);
+      const code = await page.evaluate(
+        async (other) => (await e2e.refusal(client.timeline(other).loadOlder()))?.code,
+        other,
+      );
+      assert.equal(code, "timeout");
+      await at.trouble({}, ann);
+      await at.bulk(talk, 1, "after");
+      await sawLast(page, "after 1");
+      await nothingWrong(page);
+    });
+
   describe("token", () => {
     /**
      * Tokens of the app's own, that end when the test says so: `valid` is the only one that is let in, and is taken for

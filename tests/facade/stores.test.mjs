@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyPatch } from "../../pkg-template/stores.js";
+import { Notifier, Source, applyPatch } from "../../pkg-template/stores.js";
 import {
   STATUS,
   fakeClient,
@@ -151,6 +151,35 @@ test("a listener that throws keeps nobody else from being called", async () => {
   unsubscribe();
   assert.deepEqual([called, reported], [1, ["mine"]]);
   await client.close();
+});
+
+test("a listener that changes what it listens to, without an end, leaves the page its turn, and is told of", async () => {
+  let told = 0;
+  const notifier = new Notifier(() => {
+    told += 1;
+  });
+  const source = new Source(0, notifier);
+  let ends = false;
+  source.store.subscribe(() => {
+    if (!ends) source.set(source.value + 1);
+  });
+  source.set(1);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  ends = true;
+  assert.ok(told > 0 && source.value >= 1000, `${told}, ${source.value}`);
+  // and what comes now and then is told at once
+  let heard = 0;
+  source.store.subscribe(() => {
+    heard += 1;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  [told, heard] = [0, 0];
+  for (let i = 0; i < 3000; i += 1) {
+    source.set(-i - 1);
+    await null;
+    await null;
+  }
+  assert.deepEqual([told, heard], [0, 3000]);
 });
 
 test("the same listener subscribed twice is called twice, and unsubscribing twice counts once", async () => {

@@ -11,7 +11,7 @@ use crate::core::storage::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// an own message is to be sent; its place is given by the writer
-    Send(Local),
+    Send(Rc<Local>),
     /// a failed one is to be tried again
     Retry(Named),
     /// one is to be taken out
@@ -64,7 +64,7 @@ pub fn read_wish(bytes: &[u8]) -> Result<Wish, Corrupt> {
         (RETRY, text) => named(text).map(Wish::Retry),
         (DISCARD, text) => named(text).map(Wish::Discard),
         _ => match read_outbox(bytes)? {
-            OutboxRecord::Local(local) => Ok(Wish::Send(local)),
+            OutboxRecord::Local(local) => Ok(Wish::Send(Rc::new(local))),
             OutboxRecord::Mark(id, seq) => Ok(Wish::Mark(id, seq)),
             OutboxRecord::Left(..) => Err(Corrupt),
         },

@@ -38,9 +38,13 @@ impl Tx<'_> {
     }
 
     /// The own message of this name, as this transaction leaves it.
-    pub fn local(&self, (conversation, client_id): &Name) -> Option<Rc<Local>> {
-        let mut locals = self.locals_of(conversation).into_iter();
-        locals.find(|local| local.client_id == *client_id)
+    pub fn local(&self, name: &Name) -> Option<Rc<Local>> {
+        let changed = &self.commit.outbox;
+        let unchanged = |local: &&Rc<Local>| !changed.contains_key(&local.order);
+        let stored = self.db.own_named(name).filter(unchanged);
+        stored
+            .or_else(|| changed.values().flatten().find(|local| local.is(name)))
+            .cloned()
     }
 
     /// The own messages of this name: one a conversation.

@@ -121,7 +121,7 @@ impl Disk {
         let value = self.value(table, key);
         if let Some(wish) = value.and_then(|value| records::read_wish(&value).ok()) {
             match wish {
-                Wish::Send(local) => _ = machine.own.insert(local.client_id),
+                Wish::Send(local) => _ = machine.own.insert(local.client_id.clone()),
                 Wish::Retry(named) | Wish::Discard(named) => {
                     machine.own.insert(named.client_id);
                 }
