@@ -3,7 +3,7 @@
 
 const RETRYABLE = new Set(["network", "timeout", "offline"]);
 /** @type {Set<unknown>} */
-const CODES = new Set([
+export const CODES = new Set([
   ...RETRYABLE,
   "unauthorized",
   "forbidden",

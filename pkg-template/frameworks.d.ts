@@ -12,9 +12,9 @@ export interface PullcordOptions<B = unknown> extends Omit<ClientOptions<B>, "si
 }
 
 /** A client that is not there yet is null, with the reason where it could not be opened. */
-export interface Opened<B = unknown> {
+export interface Opened<B = unknown, M = unknown> {
   /** null until it is open */
-  readonly client: Client<B> | null;
+  readonly client: Client<B, M> | null;
   /** why it could not be opened: a PullcordError */
   readonly error: PullcordError | null;
 }

@@ -1,4 +1,10 @@
-// Names that nobody else has.
+// Names: those that nobody else has, and the keys of rows.
+
+/**
+ * The key of a row names nothing but the row, and is easily taken for the name of what it shows.
+ * @param {unknown} name
+ */
+export const looksLikeKey = (name) => typeof name === "string" && /^(?:[cm]:|gap[:/])/.test(name);
 
 /** @returns {string} 128 random bits */
 export function newId() {

@@ -192,6 +192,8 @@ export class Log {
    * @param {string} [key]
    */
   #irregular({ where, conversation, count, first: { id, reason, done, at, value } }, key) {
+    // what it gave in place of a message is said already
+    if (where === "answer" && this.#hasTold((told) => /^transport\.(send|edit|recall) gave/.test(told))) return;
     const name = subject(CALLS[where] ?? where, conversation);
     const place = at ?? (id === null ? "" : `message ${JSON.stringify(id)}`);
     const is = value ? ` (it is ${value})` : "";

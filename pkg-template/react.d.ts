@@ -18,7 +18,7 @@ export type { Opened, PullcordOptions, TimelineMethods, TimelineView };
  *   transport: { baseUrl: "https://chat.example", token: () => fetchToken(user) },
  * });
  */
-export function usePullcord<B = unknown>(options?: PullcordOptions<B> | null): Opened<B>;
+export function usePullcord<B = unknown, M = unknown>(options?: PullcordOptions<B> | null): Opened<B, M>;
 
 /**
  * Gives the hooks below it their client: one that is open, or one that it opens itself, as `usePullcord` does.

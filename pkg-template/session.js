@@ -5,7 +5,7 @@ import { Calls } from "./calls.js";
 import { PullcordError, invalid, quiet, revive, within } from "./errors.js";
 import { Events } from "./events.js";
 import { Shown } from "./frames.js";
-import { newId } from "./ids.js";
+import { looksLikeKey, newId } from "./ids.js";
 import { bodyText, name, optionsOf } from "./options.js";
 import { Notifier } from "./stores.js";
 import { Made, Timelines } from "./timelines.js";
@@ -223,13 +223,20 @@ export class Session {
 
   /** @param {unknown} clientId @param {string} [conversation] only there */
   async retry(clientId, conversation) {
-    await this.call({ op: "retry", clientId: this.#clientId("retry", clientId), conversation });
+    try {
+      await this.call({ op: "retry", clientId: this.#clientId("retry", clientId), conversation });
+    } catch (error) {
+      // one that was delivered meanwhile is none of these
+      if (/** @type {any} */ (error).code === "not-found" && !looksLikeKey(clientId))
+        this.log.say("warn", `retry: no message that waits or failed has the clientId ${JSON.stringify(clientId)}`);
+      throw error;
+    }
   }
 
   /** The key of a row is none, and looks like it. @param {string} method @param {unknown} given */
   #clientId(method, given) {
     const clientId = name("clientId", given);
-    if (/^[cm]:/.test(clientId))
+    if (looksLikeKey(clientId))
       this.log.say("warn", `${method}: ${JSON.stringify(clientId)} looks like a row's key: give its \`clientId\``);
     return clientId;
   }

@@ -66,6 +66,9 @@ export class Notifier {
   }
 }
 
+/** That a store's listeners are called without a value: said where one expects it, and fails. */
+let isTold = false;
+
 /**
  * Calls one listener of the app; what it throws is its own, and keeps nobody else from being called.
  * @param {(...details: any[]) => void} listener
@@ -75,6 +78,12 @@ export function callListener(listener, ...details) {
   try {
     listener(...details);
   } catch (error) {
+    if (listener.length && !details.length && !isTold) {
+      isTold = true;
+      console.warn(
+        "pullcord: a listener of `subscribe` is called without arguments: getSnapshot() gives what is shown",
+      );
+    }
     if (typeof reportError === "function") reportError(error);
     else console.error(error);
   }

@@ -26,9 +26,9 @@ export interface Shown<T> extends Readable<T> {
 }
 
 /** A client that is not there yet is null, with the reason where it could not be opened. */
-export interface Opened<B = unknown> {
+export interface Opened<B = unknown, M = unknown> {
   /** null until it is open */
-  readonly client: Shown<Client<B> | null>;
+  readonly client: Shown<Client<B, M> | null>;
   /** why it could not be opened */
   readonly error: Shown<PullcordError | null>;
 }
@@ -44,7 +44,9 @@ export interface Opened<B = unknown> {
  *   transport: { baseUrl: "https://chat.example", token: () => fetchToken(user) },
  * });
  */
-export function usePullcord<B = unknown>(options?: Given<PullcordOptions<B> | null | undefined>): Opened<B>;
+export function usePullcord<B = unknown, M = unknown>(
+  options?: Given<PullcordOptions<B> | null | undefined>,
+): Opened<B, M>;
 
 /** Puts a client that is open into the context: Svelte's form of a provider. */
 export function providePullcord<B = unknown>(client: Given<ClientLike<B> | null>): void;

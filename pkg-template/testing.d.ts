@@ -123,6 +123,8 @@ export interface MemoryBackend<B = { text: string }> {
    * @param meta a function is given the meta as it is, and gives the next
    * @throws PullcordError "not-found"
    */
+  meta<M = Record<string, unknown> | null>(conversation: string, meta: (meta: M) => unknown): Promise<void>;
+  /** Likewise, with a value. */
   meta(conversation: string, meta: unknown): Promise<void>;
   /** Makes the account a member, of all of the history, which counts as read. */
   join(conversation: string, account: string): Promise<void>;

@@ -69,7 +69,7 @@ export function memoryBackend(options = {}) {
       const next = changeOf(body);
       return shown(chat.update(conversation, id, (before) => bodyOf("body", next(before))));
     },
-    async meta(conversation, meta) {
+    async meta(/** @type {string} */ conversation, /** @type {any} */ meta) {
       chat.describe(conversation, changeOf(meta));
     },
     async join(conversation, account) {

@@ -3,6 +3,7 @@
 
 import { PullcordError, aborted, invalid } from "./errors.js";
 import { OPENING } from "./empty.js";
+import { looksLikeKey } from "./ids.js";
 import { abortSignal, optionsOf, place } from "./options.js";
 import { seqText } from "./seq.js";
 import { Source, applyPatch, kept, keptError, renewed, reviveItem } from "./stores.js";
@@ -184,10 +185,25 @@ export class Timeline {
   discard = (clientId) => this.#method("discard", () => this.#session.discard(clientId, this.conversation));
 
   /** @type {TimelineApi["edit"]} */
-  edit = (messageId, body) => this.#method("edit", () => this.#session.edit(this.conversation, messageId, body));
+  edit = (messageId, body) =>
+    this.#method("edit", async () => this.#session.edit(this.conversation, this.#ofMessage(messageId), body));
 
   /** @type {TimelineApi["recall"]} */
-  recall = (messageId) => this.#method("recall", () => this.#session.recall(this.conversation, messageId));
+  recall = (messageId) =>
+    this.#method("recall", async () => this.#session.recall(this.conversation, this.#ofMessage(messageId)));
+
+  /** @param {unknown} id */
+  #isIdOfShown(id) {
+    return this.#source.value.items.some((item) => item.kind !== "gap" && item.message?.id === id);
+  }
+
+  /** The key of a row that is shown is no message's id. @param {any} given */
+  #ofMessage(given) {
+    const isKey = looksLikeKey(given) && this.#source.value.items.some(({ key }) => key === given);
+    if (isKey && !this.#isIdOfShown(given))
+      throw invalid(`messageId is a row's key, ${JSON.stringify(given)}: give the \`id\` of its message`);
+    return given;
+  }
 
   /** @type {TimelineApi["markRead"]} */
   markRead = (seq) =>
@@ -203,6 +219,8 @@ export class Timeline {
     if (!this.#use()) return;
     const range = JSON.stringify([first, last]);
     if (range !== this.#lastVisible) {
+      if (!looksLikeKey(first) && this.#isIdOfShown(first))
+        this.#session.log.say("warn", "visible was given the id of a message: it takes keys of rows, `item.key`");
       this.#lastVisible = range;
       this.#session.command({ op: "visible", timeline: this.#id, first, last });
     }

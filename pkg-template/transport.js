@@ -1,7 +1,7 @@
 // The app's own Transport, called for the engine: values in, JSON text out. Whether an answer keeps the
 // protocol is the engine's to judge; here only what JSON cannot carry is dealt with.
 
-import { PullcordError, invalid, isPullcordError, plainWire, textOf, toWire } from "./errors.js";
+import { CODES, PullcordError, invalid, isPullcordError, plainWire, textOf, toWire } from "./errors.js";
 import { nearest, thrownText } from "./words.js";
 
 const METHODS = [
@@ -332,8 +332,17 @@ function answerText(method, answer, rejection, told) {
 /** What the server says, which is to be thrown so that it is understood. @type {Record<number, string>} */
 const BY_STATUS = { 401: "unauthorized", 403: "forbidden", 404: "not-found" };
 
-/** What `fetch` throws is a TypeError too. @param {any} error */
-function bugHint(error) {
+/** A PullcordError whose code is none. @param {unknown} code */
+function codeHint(code) {
+  const codes = /** @type {string[]} */ ([...CODES]);
+  const meant = typeof code === "string" ? nearest(code, codes) : undefined;
+  const what = typeof code === "string" ? JSON.stringify(code) : typeof code;
+  return ` (its code is ${what}, which is no ErrorCode${meant ? `: is "${meant}" meant?` : ""})`;
+}
+
+/** What to do about what was thrown. What `fetch` throws is a TypeError too. @param {any} error */
+function hint(error) {
+  if (isPullcordError(error)) return codeHint(error.code);
   // of axios and its like, or a Response
   const status = seen(() => error?.status ?? error?.response?.status);
   if (status >= 400 && status < 600) {
@@ -344,6 +353,9 @@ function bugHint(error) {
     ? " (a bug in the transport? A method that was taken from another object has lost its `this`)"
     : "";
 }
+
+const NOT_CALLED =
+  "transport.listen gave a function, which nobody calls: what it is to do is done when the signal, its second argument, aborts";
 
 const ENDED_AT_ONCE =
   "transport.listen has called sink.closed() at once: it is called again and again, and meanwhile the client polls";
@@ -382,8 +394,8 @@ export function bridge(transport, log, intoWasm) {
    */
   const rejection = (method, error, signal) => {
     const wire = toWire(error);
-    if (!isPullcordError(error) && !signal.aborted)
-      log("warn", thrownText(method, wire.message) + bugHint(error), error);
+    const isFit = isPullcordError(error) && CODES.has(error.code);
+    if (!isFit && !signal.aborted) log("warn", thrownText(method, wire.message) + hint(error), error);
     return wire;
   };
   /** What is wrong with elements of an answer: the first of each. @param {string} method */
@@ -466,7 +478,11 @@ export function bridge(transport, log, intoWasm) {
           signal,
         );
         // an async listen that fails has closed
-        Promise.resolve(running).catch(closed);
+        Promise.resolve(running).then((/** @type {any} */ given) => {
+          if (typeof given === "function") log("warn", NOT_CALLED);
+          else if (seen(() => typeof given?.next === "function"))
+            log("warn", "transport.listen gave a generator, of which nothing runs: write it without `*`");
+        }, closed);
       } catch (error) {
         closed(error);
       } finally {

@@ -17,9 +17,9 @@ import type {
 export type { MaybeRefOrGetter, PullcordOptions, TimelineMethods };
 
 /** A client that is not there yet is null, with the reason where it could not be opened. */
-export interface Opened<B = unknown> {
+export interface Opened<B = unknown, M = unknown> {
   /** null until it is open */
-  readonly client: Readonly<ShallowRef<Client<B> | null>>;
+  readonly client: Readonly<ShallowRef<Client<B, M> | null>>;
   /** why it could not be opened */
   readonly error: Readonly<ShallowRef<PullcordError | null>>;
 }
@@ -35,7 +35,9 @@ export interface Opened<B = unknown> {
  *   transport: { baseUrl: "https://chat.example", token: () => fetchToken(user.value) },
  * });
  */
-export function usePullcord<B = unknown>(options?: MaybeRefOrGetter<PullcordOptions<B> | null | undefined>): Opened<B>;
+export function usePullcord<B = unknown, M = unknown>(
+  options?: MaybeRefOrGetter<PullcordOptions<B> | null | undefined>,
+): Opened<B, M>;
 
 /**
  * Provides the components below with a client: one that is open (`client`), or one that it opens itself (`options`).

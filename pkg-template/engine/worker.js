@@ -78,6 +78,8 @@ export class RemoteCore {
   /** @param {string} account */
   async load(account) {
     const worker = this.#make();
+    if (typeof worker?.postMessage !== "function")
+      throw new PullcordError("unsupported", "`worker` has to return a Worker, and a new one at each call");
     const { port1, port2 } = new MessageChannel();
     this.#worker = worker;
     this.#port = port1;
@@ -88,6 +90,8 @@ export class RemoteCore {
       this.#answered = () => resolve(undefined);
     });
     const loaded = this.#answer();
+    // what comes of it once nobody waits is nobody's
+    loaded.catch(() => {});
     /** @type {import("./messages.js").Hail} */
     const hail = {
       pullcord: "load",
@@ -100,8 +104,6 @@ export class RemoteCore {
     const silent = () => {
       throw new PullcordError("timeout", "the worker does not answer: its script calls serve() of pullcord/worker");
     };
-    // what comes of the other is nobody's
-    loaded.catch(() => {});
     await within(Promise.race([answered, loaded, failed(worker)]), PATIENCE, silent);
     return within(loaded, LOAD, silent);
   }

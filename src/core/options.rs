@@ -12,7 +12,10 @@ use super::wire::limits::MAX_EVENTS;
 
 /// What starts a pull.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(
+    rename_all = "kebab-case",
+    expecting = "`socket`, `long-poll` or `poll`"
+)]
 pub enum Notify {
     /// the notification channel
     #[default]
@@ -25,7 +28,10 @@ pub enum Notify {
 
 /// Whose the cursor is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(
+    rename_all = "lowercase",
+    expecting = "`account`, `conversation` or `mailbox`"
+)]
 pub enum Scope {
     /// the account's
     #[default]
@@ -63,7 +69,7 @@ impl Scope {
 
 /// What becomes of segments on SyncGapOverflow (R4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", expecting = "`clear` or `keep`")]
 pub enum OverflowPolicy {
     /// they go
     #[default]

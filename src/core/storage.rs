@@ -11,7 +11,10 @@ pub const SCHEMA: u32 = 2;
 
 /// Which store a client asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(
+    rename_all = "lowercase",
+    expecting = "`auto`, `indexeddb` or `memory`"
+)]
 pub enum Mode {
     /// IndexedDB; memory where there is none, or the browser refuses it
     #[default]

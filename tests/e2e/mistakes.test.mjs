@@ -32,6 +32,12 @@ describe("options", { concurrency: true }, () => {
     ["of a wrong type", { pageSize: "30" }, /pageSize.*"30"/],
     ["out of range", { pageSize: 0 }, /pageSize.*0/],
     ["an object", { pageSize: { most: 3 } }, /pageSize: it is an object, expected an integer/],
+    ["no text", { overflow: true }, /overflow: it is `true`, expected `clear` or `keep`$/],
+    [
+      "no text inside",
+      { sync: { notify: true } },
+      /sync.notify: it is `true`, expected `socket`, `long-poll` or `poll`$/,
+    ],
     ["null", { pageSize: null }, /pageSize: it is null, expected an integer/],
     ["infinite", { pageSize: Infinity }, /pageSize: it is `Infinity`, expected an integer/],
     ["none that there is", { overflow: "reset" }, /overflow: it is `reset`, expected `clear` or `keep`/],
@@ -140,6 +146,21 @@ describe("calls", { concurrency: true }, () => {
     ["a row's key", (client) => quiet(client.retry("c:1")), /^retry: "c:1" looks like a row's key/],
     ["a message's key", (client) => client.discard("m:1"), /^discard: "m:1" looks like a row's key/],
     [
+      "a message's id in place of a clientId",
+      (client) => quiet(client.retry("talk-1")),
+      /^retry: no message that waits or failed has the clientId "talk-1"/,
+    ],
+    [
+      "a row's key in place of a message's id",
+      timeline((one) => one.edit(one.getSnapshot().items.at(-1).key, { text: "edited" })),
+      /^edit: messageId is a row's key, "m:talk-40": give the `id` of its message/,
+    ],
+    [
+      "messages' ids in place of keys",
+      timeline(async (one) => one.visible("talk-30", "talk-40")),
+      /^visible was given the id of a message: it takes keys of rows, `item.key`/,
+    ],
+    [
       "a body that is too large",
       (client) => quiet(client.send("talk", "x".repeat(5 << 20))),
       /^send: body: JSON of at most/,
@@ -207,6 +228,12 @@ test("what cannot be loaded or kept", async () => {
     /^the core runs in the page, and not in a worker: no such file/,
     nothing,
   );
+  await once(
+    "no worker, but another thing",
+    { worker: () => ({ port: {} }), transport: world().transport },
+    /^the core runs in the page, and not in a worker: `worker` has to return a Worker, and a new one at each call/,
+    nothing,
+  );
   const other = await import(`${pathToFileURL(join(folder, "index.js")).href}?again`);
   /** @type {string[]} */
   const lines = [];
@@ -215,7 +242,7 @@ test("what cannot be loaded or kept", async () => {
     other.createClient({ account: "a", transport: world().transport, wasm: "file:///nowhere.wasm", logger }),
   );
   assert.deepEqual(lines.length, 1);
-  assert.match(lines[0], /^the client ends: cannot read file:\/\/\/nowhere.wasm \(esbuild .*\): /);
+  assert.match(lines[0], /^the client ends: cannot read file:\/\/\/nowhere.wasm \(esbuild, .*\): /);
 
   // jsdom in Jest
   const { TextDecoder } = globalThis;

@@ -3,7 +3,21 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { nothing, once, open, poll, quiet, serving, status, sync, world } from "./support/mistakes.mjs";
+import {
+  PullcordError,
+  nothing,
+  once,
+  open,
+  pause,
+  poll,
+  quiet,
+  said,
+  serving,
+  status,
+  sync,
+  until,
+  world,
+} from "./support/mistakes.mjs";
 
 /** What it answers, changed. @param {(answer: any, request: any) => any} change */
 const answering = (change) => (method) => async (request, signal) => change(await method(request, signal), request);
@@ -373,10 +387,46 @@ describe("a transport of one's own", { concurrency: true }, () => {
       { markread: () => async () => {}, markRead: () => undefined },
       /transport.markread is never called: is `markRead` meant/,
     ],
+    [
+      "a listen that gives what ends it",
+      {
+        listen: () => (sink) => {
+          sink.ready();
+          return () => {};
+        },
+      },
+      /^transport.listen gave a function, which nobody calls: .*second argument, aborts/,
+    ],
+    [
+      "a listen that is a generator",
+      { listen: () => async function* () {} },
+      /^transport.listen gave a generator, of which nothing runs/,
+    ],
+    [
+      "a code that there is not",
+      { pull: () => async () => Promise.reject(new PullcordError("network-error", "no")) },
+      /^transport.pull failed.*: no \(its code is "network-error", which is no ErrorCode\)/,
+      sync,
+    ],
     ["a method that is missing", { history: () => undefined }, /transport.history is missing/],
   ];
-  for (const [what, replaced, gist, use = nothing] of wrong)
-    test(what, () => once(what, { transport: world(replaced).transport, sync: { notify: "poll" } }, gist, use));
+  for (const [what, replaced, gist, use = nothing] of wrong) {
+    const notify = "listen" in replaced ? "socket" : "poll";
+    test(what, () => once(what, { transport: world(replaced).transport, sync: { notify } }, gist, use));
+  }
+});
+
+test("what is given in place of a message is told, and not what it lacks as well", async () => {
+  for (const given of [undefined, "m1", new Response("{}")]) {
+    const { transport } = world({ send: () => async () => given });
+    const lines = await said({ transport, ...poll }, async (client, lines) => {
+      await client.send("talk", { text: "hi" });
+      await until(() => lines.length);
+      await pause();
+    });
+    const [, ...more] = lines.filter(([level, text]) => level === "warn" && /send/.test(text));
+    assert.deepEqual(more, []);
+  }
 });
 
 describe("a server", { concurrency: true }, () => {

@@ -234,10 +234,7 @@ addEventListener("fetch", (event) =>
       const faults = [
         // what a service worker says of a file that it has not kept
         [(route) => route.abort(), /^network: .*pullcord\.wasm could not be fetched.*precache.*Workbox.*globPatterns/],
-        [
-          (route) => route.fulfill({ status: 404 }),
-          /^network: .*answered 404 \(esbuild and rollup.*"pullcord\/inline"/,
-        ],
+        [(route) => route.fulfill({ status: 404 }), /^network: .*answered 404 \(esbuild, .*rollup.*"pullcord\/inline"/],
         [
           (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }),
           /^internal: .*a page, perhaps \(.*Vite.*optimizeDeps.*"pullcord\/inline"/,

@@ -255,6 +255,7 @@ describe("in jsdom", () => {
     folder = await app();
     for (const name of readdirSync(MODULES))
       if (!name.startsWith(".")) symlinkSync(join(MODULES, name), join(folder, "node_modules", name), "dir");
+    symlinkSync(join(ROOT, "node_modules", "react"), join(folder, "node_modules", "react"), "dir");
     server = await startServer();
   });
   after(() => server?.stop());
@@ -287,7 +288,7 @@ describe("in jsdom", () => {
       const whole = { testEnvironment: "./environment.cjs", testMatch: ["**/list.test.js"], ...config };
       writeFileSync(join(folder, "jest.config.json"), JSON.stringify(whole));
       const { code, said } = await run(...args, join(MODULES, "jest", "bin", "jest.js"), "--ci", "--runInBand");
-      assert.match(said, /Tests: +4 passed, 4 total/, said);
+      assert.match(said, /Tests: +5 passed, 5 total/, said);
       assert.equal(code, 0, said);
     });
 
@@ -297,7 +298,7 @@ describe("in jsdom", () => {
       'export default { test: { environment: "jsdom", globals: true, include: ["list.test.js"] } };\n',
     );
     const { code, said } = await run(join(MODULES, "vitest", "vitest.mjs"), "run", "--reporter=verbose");
-    assert.match(said, /Tests +4 passed \(4\)/, said);
+    assert.match(said, /Tests +5 passed \(5\)/, said);
     assert.equal(code, 0, said);
   });
 });

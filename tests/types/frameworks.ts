@@ -22,7 +22,9 @@ export function useReact(isSignedIn: boolean): string {
   if (hasOlder) loadOlder().then(({ added }) => added + 1);
   const unread: number = react.useConversation("c1")?.unread ?? 0;
   const typed = react.useConversation("c1", null as Client<Body, { topic: string }> | null);
-  const topic: string | undefined = typed?.meta.topic;
+  const mine = react.usePullcord<Body, { topic: string }>(options);
+  const list = react.useConversations(mine.client);
+  const topic: string | undefined = typed?.meta.topic ?? list[0]?.meta.topic;
   const [item] = items;
   const text = item?.kind === "message" && item.message.state === "normal" ? item.message.body.text : undefined;
   const title: string | undefined = react.useConversations<Body>(client)[0]?.lastMessage?.body?.text;

@@ -105,6 +105,7 @@ export async function useTesting(): Promise<Client<{ title: string }>> {
     latency: [10, 50],
   });
   await own.update("c1", "m1", (body) => ({ title: body.title.trim() }));
+  await simple.meta("c1", (meta) => ({ ...meta, read: { bob: "1" } }));
   await own.meta("c1", (meta: { topic: string }) => ({ ...meta, topic: "other" }));
   own.trouble({ error: (method) => (method === "send" ? "rejected" : null) }, "ada");
   return createClient({ account: "e", transport: own.transport("ada"), storage: { mode: "memory" } });

@@ -9,7 +9,7 @@ import { fresh, packPackage } from "./harness.mjs";
 /** the packed package's folder */
 export const folder = await packPackage();
 /** @type {any} */
-export const { createClient } = await import(pathToFileURL(join(folder, "index.js")).href);
+export const { createClient, PullcordError } = await import(pathToFileURL(join(folder, "index.js")).href);
 /** @type {any} */
 export const { memoryBackend } = await import(pathToFileURL(join(folder, "testing.js")).href);
 
@@ -72,7 +72,8 @@ export async function once(mistake, options, gist, use) {
 }
 
 /** How Rust writes its values for its developers. */
-export const DEBUG_TEXT = /\bSome\(|\bNone\b|\bOk\(|\bErr\(|JsValue|\b[A-Z]\w+ \{ \w+: |Error\(/;
+export const DEBUG_TEXT =
+  /\b(?:enum|struct|[iu](?:32|64)|f64|usize)\b|\bSome\(|\bNone\b|\bOk\(|\bErr\(|JsValue|\b[A-Z]\w+ \{ \w+: |Error\(/;
 
 export const nothing = async () => {};
 export const sync = (client) => quiet(client.sync());

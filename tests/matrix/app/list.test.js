@@ -2,6 +2,7 @@
 
 import { createClient } from "pullcord";
 import { createClient as inline } from "pullcord/inline";
+import * as hooks from "pullcord/react";
 import { tried } from "./tried.js";
 
 test("a page of jsdom", () => {
@@ -14,6 +15,10 @@ test("the main entry", async () => {
 
 test("the entry with the wasm inside", async () => {
   expect(await tried(inline)).toEqual(["Hello", "Hi"]);
+});
+
+test("an entry of a framework", () => {
+  expect(typeof hooks.useTimeline).toBe("function");
 });
 
 test("the built-in transport, whose answers are of Node's realm", async () => {
