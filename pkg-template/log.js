@@ -2,7 +2,7 @@
 // said again after it has changed, or after that call has gone well again.
 
 import { callback, oneOf } from "./options.js";
-import { nearest, thrownText } from "./words.js";
+import { isEvent, nearest, thrownText } from "./words.js";
 
 /** @typedef {import("./wire.js").WireError} WireError */
 /** @typedef {import("./index.js").ClientEvents["irregular"]} Irregular */
@@ -251,6 +251,10 @@ export class Log {
    */
   unknown(what, given, known, elsewhere = []) {
     if (given === null || typeof given !== "object") return;
+    if (isEvent(given)) {
+      this.say("warn", `${what} was given an event: call it by a function, \`() => ${what}()\``);
+      return;
+    }
     const none = Object.keys(given).filter((name) => !known.includes(name));
     if (none.length > MISSPELT) {
       const some = none.slice(0, MISSPELT).map((name) => `\`${name}\``);

@@ -5,6 +5,7 @@ import { invalid, textOf } from "./errors.js";
 import { seqText } from "./seq.js";
 import { surroundings } from "./lifecycle.js";
 import { isTransport, methodsOf, misspelt } from "./transport.js";
+import { isEvent } from "./words.js";
 
 /** What there is, by where it stands. */
 const CLIENT = [
@@ -227,6 +228,7 @@ function lostKind(value) {
  * @param {unknown} body @param {import("./log.js").Log} [log] is told of what is lost
  */
 export function bodyText(body, log) {
+  if (isEvent(body)) throw invalid("body is an event: call it by a function, `() => send({ … })`");
   let text;
   try {
     text = JSON.stringify(body, (key, value) => {

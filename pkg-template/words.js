@@ -5,6 +5,12 @@ export function thrownText(method, message) {
   return `transport.${method} failed, which counts as a network error: ${message}`;
 }
 
+/**
+ * What a handler is called with: a method that is one itself (`onclick = timeline.loadOlder`) is given it.
+ * @param {any} given
+ */
+export const isEvent = (given) => typeof given?.preventDefault === "function";
+
 /** Names that are not far from this one: how many letters differ. @param {string} a @param {string} b */
 function distance(a, b) {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);

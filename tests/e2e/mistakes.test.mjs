@@ -190,6 +190,16 @@ describe("calls", { concurrency: true }, () => {
       timeline((one) => one.loadOlder({ limits: 3 })),
       /^loadOlder has no option `limits`: is `limit` meant/,
     ],
+    [
+      "an event in place of options",
+      timeline((one) => one.loadOlder(new Event("click"))),
+      /^loadOlder was given an event: call it by a function, `\(\) => loadOlder\(\)`/,
+    ],
+    [
+      "an event in place of a body",
+      timeline((one) => one.send(new Event("click"))),
+      /^send: body is an event: call it by a function/,
+    ],
     ["a page of none", timeline((one) => one.loadOlder({ limit: 0 })), /^loadOlder: limit: .*0.*integer from 1/],
     ["a place that is none", timeline((one) => one.jump("lates")), /^jump: to is "latest"/],
     ["a message without name", timeline((one) => one.edit(undefined, {})), /^edit: messageId is a text/],
