@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use pullcord::core::records::{self, MetaRecord, OutboxRecord, Stamp, Wish};
+use pullcord::core::records::{self, MetaRecord, News, OutboxRecord, Stamp, Wish};
 use pullcord::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Value, Write};
 use pullcord::store::Memory;
 
@@ -276,13 +276,22 @@ impl Disk {
 
     /// Where the messages are that a push has told, by conversation and position.
     pub fn told(&self) -> BTreeSet<(Rc<str>, u64)> {
+        self.news(|news| news.told > 0)
+    }
+
+    /// The same of those that no push has told.
+    pub fn untold(&self) -> BTreeSet<(Rc<str>, u64)> {
+        self.news(|news| news.told == 0)
+    }
+
+    fn news(&self, is_it: impl Fn(&News) -> bool) -> BTreeSet<(Rc<str>, u64)> {
         let record = self.value(Table::Meta, &records::news_key());
         let news = match record.map(|value| records::read_meta(&value)) {
             Some(Ok(MetaRecord::News(news))) => news,
             _ => Vec::new(),
         };
-        let told = news.into_iter().filter(|news| news.told > 0);
-        told.map(|news| (news.conversation, news.seq)).collect()
+        let these = news.into_iter().filter(is_it);
+        these.map(|news| (news.conversation, news.seq)).collect()
     }
 
     /// The keys of what is wished for.

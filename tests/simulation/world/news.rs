@@ -2,6 +2,7 @@
 //! nobody has shown and that is still there.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 
@@ -43,6 +44,8 @@ pub struct News {
     told: BTreeSet<String>,
     /// the client that stored them was on screen
     shown: BTreeSet<String>,
+    /// places that the list had brought when a client was on screen, before their messages came
+    listed: BTreeSet<(Rc<str>, u64)>,
     /// until then a telling whose client is gone may take what is due
     doubtful_until: u64,
 }
@@ -86,7 +89,9 @@ impl World {
 
     /// A client is on screen, from here on or for a while.
     pub(super) fn is_on_screen(&mut self, device: usize) {
-        self.machine_mut(device).news.due.clear();
+        let machine = self.machine_mut(device);
+        machine.news.due.clear();
+        machine.news.listed.append(&mut machine.disk.untold());
     }
 
     /// A client has committed these, and they are new.
@@ -110,7 +115,13 @@ impl World {
             let at = (m.conversation.as_str().into(), m.seq);
             if was && shows && listed && !told.contains(&at) {
                 news.shown.insert(m.id);
-            } else if !was && !seen && listed && !doubtful && !news.told.contains(&m.id) {
+            } else if !was
+                && !seen
+                && listed
+                && !doubtful
+                && !news.told.contains(&m.id)
+                && !news.listed.contains(&at)
+            {
                 news.due.push(Due {
                     id: m.id,
                     conversation: m.conversation,
@@ -142,6 +153,7 @@ impl World {
         let news = &mut self.machines[machine].news;
         news.due.clear();
         news.shown.clear();
+        news.listed.clear();
     }
 
     /// A client is gone, or its call has failed: what it was to tell nobody may hear.
