@@ -3,13 +3,16 @@
 import { PullcordError, invalid, revive, textOf, toWire, within } from "../errors.js";
 import { given } from "../options.js";
 import { isTransport } from "../transport.js";
+import { ticks } from "../claim/timers.js";
 
 /** ms that a worker has to answer at all */
 const PATIENCE = 5000;
 /** ms that it still has after an error of its script, which need not be the end of it */
 const GRACE = 500;
-/** ms that nothing is heard of one that was asked for something, until it counts as dead */
-const LOST = 20_000;
+/** ms that nothing is heard of one that was asked for something, until it counts as dead: a call has 10 s (R14) */
+const LOST = 8000;
+/** ms by which a timer comes late where the page itself stood still: what the worker has said may not be heard yet */
+const LATE = 1000;
 /** ms between two times that one of which nothing is asked is asked whether it is there */
 const LOOK = 10_000;
 /** ms that it then has to load its wasm: as long as a page has */
@@ -218,11 +221,16 @@ export class RemoteCore {
     }
   }
 
-  /** A worker that has died says nothing of it. */
-  #ping() {
+  /** A worker that has died says nothing of it. @param {boolean} [again] */
+  #ping(again = false) {
     if (this.#pinged !== undefined || !this.#port) return;
     this.#post({ do: "ping" });
-    this.#pinged = setTimeout(() => this.#on?.lost(), LOST);
+    const due = ticks() + LOST;
+    this.#pinged = setTimeout(() => {
+      this.#pinged = undefined;
+      if (!again && ticks() > due + LATE) this.#ping(true);
+      else this.#on?.lost();
+    }, LOST);
     /** @type {any} */ (this.#pinged).unref?.();
   }
 
