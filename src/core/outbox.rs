@@ -550,7 +550,6 @@ fn accept(cx: &mut Cx, call: Call, client_id: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
 
     fn local(client_id: String) -> Rc<Local> {
         Rc::new(Local {
@@ -569,21 +568,6 @@ mod tests {
             message: None,
             error: None,
         })
-    }
-
-    #[test]
-    fn many_that_are_written_at_once_are_each_looked_at_once() {
-        let mut outbox = Outbox::default();
-        let fresh = (0..100_000).map(|i| Fresh {
-            local: local(i.to_string()),
-            wished: i % 2 == 0,
-        });
-        outbox.fresh = fresh.collect();
-        let began = Instant::now();
-        let view = outbox.view(&Committed::default(), None);
-        assert_eq!(view.len(), 100_000);
-        // Each among all others: minutes.
-        assert!(began.elapsed() < Duration::from_secs(10));
     }
 
     #[test]

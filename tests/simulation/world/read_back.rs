@@ -19,7 +19,7 @@ impl World {
         newer: bool,
         (seen, stale): (&mut BTreeMap<u64, u64>, &mut BTreeSet<u64>),
     ) -> Checked {
-        let mut turns = 0;
+        let (mut turns, mut end) = (0, None);
         loop {
             let view = &self.devices[device].facade.timelines[&id];
             note_shown(view, seen, stale);
@@ -27,8 +27,17 @@ impl World {
             if !more {
                 return Ok(());
             }
-            let conversation = &view.conversation;
-            if turns == 200 + self.server.conversations[conversation].posts.len() / 10 {
+            // Only turns that bring nothing are counted: on a slow line a page takes its time.
+            let shown = view.messages().map(|(_, message, _)| message.seq);
+            let now = if newer { shown.max() } else { shown.min() };
+            let is_on = match (end, now) {
+                (Some(end), Some(now)) => newer == (now > end) && now != end,
+                (end, now) => end.is_none() && now.is_some(),
+            };
+            if is_on {
+                (turns, end) = (0, now);
+            } else if turns == 200 {
+                let conversation = &view.conversation;
                 return Err(format!("{conversation} has no end: {}", check::draw(view)));
             }
             self.scroll(device, id, newer)?;
