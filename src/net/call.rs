@@ -1,10 +1,12 @@
 //! Whether requests go by `POST /v1/call` (docs/protocol.md). A browser sends a preflight (CORS) before each plain
 //! request to a server of another origin, for each address anew; before these it sends none.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use js_sys::Reflect;
 use web_sys::Response;
+
+use super::time::monotonic;
 
 /// The server says by this header of an answer what else than plain requests it takes.
 const ACCEPT: &str = "pullcord-accept";
@@ -12,14 +14,24 @@ const ACCEPT: &str = "pullcord-accept";
 /// After so many failures in a row requests are plain ones for good.
 const TRIES: u8 = 3;
 
+/// ms after which a server that is asked the same has another `Date`.
+const MOVES: u64 = 5_000;
+
+/// A plain answer: what was asked, its `Date`, and when the first of that date came.
+type Dated = (String, String, u64);
+
 /// What is known of a server's `/v1/call`.
 pub(super) struct Calls {
-    /// The server is of another origin: plain requests have a preflight. False for good once `/v1/call` was not there.
+    /// The server is of another origin: plain requests have a preflight. Or a cache answers these. False for good once
+    /// `/v1/call` was not there.
     useful: Cell<bool>,
     /// the newest answer said that it is served
     agreed: Cell<bool>,
     /// requests by it that came to nothing, since one that was answered
     failed: Cell<u8>,
+    dated: RefCell<Option<Dated>>,
+    /// a cache was seen
+    cached: Cell<bool>,
 }
 
 impl Calls {
@@ -32,6 +44,8 @@ impl Calls {
             useful: Cell::new(own.is_some_and(|own| own != origin)),
             agreed: Cell::new(false),
             failed: Cell::new(0),
+            dated: RefCell::default(),
+            cached: Cell::new(false),
         }
     }
 
@@ -43,6 +57,24 @@ impl Calls {
     /// A plain request was answered.
     pub(super) fn plain(&self, response: &Response) {
         self.agreed.set(accepts(response));
+    }
+
+    /// A plain pull was answered. Answers, once, whether by a cache on the way, a service worker's say: the same was
+    /// asked before, and the server's clock stands still. No cache keeps what goes by `/v1/call`.
+    pub(super) fn is_from_a_cache(&self, asked: &str, response: &Response) -> bool {
+        let Some(date) = response.headers().get("date").ok().flatten() else {
+            return false;
+        };
+        let now = monotonic();
+        let mut dated = self.dated.borrow_mut();
+        let since = match &*dated {
+            Some((of, at, since)) if of == asked && *at == date => *since,
+            _ => now,
+        };
+        *dated = Some((asked.to_owned(), date, since));
+        let cached = now.saturating_sub(since) >= MOVES && !self.cached.replace(true);
+        self.useful.set(self.useful.get() || cached);
+        cached
     }
 
     /// A request by `/v1/call` was answered: whether by it. If not, the same is to be asked plainly.

@@ -228,7 +228,7 @@ impl Http {
                 let response: Response = response.dyn_into()?;
                 came.set(true);
                 match call {
-                    false => self.calls.plain(&response),
+                    false => self.on_plain(&wire.path, &response),
                     true => elsewhere.set(!self.calls.answered(&response)),
                 }
                 // By either way it is named by what was asked: one trouble is one line of the log.
@@ -289,6 +289,15 @@ impl Transport for Http {
 }
 
 impl Http {
+    /// A plain request was answered.
+    fn on_plain(&self, asked: &str, response: &Response) {
+        self.calls.plain(response);
+        if asked.starts_with(PULLS) && self.calls.is_from_a_cache(asked, response) {
+            // Logging that fails has nobody to tell.
+            let _ = self.hooks.log("warn", CACHED, None);
+        }
+    }
+
     /// Whether an answer is none of the server's: a service worker's opaque one, or that of another
     /// origin that somebody on the way has sent the request to (a network that wants the user to sign
     /// in).
@@ -302,6 +311,12 @@ impl Http {
         !(response.ok() || response.status() >= 400) || response.redirected() && elsewhere()
     }
 }
+
+/// What the paths of pulls begin with.
+const PULLS: &str = "/v1/sync";
+/// What the log says where a cache has answered.
+const CACHED: &str = "pull: a cache has answered, and not the server: the same answer came again, with the same Date. \
+    A service worker or a proxy has to pass on what is below /v1/";
 
 /// Where this page, or the worker's script, is; nowhere in Node.
 fn page_url() -> Option<String> {

@@ -35,6 +35,39 @@ describe("recovery", () => {
 
   const textsOf = async (user, talk) => (await at.history(user, talk)).map((message) => message.body?.text ?? null);
 
+  test("a service worker that answers pulls from its cache is told, and passed by", async () => {
+    const [ann, bob] = await at.users("ann", "bob");
+    const talk = await at.conversation([ann, bob], 3);
+    // The demo's pages may make no worker (trusted-types 'none').
+    const page = await openPage(await browser.newContext({ bypassCSP: true }), server);
+    await page.evaluate(async () => {
+      await navigator.serviceWorker.register("/blank/cache.worker.js", { scope: "/blank/" });
+      while (!navigator.serviceWorker.controller) await new Promise((resolve) => setTimeout(resolve, 20));
+    });
+    await page.evaluate(async (user) => {
+      globalThis.lines = [];
+      const logger = (level, line) => level === "warn" && lines.push(line);
+      globalThis.client = await e2e.open(user, { logger });
+      await e2e.caughtUp(client);
+      // What is asked now is kept.
+      await client.sync();
+    }, ann);
+    await showing(page, talk);
+    await at.send(bob, talk, "not in the cache");
+    // However often it is asked: as long as it is asked plainly the cache answers.
+    await page.evaluate(async () => {
+      const came = () => e2e.texts(timeline).includes("not in the cache");
+      while (!came()) {
+        await client.sync();
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    });
+    const lines = await page.evaluate(() => lines.filter((line) => line.includes("cache")));
+    assert.equal(lines.length, 1, lines.join("\n"));
+    assert.match(lines[0], /^pull: a cache has answered, and not the server: .*service worker/);
+    await page.context().close();
+  });
+
   describe("overflow", () => {
     test("while scrolled back: what is on screen stays, in every snapshot, and is healed around it", async () => {
       const [ann] = await at.users("ann");
