@@ -35,9 +35,15 @@ pub fn anchor(
         Start::At(time) => {
             // Which copy of it the client has had, the one without its time or the other, is not known
             // here; and one without its time may be the one that the server has found.
+            // So may what was committed after the message that the server has found, at a lower position.
+            let found = view.anchor.key.as_ref().and_then(|key| {
+                let (_, message, _) = view.messages().find(|(of, ..)| of == key)?;
+                conversation.posts.get(&message.seq).map(committed_at)
+            });
             let wanted = |post: &Post| match post.created_at {
                 _ if post.has_lost_its_time() => Wanted::Perhaps,
                 at if at < time => Wanted::No,
+                _ if found.is_some_and(|found| committed_at(post) > found) => Wanted::Perhaps,
                 _ => Wanted::Yes,
             };
             anchor_at(view, 0, &wanted, conversation, position)
@@ -51,6 +57,11 @@ pub fn anchor(
             draw(view)
         )
     })
+}
+
+/// Where the log has it for the first time.
+fn committed_at(post: &Post) -> usize {
+    post.copies.first().map_or(0, |copy| copy.position)
 }
 
 /// The anchor is the first after one of the places up to which the account may have read.

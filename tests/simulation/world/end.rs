@@ -554,9 +554,12 @@ impl World {
                     .iter()
                     .all(|item| !matches!(**item, Item::Gap { .. }))
                 && (in_doubt || view.messages().all(|(_, _, fresh)| fresh))
-                && view
-                    .locals()
-                    .all(|local| local.state == "failed" || spoilt.contains(&local.client_id));
+                && view.locals().all(|local| {
+                    // What was left out of it stays as it was sent, until a page brings it.
+                    local.state == "failed"
+                        || in_doubt && local.state == "sent"
+                        || spoilt.contains(&local.client_id)
+                });
             if !whole {
                 return Err(format!(
                     "list {id} of {} is {} with {:?}, {:?}",
