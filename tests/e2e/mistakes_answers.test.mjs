@@ -64,6 +64,18 @@ describe("a transport of one's own", { concurrency: true }, () => {
       open,
     ],
     [
+      "a page that does not look at before",
+      { history: (history) => (request, signal) => history({ ...request, before: undefined }, signal) },
+      /^history\("talk"\): message ".+": a message that is not older than `before`; left out/,
+      open,
+    ],
+    [
+      "a page that does not look at before: what it comes to",
+      { history: (history) => (request, signal) => history({ ...request, before: undefined }, signal) },
+      /^history\("talk"\): a page with nothing on the side of `before` or `after` that was asked for/,
+      open,
+    ],
+    [
       "a text",
       { pull: answering((answer) => JSON.stringify(answer)) },
       /^pull: transport.pull gave a text: .*JSON.parse/,

@@ -49,12 +49,19 @@ pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page, Er
     let flag = |name| wire.flag(name).map_err(|error| naming_fields(error, text));
     let (has_before, has_after) = (flag("hasBefore")?, flag("hasAfter")?);
     let mut read = ascending(messages(&wire, text)?, conversation)?;
-    let asked = |m: &Rc<Message>| match place {
-        Place::Before(seq) => m.seq < seq,
-        Place::After(seq) => m.seq > seq,
-        Place::Latest | Place::Around(_) | Place::At(_) => true,
-    };
-    read.retain(asked, "a message that was not asked for");
+    let any = !read.messages.is_empty();
+    match place {
+        Place::Before(seq) => {
+            read.retain(
+                &|m| m.seq < seq,
+                "a message that is not older than `before`",
+            );
+        }
+        Place::After(seq) => {
+            read.retain(&|m| m.seq > seq, "a message that is not newer than `after`");
+        }
+        Place::Latest | Place::Around(_) | Place::At(_) => {}
+    }
     if place == Place::Latest && has_after {
         return Err(broken("a latest page that has newer ones after it"));
     }
@@ -66,9 +73,10 @@ pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page, Er
         _ => has_before || has_after,
     };
     if messages.is_empty() && claims && covers.is_none() {
-        return Err(Error::too_little(
-            "an empty page that claims that there is more",
-        ));
+        return Err(Error::too_little(match any {
+            true => "a page with nothing on the side of `before` or `after` that was asked for",
+            false => "an empty page that claims that there is more",
+        }));
     }
     Ok(Page {
         account: account(&wire),
@@ -133,7 +141,7 @@ pub fn changes(
     let has_more = has_more.map_err(|error| naming_fields(error, text))?;
     let mut read = ascending(messages(&wire, text)?, conversation)?;
     read.retain(
-        |m| (from..=to).contains(&m.seq.0),
+        &|m| (from..=to).contains(&m.seq.0),
         "a change outside of what was asked for",
     );
     if has_more && read.messages.is_empty() && !read.lacks {
@@ -166,7 +174,7 @@ struct Ascending {
 }
 
 impl Ascending {
-    fn retain(&mut self, keep: impl Fn(&Rc<Message>) -> bool, why: &'static str) {
+    fn retain(&mut self, keep: &dyn Fn(&Rc<Message>) -> bool, why: &'static str) {
         for m in self.messages.iter().filter(|m| !keep(m)) {
             let conversation = Some(&m.conversation);
             self.irregular
