@@ -383,6 +383,22 @@ const FOUND_LATELY: &[(u64, &str)] = &[
         21_000_309_383,
         "a telling that had told nothing, asked once more when something had come and nobody waited for it",
     ),
+    (
+        21_000_607_616,
+        "news that a full disk had let go of when the push came: a check's",
+    ),
+    (
+        21_000_615_164,
+        "news that the list had shown on screen before they came: a check's",
+    ),
+    (
+        21_000_635_755,
+        "an own message that was left out while a doubt rests: a check's",
+    ),
+    (
+        21_000_637_098,
+        "a message that is committed late below where a jump to a time went: a check's",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.
