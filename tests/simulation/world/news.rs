@@ -24,7 +24,9 @@ struct Due {
     seq: u64,
     /// how many came after it, or may have: the newest stay
     behind: usize,
-    /// It was let go of since the push came: what is not held waits for the next.
+    /// It was seen in the store.
+    stored: bool,
+    /// It was let go of, and was not there when the push came: what is not held waits for the next.
     let_go: bool,
 }
 
@@ -54,7 +56,9 @@ impl News {
     /// A commit has changed what is stored.
     pub fn on_commit(&mut self, stored: &Stored) {
         for due in &mut self.due {
-            due.let_go |= !due.is_stored(stored);
+            let is_stored = due.is_stored(stored);
+            due.let_go |= due.stored && !is_stored;
+            due.stored |= is_stored;
         }
     }
 
@@ -74,7 +78,7 @@ impl World {
         let machine = self.machine_mut(device);
         let stored = &machine.disk.stored;
         let due = machine.news.due.iter_mut().map(|due| {
-            due.let_go = !due.is_stored(stored);
+            due.let_go &= !due.is_stored(stored);
             due.id.clone()
         });
         let due = due.collect();
@@ -127,6 +131,7 @@ impl World {
                     conversation: m.conversation,
                     seq: m.seq,
                     behind: 0,
+                    stored: false,
                     let_go: false,
                 });
             }

@@ -62,9 +62,12 @@ impl World {
         self.wait_for_fresh(device, id)
     }
 
-    /// Waits until what a list shows is fresh, as somebody who wants to read it all does: before a message that is
-    /// not, others may be missing. On a slow line it takes a while; what stays for good ends the wait.
+    /// Waits on a slow line until what a list shows is fresh, as somebody who wants to read it all does: before a
+    /// message that is not, others may be missing. What stays for good ends the wait.
     fn wait_for_fresh(&mut self, device: usize, id: u64) -> Checked {
+        if self.mode.rate.is_none() {
+            return Ok(());
+        }
         let fresh = |world: &Self| world.devices[device].facade.timelines[&id].is_fresh();
         for _ in 0..PATIENCE {
             if fresh(self) {
