@@ -415,13 +415,16 @@ class Writer {
     // a setter has a getter beside it, which is documented
     const fields = node.members.filter((member) => !isCallable(member) && !ts.isSetAccessor(member));
     const entries = fields.flatMap((member) => this.#entries(member, "", name));
-    const calls = node.members.filter(isCallable).map((member) => {
+    const calls = node.members.filter(isCallable).map((member, at, all) => {
       const called = ts.isConstructorDeclaration(member) ? `new ${name}` : nameOf(member);
       const given = member.parameters
         .map((parameter) => nameOf(parameter) + (parameter.questionToken ? "?" : ""))
         .join(", ");
       const title = `### ${html(`${called}${member.questionToken ? "?" : ""}(${given})`)} {#${anchorOf(name, nameOf(member))}}`;
-      return `${title}\n\n${this.#signature(member)}\n${this.#callable(member)}`;
+      const said = `${this.#signature(member)}\n${this.#callable(member)}`;
+      // an overload stands under the first of its name
+      const isOverload = at > 0 && nameOf(all[at - 1]) === nameOf(member);
+      return isOverload ? said : `${title}\n\n${said}`;
     });
     return [this.#list(entries), ...calls].filter(Boolean).join("\n\n");
   }
