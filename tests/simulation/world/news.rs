@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::World;
 use crate::simulation::check::Checked;
-use crate::simulation::device::Call;
+use crate::simulation::device::{Call, Machine};
 use crate::simulation::facade::Message;
 use crate::simulation::server::ACCOUNT;
 use crate::simulation::stored::Stored;
@@ -110,7 +110,7 @@ impl World {
         let doubtful = self.time < self.machines[machine].news.doubtful_until;
         // A list may have brought it before, and a push may have told it then, though nobody has heard of that yet.
         let told = self.machines[machine].disk.told();
-        let news = &mut self.machines[machine].news;
+        let Machine { news, disk, .. } = &mut self.machines[machine];
         for m in messages {
             if m.client_id.is_some() || m.sender == ACCOUNT {
                 continue;
@@ -126,14 +126,16 @@ impl World {
                 && !news.told.contains(&m.id)
                 && !news.listed.contains(&at)
             {
-                news.due.push(Due {
+                let mut due = Due {
                     id: m.id,
                     conversation: m.conversation,
                     seq: m.seq,
                     behind: 0,
                     stored: false,
                     let_go: false,
-                });
+                };
+                due.stored = due.is_stored(&disk.stored);
+                news.due.push(due);
             }
         }
     }
