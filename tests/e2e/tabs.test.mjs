@@ -300,24 +300,6 @@ describe("tabs", () => {
   });
 
   test(
-    "the writer's tab stands still, and another one is only looked at: that one shows what comes",
-    PATIENCE,
-    async () => {
-      const { ann, bob, talk, first } = await firstTab();
-      const second = await anotherTab(first, ann, talk);
-      const release = await block(first);
-      // nothing is called in it
-      await at.send(bob, talk, "to who looks");
-      await endsWith(second, "to who looks");
-      assert.equal(await writerOf(second), "here");
-      await release();
-      await endsWith(first, "to who looks");
-      await nothingWrongBut(first, second);
-      await first.context().close();
-    },
-  );
-
-  test(
     "the writer's tab is frozen, in the middle of its writing: another goes on, and that one follows when it wakes up",
     PATIENCE,
     async () => {
