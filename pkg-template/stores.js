@@ -60,9 +60,12 @@ export class Notifier {
     const events = this.#events;
     this.#changed.clear();
     this.#events = [];
-    for (const source of changed) source.run();
-    for (const deliver of events) deliver();
-    this.#isTelling = false;
+    try {
+      for (const source of changed) source.run();
+      for (const deliver of events) deliver();
+    } finally {
+      this.#isTelling = false;
+    }
   }
 }
 

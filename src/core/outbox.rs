@@ -88,24 +88,8 @@ impl Outbox {
             return accept(cx, call, &name.1);
         }
         let twice = self.fresh.iter().any(|fresh| fresh.local.is(&name));
-        let (conversation, client_id) = name;
-        let local = Rc::new(Local {
-            // Given when it is stored.
-            order: u64::MAX,
-            after: newest_known(cx.db, &conversation),
-            conversation,
-            client_id,
-            body: body.into(),
-            created_at: cx.now.wall,
-            state: LocalState::Queued,
-            attempts: 0,
-            silences: 0,
-            faults: 0,
-            overtaken: false,
-            lost: false,
-            message: None,
-            error: None,
-        });
+        let after = newest_known(cx.db, &name.0);
+        let local = Rc::new(Local::written(name, body.into(), after, cx.now.wall));
         if !twice {
             let wished = !self.writes(cx);
             cx.out.told.own_of(&local.conversation);
@@ -551,33 +535,13 @@ fn accept(cx: &mut Cx, call: Call, client_id: &str) {
 mod tests {
     use super::*;
 
-    fn local(client_id: String) -> Rc<Local> {
-        Rc::new(Local {
-            order: u64::MAX,
-            after: None,
-            conversation: "c".into(),
-            client_id,
-            body: "1".into(),
-            created_at: 0,
-            state: LocalState::Queued,
-            attempts: 0,
-            silences: 0,
-            faults: 0,
-            overtaken: false,
-            lost: false,
-            message: None,
-            error: None,
-        })
-    }
-
     #[test]
     fn one_of_a_name_is_shown_once() {
         let mut outbox = Outbox::default();
         for (client_id, wished) in [("a", false), ("b", false), ("a", true)] {
-            outbox.fresh.push(Fresh {
-                local: local(client_id.to_owned()),
-                wished,
-            });
+            let name = ("c".into(), client_id.to_owned());
+            let local = Rc::new(Local::written(name, "1".into(), None, 0));
+            outbox.fresh.push(Fresh { local, wished });
         }
         let view = outbox.view(&Committed::default(), Some("c"));
         let names: Vec<&str> = view.iter().map(|local| &*local.client_id).collect();

@@ -69,6 +69,32 @@ pub struct Local {
 }
 
 impl Local {
+    /// One that was just written. `after`: the newest position known; `created_at`: ms since the epoch. It gets its
+    /// place when it is stored.
+    pub fn written(
+        (conversation, client_id): Name,
+        body: Box<str>,
+        after: Option<u64>,
+        created_at: u64,
+    ) -> Self {
+        Local {
+            order: u64::MAX,
+            conversation,
+            client_id,
+            body,
+            created_at,
+            state: LocalState::Queued,
+            attempts: 0,
+            silences: 0,
+            faults: 0,
+            overtaken: false,
+            lost: false,
+            after,
+            message: None,
+            error: None,
+        }
+    }
+
     /// The name by which it is spoken of.
     pub fn name(&self) -> Name {
         (self.conversation.clone(), self.client_id.clone())

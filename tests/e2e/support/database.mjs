@@ -9,6 +9,19 @@ import { serversList, shownList, showing, wholeList } from "./lists.mjs";
 /** No timer of the client's comes in between: what happens is what the test does. */
 const BY_HAND = { prefetch: false, sync: { notify: "poll", pollInterval: 600_000, fallbackPollInterval: 600_000 } };
 
+/** Opens the client where nothing can be stored: it works, and says so once. */
+async function opensInMemory(page, ann) {
+  const told = await page.evaluate(async (ann) => {
+    const told = [];
+    globalThis.client = await e2e.open(ann, { prefetch: false });
+    client.on("storage", ({ kind }) => told.push(kind));
+    await e2e.caughtUp(client);
+    await e2e.poll(() => told.length);
+    return [client.status.getSnapshot().storage, ...told];
+  }, ann);
+  assert.deepEqual(told, ["memory", "memory"]);
+}
+
 /**
  * @param {object} place
  * @param {(name: string, run: () => Promise<void>) => void} place.it
@@ -247,15 +260,7 @@ export function databaseTests({ it, at, newPage, newTab, done }) {
     await page.evaluate(() => client.close());
     await unreachable(ann, 0);
     await page.evaluate(() => faults.failToOpen("UnknownError"));
-    const told = await page.evaluate(async (ann) => {
-      const told = [];
-      globalThis.client = await e2e.open(ann, { prefetch: false });
-      client.on("storage", ({ kind }) => told.push(kind));
-      await e2e.caughtUp(client);
-      await e2e.poll(() => told.length);
-      return [client.status.getSnapshot().storage, ...told];
-    }, ann);
-    assert.deepEqual(told, ["memory", "memory"]);
+    await opensInMemory(page, ann);
     await showing(page, talk);
     await isWhole(page, ann, talk);
     await page.evaluate(() => client.close());
@@ -473,15 +478,7 @@ export function databaseTests({ it, at, newPage, newTab, done }) {
       });
       await unreachable(ann, 0);
       await page.evaluate((code) => (code === "quota" ? faults.fill({}) : faults.abortAll("UnknownError")), code);
-      const told = await page.evaluate(async (ann) => {
-        const told = [];
-        globalThis.client = await e2e.open(ann, { prefetch: false });
-        client.on("storage", ({ kind }) => told.push(kind));
-        await e2e.caughtUp(client);
-        await e2e.poll(() => told.length);
-        return [client.status.getSnapshot().storage, ...told];
-      }, ann);
-      assert.deepEqual(told, ["memory", "memory"]);
+      await opensInMemory(page, ann);
       await showing(page, talk);
       await page.evaluate(() => timeline.send({ text: "by memory" }));
       await delivered(page);
