@@ -355,6 +355,16 @@ describe("tabs", () => {
         const { ann, talk, first } = await firstTab(tools);
         const pages = [first, await anotherTab(first, ann, talk)];
         const [asleep, other] = who === "one that follows" ? pages.toReversed() : pages;
+        // What it does since the other tab has opened is done: of a page that is frozen inside a transaction Chromium
+        // keeps the database open until it wakes (docs/several-tabs.md).
+        await asleep.evaluate(async () => {
+          const commit = async () => JSON.stringify((await client.inspect()).commit);
+          let before;
+          do {
+            before = await commit();
+            await new Promise((resolve) => setTimeout(resolve, 1000));
+          } while (before !== (await commit()));
+        });
         await asleep.freeze();
         await other.bringToFront();
         await other.evaluate(() => client.wipe());
