@@ -14,7 +14,7 @@ export class Events {
   #notifier;
   #listening;
   /** @type {Map<EventName, Listeners>} */
-  #listeners = new Map(EVENTS.map((event) => [event, new Listeners()]));
+  #listeners;
   /** @type {(() => void)[] | null} what has happened before the app had its client, in order; null once it has it */
   #early = [];
   /** what another engine was told of the costly ones */
@@ -26,6 +26,7 @@ export class Events {
    */
   constructor(notifier, listening) {
     this.#notifier = notifier;
+    this.#listeners = new Map(EVENTS.map((event) => [event, new Listeners(notifier)]));
     this.#listening = listening;
   }
 

@@ -524,6 +524,8 @@ export interface ClientEvents<B = unknown> {
   irregular: {
     /** what it was in */
     readonly where: "batch" | "push" | "page" | "changes" | "list" | "answer" | "stored";
+    /** what was answered, where that is "answer" */
+    readonly call?: "send" | "edit" | "recall";
     /** null: in none, or in several */
     readonly conversation: string | null;
     /** items of that answer */

@@ -30,9 +30,10 @@ export function watchLifecycle({ command, sleep, wake }) {
     target.addEventListener(type, handler);
     undo.push(() => target.removeEventListener(type, handler));
   };
-  // a worker has no window, but hears online and offline as well; Node has no such function
-  const scope = typeof globalThis.addEventListener === "function" ? globalThis : undefined;
   const { navigator, document } = globalThis;
+  // A worker has no window, but hears online and offline as well. Where a test has put a window of jsdom's into Node's
+  // globals, its functions work on that window alone.
+  const scope = document?.defaultView ?? globalThis;
   /** @type {ReturnType<typeof surroundings> | null} what the engine was told last; null: there is none yet */
   let told = null;
   let asleep = false;

@@ -16,8 +16,14 @@ const MISSPELT = 3;
 /** lines that are remembered, the newest */
 const MOST = 200;
 
-/** The calls whose answers an event `irregular` is about. @type {Record<string, string>} */
-const CALLS = { batch: "pull", page: "history", list: "conversations", answer: "send", stored: "the database" };
+/** The calls whose answers an event `irregular` is about, where it does not say it. @type {Record<string, string>} */
+const CALLS = {
+  batch: "pull",
+  page: "history",
+  list: "conversations",
+  answer: "edit or recall",
+  stored: "the database",
+};
 
 /** What a batch consists of. */
 const EVENTS = ["message", "update", "conversation", "removed", "trim"];
@@ -191,10 +197,11 @@ export class Log {
    * @param {Irregular | NonNullable<import("./wire.js").WireLog["unlikely"]>} event
    * @param {string} [key]
    */
-  #irregular({ where, conversation, count, first: { id, reason, done, at, value } }, key) {
+  #irregular({ where, call, conversation, count, first: { id, reason, done, at, value } }, key) {
+    const asked = call ?? CALLS[where] ?? where;
     // what it gave in place of a message is said already
-    if (where === "answer" && this.#hasTold((told) => /^transport\.(send|edit|recall) gave/.test(told))) return;
-    const name = subject(CALLS[where] ?? where, conversation);
+    if (call && this.#hasTold((told) => told.startsWith(`transport.${call} gave`))) return;
+    const name = subject(asked, conversation);
     const place = at ?? (id === null ? "" : `message ${JSON.stringify(id)}`);
     const is = value ? ` (it is ${value})` : "";
     const more = count > 1 ? `, and ${count - 1} more` : "";
@@ -202,7 +209,7 @@ export class Log {
       "warn",
       `${name}: ${place && `${place}: `}${reason}${is}${done ? `; ${DONE[done]}` : ""}${more}`,
       undefined,
-      key ?? `irregular ${where} ${reason} ${plain(at ?? "")}`,
+      key ?? `irregular ${asked} ${reason} ${plain(at ?? "")}`,
     );
   }
 

@@ -13,7 +13,7 @@ import {
 } from "react";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf, pace } from "./frameworks/opening.js";
-import { judged, noClient, noOptions } from "./frameworks/told.js";
+import { judged, noClient, noOptions, withoutId } from "./frameworks/told.js";
 import { methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -90,6 +90,11 @@ function useClient(given, part) {
   return given === undefined ? client : judged(/** @type {Client | null} */ (given));
 }
 
+/** Says so where it has none for long. @param {string} part @param {unknown} id @param {Client | null} of */
+function useNamed(part, id, of) {
+  useEffect(() => (of ? withoutId(part, id) : undefined), [part, id, of]);
+}
+
 const never = () => () => {};
 
 /**
@@ -115,12 +120,14 @@ export function useConversations(client) {
 /** @type {typeof import("./react.js").useConversation} */
 export function useConversation(id, client) {
   const of = useClient(client, "useConversation");
+  useNamed("useConversation", id, of);
   return useStore(id ? of?.conversation(id) : null, null);
 }
 
 /** @type {typeof import("./react.js").useTimeline} */
 export function useTimeline(id, options, client) {
   const of = useClient(client, "useTimeline");
+  useNamed("useTimeline", id, of);
   // the same on each render, while the options say the same
   const timeline = (id && of?.timeline(id, options)) || null;
   const snapshot = useStore(timeline, OPENING);

@@ -21,9 +21,6 @@ const STOP_PATIENCE = 5000;
  */
 const OPEN_PATIENCE = 45_000;
 
-const ENDLESS =
-  "a listener changes what it listens to, again and again: does it call `jump`, `send` or a load each time that it runs?";
-
 export class Session {
   #engine;
   #calls = new Calls((command) => this.command(command));
@@ -57,7 +54,7 @@ export class Session {
     this.#engine = engine;
     this.log = log;
     log.server = config.methods ? null : config;
-    this.notifier = new Notifier(() => log.say("warn", ENDLESS));
+    this.notifier = new Notifier((message) => log.say("warn", message));
     this.shown = new Shown(this.notifier);
     this.#events = new Events(this.notifier, (events) => this.command({ op: "listening", events }));
     /** @type {Promise<void>} */

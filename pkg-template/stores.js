@@ -9,6 +9,9 @@ import { callback } from "./options.js";
 
 /** rounds that listeners may make one after the other: after that the page has its turn in between */
 const ENDLESS = 1000;
+const IS_ENDLESS =
+  "a listener changes what it listens to, again and again: does it call `jump`, `send` or a load each time that it runs?";
+const NO_VALUE = "a listener of `subscribe` is called without arguments: getSnapshot() gives what is shown";
 
 /** Collects what changed and tells listeners later, once for everything until then. */
 export class Notifier {
@@ -20,11 +23,10 @@ export class Notifier {
   #isTelling = false;
   /** rounds that came of the one before */
   #depth = 0;
-  #endless;
 
-  /** @param {() => void} [endless] is told of listeners that change what they listen to, without an end */
-  constructor(endless = () => {}) {
-    this.#endless = endless;
+  /** @param {(message: string) => void} warn is told of listeners that are hardly meant so */
+  constructor(warn) {
+    this.warn = warn;
   }
 
   /** @param {{ run(): void }} source */
@@ -49,7 +51,7 @@ export class Notifier {
     }
     // in microtasks alone no click and no frame would ever come again
     this.#depth = 0;
-    this.#endless();
+    this.warn(IS_ENDLESS);
     setTimeout(() => this.#tell());
   }
 
@@ -69,24 +71,17 @@ export class Notifier {
   }
 }
 
-/** That a store's listeners are called without a value: said where one expects it, and fails. */
-let isTold = false;
-
 /**
  * Calls one listener of the app; what it throws is its own, and keeps nobody else from being called.
  * @param {(...details: any[]) => void} listener
  * @param {unknown[]} details
+ * @param {(message: string) => void} warn
  */
-export function callListener(listener, ...details) {
+function callListener(listener, details, warn) {
   try {
     listener(...details);
   } catch (error) {
-    if (listener.length && !details.length && !isTold) {
-      isTold = true;
-      console.warn(
-        "pullcord: a listener of `subscribe` is called without arguments: getSnapshot() gives what is shown",
-      );
-    }
+    if (listener.length && !details.length) warn(NO_VALUE);
     if (typeof reportError === "function") reportError(error);
     else console.error(error);
   }
@@ -138,6 +133,12 @@ export function reviveItem(item) {
 export class Listeners {
   /** @type {Set<{ listener: (...details: any[]) => void }>} */
   #all = new Set();
+  #notifier;
+
+  /** @param {Notifier} notifier */
+  constructor(notifier) {
+    this.#notifier = notifier;
+  }
 
   get size() {
     return this.#all.size;
@@ -158,7 +159,7 @@ export class Listeners {
   call(...details) {
     for (const entry of [...this.#all]) {
       // one that an earlier listener has unsubscribed does not hear of it any more
-      if (this.#all.has(entry)) callListener(entry.listener, ...details);
+      if (this.#all.has(entry)) callListener(entry.listener, details, this.#notifier.warn);
     }
   }
 }
@@ -170,7 +171,7 @@ export class Listeners {
 export class Source {
   #value;
   #notifier;
-  #listeners = new Listeners();
+  #listeners;
 
   /**
    * @param {T} value
@@ -179,6 +180,7 @@ export class Source {
   constructor(value, notifier) {
     this.#value = value;
     this.#notifier = notifier;
+    this.#listeners = new Listeners(notifier);
     /** @type {import("./index.js").Store<T>} */
     this.store = Object.freeze({
       getSnapshot: () => this.#value,
@@ -301,7 +303,7 @@ export class ConversationStores {
   of(id) {
     const known = this.#known.get(id)?.deref();
     if (known) return known;
-    const listeners = new Listeners();
+    const listeners = new Listeners(this.#notifier);
     /** @type {Subscribed} */
     const entry = { seen: null, look: () => this.#lookup(id), run: () => listeners.call(), store: null };
     /** @type {ConversationStore} */

@@ -5,7 +5,7 @@ import { createSubscriber } from "svelte/reactivity";
 import { get, toStore } from "svelte/store";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf, pace } from "./frameworks/opening.js";
-import { judged, noClient } from "./frameworks/told.js";
+import { judged, noClient, withoutId } from "./frameworks/told.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -102,6 +102,32 @@ function current(sources, storeOf, empty) {
       return () => {
         for (const end of stops) end();
         stop?.();
+      };
+    },
+  };
+}
+
+/**
+ * Says so where it has no conversation for long.
+ * @template T
+ * @param {string} part @param {Source<unknown>} id @param {Source<Client | null>} of
+ * @param {Source<T>} source
+ * @returns {Source<T>}
+ */
+function named(part, id, of, source) {
+  return {
+    get: source.get,
+    listen(changed) {
+      let forget = () => {};
+      const look = () => {
+        forget();
+        forget = withoutId(part, of.get() ? id.get() : null);
+      };
+      const stops = [of.listen(look), id.listen(look), source.listen(changed)];
+      look();
+      return () => {
+        forget();
+        for (const stop of stops) stop();
       };
     },
   };
@@ -244,7 +270,7 @@ export function useConversation(id, client) {
     const wanted = name.get();
     return wanted ? of.get()?.conversation(wanted) : null;
   };
-  return shown(current([of, name], storeOf, null));
+  return shown(named("useConversation", name, of, current([of, name], storeOf, null)));
 }
 
 /** @type {typeof import("./svelte.js").useTimeline} */
@@ -257,7 +283,7 @@ export function useTimeline(id, options, client) {
     const conversation = name.get();
     return (conversation && of.get()?.timeline(conversation, wanted.get())) || null;
   };
-  const snapshots = current([of, name, wanted], timeline, OPENING);
+  const snapshots = named("useTimeline", name, of, current([of, name, wanted], timeline, OPENING));
   /** @type {any} */
   let last = null;
   const view = () => {

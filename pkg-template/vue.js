@@ -15,7 +15,7 @@ import {
 } from "vue";
 import { CONNECTING, NONE, OPENING } from "./empty.js";
 import { Opening, keyOf, pace } from "./frameworks/opening.js";
-import { judged, noClient, noOptions, outsideSetup } from "./frameworks/told.js";
+import { judged, noClient, noOptions, outsideSetup, withoutId } from "./frameworks/told.js";
 import { TIMELINE_METHODS, methodsOfTimeline } from "./frameworks/view.js";
 
 /** @typedef {import("./index.js").Client<any>} Client */
@@ -163,6 +163,22 @@ function useStore(storeOf, empty) {
   return shown;
 }
 
+/**
+ * Says so where it has none for long.
+ * @param {string} part
+ * @param {import("./vue.js").MaybeRefOrGetter<unknown>} id
+ * @param {import("vue").Ref<Client | null>} of
+ */
+function useNamed(part, id, of) {
+  inPage(() =>
+    watch(
+      () => (of.value ? toValue(id) : null),
+      (name, _, onCleanup) => onCleanup(withoutId(part, name)),
+      SYNC,
+    ),
+  );
+}
+
 /** @type {typeof import("./vue.js").useStatus} */
 export function useStatus(client) {
   const of = useClient(client, "useStatus");
@@ -178,6 +194,7 @@ export function useConversations(client) {
 /** @type {typeof import("./vue.js").useConversation} */
 export function useConversation(id, client) {
   const of = useClient(client, "useConversation");
+  useNamed("useConversation", id, of);
   return useStore(() => {
     const name = toValue(id);
     return name ? of.value?.conversation(name) : null;
@@ -187,6 +204,7 @@ export function useConversation(id, client) {
 /** @type {typeof import("./vue.js").useTimeline} */
 export function useTimeline(id, options, client) {
   const of = useClient(client, "useTimeline");
+  useNamed("useTimeline", id, of);
   const timeline = computed(() => {
     const name = toValue(id);
     return (name && of.value?.timeline(name, toValue(options))) || null;

@@ -43,6 +43,20 @@ const failed = (worker) =>
     worker.addEventListener?.("error", onError, { once: true });
   });
 
+/**
+ * The app's own function: what it throws is no bug of Pullcord's.
+ * @template T
+ * @param {() => T} make
+ */
+function made(make) {
+  try {
+    return make();
+  } catch (/** @type {any} */ cause) {
+    const origin = cause?.name === "SecurityError" ? ": serve its script from the page's own origin" : "";
+    throw new PullcordError("unsupported", `\`worker\` failed${origin}: ${textOf(cause)}`, { cause });
+  }
+}
+
 /** @implements {Core} */
 export class RemoteCore {
   isElsewhere = true;
@@ -80,7 +94,7 @@ export class RemoteCore {
 
   /** @param {string} account */
   async load(account) {
-    const worker = this.#make();
+    const worker = made(this.#make);
     if (typeof worker?.postMessage !== "function")
       throw new PullcordError("unsupported", "`worker` has to return a Worker, and a new one at each call");
     const { port1, port2 } = new MessageChannel();

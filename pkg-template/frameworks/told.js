@@ -19,6 +19,24 @@ function say(text) {
 export const noClient = (part, above) =>
   say(`${part} has no client and shows nothing: ${above} above it, or pass the client as its last argument`);
 
+/** ms after which it is told that a part waits for its conversation: what is fetched first may be there soon */
+const IN_VAIN = 3000;
+
+/**
+ * A part that shows nothing for want of an id: `null` says that none is chosen, and anything else may be a name that
+ * is not there.
+ * @param {string} part @param {unknown} id
+ * @returns {() => void} it has another one, or is gone
+ */
+export function withoutId(part, id) {
+  if (id || id === null) return () => {};
+  const timer = setTimeout(
+    () => say(`${part} shows nothing: its id is ${id === "" ? '""' : id}. Where no conversation is chosen give null`),
+    IN_VAIN,
+  );
+  return () => clearTimeout(timer);
+}
+
 /**
  * Vue knows a component only in its setup: what is called later has none, and is never ended by one.
  * @param {string} part

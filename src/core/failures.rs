@@ -33,6 +33,11 @@ impl Question {
             conversation: Some(conversation.clone()),
         }
     }
+
+    /// As an app's `Transport` names it.
+    pub fn call(&self) -> &'static str {
+        self.call
+    }
 }
 
 impl From<&Request> for Question {

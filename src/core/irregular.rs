@@ -181,15 +181,18 @@ impl Irregular {
         self.unlikely.iter().any(known)
     }
 
-    /// The event's `detail`, where there is something to tell.
-    pub fn detail(&self, place: &str) -> Option<String> {
+    /// The event's `detail`, where there is something to tell. `call`: what was answered, where the place does not say
+    /// it.
+    pub fn detail(&self, place: &str, call: Option<&str>) -> Option<String> {
         let first = self.first.as_ref()?;
-        Some(first.detail(place, self.count))
+        Some(first.detail(place, call, self.count))
     }
 
     /// The same of each thing that is hardly meant.
-    pub fn unlikely(&self, place: &str) -> impl Iterator<Item = String> {
-        self.unlikely.iter().map(move |one| one.detail(place, 1))
+    pub fn unlikely(&self, place: &str, call: Option<&str>) -> impl Iterator<Item = String> {
+        self.unlikely
+            .iter()
+            .map(move |one| one.detail(place, call, 1))
     }
 }
 
@@ -210,7 +213,7 @@ impl First {
     }
 
     #[inline(never)]
-    fn detail(&self, place: &str, count: u64) -> String {
+    fn detail(&self, place: &str, call: Option<&str>, count: u64) -> String {
         let text = |out: &mut String, name: &str, text: Option<&str>| {
             json::field(out, name);
             match text {
@@ -220,6 +223,9 @@ impl First {
         };
         let mut out = String::from("{");
         text(&mut out, "where", Some(place));
+        if call.is_some() {
+            text(&mut out, "call", call);
+        }
         text(&mut out, "conversation", self.conversation.as_deref());
         json::field(&mut out, "count");
         json::number(&mut out, count);

@@ -101,6 +101,8 @@ pub(super) enum Own {
     Update {
         call: Call,
         message: Rc<Message>,
+        /// what it answers ("edit", "recall"); `None`: another client has asked
+        asked: Option<&'static str>,
     },
     Put {
         local: Rc<Local>,
@@ -189,6 +191,15 @@ impl Job {
             Job::List { .. } => "list",
             Job::Own(Own::Update { .. } | Own::Sent { .. }) => "answer",
             _ => "stored",
+        }
+    }
+
+    /// What it answers, where the place does not say it.
+    pub fn asked(&self) -> Option<&'static str> {
+        match self {
+            Job::Own(Own::Update { asked, .. }) => *asked,
+            Job::Own(Own::Sent { .. }) => Some("send"),
+            _ => None,
         }
     }
 

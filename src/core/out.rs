@@ -246,11 +246,11 @@ impl Out {
 
     /// Tells what of an answer was not as it has to be: once, as one event (R14). The log is told what is hardly
     /// meant.
-    pub fn tell_irregular(&mut self, place: &str, irregular: &Irregular) {
-        if let Some(detail) = irregular.detail(place) {
+    pub fn tell_irregular(&mut self, place: &str, call: Option<&str>, irregular: &Irregular) {
+        if let Some(detail) = irregular.detail(place, call) {
             self.event("irregular", &detail);
         }
-        for detail in irregular.unlikely(place) {
+        for detail in irregular.unlikely(place, call) {
             self.told
                 .logs
                 .push(["{\"unlikely\":", &detail, "}"].concat());

@@ -382,7 +382,7 @@ impl Outbox {
             Own::MarkDone { conversation, .. } => self.marks.on_done(&conversation),
             // The engine answers it.
             Own::Tell { .. } | Own::Shown { .. } => {}
-            Own::Update { call, message } => resolve_update(cx, call, &message),
+            Own::Update { call, message, .. } => resolve_update(cx, call, &message),
         }
     }
 
@@ -391,7 +391,7 @@ impl Outbox {
         match own {
             Own::Attempt { name } => self.lanes.settle(cx, &name),
             // It was done, and is told; the sync shows it.
-            Own::Update { call, message } => resolve_update(cx, call, &message),
+            Own::Update { call, message, .. } => resolve_update(cx, call, &message),
             // A try that was still under way when the message failed has delivered it.
             Own::Retry {
                 conversation,

@@ -106,6 +106,11 @@ impl Requests {
         }
     }
 
+    /// What is being answered, as an app's `Transport` names it.
+    pub fn asked(&self) -> Option<&'static str> {
+        self.answering.as_ref().map(Question::call)
+    }
+
     /// A request was answered. Answers what it was for; `None`: nobody waits for it any more.
     pub fn take_answered(&mut self, now: u64, request: u64) -> Option<Purpose> {
         let answered = self.in_flight.remove(&request)?;

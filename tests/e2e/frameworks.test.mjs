@@ -180,6 +180,34 @@ for (const name of Object.keys(APPS))
       await ended();
     });
 
+    test("an id that is null shows nothing; one that is not there, for long, is told as well", async () => {
+      await open();
+      await mount({ user: "ada", conversation: null });
+      await becomes("online 3 none 0 opening");
+      await page.waitForTimeout(3200);
+      assert.deepEqual(page.problems, []);
+      // for a moment
+      await set({ user: "ada", conversation: undefined });
+      await set({ user: "ada", conversation: "general" });
+      await shows("message 100");
+      await page.waitForTimeout(3200);
+      assert.deepEqual(page.problems, []);
+      const told = (id) =>
+        ["useConversation", "useTimeline"].map(
+          (part) => `pullcord: ${part} shows nothing: its id is ${id}. Where no conversation is chosen give null`,
+        );
+      for (const [id, text] of [
+        [undefined, "undefined"],
+        ["", '""'],
+      ]) {
+        await set({ user: "ada", conversation: id });
+        await becomes("online 3 none 0 opening");
+        await eventually(() => assert.deepEqual(page.problems.toSorted(), told(text)));
+        page.problems.splice(0);
+      }
+      await ended();
+    });
+
     test("a promise in place of a client is named, and so is a provider that is given nothing", async () => {
       await open();
       const thrown = await mount({ conversation: "general" }, "promise").catch(String);

@@ -24,6 +24,12 @@ const answering = (change) => (method) => async (request, signal) => change(awai
 /** Of the first message of a page. */
 const first = (fields) =>
   answering(({ messages: [one, ...more], ...page }) => ({ ...page, messages: [{ ...one, ...fields }, ...more] }));
+/** Changes the newest message by what the list does. @param {(timeline: any, id: string) => Promise<any>} act */
+const change = (act) => async (client) => {
+  const timeline = client.timeline("talk");
+  await timeline.loadOlder();
+  await quiet(act(timeline, timeline.getSnapshot().items.at(-1).message.id));
+};
 const json = (value) => new Response(JSON.stringify(value));
 
 /** Events that a pull brings, after the first one. @param {(message: any, round: number) => any[]} make */
@@ -387,12 +393,26 @@ describe("a transport of one's own", { concurrency: true }, () => {
     [
       "an edit that does not raise the version",
       { edit: answering((message) => ({ ...message, version: 1 })) },
-      /^send\("talk"\): message.version: an update with the version that is here already/,
-      async (client) => {
-        const timeline = client.timeline("talk");
-        await timeline.loadOlder();
-        await quiet(timeline.edit(timeline.getSnapshot().items.at(-1).message.id, { text: "edited" }));
-      },
+      /^edit\("talk"\): message.version: an update with the version that is here already/,
+      change((timeline, id) => timeline.edit(id, { text: "edited" })),
+    ],
+    [
+      "an edit that answers something else",
+      { edit: answering(() => ({ ok: true })) },
+      /^edit\("talk"\): message.id: no id/,
+      change((timeline, id) => timeline.edit(id, { text: "edited" })),
+    ],
+    [
+      "a recall that does not raise the version",
+      { recall: answering((message) => ({ ...message, version: 1 })) },
+      /^recall\("talk"\): message.version: an update with the version that is here already/,
+      change((timeline, id) => timeline.recall(id)),
+    ],
+    [
+      "a recall without sender",
+      { recall: answering(({ sender: _, ...message }) => message) },
+      /^recall\("talk"\): message.sender: no sender/,
+      change((timeline, id) => timeline.recall(id)),
     ],
     [
       "a method of another name",
@@ -425,6 +445,28 @@ describe("a transport of one's own", { concurrency: true }, () => {
   for (const [what, replaced, gist, use = nothing] of wrong) {
     const notify = "listen" in replaced ? "socket" : "poll";
     test(what, () => once(what, { transport: world(replaced).transport, sync: { notify } }, gist, use));
+  }
+});
+
+test("a server that does not wait as a long poll asks it to", async () => {
+  /** @type {[string, (answer: any) => any, RegExp][]} */
+  const ways = [
+    ["answers at once", (answer) => answer, /was answered at once, with nothing, 3 times in a row: hold it/],
+    [
+      "refuses",
+      () => Promise.reject(new PullcordError("rejected", "no such parameter")),
+      /was refused at once \(rejected: no such parameter\), 3 times in a row: hold it/,
+    ],
+  ];
+  for (const [what, waited, gist] of ways) {
+    const { transport } = world({
+      pull: (pull) => async (asked, signal) => {
+        const answer = await pull({ ...asked, wait: undefined }, signal);
+        return asked.wait ? waited(answer) : answer;
+      },
+    });
+    const options = { transport, sync: { notify: "long-poll", fallbackPollInterval: 100 } };
+    await once(what, options, gist, nothing);
   }
 });
 

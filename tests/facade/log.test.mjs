@@ -109,6 +109,21 @@ test("an item is told with its place and its beginning, and the next like it is 
   assert.deepEqual(lines, ['warn pull("talk"): events[17].message.seq: no seq (it is "x1"); left out, and 1 more']);
 });
 
+test("an irregular answer is that of the call that it answers", () => {
+  const { log, lines } = kept();
+  const event = (call) => ({
+    ...{ where: "answer", call, conversation: "talk", count: 1 },
+    first: { id: "m1", reason: "no version", done: "repaired", at: "message.version", value: null },
+  });
+  for (const call of ["send", "edit", "recall", undefined]) log.happened("irregular", event(call));
+  assert.deepEqual(
+    lines,
+    ["send", "edit", "recall", "edit or recall"].map(
+      (call) => `warn ${call}("talk"): message.version: no version; put right here`,
+    ),
+  );
+});
+
 test("an address that is hardly meant is told, as far as the page's own tells", () => {
   const said = (baseUrl, page) => {
     const before = Object.getOwnPropertyDescriptor(globalThis, "location");

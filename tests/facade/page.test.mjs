@@ -54,6 +54,19 @@ test("what the browser says about network and page becomes commands", () =>
     await client.close();
   }));
 
+test("a window that is not the global object, as jsdom's in Node, is listened to itself", () =>
+  inPage(async ({ page, tab, navigator }) => {
+    const { addEventListener, removeEventListener } = EventTarget.prototype;
+    Object.assign(globalThis, { addEventListener, removeEventListener });
+    page.defaultView = tab;
+    const { client, host } = await fakeClient();
+    host.commands.length = 0;
+    navigator.onLine = false;
+    tab.dispatchEvent(event("offline"));
+    assert.deepEqual(host.commands, [{ op: "network", online: false, metered: false }]);
+    await client.close();
+  }));
+
 test("every pagehide freezes, whatever the browser says of its page cache, and the next sign of life resumes", () =>
   inPage(async ({ page, tab, navigator }) => {
     const { client, host } = await fakeClient();

@@ -155,7 +155,8 @@ test("a listener that throws keeps nobody else from being called", async () => {
 
 test("a listener that changes what it listens to, without an end, leaves the page its turn, and is told of", async () => {
   let told = 0;
-  const notifier = new Notifier(() => {
+  const notifier = new Notifier((message) => {
+    assert.match(message, /^a listener changes what it listens to/);
     told += 1;
   });
   const source = new Source(0, notifier);

@@ -212,6 +212,17 @@ test("a function that makes no worker leaves the core in the page as well", asyn
   assert.equal(await codeOf(open({ worker: "chat.worker.js" })), "invalid");
 });
 
+test("what the app's function throws is no bug of Pullcord's, and a script of another origin is named", async () => {
+  const { open } = pageWithWorkers();
+  const worker = () => {
+    throw new DOMException("Script at 'https://cdn.example/w.js' cannot be accessed", "SecurityError");
+  };
+  await assert.rejects(open({ transport: undefined, worker }), {
+    code: "unsupported",
+    message: /^`worker` failed: serve its script from the page's own origin: Script at 'https:\/\/cdn\.example/,
+  });
+});
+
 test("the claim and the worker's engine hear of each other", async () => {
   const { createClient, worker, workers, world } = pageWithWorkers();
   const shared = options({ worker });

@@ -39,7 +39,11 @@ impl Engine {
                     conversation,
                     message,
                 } => match wire::answer::told(&message, &conversation.into()) {
-                    Some(message) => self.jobs.push_own(Own::Update { call, message }),
+                    Some(message) => self.jobs.push_own(Own::Update {
+                        call,
+                        message,
+                        asked: None,
+                    }),
                     None => self.out.resolve(call, &message),
                 },
                 What::Fetch { .. } | What::Corrupt { .. } | What::Grant | What::Shown { .. } => {}
@@ -62,7 +66,7 @@ impl Engine {
             match job {
                 // The client was ending: it does not wait for the jobs before that any more.
                 Job::End { wipe } => ends = Some(wipe),
-                Job::Own(Own::Update { call, message }) if call < follow::OTHERS => {
+                Job::Own(Own::Update { call, message, .. }) if call < follow::OTHERS => {
                     self.ask_to_update(call, &message);
                 }
                 Job::Own(Own::Tell { call, telling }) if call < follow::OTHERS => {

@@ -31,7 +31,8 @@ impl Engine {
             );
         }
         self.show_changes(changes);
-        self.out.tell_irregular(job.place(), &changes.irregular);
+        self.out
+            .tell_irregular(job.place(), job.asked(), &changes.irregular);
     }
 
     /// Shows what a commit has changed, whoever made it.

@@ -46,7 +46,7 @@ impl Engine {
         for _ in 0..lost.others {
             irregular.add(None, None, "a stored record", Done::Dropped);
         }
-        self.out.tell_irregular("stored", &irregular);
+        self.out.tell_irregular("stored", None, &irregular);
         let none = indexes.is_empty() && states.is_empty();
         let blocks = Vec::new();
         if !self.standing.promoted {
@@ -93,7 +93,7 @@ impl Engine {
         self.out.storage_event("corrupt", detail);
         let mut irregular = Irregular::default();
         irregular.add(None, None, "a record of the store's own", Done::Repaired);
-        self.out.tell_irregular("stored", &irregular);
+        self.out.tell_irregular("stored", None, &irregular);
     }
 
     /// Blocks are missing or do not check: their segments are not what they say.
@@ -119,7 +119,7 @@ impl Engine {
         for (id, _) in &blocks {
             irregular.add(Some(id), None, "a block of messages", Done::Dropped);
         }
-        self.out.tell_irregular("stored", &irregular);
+        self.out.tell_irregular("stored", None, &irregular);
         self.jobs.push_first(Job::Corrupt {
             blocks,
             indexes: Vec::new(),

@@ -98,10 +98,15 @@ impl Engine {
         conversation: &Rc<str>,
         result: Result<String, Error>,
     ) {
+        let asked = self.out.requests.asked();
         let message = result.and_then(|text| self.read_answer(&text, conversation));
         self.out.answered(message.as_ref().err());
         match message {
-            Ok(Some(message)) => self.jobs.push_own(Own::Update { call, message }),
+            Ok(Some(message)) => self.jobs.push_own(Own::Update {
+                call,
+                message,
+                asked,
+            }),
             Ok(None) => {
                 let what = "it was done, and the answer cannot be read: the sync brings it";
                 let error = Error::new(ErrorCode::Protocol, what);
@@ -120,7 +125,9 @@ impl Engine {
     ) -> Result<Option<Rc<Message>>, Error> {
         let answered = wire::answer::answer(text, conversation)?;
         self.check_account(answered.account.as_ref())?;
-        self.out.tell_irregular("answer", &answered.irregular);
+        let asked = self.out.requests.asked();
+        self.out
+            .tell_irregular("answer", asked, &answered.irregular);
         if answered.message.is_none() {
             self.ask_pull(0);
         }

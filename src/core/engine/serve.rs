@@ -77,7 +77,11 @@ impl Engine {
                 } => match wire::answer::told(&message, &conversation.into()) {
                     Some(message) => {
                         let call = self.follow.audience.call(asker);
-                        self.jobs.push_own(Own::Update { call, message });
+                        self.jobs.push_own(Own::Update {
+                            call,
+                            message,
+                            asked: None,
+                        });
                     }
                     None => self.reply(asker, Ok(message)),
                 },

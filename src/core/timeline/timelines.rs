@@ -325,7 +325,7 @@ impl Timelines {
         let job = match answer {
             // Something had to be left out of it: it counts as 410.
             Ok(Answer::Changes(answer)) if answer.lacks => {
-                cx.out.tell_irregular("changes", &answer.irregular);
+                cx.out.tell_irregular("changes", None, &answer.irregular);
                 Job::Gone { fetch }
             }
             Ok(Answer::Changes(answer)) => {

@@ -235,7 +235,7 @@ fn every_name_has_a_limit() {
     );
     let answer = answer(&format!(r#"{{"message":{stranger}}}"#), &c).unwrap();
     assert_eq!(answer.message.unwrap().conversation, c);
-    assert!(answer.irregular.detail("answer").unwrap().len() < 1_000);
+    assert!(answer.irregular.detail("answer", None).unwrap().len() < 1_000);
 }
 
 #[test]
@@ -494,21 +494,21 @@ fn what_is_not_as_it_has_to_be_is_told_with_its_place_and_how_it_begins() {
         let batch = events(&format!(
             r#"{{"type":"message","message":{M}}},{{"type":"message","message":{text}}}"#
         ));
-        let told = odd(batch.irregular.detail("batch"));
+        let told = odd(batch.irregular.detail("batch", None));
         assert_eq!(told, ("events[1].message.seq".to_owned(), value.clone()));
         let text = format!(r#"{{"messages":[{text}],"hasBefore":false,"hasAfter":false}}"#);
         let page = page(&text, &"c".into(), Place::Latest).unwrap();
-        let told = odd(page.irregular.detail("page"));
+        let told = odd(page.irregular.detail("page", None));
         assert_eq!(told, ("messages[0].seq".to_owned(), value));
     }
     let none = M.replace("\"seq\":7,", "");
     let text = format!(r#"{{"conversations":[{{"id":"c","lastMessage":{none}}}],"next":null}}"#);
     let list = list_page(&text, None).unwrap();
-    let told = odd(list.irregular.detail("list"));
+    let told = odd(list.irregular.detail("list", None));
     let at = "conversations[0].lastMessage.seq".to_owned();
     assert_eq!(told, (at, serde_json::Value::Null));
     let batch = events(r#"{"type":"update","message":"m1"}"#);
-    let told = odd(batch.irregular.detail("batch"));
+    let told = odd(batch.irregular.detail("batch", None));
     assert_eq!(
         told,
         ("events[0].message".to_owned(), serde_json::json!("\"m1\""))
@@ -578,13 +578,13 @@ fn what_is_hardly_meant_is_told_once_an_answer_and_counts_as_it_came() {
     let bare = r#","state":"edited","createdAt":1764500000.5"#;
     let messages = [message(1, fine), message(2, seconds), message(3, bare)];
     let read = page_of(&messages);
-    assert!(read.irregular.is_empty() && read.irregular.detail("page").is_none());
+    assert!(read.irregular.is_empty() && read.irregular.detail("page", None).is_none());
     assert_eq!(
         (read.messages[1].created_at, &*read.messages[2].body),
         (1_764_500_000, "null")
     );
     assert_eq!((read.messages[1].repairs, read.messages[2].repairs), (0, 0));
-    let told: Vec<String> = read.irregular.unlikely("page").collect();
+    let told: Vec<String> = read.irregular.unlikely("page", None).collect();
     assert_eq!(
         told,
         [
@@ -605,7 +605,7 @@ fn what_is_hardly_meant_is_told_once_an_answer_and_counts_as_it_came() {
     let told: Vec<String> = batch(&text, None)
         .unwrap()
         .irregular
-        .unlikely("batch")
+        .unlikely("batch", None)
         .collect();
     let places = ["events[1].message.createdAt", "events[2].message.body"];
     assert_eq!(told.len(), places.len());

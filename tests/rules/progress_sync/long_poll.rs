@@ -87,3 +87,48 @@ fn an_outage_while_a_pull_waits_is_found_out_by_the_next() {
     b.fail(network(), is_pull);
     assert_eq!(b.status["connection"], json!("offline"));
 }
+
+/// Until a pull waits at the server: the plain one before it finds nothing.
+fn waits_again(b: &mut Harness) {
+    for _ in 0..400 {
+        match (b.is_asked(is_waiting_pull), b.is_asked(is_pull)) {
+            (true, _) => return,
+            (_, true) => _ = b.answer_pull(empty("2", false)),
+            _ => b.wait(500),
+        }
+    }
+    panic!("no pull waits");
+}
+
+#[test]
+fn a_server_that_does_not_wait_is_told_of_after_three_in_a_row() {
+    let (nothing, refused, silent) = ("at once, with nothing", "refused at once", "had no answer");
+    for how in [nothing, refused, silent] {
+        let mut b = long_polling();
+        for round in 1..=6 {
+            waits_again(&mut b);
+            let wait = wait_of(&asked(&b, is_waiting_pull));
+            match how {
+                _ if how == nothing => _ = b.answer_pull(empty("2", false)),
+                _ if how == refused => b.fail(status(400), is_waiting_pull),
+                _ => b.wait(wait + 15_000),
+            }
+            let told = b.warnings.iter().filter(|line| line.contains(how));
+            assert_eq!(told.count(), usize::from(round >= 3), "{how} {round}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_waits_and_a_proxy_that_ends_waits_early_are_not_told_of() {
+    let mut b = long_polling();
+    for round in 0..6 {
+        waits_again(&mut b);
+        b.wait(5_000);
+        match round % 2 {
+            0 => _ = b.answer_pull(empty("2", false)),
+            _ => b.fail(network(), is_waiting_pull),
+        }
+    }
+    assert!(b.warnings.is_empty(), "{:?}", b.warnings);
+}

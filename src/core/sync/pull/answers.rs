@@ -97,6 +97,10 @@ impl Pull {
         if let Some((since, wait)) = asked.waits {
             // A server that answers at once with nothing is not asked in a loop.
             let soon = now < since.saturating_add(wait / 2);
+            let in_vain = nothing && now <= since.saturating_add(AT_ONCE);
+            if self.patience.note(in_vain) {
+                warn_of_waiting(cx, wait, "was answered at once, with nothing");
+            }
             let pause = match nothing && soon {
                 true => cx.config.fallback_poll_interval,
                 false => 0,
@@ -268,6 +272,14 @@ impl Pull {
         let lasted = now.saturating_sub(since);
         let pause = cx.config.fallback_poll_interval;
         self.patience.ended(now, lasted, wait, pause);
+        let endless = error.code == ErrorCode::Timeout;
+        if self.patience.note(endless || lasted <= AT_ONCE) {
+            let how = match endless {
+                true => "had no answer, also after it".to_owned(),
+                false => format!("was refused at once ({error})"),
+            };
+            warn_of_waiting(cx, wait, &how);
+        }
         if error.asks_for_less() && error.code != ErrorCode::Timeout {
             self.events.too_much(asked.limit);
         }
@@ -543,11 +555,19 @@ fn warn(cx: &mut Cx, conversation: Option<&Rc<str>>, what: &str) {
     cx.out.log("warn", &message);
 }
 
+/// A server that does not wait as it is asked to: nothing is new sooner than by the timer.
+fn warn_of_waiting(cx: &mut Cx, wait: u64, how: &str) {
+    let message = format!(
+        "a pull with wait={wait} (ms) {how}, 3 times in a row: hold it until something is new, for `wait` ms at most, or set sync.notify to \"poll\""
+    );
+    warn(cx, None, &message);
+}
+
 /// Tells what of an answer was not as it has to be.
 fn tell(cx: &mut Cx, answer: &mut PullAnswer) {
     match answer.parts.first_mut() {
         Some(part) => part.batch.irregular.append(&answer.irregular),
-        None => cx.out.tell_irregular("batch", &answer.irregular),
+        None => cx.out.tell_irregular("batch", None, &answer.irregular),
     }
     if let Some(kind) = answer
         .parts

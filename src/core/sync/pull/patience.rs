@@ -6,6 +6,8 @@ const WAIT: u64 = 25_000;
 const LEAST: u64 = 2_000;
 /// A wait that is ended within so many ms says that the server, or a proxy, lets no request wait.
 pub(super) const AT_ONCE: u64 = 1_000;
+/// Waits in a row that were none, or had no end, before it is told: one alone may be a server that restarts.
+const IN_VAIN: u32 = 3;
 /// ms until waiting is tried again, at most.
 const REST: u64 = 300_000;
 
@@ -18,6 +20,8 @@ pub(super) struct Patience {
     from: u64,
     /// ends in a row that came at once
     ends: u32,
+    /// waits in a row that were none, or had no end
+    in_vain: u32,
 }
 
 impl Default for Patience {
@@ -26,6 +30,7 @@ impl Default for Patience {
             most: WAIT,
             from: 0,
             ends: 0,
+            in_vain: 0,
         }
     }
 }
@@ -43,6 +48,12 @@ impl Patience {
     /// ms to wait for, where a timer would come after so many.
     pub fn wait(&self, interval: u64) -> u32 {
         interval.min(self.most) as u32
+    }
+
+    /// One more was in vain, or is not. Answers whether it is to be told.
+    pub fn note(&mut self, in_vain: bool) -> bool {
+        self.in_vain = if in_vain { self.in_vain + 1 } else { 0 };
+        self.in_vain == IN_VAIN
     }
 
     /// It came back as it has to; the next one after `pause` ms.
