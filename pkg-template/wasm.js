@@ -14,6 +14,7 @@ const OFFLINE =
   "a PWA has to precache it (Workbox: `globPatterns` with wasm), and a Content-Security-Policy to allow it by connect-src";
 const NO_TEXT =
   "TextDecoder is missing here, as in Jest's jsdom: its environment has to set `this.global.TextDecoder = TextDecoder` (docs/frameworks.md)";
+const NO_PAGE = "it is an address of a page, and no page is here: Next bundles the package for its server";
 const NO_PLACE = 'this script does not know where it is (format "iife" or "cjs" of esbuild, rollup and others)';
 
 /**
@@ -79,6 +80,7 @@ function beside(standard) {
 /** Why a fetch may have failed. @param {string | URL} source */
 function unfetched(source) {
   const page = globalThis.location;
+  if (!page && String(source).startsWith("/")) return NO_PAGE;
   const { origin, protocol } = new URL(source, page?.href);
   if (protocol === "file:") return "a page that is opened as a file may fetch none";
   return !page || origin === page.origin

@@ -235,7 +235,7 @@ test("what cannot be loaded or kept", async () => {
   await once(
     "no worker",
     { worker: noWorker, transport: world().transport },
-    /^the core runs in the page, and not in a worker: no such file/,
+    /^the core runs in the page, and not in a worker: `worker` failed: no such file/,
     nothing,
   );
   await once(
@@ -253,6 +253,12 @@ test("what cannot be loaded or kept", async () => {
   );
   assert.deepEqual(lines.length, 1);
   assert.match(lines[0], /^the client ends: cannot read file:\/\/\/nowhere.wasm \(esbuild, .*\): /);
+  // what Next makes of the wasm's address, on its server
+  const path = "/_next/static/media/pullcord.0cafe.wasm";
+  const opening = other.createClient({ account: "a", transport: world().transport, wasm: path, logger });
+  await assert.rejects(opening, { code: "network" });
+  const [unfetched] = lines.splice(1);
+  assert.match(unfetched, /pullcord.0cafe.wasm could not be fetched \(.*Next bundles .*: import "pullcord\/inline"/);
 
   // jsdom in Jest
   const { TextDecoder } = globalThis;
