@@ -344,3 +344,26 @@ fn conversations_that_are_refused_are_asked_for_by_a_backoff_that_grows_however_
         assert!(minutes[0] < 100 && late < 80, "{bad}: {minutes:?}");
     }
 }
+
+#[test]
+fn an_app_that_calls_sync_in_a_loop_pulls_once_a_second() {
+    let mut b = opened();
+    let mut pulls = 0;
+    let mut call = b.call(json!({"op": "sync"}));
+    for _ in 0..500 {
+        if b.is_asked(is_pull) {
+            pulls += 1;
+            b.answer_pull(json!({"events": [], "cursor": "1", "hasMore": false}));
+        }
+        if b.result(call).is_some() {
+            call = b.call(json!({"op": "sync"}));
+        }
+        b.wait(20);
+    }
+    assert!((18..=24).contains(&pulls), "{pulls} in ten seconds");
+    // What brings something is no loop in vain.
+    b.wait(1_000);
+    b.answer_pull(json!({"events": [after(9, 10)], "cursor": "2", "hasMore": false}));
+    b.call(json!({"op": "sync"}));
+    assert!(b.is_asked(is_pull));
+}

@@ -212,8 +212,10 @@ impl Pull {
         self.ask_for_all(now);
     }
 
-    /// `sync()`: the next chain answers it.
+    /// `sync()`: the next chain answers it. Calls that bring nothing again and again are those of a loop, and count as
+    /// notifications do.
     pub fn on_call(&mut self, call: Call) {
+        self.hints.on_hint();
         self.calls.add([call], self.is_running());
     }
 
