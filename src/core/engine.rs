@@ -263,6 +263,7 @@ impl Engine {
             store.filter(|_| !self.store_is_busy()),
             self.sync_due(),
             self.outbox_due(),
+            self.outbox.wishes.due(),
             self.doubts_due(),
             self.timelines_due(look),
             self.follow_due(),

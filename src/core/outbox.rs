@@ -30,7 +30,7 @@ use super::jobs::{Job, Own};
 use super::json;
 use super::map::Index;
 use super::records::{self, Local, LocalState, Name, Named, Wish};
-use super::storage::{Key, StoreError};
+use super::storage::{Key, StoreError, Why};
 use super::tx::Committed;
 use super::types::Message;
 use super::wire;
@@ -301,6 +301,41 @@ impl Outbox {
             }
         }
         stored
+    }
+
+    /// The store is silent: who waits behind what it was asked is answered with that (R14). Nothing of theirs was begun.
+    pub fn fail_wishes(&mut self, cx: &mut Cx, error: &Error) {
+        for pending in self.wishes.take_unasked() {
+            if let Wish::Send(local) = &pending.wish {
+                self.drop_fresh(cx, local);
+            }
+            if let Some(call) = pending.call {
+                cx.out.reject(call, error);
+            }
+            cx.out.told.outbox = true;
+            cx.out.told.all_own = true;
+        }
+    }
+
+    /// It has been silent for long: of what it was asked nobody can say whether it is done, or will be.
+    pub fn doubt_wishes(&mut self, cx: &mut Cx) {
+        if self.wishes.due().is_none_or(|at| at > cx.now.mono) {
+            return;
+        }
+        self.fail_wishes(cx, &StoreError::Failed(Why::Silence).shown());
+        let error = StoreError::Uncertain(Why::Silence).shown();
+        let mut sends = Vec::new();
+        for (call, wish) in self.wishes.let_wait() {
+            if let Wish::Send(local) = wish {
+                sends.push(local.clone());
+            }
+            cx.out.reject(call, &error);
+        }
+        for local in sends {
+            self.drop_fresh(cx, &local);
+        }
+        cx.out.told.outbox = true;
+        cx.out.told.all_own = true;
     }
 
     // ------------------------------------------------------------ driving

@@ -60,6 +60,9 @@ pub struct Harness {
     unread: VecDeque<(u64, Vec<Read>)>,
     /// commits that fail, in turn
     pub failing: VecDeque<StoreError>,
+    /// the store says nothing of wishes before [`Harness::finish_wishes`]
+    pub wishes_are_slow: bool,
+    unwished: VecDeque<(u64, Vec<Write>)>,
     /// wishes that fail, in turn; and whether they are stored all the same
     pub failing_wishes: VecDeque<(StoreError, bool)>,
     /// the disk is full for records of more bytes than this, whatever is deleted
@@ -153,6 +156,8 @@ impl Harness {
             reads_are_slow: false,
             unread: VecDeque::new(),
             failing: failing.into_iter().collect(),
+            wishes_are_slow: false,
+            unwished: VecDeque::new(),
             failing_wishes: VecDeque::new(),
             largest: None,
         };
@@ -228,6 +233,9 @@ impl Harness {
                         None => self.store.commit(&writes),
                     };
                     self.engine.handle(now, Input::Committed { op, result });
+                }
+                Effect::Wish { op, writes } if self.wishes_are_slow => {
+                    self.unwished.push_back((op, writes));
                 }
                 Effect::Wish { op, writes } => {
                     let failing = self.failing_wishes.pop_front();
@@ -306,6 +314,15 @@ impl Harness {
         while let Some((op, reads)) = self.unread.pop_front() {
             let result = self.store.read(&reads);
             self.input(Input::Read { op, result });
+        }
+    }
+
+    /// The slow wishes are stored, and those that follow at once.
+    pub fn finish_wishes(&mut self) {
+        self.wishes_are_slow = false;
+        while let Some((op, writes)) = self.unwished.pop_front() {
+            let result = self.store.commit(&writes);
+            self.input(Input::Wished { op, result });
         }
     }
 

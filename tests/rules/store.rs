@@ -405,3 +405,71 @@ pub fn a_disk_that_stays_full_costs_two_evictions_and_not_the_cache() {
     assert_eq!(b.result(call), Some(Ok(json!(null))));
     assert_eq!(b.cursor(), json!("room"));
 }
+
+// ------------------------------------------------------------ who does not write, and a silent store
+
+/// Follows nobody: the store takes no fence, and says nothing of wishes.
+fn without_a_writer() -> Harness {
+    let mut b = shown();
+    b.input(Input::Demoted);
+    b.input(Input::NotPromoted(StoreError::Failed(Why::Silence)));
+    b.wishes_are_slow = true;
+    b
+}
+
+/// Time passes, and no timer comes late.
+fn pass(b: &mut Harness, ms: u64) {
+    for _ in 0..ms / 100 {
+        b.wait(100);
+    }
+}
+
+#[test]
+fn who_wishes_of_a_silent_store_is_answered_within_ten_seconds_and_what_is_stored_later_is_shown() {
+    let mut b = without_a_writer();
+    let send = b.send("a");
+    pass(&mut b, 4_000);
+    let behind = b.send("b");
+    let mark = b.call(json!({"op": "mark-read", "conversation": "c", "seq": "4"}));
+    pass(&mut b, 5_900);
+    assert_eq!(b.result(send), None);
+    b.wait(100);
+    assert!(b.uncertain(send), "it may be stored yet");
+    for call in [behind, mark] {
+        assert_eq!(b.result(call), Some(Err("storage".to_owned())));
+        assert!(
+            b.rejection(call)
+                .is_some_and(|error| error["uncertain"] != json!(true))
+        );
+    }
+    assert_eq!(b.shown(), "1 2 3 4");
+    b.finish_wishes();
+    assert_eq!(b.shown(), "1 2 3 4 (a queued)");
+}
+
+#[test]
+fn who_wishes_behind_a_silent_read_is_answered_when_that_is_given_up() {
+    let mut b = without_a_writer();
+    b.reads_are_slow = true;
+    b.command(json!({"op": "open", "timeline": 2, "conversation": "d"}));
+    b.input(Input::Heard(b"garbled".to_vec()));
+    let Input::Read { op, .. } = b.read_now() else {
+        panic!("it reads what is stored");
+    };
+    let send = b.send("a");
+    let result = Err(StoreError::Failed(Why::Silence));
+    b.input(Input::Read { op, result });
+    assert_eq!(b.result(send), Some(Err("storage".to_owned())));
+    assert!(!b.uncertain(send));
+    assert_eq!(b.shown(), "1 2 3 4");
+}
+
+#[test]
+fn who_slept_over_a_wish_waits_for_it_when_awake() {
+    let mut b = without_a_writer();
+    let send = b.send("a");
+    b.wait(1_000_000);
+    assert_eq!(b.result(send), None);
+    b.finish_wishes();
+    assert!(b.result(send).is_some_and(|sent| sent.is_ok()));
+}

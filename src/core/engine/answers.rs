@@ -59,6 +59,8 @@ impl Engine {
             let error = silence(&self.config);
             self.on_answer(request, Err(error));
         }
+        let (parts, mut cx) = self.split();
+        parts.outbox.doubt_wishes(&mut cx);
     }
 
     /// Why no request may be sent now.

@@ -374,6 +374,7 @@ impl Engine {
     /// The timer came late: the writer may have answered while this client slept.
     pub(super) fn on_late_timer(&mut self) {
         self.out.asks.put_off(self.now.mono);
+        self.outbox.wishes.put_off(self.now.mono);
     }
 
     /// The app or the browser says that this client is looked at again.

@@ -430,6 +430,8 @@ impl Engine {
         for call in self.sync.take_calls() {
             self.out.reject(call, &error);
         }
+        let (parts, mut cx) = self.split();
+        parts.outbox.fail_wishes(&mut cx, &error);
     }
 
     fn first_is_done(&mut self, outcome: Outcome) {

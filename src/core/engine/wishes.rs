@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::core::fault::Fault;
 use crate::core::follow::{Signal, What};
-use crate::core::io::Effect;
+use crate::core::io::{Effect, Now};
 use crate::core::jobs::{Job, Own};
 use crate::core::map::Map;
 use crate::core::purpose::Purpose;
@@ -50,7 +50,11 @@ impl Engine {
         let me = self.out.me;
         // The clock may have been set back since the newest wish. This one stands behind it all the same.
         let last = self.db.last_wish().map_or(0, |at| at.saturating_add(1));
-        let writes = self.outbox.wishes.store(op, me, self.now.wall.max(last));
+        let now = Now {
+            wall: self.now.wall.max(last),
+            ..self.now
+        };
+        let writes = self.outbox.wishes.store(op, me, now);
         self.out.effect(Effect::Wish { op, writes });
     }
 

@@ -8,8 +8,12 @@
 //! ```
 
 use crate::core::command::Call;
+use crate::core::io::Now;
 use crate::core::records::{self, Wish};
 use crate::core::storage::{Key, StoreError, Table, Write};
+
+/// ms of a silent store after which who waits for it is answered (R14).
+const SETTLES: u64 = 10_000;
 
 /// One that is not stored.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(in crate::core) struct Wishes {
     queue: Vec<Pending>,
     /// the first so many are on their way into the store, as this operation
     storing: Option<(u64, usize)>,
+    /// since when the store was asked, and has not answered (monotonic ms)
+    since: Option<u64>,
     /// that was not certain once
     again: bool,
     /// of the last key
@@ -46,6 +52,36 @@ impl Wishes {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// When those who wait are answered, where the store says nothing (R14).
+    pub fn due(&self) -> Option<u64> {
+        let since = self.since.filter(|_| self.is_storing())?;
+        let waits = self.queue.iter().any(|pending| pending.call.is_some());
+        waits.then(|| since.saturating_add(SETTLES))
+    }
+
+    /// This client slept: the time during which it could hear nothing does not count.
+    pub fn put_off(&mut self, now: u64) {
+        self.since = self.since.map(|_| now);
+    }
+
+    /// Those that nobody has asked the store for yet, and that somebody waits for: they are not stored any more.
+    pub(super) fn take_unasked(&mut self) -> Vec<Pending> {
+        let asked = self.storing.map_or(0, |(_, count)| count);
+        let asked = self.queue.split_off(asked.min(self.queue.len()));
+        let waits = |pending: &Pending| pending.call.is_some() && pending.key.is_none();
+        let (unasked, rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(waits);
+        self.queue.extend(rest);
+        unasked
+    }
+
+    /// Nobody waits any more for those that the store was asked for. They may be stored all the same: then they are
+    /// shown. Who has waited, and for what.
+    pub(super) fn let_wait(&mut self) -> Vec<(Call, &Wish)> {
+        let waits = self.queue.iter_mut();
+        let waits = waits.filter_map(|pending| Some((pending.call.take()?, &pending.wish)));
+        waits.collect()
     }
 
     /// Whether any may be stored, though nothing was heard of it.
@@ -115,7 +151,9 @@ impl Wishes {
     }
 
     /// The writes of one transaction with all that wait. `me`: this client's name.
-    pub fn store(&mut self, op: u64, me: u64, now: u64) -> Vec<Write> {
+    pub fn store(&mut self, op: u64, me: u64, now: Now) -> Vec<Write> {
+        self.since.get_or_insert(now.mono);
+        let now = now.wall;
         self.storing = Some((op, self.queue.len()));
         let last = &mut self.last;
         let write = |pending: &mut Pending| {
@@ -145,6 +183,9 @@ impl Wishes {
             Err(StoreError::Lost) => true,
             _ => false,
         };
+        if !matches!(result, Err(StoreError::Uncertain(_))) {
+            self.since = None;
+        }
         let count = count.min(self.queue.len());
         if again {
             if let Err(error @ StoreError::Uncertain(_)) = result {
@@ -154,6 +195,7 @@ impl Wishes {
             return Vec::new();
         }
         self.again = false;
+        self.since = None;
         self.queue.drain(..count).collect()
     }
 
