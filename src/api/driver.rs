@@ -24,7 +24,7 @@ use super::hooks::{Hooks, PanicListener, ToClaim};
 use crate::core::command::Command;
 use crate::core::json;
 use crate::core::net::{Error, Request};
-use crate::core::storage::{Durability, Read, StoreError, Write};
+use crate::core::storage::{Answer, Durability, Read, StoreError, Table, Write};
 use crate::core::{Config, Effect, Engine, Input, Now};
 use crate::net::time::{Timer, monotonic, sleep, wall};
 use crate::net::{Listening, Terms, Transport};
@@ -48,6 +48,24 @@ async fn first_fence(store: &Store) -> Result<u64, StoreError> {
         }
     }
     store.fence().await
+}
+
+/// Whether a client that may work in memory does so, where its first fence has failed. A store that takes nothing, or says
+/// nothing any more, is no better than one that does not open; but what waits in one that is full is not left behind: it
+/// is shown, and goes on once there is room.
+async fn leaves(store: &Store, why: &StoreError) -> bool {
+    if !store.durable() || !why.is_failure() {
+        return false;
+    }
+    let kept = [Table::Meta, Table::Outbox, Table::Wishes].map(|table| Read::Keys { table });
+    let is_kept = |answer: &Answer| !answer.values.is_empty();
+    let holds = async || {
+        store
+            .read(&kept)
+            .await
+            .is_ok_and(|answers| answers.iter().any(is_kept))
+    };
+    *why != StoreError::Quota || !holds().await
 }
 
 /// The frame that tells the app that nothing will be kept, and why.
@@ -144,23 +162,22 @@ impl Driver {
             .map_err(|error| error.shown())?;
         // It has the lock: it writes from the beginning, unless that fails; then it tries again.
         let has_lock = config.epoch.is_some();
+        let mut unfenced = None;
         if has_lock {
             let mut fenced = first_fence(&store).await;
-            // One that takes nothing, or says nothing any more, is no better than one that does not open.
             if mode == Mode::Auto
-                && store.durable()
                 && let Err(why) = fenced.as_ref()
-                && why.is_failure()
+                && leaves(&store, why).await
             {
                 early.borrow_mut().push(Event::InMemory(why.clone()));
                 store.close();
                 store = Store::in_memory(&account);
                 fenced = store.fence().await;
             }
-            config.epoch = fenced.ok();
+            config.epoch = fenced.as_ref().ok().copied();
+            unfenced = fenced.err();
         }
         config.storage = store.kind().to_owned();
-        let late = has_lock && config.epoch.is_none();
         let promoted = Cell::new(config.epoch.is_some());
         let driver = Rc::new(Driver {
             engine: RefCell::new(Engine::new(config, seed())),
@@ -184,8 +201,10 @@ impl Driver {
         let _ = opened.set(Rc::downgrade(&driver));
         // Whatever the engine wants from the start.
         driver.input(Input::Timer);
-        if late {
-            driver.promote();
+        match unfenced {
+            Some(why) if why.is_failure() => driver.promote_later(why),
+            Some(_) => driver.promote(),
+            None => {}
         }
         for event in early.take() {
             store_event(event, Some(driver.clone()), &driver.hooks);

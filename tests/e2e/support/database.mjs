@@ -465,36 +465,72 @@ export function databaseTests({ it, at, newPage, newTab, done }) {
 
   // ------------------------------------------------------------ nothing can be written, from the start
 
+  /** 60 messages, one more that waits to be sent, and no client. */
+  async function withOneThatWaits() {
+    const { ann, talk, page } = await inTalk(60, BY_HAND);
+    await unreachable(ann);
+    await page.evaluate(async () => {
+      await timeline.send({ text: "waits" });
+      await client.close();
+    });
+    await unreachable(ann, 0);
+    return { ann, talk, page };
+  }
+
+  it("transactions that are aborted, from the start: the client works in memory, says so, and what is stored is there the next time", async () => {
+    const { ann, talk, page } = await withOneThatWaits();
+    await page.evaluate(() => faults.abortAll("UnknownError"));
+    await opensInMemory(page, ann);
+    await showing(page, talk);
+    await page.evaluate(() => timeline.send({ text: "by memory" }));
+    await delivered(page);
+    await isWhole(page, ann, talk);
+    await page.evaluate(async () => {
+      await client.close();
+      faults.restore();
+    });
+    await signIn(page, ann, { prefetch: false });
+    await delivered(page);
+    await showing(page, talk);
+    const all = await isWhole(page, ann, talk);
+    assert.deepEqual([countOf(all, "waits"), countOf(all, "by memory"), all.length], [1, 1, 62]);
+    await done(page);
+  });
+
+  for (const atCommit of [false, true]) {
+    it(`a full disk under what is stored, ${atCommit ? "at the commit" : "at a write"}, from the start: that is shown, with what waits to be sent, and goes on once there is room`, async () => {
+      const { ann, talk, page } = await withOneThatWaits();
+      await page.evaluate((atCommit) => faults.fill({ atCommit }), atCommit);
+      const seen = await page.evaluate(
+        async ({ ann, talk }) => {
+          globalThis.client = await e2e.open(ann, { prefetch: false });
+          globalThis.timeline = client.timeline(talk);
+          const { items } = await e2e.until(timeline, (now) => now.items.length >= 30);
+          const { error, storage } = await e2e.until(client.status, (now) => now.error);
+          const waits = client.outbox.getSnapshot().map(({ body, state }) => [body.text, state]);
+          const refused = await e2e.refusal(timeline.send({ text: "no" }));
+          return { last: items.at(-1).kind, codes: [error.code, refused?.code], storage, waits };
+        },
+        { ann, talk },
+      );
+      assert.deepEqual(seen, {
+        last: "local",
+        codes: ["quota", "quota"],
+        storage: "indexeddb",
+        waits: [["waits", "queued"]],
+      });
+      await page.evaluate(() => faults.restore());
+      await delivered(page);
+      const all = await isWhole(page, ann, talk);
+      assert.deepEqual([countOf(all, "waits"), all.length], [1, 61]);
+      await done(page);
+    });
+  }
+
   for (const [what, code] of [
     ["a full disk", "quota"],
     ["transactions that are aborted", "storage"],
   ]) {
-    it(`${what}, from the start: the client works in memory, says so, and what is stored is there the next time`, async () => {
-      const { ann, talk, page } = await inTalk(60, BY_HAND);
-      await unreachable(ann);
-      await page.evaluate(async () => {
-        await timeline.send({ text: "waits" });
-        await client.close();
-      });
-      await unreachable(ann, 0);
-      await page.evaluate((code) => (code === "quota" ? faults.fill({}) : faults.abortAll("UnknownError")), code);
-      await opensInMemory(page, ann);
-      await showing(page, talk);
-      await page.evaluate(() => timeline.send({ text: "by memory" }));
-      await delivered(page);
-      await isWhole(page, ann, talk);
-      await page.evaluate(async () => {
-        await client.close();
-        faults.restore();
-      });
-      await signIn(page, ann, { prefetch: false });
-      await delivered(page);
-      await showing(page, talk);
-      const all = await isWhole(page, ann, talk);
-      assert.deepEqual([countOf(all, "waits"), countOf(all, "by memory"), all.length], [1, 1, 62]);
-      await done(page);
-    });
-
     it(`${what}, from the start, where memory will not do: what is stored is shown, it is said what is wrong, and it heals`, async () => {
       const { ann, talk, page } = await inTalk(60, BY_HAND);
       await page.evaluate((code) => {
