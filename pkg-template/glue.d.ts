@@ -31,7 +31,7 @@ export interface Host {
 export interface Hooks {
   frame(frame: string): void;
   log(level: LogLevel, message: string, detail?: string): void;
-  stopped(wiped: boolean, error?: string): void;
+  stopped(): void;
   panicked(message: string): void;
   /** To the engines of all other clients of the account that share with this one, and are awake. */
   tell(bytes: Uint8Array): void;

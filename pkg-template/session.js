@@ -9,6 +9,7 @@ import { looksLikeKey, newId } from "./ids.js";
 import { bodyText, name, optionsOf } from "./options.js";
 import { Notifier } from "./stores.js";
 import { Made, Timelines } from "./timelines.js";
+import { deleteDatabase } from "./wipe.js";
 
 /** @typedef {import("./wire.js").Command} Command */
 /** @typedef {import("./wire.js").Frame} Frame */
@@ -32,7 +33,7 @@ export class Session {
   #isOpen = false;
   /** @type {Promise<void> | null} the running end, from the first call of `stop` on */
   #stopping = null;
-  /** @type {(error?: PullcordError | null) => void} */
+  /** @type {(isAtRest: boolean) => void} */
   #stopped = () => {};
   /** @type {PullcordError | null} the error that the status ends with */
   #cause = null;
@@ -98,7 +99,7 @@ export class Session {
         onFrame: (frame) => this.#apply(frame),
         log: this.log.say,
         asked: (error) => quiet(this.stop("close", error)),
-        stopped: (wiped, error) => this.#hasStopped(wiped, error),
+        stopped: () => this.#hasStopped(),
         anew: () => this.#anew(),
         again: () => this.#again(),
         crashed: (error) => this.#crash(error),
@@ -291,35 +292,44 @@ export class Session {
   stop(op, cause = null) {
     if (this.isOver) return Promise.resolve();
     this.#cause ??= cause;
-    this.#stopping ??= this.#stopEngine(op).then((error) => {
-      this.#finish(this.#cause);
-      if (error) throw error;
-    });
+    this.#stopping ??= this.#end(op);
     return this.#stopping;
   }
 
   /** Whether the data that it was to delete was deleted by it: else somebody else has to. */
   hasWiped = false;
 
+  /** @param {"close" | "wipe"} op */
+  async #end(op) {
+    const isAtRest = await this.#stopEngine(op);
+    try {
+      if (op === "wipe" && isAtRest) {
+        await deleteDatabase(this.config.account);
+        this.hasWiped = true;
+      }
+    } finally {
+      // until here the account is held
+      this.#finish(this.#cause);
+    }
+  }
+
   /**
    * @param {"close" | "wipe"} op
-   * @returns {Promise<PullcordError | null | undefined>} why the data could not be deleted
+   * @returns {Promise<boolean>} whether it has stopped, and holds nothing any more
    */
   #stopEngine(op) {
     return new Promise((resolve) => {
-      const patience = setTimeout(resolve, STOP_PATIENCE);
-      this.#stopped = (error) => {
+      const patience = setTimeout(resolve, STOP_PATIENCE, false);
+      this.#stopped = (isAtRest) => {
         clearTimeout(patience);
-        resolve(error);
+        resolve(isAtRest);
       };
-      if (!this.#engine.stop({ op, call: this.#calls.next() })) this.#stopped();
+      if (!this.#engine.stop({ op, call: this.#calls.next() })) this.#stopped(false);
     });
   }
 
-  /** @param {boolean} wiped @param {PullcordError | null} error */
-  #hasStopped(wiped, error) {
-    this.hasWiped = wiped;
-    this.#stopped(error);
+  #hasStopped() {
+    this.#stopped(true);
     if (!this.#stopping) this.#finish(this.#cause);
   }
 
@@ -341,7 +351,7 @@ export class Session {
   /** @param {PullcordError} error */
   #crash(error) {
     this.#finish(error);
-    this.#stopped();
+    this.#stopped(false);
   }
 
   /** @param {PullcordError | null} error */

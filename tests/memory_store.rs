@@ -20,6 +20,10 @@ impl Place for InMemory {
         store.fence().await.expect("a fence");
         store
     }
+
+    async fn delete(&self, account: &str) {
+        Store::forget(account);
+    }
 }
 
 /// A memory store never waits.

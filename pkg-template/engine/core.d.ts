@@ -7,7 +7,7 @@ import type { ClientConfig, Command, Log, WireError } from "../wire.js";
 export interface CoreEvents {
   frame(frame: string): void;
   log: Log;
-  stopped(wiped: boolean, error: PullcordError | null): void;
+  stopped(): void;
   tell(bytes: Uint8Array): void;
   fenced(): void;
   stuck(): void;

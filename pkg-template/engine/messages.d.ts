@@ -31,9 +31,8 @@ export type ToPage =
   | { say: "failed"; error: WireError }
   | { say: "frame"; text: string }
   | { say: "log"; level: string; message: string; detail?: unknown }
-  | { say: "stopped"; wiped: boolean; error: WireError | null }
   | { say: "tell"; bytes: Uint8Array }
-  | { say: "fenced" | "stuck" | "promoted" | "refused" }
+  | { say: "stopped" | "fenced" | "stuck" | "promoted" | "refused" }
   | { say: "rested"; of: number }
   | { say: "token"; of: number }
   | { say: "crashed"; error: WireError };

@@ -1,6 +1,5 @@
 // The core in this page: an instance of the wasm, shared by all clients of the page.
 
-import { revive } from "../errors.js";
 import { given } from "../options.js";
 import { bridge } from "../transport.js";
 
@@ -71,7 +70,7 @@ export class PageCore {
     const hooks = {
       frame: (text) => unlessOver(() => on.frame(text)),
       log: (level, message, detail) => on.log(level, message, detail ? JSON.parse(detail) : undefined),
-      stopped: (wiped, error) => on.stopped(wiped && !error, error ? revive(JSON.parse(error)) : null),
+      stopped: on.stopped,
       panicked: (message) => instance.panic(message),
       tell: (bytes) => unlessOver(() => on.tell(bytes)),
       fenced: () => unlessOver(on.fenced),

@@ -18,8 +18,8 @@ export interface PortEvents {
   anew(): Command[];
   /** That one is open: what its client still wants of it is to be said again. */
   again(): void;
-  /** It has stopped. `error`: why the data could not be deleted */
-  stopped(wiped: boolean, error: PullcordError | null): void;
+  /** It has stopped, and holds nothing any more. */
+  stopped(): void;
   /** It does not work any more, and this is a bug. */
   crashed(error: PullcordError): void;
 }

@@ -93,14 +93,14 @@ class Served {
   /** @param {Extract<ToWorker, { do: "open" }>} message */
   async #open({ config, first }) {
     const core = /** @type {PageCore} */ (this.#core);
-    /** @param {"fenced" | "stuck" | "promoted" | "refused"} say */
+    /** @param {"stopped" | "fenced" | "stuck" | "promoted" | "refused"} say */
     const plain = (say) => () => this.#say({ say });
     try {
       /** @type {import("./core.js").CoreEvents} */
       const events = {
         frame: (text) => this.#say({ say: "frame", text }),
         log: (level, message, detail) => this.#log(level, message, detail),
-        stopped: (wiped, error) => this.#say({ say: "stopped", wiped, error: error && toWire(error) }),
+        stopped: plain("stopped"),
         tell: (bytes) => this.#say({ say: "tell", bytes }),
         fenced: plain("fenced"),
         stuck: plain("stuck"),

@@ -192,9 +192,6 @@ export class RemoteCore {
       case "log":
         on?.log(message.level, message.message, message.detail);
         return;
-      case "stopped":
-        on?.stopped(message.wiped, message.error && revive(message.error));
-        return;
       case "tell":
         on?.tell(message.bytes);
         return;

@@ -517,7 +517,7 @@ impl Driver {
                     let _ = done.call0(&JsValue::UNDEFINED);
                 }
                 StoreOp::Adopt => self.adopt().await,
-                StoreOp::Close { wipe } => self.end(wipe).await,
+                StoreOp::Close { wipe } => self.end(wipe),
             }
         }
         self.storing.set(false);
@@ -603,16 +603,13 @@ impl Driver {
     }
 
     /// The engine has stopped, and all that it asked of the store is done.
-    async fn end(&self, wipe: bool) {
+    fn end(&self, wipe: bool) {
         self.store.close();
-        let wiped = match wipe {
-            true => Store::wipe(&self.account)
-                .await
-                .map_err(|error| error.shown()),
-            false => Ok(()),
-        };
+        if wipe {
+            Store::forget(&self.account);
+        }
         self.witness.take();
-        self.hooks.end(wipe, wiped.err().as_ref());
+        self.hooks.end();
     }
 }
 

@@ -6,8 +6,6 @@ use std::sync::Once;
 
 use wasm_bindgen::prelude::*;
 
-use crate::core::net::Error;
-
 #[wasm_bindgen]
 extern "C" {
     /// The facade's side of a client. All may throw: a JS exception that is not caught would unwind
@@ -20,7 +18,7 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     fn log(this: &Hooks, level: &str, message: &str, detail: Option<&str>) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural, catch)]
-    fn stopped(this: &Hooks, wipe: bool, error: Option<&str>) -> Result<(), JsValue>;
+    fn stopped(this: &Hooks) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural, catch)]
     fn fenced(this: &Hooks) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural, catch)]
@@ -80,10 +78,9 @@ impl Hooks {
         }
     }
 
-    /// The client has ended and holds nothing any more. `error`: its data could not be deleted.
-    pub(super) fn end(&self, wipe: bool, error: Option<&Error>) {
-        let error = error.map(Error::to_json);
-        if self.stopped(wipe, error.as_deref()).is_err() {
+    /// The client has ended and holds nothing any more.
+    pub(super) fn end(&self) {
+        if self.stopped().is_err() {
             self.note("error", "the facade failed to stop");
         }
     }

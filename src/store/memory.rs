@@ -249,6 +249,11 @@ impl InMemory {
         }
     }
 
+    /// Who opens the account from here on begins with nothing.
+    pub(super) fn forget(account: &str) {
+        SHARED.with_borrow_mut(|shared| shared.retain(|(of, _)| of != account));
+    }
+
     fn is_open(&self) -> Result<(), StoreError> {
         match self.closed.get() {
             true => Err(StoreError::Closed),
@@ -296,11 +301,5 @@ impl Backend for InMemory {
 
     fn close(&self) {
         self.closed.set(true);
-    }
-
-    /// Its other clients here go on with nothing; with the last of them it goes.
-    async fn wipe(account: &str) -> Result<(), StoreError> {
-        SHARED.with_borrow_mut(|shared| shared.retain(|(of, _)| of != account));
-        Ok(())
     }
 }

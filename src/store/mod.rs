@@ -8,8 +8,8 @@
 //! An account's database is called `pullcord:` and the account, and has one object store a table and
 //! the guard. It is deleted in this order: whoever has it open is told and closes it (the account's
 //! channel, then `versionchange`), whoever holds the account's lock lets go of it, then the database
-//! goes. `Store::wipe` deletes for a client that runs; `pkg-template/wipe.js` does the same for
-//! `wipe(account)`, without the wasm. A client makes one where there is none; no deletion does.
+//! goes. The page deletes it (`pkg-template/wipe.js`), for it may be without the wasm. A client makes
+//! one where there is none; no deletion does.
 //!
 //! A store is *read* by any client of the account, and *written* only by the one that works:
 //! [`Store::fence`] makes a client that one, and every commit of the clients before it is refused
@@ -83,8 +83,6 @@ pub trait Backend {
     fn wake(&self);
     /// See [`Store::close`].
     fn close(&self);
-    /// See [`Store::wipe`].
-    async fn wipe(account: &str) -> Result<(), StoreError>;
 }
 
 /// The store of one account's client.
@@ -217,16 +215,10 @@ impl Store {
         each!(self, store => store.close());
     }
 
-    /// Deletes all that is stored of the account, wherever a store of this page's may have put it; nothing
-    /// stored is no error. The clients that still have it open are closed by it.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`], where another tab holds the database and does not let go: it is
-    /// deleted as soon as that tab is closed.
-    pub async fn wipe(account: &str) -> Result<(), StoreError> {
-        #[cfg(target_arch = "wasm32")]
-        <IndexedDb as Backend>::wipe(account).await?;
-        <InMemory as Backend>::wipe(account).await
+    /// What this page's memory holds of the account goes with the clients that have it open: who opens it from here
+    /// on begins with nothing.
+    pub fn forget(account: &str) {
+        InMemory::forget(account);
     }
 }
 

@@ -355,8 +355,7 @@ describe("tabs", () => {
         const { ann, talk, first } = await firstTab(tools);
         const pages = [first, await anotherTab(first, ann, talk)];
         const [asleep, other] = who === "one that follows" ? pages.toReversed() : pages;
-        // What it does since the other tab has opened is done: of a page that is frozen inside a transaction Chromium
-        // keeps the database open until it wakes (docs/several-tabs.md).
+        // What it does since the other tab has opened is done: the next test has one in the middle of something.
         await asleep.evaluate(async () => {
           const commit = async () => JSON.stringify((await client.inspect()).commit);
           let before;
@@ -383,6 +382,58 @@ describe("tabs", () => {
         await nothingWrong(other);
       },
     );
+
+  test(
+    "signed out while one is frozen in the middle of its writing: nothing waits for it, and it ends when it wakes up",
+    PATIENCE,
+    async () => {
+      const { ann, bob, talk, first } = await firstTab(tools);
+      const second = await anotherTab(first, ann, talk);
+      await first.evaluate(() => {
+        for (let i = 0; i < 200; i += 1) timeline.send({ text: `from the first ${i}` }).catch(() => {});
+      });
+      await first.freeze();
+      await second.bringToFront();
+      await second.evaluate(() => client.wipe());
+      // Who signs in again works, though it may be without the database, which is there until that tab wakes.
+      await second.evaluate(
+        async ({ ann, talk }) => {
+          globalThis.client = await e2e.open(ann);
+          globalThis.timeline = await e2e.show(client, talk);
+        },
+        { ann, talk },
+      );
+      await at.send(bob, talk, "to who signs in again");
+      await endsWith(second, "to who signs in again");
+      await first.thaw();
+      await first.evaluate(() =>
+        e2e.until(client.status, ({ connection }) => connection === "closed").then(() => undefined),
+      );
+      await second.evaluate(() => client.wipe());
+      await eventually(async () => assert.deepEqual(await accountDatabases(first), []));
+    },
+  );
+
+  test("signed out where the browser does not delete: nothing is left in the database", PATIENCE, async () => {
+    const { first } = await firstTab();
+    const left = await first.evaluate(async () => {
+      IDBFactory.prototype.deleteDatabase = () => /** @type {any} */ (new EventTarget());
+      await client.wipe();
+      const resultOf = (request) =>
+        new Promise((resolve, reject) => {
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+      const database = await resultOf(indexedDB.open(`pullcord:${client.account}`));
+      const tables = [...database.objectStoreNames];
+      const transaction = database.transaction(tables);
+      const counts = tables.map((table) => resultOf(transaction.objectStore(table).count()));
+      return { tables: tables.length, records: (await Promise.all(counts)).reduce((sum, count) => sum + count, 0) };
+    });
+    assert.ok(left.tables > 3, `${left.tables} tables`);
+    assert.equal(left.records, 0);
+    await first.context().close();
+  });
 
   test("two clients in one page, as React's StrictMode makes them: both are live", PATIENCE, async () => {
     const { ann, bob, talk, first } = await firstTab();

@@ -87,7 +87,7 @@ test("take-over steals the lock from a client that does not react", async () => 
   const second = await createClient({ ...shared, ifOpen: "take-over" });
   await until(() => world.hosts[1].isPromoted);
   assert.equal(await codeOf(first.sync()), "closed");
-  world.hosts[0].hooks.stopped(false);
+  world.hosts[0].hooks.stopped();
   await second.close();
 });
 
@@ -113,7 +113,7 @@ test("close is safe to call twice, and gives the host back", async () => {
 });
 
 test("a change that was on its way when the client ended says that it may have been made", async () => {
-  for (const end of [(host) => host.hooks.stopped(false), (host) => host.hooks.panicked("mine")]) {
+  for (const end of [(host) => host.hooks.stopped(), (host) => host.hooks.panicked("mine")]) {
     const { client, host } = await fakeClient();
     host.onCommand = () => {};
     const timeline = client.timeline("c1");
@@ -150,7 +150,7 @@ test("an engine that stops by itself closes its client, with its reason", async 
       error: { code: "storage", message: "deleted elsewhere" },
     },
   });
-  host.hooks.stopped(false);
+  host.hooks.stopped();
   const { connection, error } = client.status.getSnapshot();
   assert.deepEqual([connection, error.code], ["closed", "storage"]);
   await settled();

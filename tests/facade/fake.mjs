@@ -64,7 +64,7 @@ class FakeHost {
   onCommand = (command) => {
     if (command.op === "close" || command.op === "wipe") {
       this.frame({ status: { ...STATUS, connection: "closed" }, results: [{ call: command.call, ok: null }] });
-      queueMicrotask(() => this.hooks.stopped(command.op === "wipe"));
+      queueMicrotask(() => this.hooks.stopped());
     }
     if (command.op === "abort")
       this.frame({ results: [{ call: command.of, error: { code: "aborted", message: "aborted" } }] });

@@ -83,7 +83,7 @@ test("a signal rejects its own call at once, also where the engine does not answ
   assert.deepEqual(host.ops(), ["sync", "sync", "abort"]);
   // what comes after all is nobody's
   host.frame({ results: [{ call: host.commands[0].call, ok: null }] });
-  host.hooks.stopped(false);
+  host.hooks.stopped();
 });
 
 test("what is cancelled at once holds nothing once it has rejected", async () => {

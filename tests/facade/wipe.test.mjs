@@ -35,10 +35,12 @@ test("a client's wipe closes the others, then deletes", async () => {
 });
 
 test("a wipe that could not delete rejects", async () => {
-  const { client, host } = await fakeClient();
-  host.onCommand = () =>
-    queueMicrotask(() => host.hooks.stopped(true, JSON.stringify({ code: "storage", message: "blocked" })));
-  assert.equal(await codeOf(client.wipe()), "storage");
+  const { client } = await fakeClient();
+  const refused = (asked) => {
+    asked.error = new DOMException("no", "UnknownError");
+    asked.onerror();
+  };
+  await withDatabases(async () => assert.equal(await codeOf(client.wipe()), "storage"), refused);
   assert.equal(client.status.getSnapshot().connection, "closed");
 });
 
@@ -136,7 +138,7 @@ test("wipe() while it is being closed deletes the data when it has ended", async
     const wiping = client.wipe();
     await settled();
     assert.deepEqual(deleted, []);
-    host.hooks.stopped(false);
+    host.hooks.stopped();
     await Promise.all([closing, wiping]);
     assert.deepEqual(deleted, [`pullcord:${client.account}`]);
   });

@@ -109,7 +109,7 @@ test("the core is in the worker: commands go there, frames come from there, and 
 test("an engine that ends by itself, and one that panics, end the client and the worker", async () => {
   /** @type {[(host: any) => void, string | undefined][]} */
   const ends = [
-    [(host) => host.hooks.stopped(false), undefined],
+    [(host) => host.hooks.stopped(), undefined],
     [(host) => host.hooks.panicked("index"), "internal"],
   ];
   for (const [end, code] of ends) {

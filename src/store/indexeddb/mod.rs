@@ -158,14 +158,6 @@ impl Backend for IndexedDb {
     fn close(&self) {
         self.0.close();
     }
-
-    async fn wipe(account: &str) -> Result<(), StoreError> {
-        match open::wipe(account).await {
-            // Where nothing can be stored, nothing is.
-            Err(StoreError::Refused(_)) => Ok(()),
-            wiped => wiped,
-        }
-    }
 }
 
 impl Drop for IndexedDb {

@@ -1,4 +1,4 @@
-//! Opening a database, and deleting it: each takes as long as a browser may, and no longer.
+//! Opening a database: it takes as long as a browser may, and no longer.
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -8,7 +8,6 @@ use futures_util::future::{Either, select};
 use indexed_db_futures::Build;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error, OpenDbError};
-use indexed_db_futures::factory::DBFactory;
 use indexed_db_futures::future::OpenDbRequest;
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::transaction::{TransactionDurability, TransactionMode, TransactionOptions};
@@ -25,12 +24,10 @@ use crate::core::storage::{StoreError, Table, Why};
 use crate::net::time::{monotonic, sleep, within};
 use crate::store::{Event, OnEvent};
 
-/// How long another tab may block an upgrade or a deletion before it fails: ms. A tab that is alive
-/// lets go in a few; one that is frozen may not until the user comes back to it.
+/// How long another tab may block an upgrade before it fails: ms. A tab that is alive lets go in a few; one that is frozen may not until the user comes back to it.
 const BLOCKED: u64 = 5_000;
 
-/// How long the browser may take to open or delete a database that nobody blocks: ms. It can be slow
-/// at a cold start from a slow disk, but Safari has also been seen never to answer.
+/// How long the browser may take to open a database that nobody blocks: ms. It can be slow at a cold start from a slow disk, but Safari has also been seen never to answer.
 const OPENING: u64 = 10_000;
 
 /// Waits between the tries to open a database that the browser fails to open: ms.
@@ -59,27 +56,6 @@ pub(super) async fn open(name: &str, on_event: &OnEvent) -> Result<(Database, To
             None => return Err(StoreError::Refused(why)),
         }
     }
-}
-
-/// Deletes the account's database. Other handles of it are closed by that.
-pub(super) async fn wipe(account: &str) -> Result<(), StoreError> {
-    let factory = DBFactory::new().map_err(wipe_error)?;
-    let deletion = factory
-        .delete_db(&database_name(account))
-        .map_err(|error| wipe_error(error.into()))?;
-    let blocked = Rc::new(Cell::new(false));
-    let on_blocked = Closure::<dyn FnMut()>::new({
-        let blocked = Rc::clone(&blocked);
-        move || blocked.set(true)
-    });
-    let request: IdbOpenDbRequest = deletion.as_sys().clone().unchecked_into();
-    request.set_onblocked(Some(on_blocked.as_ref().unchecked_ref()));
-    let deleted = match select(deletion, pin!(opening_timeout(&blocked))).await {
-        Either::Left((deleted, _)) => deleted.map_err(|error| wipe_error(error.into())),
-        Either::Right(_) => Err(timeout_error(&blocked)),
-    };
-    request.set_onblocked(None);
-    deleted
 }
 
 /// Opens the database, and reads which one it is.
@@ -227,7 +203,7 @@ impl Drop for Handlers {
     }
 }
 
-/// Ends when the browser has had long enough to open or delete a database.
+/// Ends when the browser has had long enough to open a database.
 async fn opening_timeout(blocked: &Cell<bool>) {
     sleep(BLOCKED).await;
     if !blocked.get() {
@@ -235,17 +211,10 @@ async fn opening_timeout(blocked: &Cell<bool>) {
     }
 }
 
-/// The error of an opening or a deletion that has taken too long.
+/// The error of an opening that has taken too long.
 fn timeout_error(blocked: &Cell<bool>) -> StoreError {
     StoreError::Failed(match blocked.get() {
         true => "another tab holds the account's database and does not let go of it".into(),
         false => Why::Silence,
     })
-}
-
-fn wipe_error(error: OpenDbError) -> StoreError {
-    match open_error(error) {
-        AttemptError::Final(error) => error,
-        AttemptError::Stale(why) => StoreError::Failed(why),
-    }
 }

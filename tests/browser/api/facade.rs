@@ -32,6 +32,19 @@ pub async fn demo(call: &str, body: Value) -> Value {
     demo_of(None, call, body).await
 }
 
+/// Deletes the account's database, as the facade does.
+pub async fn delete(account: &str) {
+    let promise: Promise = js(&format!(
+        r#"new Promise((resolve, reject) => {{
+            const request = indexedDB.deleteDatabase("pullcord:{account}");
+            request.onsuccess = () => resolve();
+            request.onerror = request.onblocked = (event) => reject(event.type);
+        }})"#
+    ))
+    .unchecked_into();
+    JsFuture::from(promise).await.expect("a deletion");
+}
+
 /// The facade's part, and what it has been told.
 pub struct Facade(pub JsValue);
 
@@ -39,10 +52,10 @@ impl Facade {
     pub fn new(token: &str) -> Facade {
         Facade(js(&format!(
             r#"({{
-                frames: [], ended: [],
+                frames: [], ends: 0,
                 frame(text) {{ this.frames.push(JSON.parse(text)); }},
                 log() {{}},
-                stopped(...how) {{ this.ended.push(how); }},
+                stopped() {{ this.ends += 1; }},
                 panicked() {{}},
                 tell() {{}},
                 fenced() {{}},
@@ -87,12 +100,12 @@ impl Facade {
         .await
     }
 
-    /// How it has ended, once it has.
-    pub async fn ended(&self) -> Value {
+    /// Until it has ended, and that was told once.
+    pub async fn ended(&self) {
         for _ in 0..3_000 {
-            let ended = self.get("ended");
-            if ended != json!([]) {
-                return ended;
+            let ends = self.get("ends");
+            if ends != json!(0) {
+                return assert_eq!(ends, json!(1));
             }
             sleep(10).await;
         }

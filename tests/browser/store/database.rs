@@ -5,7 +5,7 @@ use pullcord::store::{Event, Mode, SCHEMA, Store};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{close_raw, forms, open_raw, tables_of, version_of};
+use crate::page::{close_raw, delete_raw, forms, open_raw, tables_of, version_of};
 use crate::page::{deaf, open, try_commit, try_read, with_record};
 use crate::store_suite::{all, get, put, read};
 
@@ -57,36 +57,15 @@ async fn keys_and_values_are_stored_as_bytes() {
 }
 
 #[wasm_bindgen_test]
-async fn wipe_deletes_the_account_and_closes_its_clients() {
+async fn a_deletion_closes_the_clients() {
     let (store, events) = with_record("wiped").await;
-    Store::wipe("wiped").await.expect("a wipe");
+    delete_raw("pullcord:wiped").await.expect("a deletion");
     assert_eq!(events.take(), [Event::Closed { deleted: true }]);
     assert_eq!(try_read(&store).await, Err(StoreError::Closed));
     assert_eq!(try_commit(&store, "b").await, Err(StoreError::Closed));
     assert_eq!(store.fence().await, Err(StoreError::Closed));
     let store = open("wiped").await;
     assert_eq!(try_read(&store).await, Ok(vec![]));
-}
-
-#[wasm_bindgen_test]
-async fn wiping_what_is_not_there_is_no_error() {
-    assert_eq!(Store::wipe("nobody").await, Ok(()));
-    assert_eq!(Store::wipe("nobody").await, Ok(()));
-}
-
-#[wasm_bindgen_test]
-async fn a_wipe_that_is_blocked_says_so_and_happens_later() {
-    let (store, _) = with_record("wipe blocked").await;
-    store.close();
-    let raw = open_raw("pullcord:wipe blocked", SCHEMA)
-        .await
-        .expect("the same version");
-    assert!(matches!(
-        Store::wipe("wipe blocked").await,
-        Err(StoreError::Failed(_))
-    ));
-    close_raw(&raw);
-    assert_eq!(try_read(&open("wipe blocked").await).await, Ok(vec![]));
 }
 
 #[wasm_bindgen_test]

@@ -2,7 +2,7 @@
 
 use futures_util::future::{join, join3};
 use pullcord::core::storage::StoreError;
-use pullcord::store::{Event, SCHEMA, Store};
+use pullcord::store::{Event, SCHEMA};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::page::{close_raw, delete_raw, kill_handle, open_raw};
@@ -69,7 +69,9 @@ async fn a_store_closed_while_it_is_being_reopened_stays_closed() {
     assert_eq!(read, Err(StoreError::Closed));
     assert_eq!(events.take(), []);
     // The new handle was let go as well, or this would be blocked.
-    Store::wipe("closed meanwhile").await.expect("a wipe");
+    delete_raw("pullcord:closed meanwhile")
+        .await
+        .expect("a deletion");
 }
 
 #[wasm_bindgen_test]

@@ -214,9 +214,15 @@ pub async fn open(account: &str) -> Store {
     opened.expect("an IndexedDB store")
 }
 
+/// Nothing of the account is stored any more.
+pub async fn delete(account: &str) {
+    let gone = delete_raw(&format!("pullcord:{account}")).await;
+    gone.expect("a deletion");
+}
+
 /// An account's store with one record, "a", its client the one that writes; and what befalls it.
 pub async fn with_record(account: &str) -> (Store, Events) {
-    Store::wipe(account).await.expect("a wipe");
+    delete(account).await;
     let events = Events::default();
     let opened = Store::open(account, Mode::IndexedDb, events.listener()).await;
     let store = opened.expect("an IndexedDB store");

@@ -3,13 +3,14 @@
 use futures_util::future::{join, join3};
 use pullcord::core::storage::StoreError;
 use pullcord::net::time::{monotonic, sleep};
-use pullcord::store::{Event, IndexedDb, SCHEMA, Store};
+use pullcord::store::{Event, IndexedDb, SCHEMA};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::database::keys_of;
+use crate::page::put_raw;
 use crate::page::{Events, Fault, try_commit, try_read, with_record};
-use crate::page::{close_raw, commit_is_silent, hold_all, open_asks_for, open_raw, put_raw};
+use crate::page::{close_raw, commit_is_silent, delete_raw, hold_all, open_asks_for, open_raw};
 
 #[wasm_bindgen_test]
 async fn what_waits_for_a_transaction_that_never_ends_is_answered_and_works_when_that_is_over() {
@@ -121,5 +122,5 @@ async fn an_open_blocked_by_another_tab_says_so_and_fails_in_the_end() {
     assert_eq!(events.take(), [Event::Blocked]);
     // The other lets go at last: the handle that comes of it must not block others in its turn.
     close_raw(&raw);
-    Store::wipe("blocked").await.expect("a wipe");
+    delete_raw("pullcord:blocked").await.expect("a deletion");
 }

@@ -2,7 +2,7 @@
 
 use pullcord::store::{Mode, Store};
 
-use crate::page::{deaf, open};
+use crate::page::{deaf, delete, open};
 use crate::store_suite::{self, Place};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -15,16 +15,24 @@ impl Place for InMemory {
         store.fence().await.expect("a fence");
         store
     }
+
+    async fn delete(&self, account: &str) {
+        Store::forget(account);
+    }
 }
 
 struct InIndexedDb;
 
 impl Place for InIndexedDb {
     async fn fresh(&self, account: &str) -> Store {
-        Store::wipe(account).await.expect("a wipe");
+        delete(account).await;
         let store = open(account).await;
         store.fence().await.expect("the guard");
         store
+    }
+
+    async fn delete(&self, account: &str) {
+        delete(account).await;
     }
 }
 
