@@ -88,6 +88,7 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
     (Fault::GapIsNotReadAgain, 100),
     (Fault::LoadTakesNoBlocks, 100),
     (Fault::StampIsNotCompared, 100),
+    (Fault::SilenceIsNotStuck, 200),
     (Fault::ReplyBeforeItsCommit, 800),
     (Fault::FollowerQueuesAJob, 10),
     (Fault::NeedsOfOthersAreIgnored, 200),

@@ -169,6 +169,8 @@ faults! {
     StampIsNotCompared,
     /// R15: a writer that does not answer is not asked again, nor is the next one
     AskIsNotRepeated,
+    /// R15: a writer of which a client that asks for nothing hears nothing is never found stuck
+    SilenceIsNotStuck,
     /// R15: an answer of the writer counts before its commit is here
     ReplyBeforeItsCommit,
     /// R15: what a follower's user wants done is a job, and no wish

@@ -33,7 +33,12 @@ pub(super) use signal::{ClientName, Signal, Stands, What, delta};
 const HELLO: u64 = 30_000;
 /// ms after the last greeting at which a follower greets again because what it needs has changed.
 const HELLO_AGAIN: u64 = 250;
-/// ms within which the writer begins what it is asked for, or is stuck (R15).
+/// ms after which a client that is looked at greets a writer of which it has heard nothing: it may need no more than
+/// what comes by itself.
+const WATCH: u64 = 10_000;
+/// ms after which a greeting is said again that has no answer: it, or the answer, may be lost. Twice as long each time.
+const GREETS_AGAIN: u64 = 1_000;
+/// ms within which the writer begins what it is asked for, and answers a greeting, or is stuck (R15).
 pub(super) const STUCK: u64 = 2_000;
 /// The same where the asking client is there for one sync: the browser does not let a service worker live for long.
 const STUCK_BRIEF: u64 = 1_000;
@@ -52,6 +57,16 @@ pub(super) struct Reply {
     pub ask: u64,
     pub stamp: Stamp,
     pub result: Result<String, Error>,
+}
+
+/// A greeting without an answer.
+#[derive(Debug)]
+struct Unheard {
+    since: u64,
+    /// ms from the last time that it was said to the next
+    wait: u64,
+    /// when that is
+    again: u64,
 }
 
 /// See the module.
@@ -80,6 +95,10 @@ pub(super) struct Follow {
     hello_at: u64,
     /// when it last greeted the writer, and what it needed then
     greeted: (u64, Map<Rc<str>, u64>),
+    /// since then nothing is heard of the writer
+    unheard: Option<Unheard>,
+    /// when the writer was last heard
+    heard_at: u64,
     /// when the writer is reminded of wishes
     reminds_at: Option<u64>,
     /// the commit as of which blocks were missing
@@ -199,28 +218,60 @@ impl Follow {
         Some(self.replies.remove(at))
     }
 
-    /// When it greets the writer.
-    pub fn hello_at(&self) -> u64 {
-        self.hello_at
+    /// When it greets the writer. `seen`: it is looked at.
+    pub fn greets_at(&self, seen: bool) -> u64 {
+        let at = match &self.unheard {
+            Some(unheard) => unheard.again,
+            None if seen => self.heard_at.saturating_add(WATCH),
+            None => u64::MAX,
+        };
+        self.hello_at.min(at)
     }
 
-    /// It greets the writer at once.
+    /// It greets the writer at once. Until then it has not been asked for anything.
     pub fn hurry(&mut self) {
         self.hello_at = 0;
+        self.unheard = None;
     }
 
     /// Whether it greets the writer now, needing this.
-    pub fn greets(&mut self, now: u64, needs: &Map<Rc<str>, u64>) -> bool {
+    pub fn greets(&mut self, now: u64, seen: bool, needs: &Map<Rc<str>, u64>) -> bool {
         if *needs != self.greeted.1 {
             let soon = self.greeted.0.saturating_add(HELLO_AGAIN);
             self.hello_at = self.hello_at.min(soon);
         }
-        if self.hello_at > now {
+        if self.greets_at(seen) > now {
             return false;
         }
         self.greeted = (now, needs.clone());
         self.hello_at = now.saturating_add(HELLO);
+        let before = self.unheard.as_ref();
+        let wait = before.map_or(GREETS_AGAIN, |before| (2 * before.wait).min(HELLO));
+        self.unheard = Some(Unheard {
+            since: before.map_or(now, |before| before.since),
+            wait,
+            again: now.saturating_add(wait),
+        });
         true
+    }
+
+    /// The writer has said something.
+    pub fn on_heard(&mut self, now: u64) {
+        self.heard_at = now;
+        self.unheard = None;
+    }
+
+    /// Since when the writer has not answered.
+    pub fn unheard_since(&self) -> Option<u64> {
+        self.unheard.as_ref().map(|unheard| unheard.since)
+    }
+
+    /// This client slept: the time during which it could hear nothing does not count.
+    pub fn put_off(&mut self, now: u64) {
+        if let Some(unheard) = &mut self.unheard {
+            unheard.since = now;
+            unheard.again = now;
+        }
     }
 
     /// Whether the writer is reminded of wishes now, if some wait: what was told of them may be lost.
@@ -296,6 +347,7 @@ impl Follow {
         self.gone_at = self.leader.as_ref().map(|_| now);
         self.audience.assume(now.saturating_add(STUCK_AGAIN));
         self.told = None;
+        self.unheard = None;
         self.deltas.clear();
         self.replies.clear();
     }
@@ -307,7 +359,7 @@ impl Follow {
         self.last_synced = self.last_synced.max(last.last_synced);
         self.leader = Some(last);
         self.gone_at = Some(now);
-        self.hello_at = 0;
+        self.hurry();
     }
 
     /// Whether this writer says where it stands though nobody is known to follow. A client that has slept through the

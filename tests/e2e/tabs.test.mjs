@@ -89,6 +89,17 @@ describe("tabs", () => {
     for (const page of pages) assert.deepEqual(await page.evaluate(() => e2e.violations), []);
   }
 
+  /** Waits until nothing has been written for a second. */
+  const atRest = (page) =>
+    page.evaluate(async () => {
+      const commit = async () => JSON.stringify((await client.inspect()).commit);
+      let before;
+      do {
+        before = await commit();
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      } while (before !== (await commit()));
+    });
+
   /**
    * The script of the page stands still, in the middle of something, until the answer to a request comes.
    * @returns what lets it go on
@@ -280,6 +291,8 @@ describe("tabs", () => {
   test("the writer's tab stands still: the one that needs something takes its place", PATIENCE, async () => {
     const { ann, talk, first } = await firstTab();
     const second = await anotherTab(first, ann, talk);
+    // Of one that stands still inside a transaction the database is held: nobody can write then.
+    await atRest(first);
     const release = await block(first);
     // what is stored is shown and paged through, and what is written is stored
     const paged = await second.evaluate(async () => {
@@ -298,6 +311,25 @@ describe("tabs", () => {
     await nothingWrongBut(first, second);
     await first.context().close();
   });
+
+  test(
+    "the writer's tab stands still, and another one is only looked at: that one shows what comes",
+    PATIENCE,
+    async () => {
+      const { ann, bob, talk, first } = await firstTab();
+      const second = await anotherTab(first, ann, talk);
+      await atRest(first);
+      const release = await block(first);
+      // nothing is called in it
+      await at.send(bob, talk, "to who looks");
+      await endsWith(second, "to who looks");
+      assert.equal(await writerOf(second), "here");
+      await release();
+      await endsWith(first, "to who looks");
+      await nothingWrongBut(first, second);
+      await first.context().close();
+    },
+  );
 
   test(
     "the writer's tab is frozen, in the middle of its writing: another goes on, and that one follows when it wakes up",
@@ -356,14 +388,7 @@ describe("tabs", () => {
         const pages = [first, await anotherTab(first, ann, talk)];
         const [asleep, other] = who === "one that follows" ? pages.toReversed() : pages;
         // What it does since the other tab has opened is done: the next test has one in the middle of something.
-        await asleep.evaluate(async () => {
-          const commit = async () => JSON.stringify((await client.inspect()).commit);
-          let before;
-          do {
-            before = await commit();
-            await new Promise((resolve) => setTimeout(resolve, 1000));
-          } while (before !== (await commit()));
-        });
+        await atRest(asleep);
         await asleep.freeze();
         await other.bringToFront();
         await other.evaluate(() => client.wipe());

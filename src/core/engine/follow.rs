@@ -41,6 +41,7 @@ impl Engine {
         match signal {
             Signal::Delta(delta) => {
                 if !self.is_rivalled_by(delta.stamp().epoch) {
+                    self.follow.on_heard(self.now.mono);
                     self.on_delta(*delta);
                 }
             }
@@ -133,6 +134,7 @@ impl Engine {
     }
 
     fn on_stands(&mut self, stands: Stands) {
+        self.follow.on_heard(self.now.mono);
         let before = self.follow.leader().cloned();
         let new = self.follow.on_stands(stands);
         self.out.told.status = true;
@@ -156,6 +158,7 @@ impl Engine {
     /// The writer has begun what it was asked for. There is no limit to how long that takes, but it is asked again now
     /// and then (`Asks`).
     fn on_begun(&mut self, ask: u64) {
+        self.follow.on_heard(self.now.mono);
         self.out.asks.on_begun(self.now.mono, ask);
         let longest = self.config.request_timeout.saturating_add(ANSWERS);
         let until = self.now.mono.saturating_add(longest);
@@ -194,7 +197,7 @@ impl Engine {
 
     /// Whether this client may read what it lacks: a hidden one only notes it, unless somebody waits.
     fn may_catch_up(&self) -> bool {
-        self.standing.hidden_since.is_none() || self.follow.waits_for_commit()
+        self.is_seen() || self.follow.waits_for_commit()
     }
 
     /// Says and answers what is due between the clients. Answers whether a part may go on by that.
@@ -324,7 +327,7 @@ impl Engine {
         for conversation in self.out.asks.conversations() {
             needs.insert(conversation.clone(), 0);
         }
-        if !self.follow.greets(self.now.mono, &needs) {
+        if !self.follow.greets(self.now.mono, self.is_seen(), &needs) {
             return;
         }
         let from = self.out.me;
@@ -341,7 +344,12 @@ impl Engine {
         }
     }
 
-    /// A writer that does not begin what it is asked for is stuck: a visible client takes its place.
+    fn is_seen(&self) -> bool {
+        self.standing.hidden_since.is_none()
+    }
+
+    /// A writer that does not begin what it is asked for, or does not answer, is stuck: a visible client takes its
+    /// place.
     fn look_for_a_writer(&mut self) {
         if self.stuck_at().is_some_and(|at| at <= self.now.mono) {
             self.follow.on_stuck(self.now.mono);
@@ -350,9 +358,12 @@ impl Engine {
     }
 
     fn stuck_at(&self) -> Option<u64> {
-        let since = self.out.asks.waits_since()?;
+        let asked = self.out.asks.waits_since();
+        let greeted = self.follow.unheard_since();
+        let greeted = greeted.filter(|_| !Fault::SilenceIsNotStuck.on());
+        let since = asked.into_iter().chain(greeted).min()?;
         let brief = self.config.brief;
-        let may = self.standing.hidden_since.is_none() || brief;
+        let may = self.is_seen() || brief;
         may.then(|| self.follow.stuck_at(since, brief))
     }
 
@@ -362,7 +373,7 @@ impl Engine {
         if !self.standing.follows() {
             return moves;
         }
-        let hello = self.follow.hello_at();
+        let hello = self.follow.greets_at(self.is_seen());
         let asks = self.out.asks.due_at();
         let reminds = self.follow.reminds_at();
         [Some(hello), self.stuck_at(), asks, reminds, moves]
@@ -375,6 +386,7 @@ impl Engine {
     pub(super) fn on_late_timer(&mut self) {
         self.out.asks.put_off(self.now.mono);
         self.outbox.wishes.put_off(self.now.mono);
+        self.follow.put_off(self.now.mono);
     }
 
     /// The app or the browser says that this client is looked at again.

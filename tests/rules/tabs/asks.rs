@@ -123,6 +123,39 @@ fn a_writer_that_does_not_begin_what_it_is_asked_for_is_stuck() {
 }
 
 #[test]
+fn a_writer_of_which_a_visible_client_hears_nothing_is_stuck_though_it_asks_for_nothing() {
+    let mut t = Tabs::opened(3);
+    let looked_at = |t: &mut Tabs, tab: usize, is: bool| {
+        t.on(tab, |b| {
+            b.command(json!({"op": "visibility", "hidden": !is}))
+        });
+    };
+    looked_at(&mut t, 2, false);
+    t.deaf[0] = true;
+    t.wait(13_000);
+    assert_eq!((t.tabs[1].stuck, t.tabs[2].stuck), (1, 0), "a visible one");
+    // Who comes to look at it does not wait for that long.
+    looked_at(&mut t, 2, true);
+    t.wait(1_900);
+    assert_eq!(t.tabs[2].stuck, 0);
+    t.wait(350);
+    assert_eq!(t.tabs[2].stuck, 1);
+}
+
+#[test]
+fn a_greeting_that_is_lost_is_said_again_soon() {
+    let mut t = Tabs::opened(2);
+    t.deaf[0] = true;
+    t.add(json!({"promoted": false}));
+    assert_eq!(t.tabs[2].status["writer"], json!(null));
+    t.deaf[0] = false;
+    t.wait(1_250);
+    assert_eq!(t.tabs[2].status["writer"], json!("elsewhere"));
+    t.wait(60_000);
+    assert_eq!(t.tabs.iter().map(|tab| tab.stuck).sum::<u64>(), 0);
+}
+
+#[test]
 fn a_writer_that_is_slow_and_at_it_is_not_stuck() {
     let mut t = Tabs::opened(2);
     let call = t.on(1, |b| b.load("older"));

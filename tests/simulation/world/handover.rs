@@ -11,6 +11,9 @@ use super::{Event, LONGEST_BACKOFF, NOTICED, World};
 use crate::simulation::check::{self, Checked};
 use crate::simulation::device::{Call, Nap};
 
+/// ms that one stands still in the end
+const STANDSTILL: u64 = 60_000;
+
 impl World {
     /// A client asks for the account's lock: it gets it, takes it by force, or waits.
     pub(super) fn wants_lock(&mut self, device: usize) -> Checked {
@@ -244,13 +247,45 @@ impl World {
         Ok(())
     }
 
-    /// At the end, once more: the one that writes is closed, and another goes on where it was.
+    /// The one that writes stands still, and nobody needs anything but to be shown what comes: another takes its place.
+    fn last_standstill(&mut self) -> Checked {
+        let writers = self.writers();
+        for writer in &writers {
+            self.tell(*writer, || "stands still".to_owned());
+            self.sleeps(*writer, self.time + STANDSTILL, false);
+        }
+        self.pass(STANDSTILL / 2)?;
+        for writer in writers {
+            let machine = self.devices[writer].machine;
+            let alone = |other: &usize| *other == writer || self.devices[*other].engine.is_none();
+            let alone = self.clients_of(machine).iter().all(alone);
+            if !alone && self.machines[machine].holder == Some(writer) {
+                let name = &self.devices[writer].name;
+                return Err(format!(
+                    "R15: {name} stands still, and nobody takes its place"
+                ));
+            }
+            self.reached
+                .note_if(!alone, "one that stands still while others look on");
+        }
+        self.pass(STANDSTILL)
+    }
+
+    /// At the end, once more: the one that writes is closed or stands still, and another goes on where it was.
     pub(super) fn last_handover(&mut self) -> Checked {
         if self.mode.clients == 1 || self.rng.chance(50) {
             return Ok(());
         }
-        for writer in self.writers() {
-            self.command(writer, json!({ "op": "close" }))?;
+        // One that is to wait for the others would have to wait again.
+        let closes = |writer: &usize| self.devices[*writer].waits;
+        let closes = self.writers().iter().any(closes) || self.rng.chance(50);
+        match closes {
+            true => {
+                for writer in self.writers() {
+                    self.command(writer, json!({ "op": "close" }))?;
+                }
+            }
+            false => self.last_standstill()?,
         }
         self.pass(LONGEST_BACKOFF)?;
         self.somebody_writes()?;
