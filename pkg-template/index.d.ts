@@ -556,7 +556,10 @@ export interface ClientEvents<B = unknown> {
     /** for people */
     readonly detail: string;
   };
-  /** what no promise could tell: a sync that fails, a message that the server refuses */
+  /**
+   * what no promise could tell: a sync or a read mark that fails. Of a message that the server refuses its item tells,
+   * in the list and in the outbox
+   */
   error: PullcordError;
 }
 

@@ -46,6 +46,12 @@ const BY_STATUS = {
   429: "ask less often: sync.pollInterval, sync.minPullInterval",
 };
 
+/** What a server says that was there for other calls. */
+const LACKS = "does the server have this call (docs/protocol.md), and what it is about?";
+
+/** how it is said that something has answered, and no page of the network's sign-in */
+const STRANGE = /^what answered is not the server.*(gives an empty answer$|begins with [^<])/;
+
 /** Of two that differ in their numbers alone, or in an id, one is said. @param {string} text */
 const plain = (text) => text.replace(/\b[\da-f-]{8,}/gi, "").replace(/\d+/g, "");
 
@@ -68,8 +74,9 @@ function unreached({ baseUrl = "" }) {
 /**
  * What to do.
  * @param {string} call @param {WireError} error @param {{ baseUrl?: string } | null} server null: an own transport
+ * @param {boolean} isReached it was there before
  */
-function advice(call, { code, status, message }, server) {
+function advice(call, { code, status, message }, server, isReached) {
   if (code === "protocol") return server ? "mend the server's answer" : `mend what transport.${call} gives`;
   if (code === "unauthorized") return "what does token() give? The token alone, and a fresh one each time";
   if (code === "timeout" && !server) return `transport.${call} has to settle its promise`;
@@ -79,6 +86,7 @@ function advice(call, { code, status, message }, server) {
       : "it is called again";
   if (!server) return "";
   if (status === undefined) return UNREACHED.test(message) ? unreached(server) : "";
+  if (status === 404 && isReached) return LACKS;
   return status >= 500 ? "the server's own log says why" : (BY_STATUS[status] ?? "");
 }
 
@@ -148,6 +156,8 @@ export class Log {
     const meant = nearest(type, EVENTS);
     const said = `events of the type ${JSON.stringify(type)} are left out`;
     if (meant) this.say("warn", `${said}: is "${meant}" meant?`);
+    // The app's own transport is not newer than the app. A mailbox may say so that it has overflowed.
+    else if (!this.server && type !== "overflow") this.say("warn", `${said}: the types are ${EVENTS.join(", ")}`);
     else this.say("info", said);
   }
 
@@ -167,15 +177,16 @@ export class Log {
     if (call === "changes" && status === 410) return;
     // said where it was thrown, with its stack
     if (own && code === "network" && this.#hasTold((key) => key.startsWith(plain(thrownText(call, message))))) return;
-    const what = advice(call, error, this.server);
+    const what = advice(call, error, this.server, this.#reached);
     const key = [call, code, status, plain(message)].join(" ");
     this.say(this.#severity(call, error), `${name}: ${message}${what && `; ${what}`}`, undefined, key);
   }
 
   /** A network that was there, and is gone, is nobody's fault. @param {string} call @param {WireError} error */
-  #severity(call, { code, status }) {
+  #severity(call, { code, status, message }) {
     // it asks for less
     if (status === 413 || status === 408) return "info";
+    if (STRANGE.test(message)) return "warn";
     const lost = status === undefined && ["network", "timeout", "offline"].includes(code);
     if (call === "listen" && lost) return this.#notified ? "info" : this.#reached ? "warn" : "debug";
     if (!lost || (code === "timeout" && !this.server)) return "warn";

@@ -80,7 +80,10 @@ export function optionsOf(what, value) {
 
 /** @param {string} what @param {unknown} value @returns {(...given: any[]) => any} */
 export function callback(what, value) {
-  if (typeof value !== "function") throw invalid(`${what} is a function, not ${typeof value}`);
+  if (typeof value !== "function") {
+    const isPromise = typeof (/** @type {any} */ (value)?.then) === "function";
+    throw invalid(`${what} is a function, not ${isPromise ? "a promise: give what makes it" : typeof value}`);
+  }
   return /** @type {(...given: any[]) => any} */ (value);
 }
 
@@ -189,20 +192,47 @@ export function clientConfig(options, log) {
     verbose: options.logLevel === "debug" || undefined,
     ...surroundings(),
   });
+  judgeTimes(
+    {
+      "sync.pollInterval": pollInterval,
+      "sync.fallbackPollInterval": fallbackPollInterval,
+      "transport.timeout": /** @type {any} */ (config).timeout,
+    },
+    log,
+  );
   abortSignal(options.signal);
   // what is no object the page's first client would refuse, and no other would look at
   if (typeof options.wasm !== "string") optionsOf("wasm", options.wasm);
   return config;
 }
 
-/** Where a timeline begins or jumps to, as the engine takes it. @param {string} what @param {any} to */
-export function place(what, to) {
+/** ms of which no app means so few: seconds, most likely */
+const SECONDS = 200;
+
+/** Times that look like seconds. @param {Record<string, unknown>} times @param {import("./log.js").Log} log */
+function judgeTimes(times, log) {
+  for (const [name, ms] of Object.entries(times))
+    if (typeof ms === "number" && ms > 0 && ms < SECONDS)
+      log.say("warn", `${name} is ${ms} ms: is it meant in seconds? \`${name.split(".").at(-1)}: ${ms * 1000}\``);
+}
+
+/** In seconds 1973 to 5138, in ms the first three years of the epoch. @param {unknown} at */
+const isInSeconds = (at) => typeof at === "number" && at >= 1e8 && at < 1e11;
+
+/**
+ * Where a timeline begins or jumps to, as the engine takes it.
+ * @param {string} what @param {any} to
+ * @param {import("./log.js").Log} log is told of what is hardly meant
+ */
+export function place(what, to, log) {
   if (to === "latest" || to === "first-unread") return to;
   const { around, at } = typeof to === "object" && to !== null ? to : {};
   // both would be two places
   if ((around === undefined) === (at === undefined))
     throw invalid(`${what} is "latest", "first-unread", { around } or { at }`);
   if (around !== undefined) return { around: seqText(around) };
+  if (isInSeconds(at))
+    log.say("warn", `${what}: \`at\` is in milliseconds since the epoch, and ${at} looks like seconds`);
   return { at };
 }
 
@@ -210,17 +240,22 @@ export function place(what, to) {
 export function timelineConfig(conversation, given, log) {
   log.unknown("timeline", given, TIMELINE);
   const { pageSize, maxItems, start = "latest" } = optionsOf("options", given);
-  return { conversation: name("conversation", conversation), start: place("start", start), pageSize, maxItems };
+  return { conversation: name("conversation", conversation), start: place("start", start, log), pageSize, maxItems };
 }
 
 /**
- * What JSON writes as `{}`: a File, a FormData, a Map, a promise.
+ * What JSON writes as `{}`, or leaves out: a File, a FormData, a Map, a promise, a function; and bytes, of which it
+ * writes each as a field.
  * @param {any} value @returns {string} "" of all other
  */
 function lostKind(value) {
-  if (value === null || typeof value !== "object" || Object.keys(value).length) return "";
+  if (typeof value === "function") return "a function";
+  if (typeof value === "number") return Number.isFinite(value) ? "" : String(value);
+  if (value === null || typeof value !== "object") return "";
+  if (Object.keys(value).length && !ArrayBuffer.isView(value)) return "";
   const kind = Object.prototype.toString.call(value).slice(8, -1);
-  return /^(Object|Array|String|Number|Boolean)$/.test(kind) ? "" : kind;
+  if (/^(Object|Array|String|Number|Boolean)$/.test(kind)) return "";
+  return `${/^[AEIO]/.test(kind) ? "an" : "a"} ${kind}`;
 }
 
 /**
@@ -233,7 +268,7 @@ export function bodyText(body, log) {
   try {
     text = JSON.stringify(body, (key, value) => {
       const lost = lostKind(value);
-      if (lost) log?.say("warn", `body${key && `: \`${key}\``} is a ${lost}, of which JSON keeps nothing`);
+      if (lost) log?.say("warn", `body${key && `: \`${key}\``} is ${lost}, of which JSON keeps nothing`);
       return value;
     });
   } catch (cause) {

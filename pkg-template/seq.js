@@ -19,7 +19,14 @@ export function seqText(input) {
     const value = BigInt(input);
     if (value >= 0n && value <= MAX) return value.toString();
   }
-  throw invalid(`a position is an unsigned 64-bit integer, not ${typeof input} ${String(input).slice(0, 40)}`);
+  throw invalid(`a position is an unsigned 64-bit integer, the \`seq\` of a message, and not ${kindOf(input)}`);
+}
+
+/** What is given in a position's place. @param {any} input */
+function kindOf(input) {
+  if (typeof input?.seq === "string") return "the message itself";
+  if (typeof input === "string") return JSON.stringify(input.slice(0, 40));
+  return typeof input === "object" && input ? "an object" : String(input).slice(0, 40);
 }
 
 /**

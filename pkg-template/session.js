@@ -22,6 +22,10 @@ const STOP_PATIENCE = 5000;
  */
 const OPEN_PATIENCE = 45_000;
 
+/** ms since the epoch, and how much greater than a position it is that was meant */
+const YEAR_2000 = 946_684_800_000;
+const FAR = 100;
+
 export class Session {
   #engine;
   #calls = new Calls((command) => this.command(command));
@@ -263,7 +267,21 @@ export class Session {
   /** @param {unknown} conversation @param {{ seq: string } | { timeline: number }} upTo */
   async markRead(conversation, upTo) {
     this.#needs("markRead");
-    await this.call({ op: "mark-read", conversation: name("conversation", conversation), ...upTo });
+    const id = name("conversation", conversation);
+    if ("seq" in upTo) this.#judgePosition(id, upTo.seq);
+    await this.call({ op: "mark-read", conversation: id, ...upTo });
+  }
+
+  /** A time in a position's place. Where positions are times, the newest is as great. @param {string} id @param {string} seq */
+  #judgePosition(id, seq) {
+    const newest = this.shown.conversationStores.of(id).getSnapshot()?.lastSeq;
+    if (newest && Number(seq) > YEAR_2000 && Number(seq) > FAR * Number(newest))
+      this.log.say(
+        "warn",
+        `markRead: the newest position of ${JSON.stringify(id)} is ${newest}, and ${seq} looks like a time: give the \`seq\` of a message`,
+        undefined,
+        `markRead time ${id}`,
+      );
   }
 
   // ------------------------------------------------------------ timelines

@@ -169,7 +169,7 @@ export class Timeline {
     this.#method(
       "jump",
       async ({ signal }) => {
-        await this.#session.call({ op: "jump", timeline: this.#id, to: place("to", to) }, signal);
+        await this.#session.call({ op: "jump", timeline: this.#id, to: place("to", to, this.#session.log) }, signal);
       },
       options,
       ["signal"],
@@ -219,8 +219,11 @@ export class Timeline {
     if (!this.#use()) return;
     const range = JSON.stringify([first, last]);
     if (range !== this.#lastVisible) {
-      if (!looksLikeKey(first) && this.#isIdOfShown(first))
-        this.#session.log.say("warn", "visible was given the id of a message: it takes keys of rows, `item.key`");
+      const none = [first, last].find((key) => !looksLikeKey(key));
+      if (none !== undefined) {
+        const what = this.#isIdOfShown(none) ? "the id of a message" : JSON.stringify(none.slice(0, 40));
+        this.#session.log.say("warn", `visible was given ${what}: it takes keys of rows, \`item.key\``);
+      }
       this.#lastVisible = range;
       this.#session.command({ op: "visible", timeline: this.#id, first, last });
     }

@@ -380,6 +380,18 @@ function judgePush(batch, hasMailbox, log) {
 }
 
 /**
+ * What is wrong with elements of an answer: the first of each.
+ * @param {string} method @param {import("./wire.js").Log} log
+ */
+function once(method, log) {
+  let said = false;
+  return (/** @type {string} */ what) => {
+    if (!said) log("warn", `transport.${method}: ${what}`);
+    said = true;
+  };
+}
+
+/**
  * @param {any} transport
  * @param {import("./wire.js").Log} log
  * @param {(call: () => void) => void} intoWasm guards a call of the engine
@@ -391,22 +403,16 @@ export function bridge(transport, log, intoWasm) {
    * @param {string} method
    * @param {unknown} error
    * @param {AbortSignal} signal
+   * @param {boolean} [isLost] what was there is gone, as networks are: nobody's fault, unless it is a bug
    */
-  const rejection = (method, error, signal) => {
+  const rejection = (method, error, signal, isLost = false) => {
     const wire = toWire(error);
     const isFit = isPullcordError(error) && CODES.has(error.code);
-    if (!isFit && !signal.aborted) log("warn", thrownText(method, wire.message) + hint(error), error);
+    const advice = hint(error);
+    const level = isLost && !advice ? "info" : "warn";
+    if (!isFit && !signal.aborted) log(level, thrownText(method, wire.message) + advice, error);
     return wire;
   };
-  /** What is wrong with elements of an answer: the first of each. @param {string} method */
-  const once = (method) => {
-    let said = false;
-    return (/** @type {string} */ what) => {
-      if (!said) log("warn", `transport.${method}: ${what}`);
-      said = true;
-    };
-  };
-
   return {
     /** @param {string} method @param {any} request @param {AbortSignal} signal */
     async call(method, request, signal) {
@@ -415,7 +421,7 @@ export function bridge(transport, log, intoWasm) {
         const answer = await transport[method](request, signal);
         const what = judge(method, answer);
         if (what) log("warn", `transport.${method} gave ${what}`);
-        return answerText(method, answer, (error) => rejection(method, error, signal), once(method));
+        return answerText(method, answer, (error) => rejection(method, error, signal), once(method, log));
       } catch (error) {
         throw rejection(method, error, signal);
       }
@@ -438,17 +444,20 @@ export function bridge(transport, log, intoWasm) {
         if (over) return;
         clearTimeout(silent);
         if (isBeginning && error === undefined) log("warn", ENDED_AT_ONCE);
-        const reason = error === undefined ? undefined : JSON.stringify(rejection("listen", error, signal));
+        const isLost = wasReady && !isBeginning;
+        const reason = error === undefined ? undefined : JSON.stringify(rejection("listen", error, signal, isLost));
         report(() => sink.closed(reason));
         over = true;
       };
       // a network that is not there ends it later
       let isBeginning = true;
+      let wasReady = false;
       try {
         const running = transport.listen(
           {
             ready: () => {
               clearTimeout(silent);
+              wasReady = true;
               report(() => sink.ready());
             },
             notify: (/** @type {any} */ spread, /** @type {unknown} */ conversations) => {
@@ -466,7 +475,7 @@ export function bridge(transport, log, intoWasm) {
               /** @type {string | undefined} */
               let text;
               try {
-                text = wireText(batch, once("listen"));
+                text = wireText(batch, once("listen", log));
               } catch (error) {
                 // what was pushed can be pulled
                 log("warn", "the transport pushed what cannot be used; pulling instead", error);

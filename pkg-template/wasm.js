@@ -9,7 +9,7 @@ const HELP =
 
 /** What of the usual tools does which. */
 const LEFT_BEHIND =
-  "esbuild, Angular's `ng build`, rollup and Bun leave it behind; Vite does where `optimizeDeps`, or for a server `ssr.noExternal` or SvelteKit, bundles the package";
+  "esbuild, Angular's `ng build`, rollup, Bun and Metro (Expo) leave it behind; Vite does where `optimizeDeps`, or for a server `ssr.noExternal` or SvelteKit, bundles the package";
 const OFFLINE =
   "a PWA has to precache it (Workbox: `globPatterns` with wasm), and a Content-Security-Policy to allow it by connect-src";
 const NO_TEXT =

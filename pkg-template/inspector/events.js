@@ -64,6 +64,31 @@ export function eventLog() {
 }
 
 /**
+ * Writes down each message that has failed: the outbox shows it, and no event tells.
+ * @param {Client} client
+ * @param {Log} log
+ */
+function logFailed(client, log) {
+  /** @type {Set<string>} */
+  let told = new Set();
+  const look = () => {
+    const failed = client.outbox.getSnapshot().filter(({ state }) => state === "failed");
+    for (const { key, conversation, error } of failed) {
+      if (told.has(key)) continue;
+      const code = error?.code ?? "unknown";
+      log(
+        `A message to ${conversation} failed, ${code}: ${error ? messageOf(error) : ""}`,
+        "bad",
+        `A message failed, ${code}`,
+      );
+    }
+    told = new Set(failed.map(({ key }) => key));
+  };
+  look();
+  return client.outbox.subscribe(look);
+}
+
+/**
  * Writes down what a client says.
  * @param {Client} client
  * @param {Log} log
@@ -75,6 +100,7 @@ export function logEvents(client, log, policy) {
   // A device that has nothing yet is not behind: to it an overflow only says where to begin.
   let isNew = client.conversations.getSnapshot().length === 0;
   const stops = [
+    logFailed(client, log),
     client.on("overflow", ({ conversations }) => {
       const behind = policy();
       if (conversations !== "all") {

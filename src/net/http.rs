@@ -383,11 +383,15 @@ async fn read(
         return Ok(match json && status != 204 && !looks_like_json(&text) {
             true => {
                 let head = Node::Raw(text.trim_ascii_start()).beginning();
-                let what = match head.is_empty() {
-                    true => " gives an empty answer",
-                    false => " begins with ",
-                };
-                Err(strange(&[from, what, &head].concat()))
+                match head.as_bytes().first() {
+                    None => Err(strange(&[from, " gives an empty answer"].concat())),
+                    // What was the server's has no end.
+                    Some(b'{' | b'[') => Err(Error::new(
+                        ErrorCode::Network,
+                        ["the answer broke off: ", from, " begins with ", &head].concat(),
+                    )),
+                    Some(_) => Err(strange(&[from, " begins with ", &head].concat())),
+                }
             }
             false => Ok(text),
         });
@@ -397,12 +401,20 @@ async fn read(
         .await
         .ok()
         .flatten();
-    let (said, wait) = body.map_or((None, None), |body| server_error(&body));
+    let body = body.unwrap_or_default();
+    let (said, wait) = server_error(&body);
     let said = said.unwrap_or_else(|| {
         // What a service worker has made is from nowhere.
         let before = if from.is_empty() { "" } else { " at " };
         let status = status.to_string();
-        ["the server answered with status ", &status, before, from].concat()
+        let mut said = ["the server answered with status ", &status, before, from].concat();
+        // A page says less than its status.
+        let body = body.trim_ascii();
+        if !body.is_empty() && !body.starts_with('<') {
+            said.push_str(": ");
+            said.push_str(&shorten(body.to_owned()));
+        }
+        said
     });
     Ok(Err(Error::from_status(status, said, retry_after.or(wait))))
 }

@@ -231,6 +231,7 @@ describe("the inspector", () => {
       await client.send("talk", { text: SECRET });
       await e2e.until(client.outbox, ([item]) => item?.state === "failed");
     }, SECRET);
+    await page.locator(".log-lines li.bad", { hasText: "A message to talk failed, rejected" }).waitFor();
     const row = (kind) => page.locator(".last-requests tbody tr", { hasText: kind }).first();
     await row("send").waitFor();
     const answer = (kind) => row(kind).locator("td").nth(2);

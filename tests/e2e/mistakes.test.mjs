@@ -31,6 +31,17 @@ describe("options", { concurrency: true }, () => {
     ["unknown inside", { storage: { quota: 5, mode: "memory" } }, /storage has no option `quota`/],
     ["of a wrong type", { pageSize: "30" }, /pageSize.*"30"/],
     ["out of range", { pageSize: 0 }, /pageSize.*0/],
+    ["seconds in place of ms", { sync: { pollInterval: 30 } }, /^sync.pollInterval is 30 ms: .*`pollInterval: 30000`/],
+    [
+      "seconds in place of ms, of the transport",
+      { transport: { baseUrl: "http://127.0.0.1:9", token: () => "t", timeout: 15 }, ...poll },
+      /^transport.timeout is 15 ms: is it meant in seconds\? `timeout: 15000`/,
+    ],
+    [
+      "a token that is asked for at once",
+      { transport: { baseUrl: "http://127.0.0.1:9", token: Promise.resolve("t") } },
+      /^createClient: transport.token is a function, not a promise: give what makes it/,
+    ],
     ["an object", { pageSize: { most: 3 } }, /pageSize: it is an object, expected an integer/],
     ["no text", { overflow: true }, /overflow: it is `true`, expected `clear` or `keep`$/],
     [
@@ -143,6 +154,21 @@ describe("calls", { concurrency: true }, () => {
       (client) => client.send("talk", { file: new Blob(["x"]) }),
       /^body: `file` is a Blob, of which JSON keeps nothing/,
     ],
+    [
+      "a body with a function",
+      (client) => client.send("talk", { text: () => "hi" }),
+      /^body: `text` is a function, of which JSON keeps nothing/,
+    ],
+    [
+      "a body with bytes",
+      (client) => client.send("talk", { data: new Uint8Array(3) }),
+      /^body: `data` is a Uint8Array, of which JSON/,
+    ],
+    [
+      "a body with a number that is none",
+      (client) => client.send("talk", { price: 0 / 0 }),
+      /^body: `price` is NaN, of which JSON keeps nothing/,
+    ],
     ["a row's key", (client) => quiet(client.retry("c:1")), /^retry: "c:1" looks like a row's key/],
     ["a message's key", (client) => client.discard("m:1"), /^discard: "m:1" looks like a row's key/],
     [
@@ -173,7 +199,35 @@ describe("calls", { concurrency: true }, () => {
     [
       "a position that is none",
       (client) => quiet(client.markRead("talk", "latest")),
-      /^markRead: a position is an unsigned 64-bit integer/,
+      /^markRead: a position is an unsigned 64-bit integer, the `seq` of a message, and not "latest"/,
+    ],
+    [
+      "a message in place of its position",
+      timeline((one) => one.markRead(one.getSnapshot().items[0].message)),
+      /^markRead: a position is .* the `seq` of a message, and not the message itself/,
+    ],
+    [
+      "no position",
+      (client) => quiet(client.markRead("talk")),
+      /^markRead: a position is .* the `seq` of a message, and not undefined/,
+    ],
+    [
+      "a time in place of a position",
+      async (client) => {
+        await client.sync();
+        await client.markRead("talk", Date.now());
+      },
+      /^markRead: the newest position of "talk" is 40, and \d+ looks like a time: give the `seq` of a message/,
+    ],
+    [
+      "a time in seconds to jump to",
+      timeline((one) => one.jump({ at: 1_764_500_000 })),
+      /^to: `at` is in milliseconds since the epoch, and 1764500000 looks like seconds/,
+    ],
+    [
+      "positions in place of keys",
+      timeline(async (one) => one.visible("30", "40")),
+      /^visible was given "30": it takes keys of rows, `item.key`/,
     ],
     [
       "an unknown option of send",

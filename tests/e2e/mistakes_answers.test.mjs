@@ -253,6 +253,12 @@ describe("a transport of one's own", { concurrency: true }, () => {
       open,
     ],
     [
+      "a time in microseconds",
+      { history: first({ createdAt: 1_764_500_000_000_000 }) },
+      /^history\("talk"\): messages\[0\].createdAt: createdAt is in milliseconds.*this is finer, or a far future/,
+      open,
+    ],
+    [
       "a message without body",
       { history: first({ body: undefined, text: "hi" }) },
       /^history\("talk"\): messages\[0\].body: a message has no `body`/,
@@ -381,6 +387,27 @@ describe("a transport of one's own", { concurrency: true }, () => {
       (client) => client.send("talk", { text: "hi" }),
     ],
     [
+      "a send that forgets the clientId",
+      { send: answering(({ clientId: _, ...message }) => message) },
+      /^send\("talk"\): the message that it is answered with: its `clientId` is not that of the message that was sent/,
+      (client) => client.send("talk", { text: "hi" }),
+    ],
+    [
+      "a recall that recalls nothing",
+      { recall: answering((message) => ({ ...message, state: "normal", body: { text: "still here" } })) },
+      /^recall\("talk"\): the message that it is answered with: its `state` is not "recalled"/,
+      change((timeline, id) => timeline.recall(id)),
+    ],
+    [
+      "an event of a type of one's own",
+      { pull: bringing((message) => [{ type: "edit", message }]) },
+      /^events of the type "edit" are left out: the types are message, update, conversation, removed, trim/,
+      async (client) => {
+        await sync(client);
+        await sync(client);
+      },
+    ],
+    [
       "a send that is refused",
       {
         send: () => async () => {
@@ -498,6 +525,16 @@ describe("a server", { concurrency: true }, () => {
       "422, with its reason",
       status(422, '{"error":{"code":"rejected","message":"no such device"}}'),
       /^pull: no such device/,
+    ],
+    [
+      "400, with a reason of its own",
+      status(400, '{"message":"limit is too large"}'),
+      /^pull: .*status 400 at .*: \{"message":"limit is too large"\}/,
+    ],
+    [
+      "JSON that breaks off",
+      status(200, '{"events":['),
+      /^pull: the answer broke off: http:.*\/v1\/sync begins with \{"events":\[/,
     ],
     ["429", status(429, "", { "retry-after": "1" }), /^pull: .*status 429.*; ask less often/],
     ["500", status(500, "<h1>Oops</h1>"), /^pull: .*status 500.*; the server's own log says why/],

@@ -79,8 +79,37 @@ test("what is asked for in pieces, or is not there any more, is no fault", () =>
   const { log, lines } = kept();
   log.heard({ call: "pull", error: { code: "rejected", message: "too large", status: 413 } });
   log.heard({ call: "changes", conversation: "c", error: { code: "not-found", message: "gone", status: 410 } });
+  log.server = { baseUrl: "https://chat.example" };
   log.heard({ unknown: "reaction" });
-  assert.deepEqual(lines, []);
+  assert.deepEqual(lines, [], "the server may be newer than the app");
+});
+
+test("an app's own transport gives no event of a type that there is not", () => {
+  const { log, lines } = kept();
+  for (let times = 0; times < 2; times += 1) log.heard({ unknown: "edit" });
+  assert.deepEqual(lines, [
+    'warn events of the type "edit" are left out: the types are message, update, conversation, removed, trim',
+  ]);
+});
+
+test("a server that is there, and lacks a call or gives nothing, is told; a page of the network's is not", () => {
+  const { log, lines } = kept({ logLevel: "warn" });
+  log.server = { baseUrl: "https://chat.example" };
+  const strange =
+    "what answered is not the server (a sign-in page of the network, or baseUrl is another's): https://c/x";
+  const lacks = { code: /** @type {const} */ ("not-found"), status: 404, message: "status 404" };
+  log.heard({ call: "send", conversation: "c", error: lacks });
+  const now = /** @type {any} */ ({ connection: "online", lastSyncedAt: 1, writer: "here", storage: "memory" });
+  log.status(null, now);
+  log.heard({ call: "history", conversation: "c", error: lacks });
+  for (const end of ["gives an empty answer", 'begins with "hello"', "begins with <!doctype html>"])
+    log.heard({ call: "send", conversation: "c", error: { ...network, message: `${strange} ${end}` } });
+  assert.deepEqual(lines, [
+    'warn send("c"): status 404; is baseUrl right? /v1/… is asked for below it',
+    'warn history("c"): status 404; does the server have this call (docs/protocol.md), and what it is about?',
+    `warn send("c"): ${strange} gives an empty answer`,
+    `warn send("c"): ${strange} begins with "hello"`,
+  ]);
 });
 
 test("an error of a call is told once, and one of nobody's call too", () => {
@@ -203,6 +232,28 @@ test("a channel that ends at once, a hint and a push that are none: each is told
     "warn transport.listen: sink.push takes { prev, cursor, events }; pulling instead",
     "warn transport.listen has called sink.closed() at once: it is called again and again, and meanwhile the client polls",
   ]);
+});
+
+test("a channel that was ready and is lost is no fault; one that never was, or fails by a bug, is", async () => {
+  const { log, lines } = kept();
+  const sink = { ready: () => {}, notify: () => {}, push: () => {}, closed: () => {} };
+  /** @param {boolean} isReady @param {unknown} error */
+  const listened = async (isReady, error) => {
+    const listen = async (/** @type {any} */ given) => {
+      if (isReady) given.ready();
+      await null;
+      given.closed(error);
+    };
+    bridge({ listen }, log.say, (call) => call()).listen(sink, new AbortController().signal);
+    await new Promise((resolve) => setTimeout(resolve));
+  };
+  await listened(true, "lost");
+  assert.deepEqual(lines, []);
+  await listened(false, "refused");
+  await listened(true, new TypeError("x is not a function"));
+  assert.match(lines[0], /^warn transport.listen failed, which counts as a network error: refused$/);
+  assert.match(lines[1], /^warn transport.listen failed.*x is not a function \(a bug in the transport/);
+  assert.equal(lines.length, 2);
 });
 
 test("what is hardly meant is told once, wherever it comes, and nothing is said to have been done about it", () => {

@@ -394,7 +394,7 @@ test("a list that is read, and that nobody is going to subscribe to, is told onc
   const used = await saidLater((client) => {
     const timeline = client.timeline("c1");
     timeline.getSnapshot();
-    timeline.visible("a", "b");
+    timeline.visible("m:a", "m:b");
   });
   assert.deepEqual(used, []);
 });

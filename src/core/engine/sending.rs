@@ -6,10 +6,11 @@ use super::Engine;
 use crate::core::command::{Call, TimelineId};
 use crate::core::error::{Error, ErrorCode};
 use crate::core::jobs::Own;
+use crate::core::json;
 use crate::core::net::Change;
 use crate::core::outbox::newest_known;
 use crate::core::records::Name;
-use crate::core::types::{Message, Seq};
+use crate::core::types::{Message, MessageState, Seq};
 use crate::core::wire;
 
 impl Engine {
@@ -87,6 +88,12 @@ impl Engine {
             }
             self.read_answer(&text, &name.0)
         });
+        if let Ok(Some(message)) = &message
+            && message.client_id.as_deref() != Some(&*name.1)
+        {
+            let what = "its `clientId` is not that of the message that was sent: where an answer is lost it is shown twice";
+            self.warn_of("send", &name.0, what);
+        }
         self.out.answered(message.as_ref().err());
         let (parts, mut cx) = self.split();
         parts.outbox.lanes.on_answer(&mut cx, name, message);
@@ -100,6 +107,12 @@ impl Engine {
     ) {
         let asked = self.out.requests.asked();
         let message = result.and_then(|text| self.read_answer(&text, conversation));
+        if let Ok(Some(message)) = &message
+            && asked == Some("recall")
+            && message.state != MessageState::Recalled
+        {
+            self.warn_of("recall", conversation, "its `state` is not \"recalled\"");
+        }
         self.out.answered(message.as_ref().err());
         match message {
             Ok(Some(message)) => self.jobs.push_own(Own::Update {
@@ -114,6 +127,16 @@ impl Engine {
             }
             Err(error) => self.out.reject(call, &error.of_a_change()),
         }
+    }
+
+    /// Tells the log what of an answer is hardly meant. It tells the same once.
+    fn warn_of(&mut self, asked: &str, conversation: &str, what: &str) {
+        let mut message = String::from(asked);
+        message.push('(');
+        json::string(&mut message, conversation);
+        message.push_str("): the message that it is answered with: ");
+        message.push_str(what);
+        self.out.log("warn", &message);
     }
 
     /// The message that a send, an edit or a recall is answered with.

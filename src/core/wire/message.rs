@@ -82,15 +82,25 @@ pub fn message(
 /// In seconds 1973 to 5138; in milliseconds the first three years of the epoch, of which no message is.
 const SECONDS: std::ops::Range<f64> = 1e8..1e11;
 
+/// In milliseconds the year 5138, in microseconds 1973.
+const MICROSECONDS: f64 = 1e14;
+
 /// Milliseconds: a whole number, or one with a fraction that is dropped; what a JS number holds.
 fn created_at(node: &Node, repairs: &mut Repairs) -> u64 {
     let said = node.get("createdAt");
     let number = said.and_then(Node::as_number);
     match number.filter(|ms| ms.is_finite() && *ms >= 0.0) {
         Some(ms) => {
-            if SECONDS.contains(&ms) {
-                let what =
-                    "createdAt is in milliseconds since the epoch, and this looks like seconds";
+            let unlikely = match ms {
+                _ if SECONDS.contains(&ms) => Some(
+                    "createdAt is in milliseconds since the epoch, and this looks like seconds",
+                ),
+                _ if ms >= MICROSECONDS => Some(
+                    "createdAt is in milliseconds since the epoch, and this is finer, or a far future",
+                ),
+                _ => None,
+            };
+            if let Some(what) = unlikely {
                 repairs.note_unlikely(what, "createdAt", said);
             }
             (ms as u64).min(MAX_EXACT)
