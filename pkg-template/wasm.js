@@ -15,6 +15,8 @@ const OFFLINE =
 const NO_TEXT =
   "TextDecoder is missing here, as in Jest's jsdom: its environment has to set `this.global.TextDecoder = TextDecoder` (docs/frameworks.md)";
 const NO_PAGE = "it is an address of a page, and no page is here: Next bundles the package for its server";
+const OTHER_BUILD =
+  "the wasm is of another build of the package than its script (cached by a service worker or a CDN, or copied by hand before an update?)";
 const NO_PLACE = 'this script does not know where it is (format "iife" or "cjs" of esbuild, rollup and others)';
 
 /**
@@ -88,14 +90,25 @@ function unfetched(source) {
     : `does ${origin} allow ${page.origin} (CORS), and the page's Content-Security-Policy that origin (connect-src)?`;
 }
 
-/** @param {unknown} source */
-async function bytesOrResponse(source) {
+/** Which wasm this script is made for, and the section of the wasm that says which it is. */
+const BUILD = typeof PULLCORD_WASM === "string" ? PULLCORD_WASM : null;
+const SECTION = "pullcord";
+
+/** One of another build may have all that is asked for under other names. @param {WebAssembly.Module} module */
+function fits(module) {
+  const [section] = WebAssembly.Module.customSections(module, SECTION);
+  // a tool may have left it out
+  return !BUILD || !section || new TextDecoder().decode(section) === BUILD;
+}
+
+/** @param {unknown} source @param {RequestCache} [cache] */
+async function bytesOrResponse(source, cache) {
   if (typeof source !== "string" && !(source instanceof URL)) return source;
   if (String(source).startsWith("file:") && node()?.versions?.node) {
     return bytesOfFile(new URL(source));
   }
   try {
-    return await fetch(source);
+    return await fetch(source, cache && { cache });
   } catch (cause) {
     throw new PullcordError("network", `the wasm at ${source} could not be fetched (${unfetched(source)}): ${HELP}`, {
       cause,
@@ -104,16 +117,31 @@ async function bytesOrResponse(source) {
 }
 
 /**
+ * An old one may be cached under the same address: it is fetched anew, once.
  * @param {Source} source
  * @param {() => Source} standard
+ */
+async function fitting(source, standard) {
+  const module = await compile(source, standard);
+  if (fits(module)) return module;
+  const isAddress = source === undefined || typeof source === "string" || source instanceof URL;
+  const anew = isAddress && (await compile(source, standard, "reload"));
+  if (anew && fits(anew)) return anew;
+  throw new PullcordError("internal", `${OTHER_BUILD}: ${HELP}`);
+}
+
+/**
+ * @param {Source} source
+ * @param {() => Source} standard
+ * @param {RequestCache} [cache]
  * @returns {Promise<WebAssembly.Module>}
  */
-async function compile(source, standard) {
+async function compile(source, standard, cache) {
   needs(typeof WebAssembly === "object", "Pullcord needs WebAssembly, which this browser lacks or forbids");
   needs(typeof TextDecoder === "function", NO_TEXT);
   /** @type {any} whatever the app gave */
   const given = await within(
-    (async () => bytesOrResponse(await (source ?? beside(standard))))(),
+    (async () => bytesOrResponse(await (source ?? beside(standard)), cache))(),
     BEGIN,
     silent(source),
   );
@@ -277,7 +305,7 @@ export class Runtime {
   async #start(source) {
     // what failed is forgotten, so that the next createClient may try again, with another `wasm`
     try {
-      this.#module ??= compile(source, this.#standard);
+      this.#module ??= fitting(source, this.#standard);
       const module = await this.#module;
       const glue = this.#instantiate(Socket);
       try {

@@ -100,7 +100,22 @@ async function buildWasm() {
     capture: true,
     quiet: true,
   });
-  return { wasm: optimized, names: JSON.parse(said.slice(said.indexOf("{"), said.lastIndexOf("}") + 1)) };
+  const build = await stampBuild(optimized);
+  return { wasm: optimized, build, names: JSON.parse(said.slice(said.indexOf("{"), said.lastIndexOf("}") + 1)) };
+}
+
+/**
+ * Says in the wasm, in a section of its own, which build it is: its script knows it by that, for the names between
+ * them are too short to tell.
+ * @param {string} wasm
+ * @returns {Promise<string>} the build
+ */
+async function stampBuild(wasm) {
+  const bytes = await readFile(wasm);
+  const build = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+  const text = Buffer.from(`\x08pullcord${build}`);
+  await writeFile(wasm, Buffer.concat([bytes, Buffer.from([0, text.length]), text]));
+  return build;
 }
 
 /**
@@ -207,8 +222,9 @@ const WITHOUT_COMMENTS = {
  * downloads is minified by the app's bundler.
  * @param {string} glue
  * @param {string} wasm
+ * @param {string} wasmBuild
  */
-async function bundle(glue, wasm) {
+async function bundle(glue, wasm, wasmBuild) {
   const { build } = await import("esbuild");
   await build({
     entryPoints: ENTRIES.map((name) => join(TEMPLATE, `${name}.js`)),
@@ -220,7 +236,11 @@ async function bundle(glue, wasm) {
     sourcemap: true,
     logLevel: "warning",
     external: ["react", "vue", "svelte"],
-    define: { ...LEFT_TO_THE_APP, PULLCORD_VERSION: JSON.stringify(await packageVersion()) },
+    define: {
+      ...LEFT_TO_THE_APP,
+      PULLCORD_VERSION: JSON.stringify(await packageVersion()),
+      PULLCORD_WASM: JSON.stringify(wasmBuild),
+    },
     plugins: [modules(glue, wasm), WITHOUT_COMMENTS],
   });
   for (const name of ENTRIES) {
@@ -317,11 +337,11 @@ export async function buildPackage({ quiet = false } = {}) {
     console.log("pkg/ is up to date");
   } else {
     await mkdir(WORK, { recursive: true });
-    const { wasm, names } = await buildWasm();
+    const { wasm, build, names } = await buildWasm();
     const glue = await wrapGlue(names);
     await rm(PKG, { recursive: true, force: true });
     await mkdir(PKG);
-    await bundle(glue, wasm);
+    await bundle(glue, wasm, build);
     await cp(wasm, join(PKG, "pullcord.wasm"));
     await writePackageJson();
     await writeDocuments();

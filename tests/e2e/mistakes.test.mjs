@@ -2,6 +2,7 @@
 // that says so. What needs a page's address, a worker or time is in tests/facade.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -325,6 +326,36 @@ test("what cannot be loaded or kept", async () => {
   } finally {
     globalThis.TextDecoder = TextDecoder;
   }
+});
+
+test("a wasm of another build is fetched anew, once, and then refused", async () => {
+  const right = readFileSync(join(folder, "pullcord.wasm"));
+  const old = Uint8Array.from(right);
+  old[old.length - 1] ^= 1;
+  /** @param {Uint8Array[]} served @param {(url: string) => any} [given] */
+  const opened = async (served, given = (url) => url) => {
+    const all = [...served];
+    const answer = (_, response) => response.writeHead(200, { "content-type": "application/wasm" }).end(all.shift());
+    const name = `${served.map((one) => one === old)}${given}`;
+    const { createClient } = await import(
+      `${pathToFileURL(join(folder, "index.js")).href}?${encodeURIComponent(name)}`
+    );
+    let outcome;
+    await serving(answer, async (url) => {
+      const logger = () => {};
+      const options = { account: fresh("a"), transport: world().transport, storage: { mode: "memory" }, logger };
+      outcome = await createClient({ ...options, wasm: given(url) }).then((client) => client.close(), String);
+    });
+    return [outcome, all.length];
+  };
+  const refused = /the wasm is of another build of the package than its script .*: import "pullcord\/inline"/;
+  assert.deepEqual(await opened([right]), [undefined, 0]);
+  assert.deepEqual(await opened([old, right]), [undefined, 0], "the cache had it");
+  const [error, left] = await opened([old, old, right]);
+  assert.match(error, refused);
+  assert.equal(left, 1);
+  assert.match((await opened([old, right], (url) => fetch(url)))[0], refused);
+  assert.match((await opened([], () => old))[0], refused);
 });
 
 test("a log that is none is told to the console", async () => {
