@@ -2,6 +2,11 @@
 
 import type { ClientConfig, Command, LogLevel, WireError } from "./wire.js";
 
+declare global {
+  /** Which wasm this script is made for, which the build fills in. */
+  const PULLCORD_WASM: string | undefined;
+}
+
 /** An engine with its store, as src/api has it. */
 export interface Host {
   /** Gives the error of one that is wrong, and then nothing is done. */

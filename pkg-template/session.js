@@ -272,7 +272,10 @@ export class Session {
     await this.call({ op: "mark-read", conversation: id, ...upTo });
   }
 
-  /** A time in a position's place. Where positions are times, the newest is as great. @param {string} id @param {string} seq */
+  /**
+   * A time in a position's place. Where positions are times, the newest is as great.
+   * @param {string} id @param {string} seq
+   */
   #judgePosition(id, seq) {
     const newest = this.shown.conversationStores.of(id).getSnapshot()?.lastSeq;
     if (newest && Number(seq) > YEAR_2000 && Number(seq) > FAR * Number(newest))

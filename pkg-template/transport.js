@@ -78,8 +78,12 @@ function otherKind(answer) {
   return answer?.data && answer.headers ? "an answer with its headers: give its `data`" : "";
 }
 
-/** What is no answer at all. @param {string} method @param {any} answer */
-function judge(method, answer) {
+/** A page of the list that is hardly the last one, and says of no next. @param {any} answer @param {any} request */
+const isCut = ({ conversations, next, hasMore }, { limit }) =>
+  next === undefined && (hasMore === true || conversations?.length >= limit);
+
+/** What is no answer at all, or hardly meant. @param {string} method @param {any} answer @param {any} request */
+function judge(method, answer, request) {
   if (ANSWERS_NOTHING.has(method) || (method === "changes" && answer === "gone")) return;
   const what =
     answer === undefined
@@ -91,6 +95,8 @@ function judge(method, answer) {
           : (seen(() => otherKind(answer)) ?? "");
   // the message was sent all the same: the sync brings it
   if (what && !ANSWERS_A_MESSAGE.has(method)) throw new PullcordError("protocol", `transport.${method} gave ${what}`);
+  if (method === "conversations" && seen(() => isCut(answer, request)))
+    return "a page that is hardly the last one, without `next`: the list ends there, and what it lacks is removed";
   return what;
 }
 
@@ -419,7 +425,7 @@ export function bridge(transport, log, intoWasm) {
       try {
         if (typeof transport[method] !== "function") throw invalid(`the transport has no method ${method}`);
         const answer = await transport[method](request, signal);
-        const what = judge(method, answer);
+        const what = judge(method, answer, request);
         if (what) log("warn", `transport.${method} gave ${what}`);
         return answerText(method, answer, (error) => rejection(method, error, signal), once(method, log));
       } catch (error) {

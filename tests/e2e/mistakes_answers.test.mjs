@@ -210,6 +210,12 @@ describe("a transport of one's own", { concurrency: true }, () => {
       open,
     ],
     [
+      "a page of the list without `next`",
+      { conversations: answering(({ conversations }) => ({ conversations, hasMore: true })) },
+      /^transport.conversations gave a page that is hardly the last one, without `next`: the list ends there/,
+      sync,
+    ],
+    [
       "a list without end",
       {
         conversations:

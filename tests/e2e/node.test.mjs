@@ -63,7 +63,7 @@ await came;
     const [ada, bob] = await users("ada", "bob");
     const talk = await conversation([ada, bob], 1);
     const script = `${client(ada, "delete globalThis.WebSocket;")}
-const sync = { fallbackPollInterval: 50, pollInterval: 50 };
+const sync = { fallbackPollInterval: 200, pollInterval: 200 };
 const one = await open({ sync });
 const other = await open({ account: "another", sync });
 await one.sync();
