@@ -117,3 +117,20 @@ fn a_corrupt_block_is_fetched_again_and_takes_no_own_message_along() {
     b.answer_page(&[7, 8, 9], true, false);
     assert_eq!(b.shown(), "7 8 9 (a sending)");
 }
+
+#[test]
+fn after_room_is_made_what_came_is_there_within_a_minute_however_long_the_disk_was_full() {
+    for error in [StoreError::Quota, StoreError::Failed("it fails".into())] {
+        let mut b = opened();
+        b.call(json!({"op": "sync"}));
+        for _ in 0..20 {
+            b.failing = vec![error.clone(); 3].into();
+            b.answer_pull(json!({"events": [after(9, 10)], "cursor": "2", "hasMore": false}));
+            b.failing.clear();
+            assert_eq!(b.cursor(), json!("1"));
+            b.wait(60_200);
+        }
+        b.answer_pull(json!({"events": [after(9, 10)], "cursor": "2", "hasMore": false}));
+        assert_eq!(b.shown(), "7 8 9 10");
+    }
+}
