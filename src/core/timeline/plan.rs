@@ -333,7 +333,7 @@ impl Scene<'_> {
     }
 
     /// Where the first unread message is. The conversation's state says so, and is waited for a moment only: a long
-    /// list may bring it late.
+    /// list may bring it late. Where nothing is known of the conversation yet it is waited for as long as a call may be.
     fn first_unread(&self, reload: &Reload, tried: Option<u64>, patience: Patience) -> Needs<Step> {
         // Looked up at each step: the state may come, or change, while pages do.
         let state = self.db.state(self.conversation);
@@ -347,8 +347,11 @@ impl Scene<'_> {
             Patience::Fresh if !self.asks => {}
             _ if !self.asks => return turn(Patience::Fresh),
             Patience::Fresh => {
-                let until = self.now.saturating_add(self.limits.soon);
-                return turn(Patience::Until(until));
+                let wait = match state {
+                    Some(_) => self.limits.soon,
+                    None => self.limits.soon.max(self.limits.settle),
+                };
+                return turn(Patience::Until(self.now.saturating_add(wait)));
             }
             Patience::Until(until) if !sure && self.now < until => return Ok(Step::Wait),
             Patience::Until(_) => return turn(Patience::Over),
@@ -655,8 +658,8 @@ mod tests {
         };
         let turn = |patience| format!("Turn({:?})", unread(patience));
         for (patience, step) in [
-            (Patience::Fresh, turn(Patience::Until(4_000))),
-            (Patience::Until(4_000), "Wait".to_owned()),
+            (Patience::Fresh, turn(Patience::Until(11_000))),
+            (Patience::Until(11_000), "Wait".to_owned()),
             (Patience::Until(1_000), turn(Patience::Over)),
             (Patience::Over, "show 6 7 8 9 follow".to_owned()),
         ] {
