@@ -473,3 +473,22 @@ fn who_slept_over_a_wish_waits_for_it_when_awake() {
     b.finish_wishes();
     assert!(b.result(send).is_some_and(|sent| sent.is_ok()));
 }
+
+#[test]
+fn who_waits_for_what_stands_behind_a_silent_commit_is_answered_when_that_is_given_up() {
+    let mut b = shown();
+    b.store_is_slow = true;
+    b.send("a");
+    let sync = b.call(json!({"op": "sync"}));
+    let jump = b.call(json!({"op": "jump", "timeline": 1, "to": {"around": "6"}}));
+    b.answer_pull(json!({"events": [after(4, 5), after(5, 6)], "cursor": "3", "hasMore": false}));
+    b.answer_page(&[2, 3, 4], true, false);
+    assert_eq!(b.result(jump), None, "the page is to be stored");
+    b.silent_commit(None);
+    for call in [sync, jump] {
+        assert_eq!(b.result(call), Some(Err("storage".to_owned())));
+    }
+    b.store_is_slow = false;
+    b.finish_commits();
+    assert_eq!(b.shown(), "1 2 3 4 5 6");
+}

@@ -432,6 +432,7 @@ impl Engine {
         }
         let (parts, mut cx) = self.split();
         parts.outbox.fail_wishes(&mut cx, &error);
+        parts.timelines.on_silence(&mut cx, &error);
     }
 
     fn first_is_done(&mut self, outcome: Outcome) {

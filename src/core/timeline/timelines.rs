@@ -472,6 +472,22 @@ impl Timelines {
         any
     }
 
+    /// The store is silent: nothing can be shown before it answers, so who waits for no answer of the server's is answered
+    /// with that (R14).
+    pub fn on_silence(&mut self, cx: &mut Cx, error: &Error) {
+        let fetches = &self.fetches;
+        for t in self.all.values_mut().filter(|t| t.is_waited_for()) {
+            if t.fetches().any(|fetch| fetches.is_asked(cx, fetch)) {
+                continue;
+            }
+            t.load_failed(cx.out, Direction::Older, error.clone());
+            t.load_failed(cx.out, Direction::Newer, error.clone());
+            if t.reload.is_some() {
+                t.reload_waits(cx.out, error.clone());
+            }
+        }
+    }
+
     // ------------------------------------------------------------ showing
 
     /// Those of which what is shown may have changed.
