@@ -224,7 +224,9 @@ describe("a server of another origin", () => {
     const where = `${between.url}/v1/conversations/${talk}/messages`;
     assert.deepEqual(
       (await page.evaluate(() => globalThis.lines)).map((line) => line.replace(/; .*/, "")),
-      [503, 429, 502].map((status) => `warn send("${talk}"): the server answered with status ${status} at ${where}`),
+      ["503 WHERE: busy", "429 WHERE: busy", "502 WHERE"].map(
+        (status) => `warn send("${talk}"): the server answered with status ${status.replace("WHERE", `at ${where}`)}`,
+      ),
     );
   });
 
