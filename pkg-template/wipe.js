@@ -8,8 +8,8 @@ const EMPTYING = 4000;
 const EMPTY = 2000;
 /** ms that another tab may take to let go of the database */
 const BLOCKED = 5000;
-/** ms that the browser may take where nobody holds it */
-const SILENT = 10_000;
+/** ms that the browser may take where nobody holds it: 10 s with those before */
+const SILENT = 6000;
 
 /** what a browser throws that has no storage, or forbids it here: nothing is stored */
 const FORBIDDEN = ["SecurityError", "NotSupportedError", "InvalidStateError"];
