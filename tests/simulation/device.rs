@@ -170,6 +170,8 @@ pub struct Machine {
     pub wiped_for: Option<usize>,
     /// the client that has the account's lock
     pub holder: Option<usize>,
+    /// since when
+    pub held_since: u64,
     /// when somebody last asked for a sync, or for a message to be tried again
     pub urged_at: u64,
     /// when the account last got another writer, or lost its own
@@ -199,6 +201,7 @@ impl Machine {
             clients: 1,
             wiped_for: None,
             holder: None,
+            held_since: 0,
             urged_at: 0,
             moved_at: 0,
             events: BTreeMap::new(),
@@ -273,6 +276,8 @@ pub struct Device {
     pub silent: bool,
     /// the database that it has opened is gone, and it does not know yet
     pub lost: bool,
+    /// it has found that out, and its fence in the next one is not written yet
+    pub adopts: bool,
     pub requests: BTreeMap<u64, Pending>,
     pub channel: Option<Channel>,
     pub calls: BTreeMap<u64, Call>,
@@ -352,6 +357,7 @@ impl Device {
             operations: VecDeque::new(),
             silent: false,
             lost: false,
+            adopts: false,
             requests: BTreeMap::new(),
             channel: None,
             calls: BTreeMap::new(),
@@ -404,6 +410,7 @@ impl Device {
         self.operations.clear();
         self.silent = false;
         self.lost = false;
+        self.adopts = false;
         self.requests.clear();
         self.channel = None;
         self.pulling_at = None;
@@ -425,6 +432,7 @@ impl Device {
 
     /// It does not write any more.
     pub fn demote(&mut self) {
+        self.adopts = false;
         self.promoted = false;
         self.epoch = None;
         self.told_epoch = None;

@@ -5,7 +5,7 @@
 //! stay what they were. Where the environment's PULLCORD_MODES lists dimensions, the others stay
 //! classic: `conversation`, `mailbox`, `push`, `long-poll`, `keep`, `no-changes`, `jumps`, `prefetch`,
 //! `power-cuts`, `replicas`, `restarts`, `clocks`, `bounds`, `clients`, `wide`, `bad-items`, `full-disk`, `slow`,
-//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, `tellings`, `wipes`, `evicted`, `waits`, or `all`, or `classic`
+//! `sizes`, `hints`, `spoilt`, `silent`, `instant`, `tellings`, `wipes`, `evicted`, `waits`, `fences`, or `all`, or `classic`
 //! for none; `before` stands for all that there were before the bounds were drawn. One with `!` after it
 //! is so in every history (`PULLCORD_MODES='mailbox!,push,keep'`).
 
@@ -65,6 +65,8 @@ pub struct Mode {
     pub evicted: bool,
     /// clients that wait until the others have gone
     pub waits: bool,
+    /// fences that fail
+    pub fences: bool,
     /// every bound of the core
     pub limits: Limits,
     /// how much there is
@@ -141,6 +143,7 @@ impl Mode {
             wipes: false,
             evicted: false,
             waits: false,
+            fences: false,
             limits: Limits::default(),
             world: Wide::Small,
         }
@@ -217,6 +220,7 @@ impl Mode {
             missed: rng.between(1, 4) as usize,
             ..limits
         };
+        let fences = is_drawn(&mut rng, enabled, "fences", 15);
         let limits = if bounds { limits } else { Limits::default() };
         let world = if wide { world } else { Wide::Small };
         if plain {
@@ -254,6 +258,7 @@ impl Mode {
             // What a mailbox has delivered, it does not deliver again.
             evicted: evicted && scope != Scope::Mailbox,
             waits: waits && clients > 1,
+            fences,
             limits,
             world,
         }

@@ -7,6 +7,7 @@ mod draw;
 mod effects;
 mod end;
 mod evicted;
+mod fences;
 mod handover;
 mod lives;
 mod network;
@@ -119,6 +120,28 @@ enum Event {
     Fenced {
         life: u32,
     },
+    /// it tries to write its fence
+    Fence {
+        life: u32,
+    },
+    /// nothing was heard of its fence
+    FenceSilent {
+        life: u32,
+    },
+    /// its fence is to be there, since it has the lock
+    Unable {
+        life: u32,
+        since: u64,
+    },
+    /// its lock was taken by force
+    Robbed {
+        life: u32,
+    },
+    /// it writes its fence into the database that has taken the lost one's place
+    Adopts {
+        life: u32,
+        tries: u32,
+    },
     /// the page is opened again, with lists on these conversations
     Start {
         lists: Vec<String>,
@@ -169,6 +192,7 @@ struct Held {
 
 pub struct World {
     pub rng: Rng,
+    seed: u64,
     mode: Mode,
     held: Vec<Held>,
     /// ms after which somebody between ends what is silent
@@ -290,6 +314,7 @@ impl World {
         let proxy = (mode.hints && drawn.chance(50)).then_some(proxy);
         let mut world = World {
             rng,
+            seed: history.seed,
             mode,
             held: Vec::new(),
             proxy,
@@ -459,6 +484,10 @@ impl World {
         match event {
             Event::Store { life } if life == alive => match self.machine(device).wiped_for {
                 Some(_) => self.finds_it_wiped(device),
+                None if self.devices[device].adopts => {
+                    self.schedule(100, device, Event::Store { life });
+                    Ok(())
+                }
                 None if self.devices[device].lost => self.finds_it_lost(device, None),
                 None => self.store(device),
             },
@@ -499,6 +528,11 @@ impl World {
                 self.promoted(device, epoch)
             }
             Event::Fenced { life } if life == alive => self.fenced(device),
+            Event::Fence { life } => self.tries_its_fence(device, life),
+            Event::FenceSilent { life } if life == alive => self.fence_is_silent(device),
+            Event::Unable { life, since } if life == alive => self.is_unable(device, since),
+            Event::Robbed { life } if life == alive => self.is_robbed(device),
+            Event::Adopts { life, tries } if life == alive => self.adopts(device, tries),
             Event::Heard { life, said } if life == alive => self.hears(device, said),
             Event::Wiped { life } if life == alive => self.finds_it_wiped(device),
             Event::Start { lists } => self.start(device, lists),

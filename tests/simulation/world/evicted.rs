@@ -74,7 +74,8 @@ impl World {
         // From here on it is as one that signs in for the first time, but for what it has told.
         self.told_at[device].clear();
         self.tell(device, || "finds that its database is gone".to_owned());
-        let adopted = holds.then(|| self.machine_mut(device).disk.fence());
+        let now = holds && !(told && self.adopts_later(device));
+        let adopted = now.then(|| self.machine_mut(device).disk.fence());
         if let Some(epoch) = adopted {
             self.devices[device].epoch = Some(epoch);
             if told {

@@ -57,7 +57,24 @@ impl World {
                 return Ok(());
             }
         }
-        self.machines[machine].holder = Some(device);
+        self.has_the_lock(device)
+    }
+
+    /// The fence is written, and its client is told soon.
+    pub(super) fn fences(&mut self, device: usize) -> Checked {
+        let epoch = self.writes_its_fence(device)?;
+        if !self.mode.handover {
+            return self.promoted(device, epoch);
+        }
+        let life = self.devices[device].life;
+        let delay = self.rng.delay(30);
+        self.schedule(delay, device, Event::Promoted { life, epoch });
+        Ok(())
+    }
+
+    /// The fence is written: the others do not write from here on.
+    pub(super) fn writes_its_fence(&mut self, device: usize) -> Result<u64, String> {
+        let machine = self.devices[device].machine;
         self.machines[machine].moved_at = self.time;
         self.kept(machine)?;
         let epoch = self.machines[machine].disk.fence();
@@ -77,13 +94,7 @@ impl World {
         let target = &mut self.devices[device];
         target.epoch = Some(epoch);
         target.deposed_at = None;
-        let life = target.life;
-        if !self.mode.handover {
-            return self.promoted(device, epoch);
-        }
-        let delay = self.rng.delay(30);
-        self.schedule(delay, device, Event::Promoted { life, epoch });
-        Ok(())
+        Ok(epoch)
     }
 
     pub(super) fn promoted(&mut self, device: usize, epoch: u64) -> Checked {
@@ -146,7 +157,8 @@ impl World {
 
     /// A page that goes to sleep lets go of the account, and says so to its core.
     pub(super) fn hands_over(&mut self, device: usize) -> Checked {
-        if self.devices[device].epoch.is_none() {
+        let holds = self.machine(device).holder == Some(device);
+        if self.devices[device].epoch.is_none() && !(self.mode.fences && holds) {
             return Ok(());
         }
         self.tell(device, || "hands the account over".to_owned());
