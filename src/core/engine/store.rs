@@ -84,7 +84,10 @@ impl Engine {
                 self.lose_blocks(lost);
             }
             (ReadOp::Blocks(_), Err(error)) => {
-                self.fail_reads(&error.shown());
+                // What waits for blocks of a lost database does not fail: it runs on the one in its place.
+                if error != StoreError::Lost {
+                    self.fail_reads(&error.shown());
+                }
                 self.on_store_error(error);
             }
         }
@@ -340,6 +343,11 @@ impl Engine {
             Err(error @ StoreError::Uncertain(_)) if !Fault::DoubtIsFailure.on() => {
                 self.disk.forget();
                 self.on_uncertain(&error);
+            }
+            // The job stays: what its app wants is written to the database that takes the lost one's place.
+            Err(error @ StoreError::Lost) => {
+                self.disk.forget();
+                self.on_store_error(error);
             }
             // Another client writes now, and does what somebody waits for here (R15).
             Err(error @ StoreError::Fenced) => {

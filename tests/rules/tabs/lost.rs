@@ -49,3 +49,22 @@ pub fn a_follower_that_finds_its_database_lost_reads_what_is_stored_in_its_place
     assert!(t.tabs[1].reads > reads);
     assert_eq!(t.tabs[1].engine.stamp(), t.tabs[0].engine.stamp());
 }
+
+/// What was called, and waits for its commit or for a block, is done on the database that takes the lost one's place.
+#[test]
+fn what_is_being_written_as_the_database_is_lost_is_written_to_the_next_one() {
+    let mut b = Harness::signed_in(9);
+    b.failing.push_back(StoreError::Lost);
+    let call = b.send_to("c", "a");
+    b.store = Memory::above(b.store.fence() + 1_000);
+    assert!(b.result(call).is_none(), "it waits");
+    let epoch = b.store.fence();
+    b.input(Input::Adopted { epoch });
+    assert!(
+        b.result(call).is_some_and(|result| result.is_ok()),
+        "it is stored"
+    );
+    assert_eq!(b.outbox.len(), 1);
+    let b = b.restart();
+    assert_eq!(b.outbox.len(), 1, "also after a restart");
+}

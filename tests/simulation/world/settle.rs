@@ -2,6 +2,7 @@
 
 use pullcord::core::net::Request;
 use pullcord::core::records::Wish;
+use pullcord::core::storage::StoreError;
 use serde_json::Value;
 
 use super::{Event, World};
@@ -52,6 +53,12 @@ impl World {
             && !is_expected(&call, error)
         {
             return Err(format!("{call:?} is rejected with {error:?}"));
+        }
+        // What was called on a database that is gone is done on the one in its place.
+        if let Err(error) = &result
+            && error.message == StoreError::Lost.shown().message
+        {
+            return Err(format!("R15: {call:?} is rejected: {}", error.message));
         }
         match (call, result) {
             (
