@@ -15,7 +15,7 @@ use web_sys::IdbVersionChangeEvent;
 use super::errors::{AttemptError, is_cut_off};
 use super::guard::{self, Token};
 use super::life::{Life, Lives, SILENT};
-use super::open::connect;
+use super::open::open;
 use crate::core::storage::{StoreError, Why};
 use crate::store::{Event, OnEvent};
 
@@ -106,6 +106,8 @@ impl Shared {
         loop {
             self.lives.awake().await;
             let handle = match self.handle().await {
+                // The page went to sleep while the handle was opened.
+                _ if self.lives.are_asleep() => continue,
                 Err(StoreError::Failed(why)) if uncertain => {
                     return Err(StoreError::Uncertain(why));
                 }
@@ -196,17 +198,15 @@ impl Shared {
     }
 
     async fn reopen(self: &Rc<Self>) -> Result<(), StoreError> {
-        let opened = connect(&self.name, &self.on_event).await;
-        let (database, identity) = opened.map_err(|trouble| match trouble {
+        let opened = open(&self.name, &self.on_event).await;
+        let (database, identity) = opened.map_err(|error| match error {
             // It did not refuse before: nothing to fall back from.
-            AttemptError::Final(StoreError::Refused(why)) | AttemptError::Stale(why) => {
-                StoreError::Failed(why)
-            }
-            AttemptError::Final(error) => error,
+            StoreError::Refused(why) => StoreError::Failed(why),
+            error => error,
         })?;
         let handle = Handle::new(database, Rc::downgrade(self));
-        if !matches!(*self.state.borrow(), State::Stale) {
-            // Closed meanwhile: the handle goes as it came.
+        if !matches!(*self.state.borrow(), State::Stale) || self.lives.are_asleep() {
+            // Closed meanwhile, or put to sleep: the handle goes as it came.
             return Ok(());
         }
         let rested = self.rests.take();

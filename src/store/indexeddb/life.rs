@@ -138,6 +138,10 @@ impl Lives {
         }
     }
 
+    pub(super) fn are_asleep(&self) -> bool {
+        self.asleep.get()
+    }
+
     pub(super) fn wake(&self) {
         self.asleep.set(false);
         for waker in self.waiting.take() {

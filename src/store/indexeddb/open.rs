@@ -59,10 +59,7 @@ pub(super) async fn open(name: &str, on_event: &OnEvent) -> Result<(Database, To
 }
 
 /// Opens the database, and reads which one it is.
-pub(super) async fn connect(
-    name: &str,
-    on_event: &OnEvent,
-) -> Result<(Database, Token), AttemptError> {
+async fn connect(name: &str, on_event: &OnEvent) -> Result<(Database, Token), AttemptError> {
     let database = open_database(name, on_event).await?;
     let why = match within(SILENT, guard::identity(&database)).await {
         Some(Ok(Some(identity))) => return Ok((database, identity)),

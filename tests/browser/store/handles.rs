@@ -2,11 +2,12 @@
 
 use futures_util::future::{join, join3};
 use pullcord::core::storage::StoreError;
+use pullcord::net::time::sleep;
 use pullcord::store::{Event, SCHEMA};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{close_raw, delete_raw, kill_handle, open_raw};
-use crate::page::{open, try_commit, try_read, with_record};
+use crate::page::{Fault, open, try_commit, try_read, with_record};
+use crate::page::{close_raw, delete_raw, kill_handle, open_fails, open_raw};
 
 #[wasm_bindgen_test]
 async fn an_upgrade_elsewhere_closes_the_handle_for_good() {
@@ -110,6 +111,34 @@ async fn a_store_that_sleeps_holds_up_nobody_and_says_nothing_of_it() {
     store.wake();
     assert_eq!(try_read(&store).await, Err(StoreError::Lost));
     assert_eq!(events.take(), []);
+}
+
+#[wasm_bindgen_test]
+async fn a_page_put_to_sleep_while_its_handle_is_opened_begins_nothing_and_holds_none() {
+    let (store, events) = with_record("dozes").await;
+    kill_handle(true);
+    let (read, ()) = join(try_read(&store), async {
+        store.sleep();
+        sleep(300).await;
+        delete_raw("pullcord:dozes").await.expect("a deletion");
+        store.wake();
+    })
+    .await;
+    assert_eq!(read, Err(StoreError::Lost), "nothing was read before that");
+    assert_eq!(events.take(), []);
+}
+
+#[wasm_bindgen_test]
+async fn a_handle_that_does_not_open_at_once_again_is_asked_for_as_often_as_the_first() {
+    let (store, events) = with_record("comes late").await;
+    kill_handle(true);
+    let committed = {
+        let _fault = Fault;
+        open_fails("AbortError", 2);
+        try_commit(&store, "b").await
+    };
+    assert_eq!(committed, Ok(()));
+    assert_eq!(events.take(), [Event::Reopened]);
 }
 
 #[wasm_bindgen_test]
