@@ -30,6 +30,7 @@ pub struct Harness {
     /// what it has told the other clients of its account
     pub told: VecDeque<Vec<u8>>,
     /// how often the one that writes was stuck
+    pub refused: u32,
     pub stuck: u64,
     listen: Option<u64>,
     /// channels that were opened
@@ -134,6 +135,7 @@ impl Harness {
             aborted: Vec::new(),
             fenced: 0,
             told: VecDeque::new(),
+            refused: 0,
             stuck: 0,
             listen: None,
             listened: 0,
@@ -249,7 +251,8 @@ impl Harness {
                 }
                 Effect::Tell(bytes) => self.told.push_back(bytes),
                 Effect::Stuck => self.stuck += 1,
-                Effect::Promoted | Effect::Refused => {}
+                Effect::Promoted => {}
+                Effect::Refused => self.refused += 1,
                 Effect::Request { request, call, .. } => self.asked.push_back((request, call)),
                 Effect::Abort { request } => {
                     self.asked.retain(|(asked, _)| *asked != request);

@@ -56,8 +56,12 @@ impl Engine {
                 }
             }
             Signal::Hello { from, needs } if from != me => {
-                self.follow.audience.on_hello(self.now.mono, from, needs);
+                let new = self.follow.audience.on_hello(self.now.mono, from, needs);
                 self.follow.tell_again();
+                // Its token may be good, where those of all that were there before are not.
+                if new && self.standing.promoted && self.standing.needs_auth {
+                    self.out.effect(Effect::Refused);
+                }
             }
             Signal::Ask { from, ask, what } if from != me && self.standing.promoted => {
                 self.on_ask((from, ask), what);

@@ -48,10 +48,10 @@ impl Audience {
         self.assumed_until = until;
     }
 
-    /// This one follows.
-    pub fn on_hello(&mut self, now: u64, from: ClientName, needs: Map<Rc<str>, u64>) {
+    /// This one follows. Answers whether it is new.
+    pub fn on_hello(&mut self, now: u64, from: ClientName, needs: Map<Rc<str>, u64>) -> bool {
         let follower = Follower { heard: now, needs };
-        self.followers.insert(from, follower);
+        self.followers.insert(from, follower).is_none()
     }
 
     /// This one needs all of this conversation, until it says more.

@@ -1,6 +1,6 @@
 //! Another client becomes the writer.
 
-use pullcord::core::net::Request;
+use pullcord::core::net::{Error, ErrorCode, Request};
 use pullcord::core::{Input, storage::StoreError};
 use serde_json::{Value, json};
 
@@ -209,4 +209,19 @@ fn who_has_just_become_the_writer_lets_nothing_go_that_others_may_show() {
     t.on(1, |b| b.sync(json!([after(9, 10), after(10, 11)]), "2"));
     t.wait(1_000);
     assert_eq!(t.shown()[0], "4 5 6 7 8 9 10 11");
+}
+
+/// "needs-auth" is said while the token of none is good: also one that opens later is asked for its own.
+#[test]
+fn one_that_opens_after_the_token_was_refused_is_offered_the_work() {
+    let mut t = Tabs::opened(1);
+    t.on(0, |b| b.call(json!({"op": "sync"})));
+    let refusal = Error::new(ErrorCode::Unauthorized, "401");
+    t.on(0, |b| b.fail(refusal, is_pull));
+    assert_eq!(t.tabs[0].status["connection"], "needs-auth");
+    assert_eq!(t.tabs[0].refused, 1);
+    t.add(json!({"promoted": false}));
+    assert_eq!(t.tabs[0].refused, 2, "there is one more to offer it to");
+    t.wait(120_000);
+    assert_eq!(t.tabs[0].refused, 2, "it is known from then on");
 }
