@@ -150,17 +150,18 @@ export class Peers {
       this.#on.asked(wiped());
       return;
     }
-    if (this.#isDeaf || typeof message.by !== "string" || !this.#agrees(message)) return;
+    if (this.#isDeaf || ![message.by, message.age, message.era].every((said) => typeof said === "string")) return;
+    if (!this.#agrees(message)) return;
     if (message.type !== "present") this.#on.heard(message);
     else if (message.to === this.id) this.#present.set(message.by, message.hidden === true);
   }
 
   /**
    * What others say of a take-over as this one opens was before it, also where the clock has been put back since.
-   * @param {unknown} era @param {unknown} fresh
+   * @param {string} era @param {unknown} fresh
    */
   #comesAfter(era, fresh) {
-    if (this.#isLater || fresh || typeof era !== "string" || era <= this.#age) return;
+    if (this.#isLater || fresh || era <= this.#age) return;
     if (ticks() - this.#greetedAt > AT_ONCE) return;
     // once: of two that take over at the same time one has to end
     this.#isLater = true;

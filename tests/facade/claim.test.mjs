@@ -513,6 +513,18 @@ test("without Web Locks the last opened one writes, an earlier one when it has g
   assert.deepEqual([first.claim.isHeld, heard.at(-1)], [false, "gone"]);
 });
 
+test("what has not the form of a client's word is not heard", async (t) => {
+  const world = new World(t);
+  const first = world.open();
+  await world.run(2000);
+  const other = new (world.as({ name: "other", isDead: false }, () => BroadcastChannel))("pullcord:ann");
+  for (const odd of [{}, [], 5, null, undefined])
+    for (const form of [{ age: odd }, { era: odd }, { by: odd }])
+      world.post(other, { type: "hello", by: "~other", age: "~", era: "~", as: "another", fresh: true, ...form });
+  await world.run(2000);
+  assert.deepEqual([first.endings, first.claim.isHeld], [[], true]);
+});
+
 test("two of one page, without Web Locks: the second follows, and has its turn", async (t) => {
   const world = new World(t, { locks: false });
   const [first, second] = [world.open(), world.open()];
