@@ -130,6 +130,12 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Attem
         .with_version(SCHEMA)
         .build()
         .map_err(open_error)?;
+    // What stands for IndexedDB in some private windows and blockers gives nothing to listen to.
+    if !request.as_sys().is_object() {
+        return Err(AttemptError::Final(StoreError::Refused(
+            "what this browser has for IndexedDB opens nothing".into(),
+        )));
+    }
     let blocked = Rc::new(Cell::new(false));
     let on_blocked = Closure::<dyn FnMut()>::new({
         let (blocked, on_event) = (Rc::clone(&blocked), Rc::clone(on_event));

@@ -8,7 +8,8 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::page::{Events, Fault, deaf, open, try_read, with_record};
 use crate::page::{
-    close_raw, hold_all, open_fails, open_fails_with, open_hangs, open_raw, open_throws,
+    close_raw, hold_all, open_fails, open_fails_with, open_gives_nothing, open_hangs, open_raw,
+    open_throws,
 };
 
 #[wasm_bindgen_test]
@@ -21,6 +22,16 @@ async fn where_the_browser_refuses_auto_falls_back_to_memory() {
         .await
         .expect("a memory store");
     assert_eq!(store.kind(), "memory");
+}
+
+#[wasm_bindgen_test]
+async fn where_an_open_gives_nothing_auto_falls_back_to_memory() {
+    let _fault = Fault;
+    open_gives_nothing();
+    let refused = Store::open("nothing", Mode::IndexedDb, deaf()).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))));
+    let store = Store::open("nothing", Mode::Auto, deaf()).await;
+    assert_eq!(store.expect("a memory store").kind(), "memory");
 }
 
 /// The client's database opens at the first try, and its record is there.

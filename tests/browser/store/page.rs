@@ -126,6 +126,11 @@ use crate::store_suite::{all, commit, put};
         IDBFactory.prototype.open = () => unopened(null);
     }
 
+    /** As a stub in the place of IndexedDB does. */
+    export function open_gives_nothing() {
+        IDBFactory.prototype.open = () => undefined;
+    }
+
     export function open_throws(name) {
         IDBFactory.prototype.open = () => { throw new DOMException("no", name); };
     }
@@ -175,6 +180,7 @@ extern "C" {
     pub fn open_fails(name: &str, times: u32);
     pub fn open_fails_with(name: &str, said: &str);
     pub fn open_hangs();
+    pub fn open_gives_nothing();
     pub fn open_throws(name: &str);
     pub fn open_asks_for(version: u32);
     pub fn put_throws(nth: u32, name: &str);
