@@ -122,12 +122,15 @@ test("a database that takes too long to go is not waited for if it is empty, and
   const withTables = (isSilent) => (name) => {
     // wipes are noted in another one
     if (name === "pullcord") throw new Error("not here");
+    /** @type {any} */
     const opening = {};
+    /** @type {any} */
     const transaction = { objectStore: () => ({ clear() {} }) };
     const database = { objectStoreNames: ["meta", "guard"], transaction: () => transaction, close() {} };
     if (!isSilent)
       queueMicrotask(() => {
-        Object.assign(opening, { result: database }).onsuccess();
+        opening.result = database;
+        opening.onsuccess();
         queueMicrotask(() => transaction.oncomplete());
       });
     return opening;

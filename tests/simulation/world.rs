@@ -482,15 +482,7 @@ impl World {
         }
         let alive = self.devices[device].life;
         match event {
-            Event::Store { life } if life == alive => match self.machine(device).wiped_for {
-                Some(_) => self.finds_it_wiped(device),
-                None if self.devices[device].adopts => {
-                    self.schedule(100, device, Event::Store { life });
-                    Ok(())
-                }
-                None if self.devices[device].lost => self.finds_it_lost(device, None),
-                None => self.store(device),
-            },
+            Event::Store { life } if life == alive => self.is_asked_to_store(device, life),
             Event::Arrive {
                 life,
                 request,
@@ -536,15 +528,7 @@ impl World {
             Event::Heard { life, said } if life == alive => self.hears(device, said),
             Event::Wiped { life } if life == alive => self.finds_it_wiped(device),
             Event::Start { lists } => self.start(device, lists),
-            Event::Tell { life } if life == alive => {
-                let lies = self.mode.hints && self.rng.chance(30);
-                let online = self.machine(device).link != lies;
-                let mut command = json!({ "op": "network", "online": online });
-                if self.mode.prefetch && self.rng.chance(30) {
-                    command["metered"] = json!(self.rng.chance(50));
-                }
-                self.command(device, command)
-            }
+            Event::Tell { life } if life == alive => self.is_told_of_the_network(device),
             Event::Close { life } if life == alive => {
                 self.command(device, json!({ "op": "close" }))
             }
@@ -558,6 +542,32 @@ impl World {
             }
             _ => Ok(()), // of a life that has ended
         }
+    }
+
+    /// The store of a device does what it was asked for, unless its database is gone.
+    fn is_asked_to_store(&mut self, device: usize, life: u32) -> Checked {
+        if self.machine(device).wiped_for.is_some() {
+            return self.finds_it_wiped(device);
+        }
+        if self.devices[device].adopts {
+            self.schedule(100, device, Event::Store { life });
+            return Ok(());
+        }
+        match self.devices[device].lost {
+            true => self.finds_it_lost(device, None),
+            false => self.store(device),
+        }
+    }
+
+    /// The browser says whether there is a network, which may be a lie.
+    fn is_told_of_the_network(&mut self, device: usize) -> Checked {
+        let lies = self.mode.hints && self.rng.chance(30);
+        let online = self.machine(device).link != lies;
+        let mut command = json!({ "op": "network", "online": online });
+        if self.mode.prefetch && self.rng.chance(30) {
+            command["metered"] = json!(self.rng.chance(50));
+        }
+        self.command(device, command)
     }
 
     /// A pull that waits is taken from those that do.
