@@ -105,9 +105,10 @@ impl Shared {
         let mut uncertain = false;
         loop {
             self.lives.awake().await;
+            let naps = self.lives.naps();
             let handle = match self.handle().await {
-                // The page went to sleep while the handle was opened.
-                _ if self.lives.are_asleep() => continue,
+                // The page slept while the handle was opened: it could not hear the browser's answer.
+                _ if self.lives.naps() != naps => continue,
                 Err(StoreError::Failed(why)) if uncertain => {
                     return Err(StoreError::Uncertain(why));
                 }

@@ -116,6 +116,8 @@ impl Drop for Watched {
 pub(super) struct Lives {
     running: RefCell<Vec<Weak<Life>>>,
     asleep: Cell<bool>,
+    /// how often it was put to sleep
+    naps: Cell<u32>,
     waiting: RefCell<Vec<Waker>>,
 }
 
@@ -132,6 +134,7 @@ impl Lives {
     /// of a page that sleeps inside a transaction is blocked for all others.
     pub(super) fn sleep(&self) {
         self.asleep.set(true);
+        self.naps.set(self.naps.get().wrapping_add(1));
         for life in self.running.take().iter().filter_map(Weak::upgrade) {
             life.slept.set(true);
             life.abort();
@@ -140,6 +143,10 @@ impl Lives {
 
     pub(super) fn are_asleep(&self) -> bool {
         self.asleep.get()
+    }
+
+    pub(super) fn naps(&self) -> u32 {
+        self.naps.get()
     }
 
     pub(super) fn wake(&self) {

@@ -129,6 +129,24 @@ async fn a_page_put_to_sleep_while_its_handle_is_opened_begins_nothing_and_holds
 }
 
 #[wasm_bindgen_test]
+async fn what_became_of_an_opening_that_the_page_slept_over_does_not_count() {
+    let (store, events) = with_record("overslept").await;
+    kill_handle(true);
+    let (read, ()) = {
+        let _fault = Fault;
+        open_fails("UnknownError", 3);
+        join(try_read(&store), async {
+            sleep(300).await;
+            store.sleep();
+            store.wake();
+        })
+        .await
+    };
+    assert_eq!(read.map(|values| values.len()), Ok(1));
+    assert_eq!(events.take(), [Event::Reopened]);
+}
+
+#[wasm_bindgen_test]
 async fn a_handle_that_does_not_open_at_once_again_is_asked_for_as_often_as_the_first() {
     let (store, events) = with_record("comes late").await;
     kill_handle(true);
