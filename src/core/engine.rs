@@ -263,7 +263,7 @@ impl Engine {
             store.filter(|_| !self.store_is_busy()),
             self.sync_due(),
             self.outbox_due(),
-            self.outbox.wishes.due(),
+            self.outbox.wishes.due(self.now.mono),
             self.doubts_due(),
             self.timelines_due(look),
             self.follow_due(),
@@ -281,7 +281,7 @@ impl Engine {
         let late_by = self.due.map_or(0, |due| self.now.mono.saturating_sub(due));
         let late = late_by > MUCH;
         if late_by > SLEPT {
-            self.on_late_timer();
+            self.on_slept();
             self.doubt_fence();
         }
         let mono = self.now.mono - before.mono;

@@ -386,8 +386,8 @@ impl Engine {
             .min()
     }
 
-    /// The timer came late: the writer may have answered while this client slept.
-    pub(super) fn on_late_timer(&mut self) {
+    /// This client slept: the writer and the store may have answered meanwhile.
+    pub(super) fn on_slept(&mut self) {
         self.out.asks.put_off(self.now.mono);
         self.outbox.wishes.put_off(self.now.mono);
         self.follow.put_off(self.now.mono);

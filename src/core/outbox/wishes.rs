@@ -14,6 +14,8 @@ use crate::core::storage::{Key, StoreError, Table, Write};
 
 /// ms of a silent store after which who waits for it is answered (R14).
 const SETTLES: u64 = 10_000;
+/// ms from one look at the clock to the next meanwhile: one that comes late tells that this client slept.
+const LOOKS: u64 = 2_000;
 
 /// One that is not stored.
 #[derive(Debug)]
@@ -55,10 +57,21 @@ impl Wishes {
     }
 
     /// When those who wait are answered, where the store says nothing (R14).
-    pub fn due(&self) -> Option<u64> {
-        let since = self.since.filter(|_| self.is_storing())?;
+    pub(super) fn settles_at(&self) -> Option<u64> {
+        self.waits_since().map(|at| at.saturating_add(SETTLES))
+    }
+
+    /// When the clock is looked at for that.
+    pub fn due(&self, now: u64) -> Option<u64> {
+        let since = self.waits_since()?;
+        let looks = now.saturating_sub(since) / LOOKS + 1;
+        Some(since.saturating_add((looks * LOOKS).min(SETTLES)))
+    }
+
+    /// Since when somebody waits for a store that says nothing.
+    fn waits_since(&self) -> Option<u64> {
         let waits = self.queue.iter().any(|pending| pending.call.is_some());
-        waits.then(|| since.saturating_add(SETTLES))
+        self.since.filter(|_| waits && self.is_storing())
     }
 
     /// This client slept: the time during which it could hear nothing does not count.

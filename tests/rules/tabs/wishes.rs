@@ -192,3 +192,29 @@ fn a_wish_waits_for_the_commit_that_a_follower_reads() {
     t.wait(2_500);
     t.all_show("7 8 9 10 11 (a sending)");
 }
+
+#[test]
+fn the_time_for_which_a_page_is_frozen_over_a_wish_is_no_silence_of_the_store() {
+    for (told, frozen) in [true, false]
+        .into_iter()
+        .flat_map(|told| [9_000, 10_900, 11_900].map(|frozen| (told, frozen)))
+    {
+        let mut t = Tabs::opened(2);
+        t.alone(1, |b| b.wishes_are_slow = true);
+        let calls = [t.on(1, |b| b.send("a")), t.on(1, |b| b.send("b"))];
+        if told {
+            t.on(1, |b| b.command(json!({"op": "freeze"})));
+        }
+        t.on(1, |b| b.wait(frozen));
+        if told {
+            t.on(1, |b| b.command(json!({"op": "resume"})));
+        }
+        for call in calls {
+            assert_eq!(t.tabs[1].result(call), None, "{told} {frozen}");
+        }
+        t.on(1, |b| b.finish_wishes());
+        for call in calls {
+            assert!(t.tabs[1].result(call).is_some_and(|sent| sent.is_ok()));
+        }
+    }
+}
