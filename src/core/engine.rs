@@ -263,7 +263,9 @@ impl Engine {
             store.filter(|_| !self.store_is_busy()),
             self.sync_due(),
             self.outbox_due(),
-            self.outbox.wishes.due(self.now.mono),
+            self.outbox
+                .wishes
+                .due(self.now.mono, self.config.limits.settle),
             self.doubts_due(),
             self.timelines_due(look),
             self.follow_due(),
@@ -280,8 +282,11 @@ impl Engine {
         const MUCH: u64 = 20_000;
         let late_by = self.due.map_or(0, |due| self.now.mono.saturating_sub(due));
         let late = late_by > MUCH;
-        if late_by > SLEPT {
+        // One that is frozen has no timer that could be late.
+        if late_by > SLEPT || self.standing.frozen {
             self.on_slept();
+        }
+        if late_by > SLEPT {
             self.doubt_fence();
         }
         let mono = self.now.mono - before.mono;

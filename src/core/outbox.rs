@@ -319,7 +319,8 @@ impl Outbox {
 
     /// It has been silent for long: of what it was asked nobody can say whether it is done, or will be.
     pub fn doubt_wishes(&mut self, cx: &mut Cx) {
-        if self.wishes.settles_at().is_none_or(|at| at > cx.now.mono) {
+        let at = self.wishes.settles_at(cx.config.limits.settle);
+        if at.is_none_or(|at| at > cx.now.mono) {
             return;
         }
         self.fail_wishes(cx, &StoreError::Failed(Why::Silence).shown());

@@ -59,11 +59,8 @@ impl Engine {
             let error = silence(&self.config);
             self.on_answer(request, Err(error));
         }
-        // The store of a page that is frozen cannot be heard.
-        if !self.standing.frozen {
-            let (parts, mut cx) = self.split();
-            parts.outbox.doubt_wishes(&mut cx);
-        }
+        let (parts, mut cx) = self.split();
+        parts.outbox.doubt_wishes(&mut cx);
     }
 
     /// Why no request may be sent now.

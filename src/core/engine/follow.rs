@@ -348,6 +348,7 @@ impl Engine {
         }
     }
 
+    /// Whether its page is looked at.
     fn is_seen(&self) -> bool {
         self.standing.hidden_since.is_none()
     }

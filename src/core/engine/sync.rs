@@ -197,7 +197,6 @@ impl Engine {
 
     pub(super) fn on_resume(&mut self) {
         if std::mem::take(&mut self.standing.frozen) {
-            self.on_slept();
             self.doubt_fence();
             self.on_looked_at();
             self.reconnect();

@@ -12,8 +12,6 @@ use crate::core::io::Now;
 use crate::core::records::{self, Wish};
 use crate::core::storage::{Key, StoreError, Table, Write};
 
-/// ms of a silent store after which who waits for it is answered (R14).
-const SETTLES: u64 = 10_000;
 /// ms from one look at the clock to the next meanwhile: one that comes late tells that this client slept.
 const LOOKS: u64 = 2_000;
 
@@ -56,16 +54,16 @@ impl Wishes {
         self.queue.is_empty()
     }
 
-    /// When those who wait are answered, where the store says nothing (R14).
-    pub(super) fn settles_at(&self) -> Option<u64> {
-        self.waits_since().map(|at| at.saturating_add(SETTLES))
+    /// When those who wait are answered, where the store says nothing for `settle` ms (R14).
+    pub(super) fn settles_at(&self, settle: u64) -> Option<u64> {
+        self.waits_since().map(|at| at.saturating_add(settle))
     }
 
     /// When the clock is looked at for that.
-    pub fn due(&self, now: u64) -> Option<u64> {
+    pub fn due(&self, now: u64, settle: u64) -> Option<u64> {
         let since = self.waits_since()?;
         let looks = now.saturating_sub(since) / LOOKS + 1;
-        Some(since.saturating_add((looks * LOOKS).min(SETTLES)))
+        Some(since.saturating_add((looks * LOOKS).min(settle)))
     }
 
     /// Since when somebody waits for a store that says nothing.
