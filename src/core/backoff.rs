@@ -7,8 +7,6 @@ use super::fault::Fault;
 const QUICK: (u64, u64) = (1_000, 60_000);
 /// The same where the server refuses for good: slow, but on (docs/rules.md, R14).
 const SLOW: (u64, u64) = (10_000, 300_000);
-/// The same where this device's own store fails: nothing tells that there is room on its disk again.
-const LOCAL: (u64, u64) = (1_000, 60_000);
 /// The same while the browser says that there is no network: a hint forbids nothing.
 const HINTED: (u64, u64) = (5_000, 60_000);
 /// ms that any wait has at least, so that no error makes a loop.
@@ -33,7 +31,8 @@ impl Backoff {
     /// It failed once more. `random`: any number. `hinted`: the browser says that there is no network.
     pub fn fail(&mut self, now: u64, error: &Error, random: u64, hinted: bool) {
         let waits = match error.retryable() {
-            _ if matches!(error.code, ErrorCode::Quota | ErrorCode::Storage) => LOCAL,
+            // This device's own store: nothing tells that there is room on its disk again.
+            _ if matches!(error.code, ErrorCode::Quota | ErrorCode::Storage) => QUICK,
             true if hinted => HINTED,
             true => QUICK,
             false => SLOW,

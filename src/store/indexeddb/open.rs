@@ -24,10 +24,12 @@ use crate::core::storage::{StoreError, Table, Why};
 use crate::net::time::{monotonic, sleep, within};
 use crate::store::{Event, OnEvent};
 
-/// How long another tab may block an upgrade before it fails: ms. A tab that is alive lets go in a few; one that is frozen may not until the user comes back to it.
+/// How long another tab may block an upgrade before it fails: ms. A tab that is alive lets go in a few; one that is
+/// frozen may not until the user comes back to it.
 const BLOCKED: u64 = 5_000;
 
-/// How long the browser may take to open a database that nobody blocks: ms. It can be slow at a cold start from a slow disk, but Safari has also been seen never to answer.
+/// How long the browser may take to open a database that nobody blocks: ms. It can be slow at a cold start from a slow
+/// disk, but Safari has also been seen never to answer.
 const OPENING: u64 = 10_000;
 
 /// Waits between the tries to open a database that the browser fails to open: ms.
