@@ -19,7 +19,7 @@ const BARRED: u64 = 60_000;
 const ADOPTS: u32 = 3;
 
 /// What becomes of a fence.
-enum Fate {
+enum FenceFate {
     Written,
     /// nothing is written, and the client is told so
     Fails(StoreError),
@@ -72,26 +72,26 @@ impl World {
             }
         }
         match self.fate_of_fence(device) {
-            Fate::Written => self.fences(device),
-            Fate::Fails(error) => {
+            FenceFate::Written => self.fences(device),
+            FenceFate::Fails(error) => {
                 let full = error == StoreError::Quota;
                 self.reached.note_if(full, "a fence without room");
                 self.reached.note_if(!full, "a fence that is refused");
                 self.schedule(AGAIN, device, Event::Fence { life });
                 self.is_not_promoted(device, error)
             }
-            Fate::Waits(ms) => {
+            FenceFate::Waits(ms) => {
                 self.reached.note("a fence that is late");
                 self.schedule(ms, device, Event::Fence { life });
                 Ok(())
             }
-            Fate::ToldLate(ms) => {
+            FenceFate::ToldLate(ms) => {
                 self.reached.note("a fence that is told late");
                 let epoch = self.writes_its_fence(device)?;
                 self.schedule(ms, device, Event::Promoted { life, epoch });
                 Ok(())
             }
-            Fate::Silent(written) => {
+            FenceFate::Silent(written) => {
                 self.reached
                     .note("a fence that does not answer: written or not");
                 if written {
@@ -190,9 +190,9 @@ impl World {
         later
     }
 
-    fn fate_of_fence(&self, device: usize) -> Fate {
+    fn fate_of_fence(&self, device: usize) -> FenceFate {
         if self.step.is_none() {
-            return Fate::Written;
+            return FenceFate::Written;
         }
         let mut drawn = self.chance_of_fence(device);
         let none = match self.machine(device).full {
@@ -201,14 +201,14 @@ impl World {
             None => 2,
         };
         if drawn.chance(none) {
-            return Fate::Fails(StoreError::Quota);
+            return FenceFate::Fails(StoreError::Quota);
         }
         match drawn.below(10) {
-            0..=4 => Fate::Written,
-            5..=6 => Fate::Fails(StoreError::Failed("the simulation's".into())),
-            7 => Fate::Waits(drawn.between(20, 9_000)),
-            8 => Fate::ToldLate(drawn.between(20, 9_000)),
-            _ => Fate::Silent(drawn.chance(50)),
+            0..=4 => FenceFate::Written,
+            5..=6 => FenceFate::Fails(StoreError::Failed("the simulation's".into())),
+            7 => FenceFate::Waits(drawn.between(20, 9_000)),
+            8 => FenceFate::ToldLate(drawn.between(20, 9_000)),
+            _ => FenceFate::Silent(drawn.chance(50)),
         }
     }
 
