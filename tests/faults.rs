@@ -119,6 +119,7 @@ const FOUND_BY_RULES: &[Fault] = &[
     Fault::ChangedBlockIsLost,
     Fault::AnswerIsNotShown,
     Fault::LostIsNotReadAgain,
+    Fault::LostOwnGoesWithItsWriter,
     Fault::MoveIsNotLive,
 ];
 

@@ -14,6 +14,8 @@ pub(super) const ASK_AGAIN: u64 = 2_000;
 pub(super) struct Fence {
     /// the epoch under which it writes, or will once it has read what is stored; none: another has the account
     epoch: Option<u64>,
+    /// what is stored was read under it: since then nobody else has written
+    is_read: bool,
     /// that epoch is of a database that is gone: nothing is written before there is one for that in its place
     is_lost: bool,
     /// why this client, which is to have the account, could not write its fence
@@ -28,6 +30,7 @@ impl Fence {
     pub fn new(epoch: Option<u64>) -> Fence {
         Fence {
             epoch,
+            is_read: false,
             is_lost: false,
             failure: None,
             naps: 0,
@@ -49,8 +52,20 @@ impl Fence {
     /// The account is this client's.
     pub fn take(&mut self, epoch: u64) {
         self.epoch = Some(epoch);
+        self.is_read = false;
         self.is_lost = false;
         self.failure = None;
+    }
+
+    /// What is stored was read. Answers whether this client writes from here on.
+    pub fn on_read(&mut self) -> bool {
+        self.is_read = self.is_held();
+        self.is_read
+    }
+
+    /// Whether nobody but this client has written since it read what is stored.
+    pub fn is_read(&self) -> bool {
+        self.is_read
     }
 
     /// The account is to be this client's, and the store does not take its fence. Answers whether that is news.
@@ -83,6 +98,7 @@ impl Fence {
     /// The account is another one's.
     pub fn let_go(&mut self) {
         self.epoch = None;
+        self.is_read = false;
         self.is_lost = false;
         self.failure = None;
     }

@@ -105,6 +105,8 @@ pub(super) struct Follow {
     missing_at: Option<Stamp>,
     /// a stuck writer is not replaced before this
     stuck_at: u64,
+    /// this client slept, and may have missed what others did
+    slept: bool,
     /// the commit of which this client has said that its news are on screen
     said_shown: Option<Stamp>,
 }
@@ -158,6 +160,16 @@ impl Follow {
         self.newest = self.newest.max(stamp);
     }
 
+    /// Whether the state of this commit is all that there is, as far as this client can know.
+    pub fn is_newest(&self, stamp: Stamp) -> bool {
+        !self.slept && !self.lacks(stamp)
+    }
+
+    /// Nobody has written while this client slept.
+    pub fn on_missed_nothing(&mut self) {
+        self.slept = false;
+    }
+
     /// Whether the state of this commit lacks another.
     pub fn lacks(&self, stamp: Stamp) -> bool {
         stamp < self.newest
@@ -169,6 +181,7 @@ impl Follow {
         if self.deltas.is_empty() {
             self.newest = stamp;
         }
+        self.slept = false;
     }
 
     /// The database is gone, and all commits that were told: what the writer was asked for is answered as of the
@@ -268,6 +281,7 @@ impl Follow {
 
     /// This client slept: the time during which it could hear nothing does not count.
     pub fn put_off(&mut self, now: u64) {
+        self.slept = true;
         if let Some(unheard) = &mut self.unheard {
             unheard.since = now;
             unheard.again = now;

@@ -122,11 +122,35 @@ impl Outbox {
         cx.out.told.own_of(&local.conversation);
     }
 
-    /// What is stored was read anew. An uncertain commit may have stored a message that is also on its way here:
-    /// it is shown once.
-    pub fn on_loaded(&mut self, db: &Committed) {
-        self.fresh
-            .retain(|fresh| db.own_named(&fresh.local.name()).is_none());
+    /// What is stored was read anew, or written over a lost database. It may have a message that is also on its way
+    /// there: an uncertain commit may have stored it. It is shown once.
+    pub fn on_stored(&mut self, db: &Committed) {
+        self.fresh.retain(|fresh| {
+            let name = fresh.local.name();
+            db.own_named(&name).is_none() && !db.left_names().contains_key(&name)
+        });
+    }
+
+    /// The database is gone. These were in it, in the order written: they are shown until they are stored again.
+    pub fn show_again(&mut self, locals: &[Rc<Local>]) {
+        let again = locals.iter().map(|local| Fresh {
+            local: local.clone(),
+            wished: false,
+        });
+        let since = std::mem::take(&mut self.fresh);
+        self.fresh = again.chain(since).collect();
+    }
+
+    /// The same of a wish.
+    pub fn keep_wish(&mut self, key: Key, wish: &Rc<Wish>) {
+        if let Wish::Send(local) = &**wish {
+            let local = local.clone();
+            self.fresh.push(Fresh {
+                local,
+                wished: true,
+            });
+        }
+        self.wishes.keep(Wish::clone(wish), Some(key));
     }
 
     // ------------------------------------------------------------ what is shown
@@ -248,7 +272,7 @@ impl Outbox {
                 job,
                 Job::Own(
                     Own::Put { .. } | Own::Retry { .. } | Own::Discard { .. } | Own::Mark { .. }
-                )
+                ) | Job::Restore { .. }
             )
         };
         // A job is queued only while there is no wish: it is older than each wish of this client's, and goes first.
@@ -258,8 +282,11 @@ impl Outbox {
         }
         let since = self.wishes.begin_before();
         for job in jobs {
-            if let Job::Own(own) = job {
-                self.wish(cx, own);
+            match job {
+                Job::Own(own) => self.wish(cx, own),
+                // It was accepted, and is in memory alone.
+                Job::Restore { locals, marks, .. } => self.wish_again(&locals, marks),
+                _ => {}
             }
         }
         self.wishes.was_tried(tried);
@@ -270,6 +297,22 @@ impl Outbox {
         self.wishes.end_before(since, first, me);
     }
 
+    /// What was in a lost database, by a client that does not write. Each that has it in mind stores it: another may
+    /// have gone before it did.
+    pub fn wish_again(&mut self, locals: &[Rc<Local>], marks: Vec<(Rc<str>, u64)>) {
+        if Fault::LostOwnGoesWithItsWriter.on() {
+            return;
+        }
+        for local in locals {
+            let local = Rc::new(local.over_a_lost_database());
+            let key = records::kept_key(local.order);
+            self.wishes.keep(Wish::Send(local), Some(key));
+        }
+        for (conversation, seq) in marks {
+            self.wishes.keep(Wish::Mark(conversation, seq), None);
+        }
+    }
+
     /// The store has answered. What is stored now.
     pub fn on_wished(
         &mut self,
@@ -278,7 +321,8 @@ impl Outbox {
         result: &Result<(), StoreError>,
     ) -> Vec<(Key, Wish)> {
         let mut stored = Vec::new();
-        for pending in self.wishes.on_stored(op, result) {
+        let (now, random) = (cx.now.mono, cx.out.random(u64::MAX));
+        for pending in self.wishes.on_stored(op, result, (now, random)) {
             // Where nothing was heard of the first try, it may be done, though this one has failed.
             let doubt = pending.doubt.map(Err);
             let result = match result {

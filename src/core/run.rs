@@ -152,10 +152,7 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             tx.doubt_own_clashes(&message.conversation);
             Ok(())
         }
-        Own::Put { local, .. } => {
-            put(tx, local);
-            Ok(())
-        }
+        Own::Put { local, .. } => put(tx, local),
         Own::Attempt { name } => tx.attempt(name),
         Own::Sent { name, message } => tx.sent(name, message.as_ref()),
         Own::Failed { name, error } => {
@@ -187,10 +184,7 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
             tx.show_news(news);
             Ok(())
         }
-        Own::Grant { wishes } => {
-            take_up(tx, wishes);
-            Ok(())
-        }
+        Own::Grant { wishes } => take_up(tx, wishes),
         Own::Mark {
             conversation, seq, ..
         } => {
@@ -205,19 +199,26 @@ fn run_own(own: &Own, tx: &mut Tx) -> Result<(), Stop> {
 }
 
 /// Takes up the wishes that are still stored: an earlier job may have taken up some.
-fn take_up(tx: &mut Tx, wishes: &[(Key, Rc<Wish>)]) {
+fn take_up(tx: &mut Tx, wishes: &[(Key, Rc<Wish>)]) -> Result<(), Stop> {
     for (key, wish) in wishes {
         if tx.is_wished(key) {
-            grant(tx, wish);
+            grant(tx, wish)?;
             tx.grant(key);
         }
     }
+    Ok(())
 }
 
-fn put(tx: &mut Tx, local: &Local) {
+fn put(tx: &mut Tx, local: &Local) -> Result<(), Stop> {
     // Sent twice before the first was stored: still one message.
-    if !tx.is_own(&local.name()) {
-        tx.append_local(Local::clone(local));
+    if tx.is_own(&local.name()) {
+        return Ok(());
+    }
+    tx.append_local(Local::clone(local));
+    // One that was kept over a lost database: the server may have taken it, and the sync brought it since.
+    match (local.state, &local.message) {
+        (LocalState::Sent, Some(message)) => tx.sent(&local.name(), Some(message)),
+        _ => Ok(()),
     }
 }
 
@@ -239,13 +240,14 @@ fn discard(tx: &mut Tx, conversation: Option<&str>, client_id: &str) {
 }
 
 /// What its client was told to be as good as done (R15).
-fn grant(tx: &mut Tx, wish: &Wish) {
+fn grant(tx: &mut Tx, wish: &Wish) -> Result<(), Stop> {
     match wish {
-        Wish::Send(local) => put(tx, local),
+        Wish::Send(local) => put(tx, local)?,
         Wish::Retry(named) => {
             retry(tx, named.conversation.as_deref(), &named.client_id);
         }
         Wish::Discard(named) => discard(tx, named.conversation.as_deref(), &named.client_id),
         Wish::Mark(id, seq) => _ = tx.put_mark(id, *seq),
     }
+    Ok(())
 }

@@ -41,7 +41,7 @@ use super::storage::Key;
 use super::types::{Conversation, Message};
 
 pub use commit::{Commit, CommitDelta, ConversationDelta};
-pub use committed::{Committed, Lost, Own, read_wishes};
+pub use committed::{Committed, Lost, OwnRecords, read_wishes};
 pub use delta::{Delta, read_delta};
 pub use replay::{Listed, Replay, newer};
 

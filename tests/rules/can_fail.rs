@@ -84,6 +84,10 @@ const FOUND_BY: &[(Fault, fn())] = &[
         tabs::lost::a_follower_that_finds_its_database_lost_reads_what_is_stored_in_its_place,
     ),
     (
+        Fault::LostOwnGoesWithItsWriter,
+        tabs::lost::who_follows_stores_what_it_has_in_mind_where_its_writer_is_gone,
+    ),
+    (
         Fault::ToldIsForgotten,
         news::a_message_that_nobody_has_seen_is_told_once,
     ),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use pullcord::core::net::Request;
 use pullcord::core::records::Stamp;
-use pullcord::core::storage::{Durability, Read, Write};
+use pullcord::core::storage::{Durability, Read, StoreError, Write};
 use pullcord::core::{Config, Effect, Engine, Input, Now};
 use serde_json::Value;
 
@@ -147,6 +147,15 @@ pub enum Full {
     Capacity(usize),
 }
 
+/// Where an own message is whose database was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rescue {
+    /// in the memory of this client, in this life, which stores it again
+    Remembered { device: usize, life: u32 },
+    /// in the database that has taken the old one's place
+    Stored,
+}
+
 /// What the clients of one browser share.
 pub struct Machine {
     pub name: &'static str,
@@ -162,6 +171,8 @@ pub struct Machine {
     pub asked_commits: u64,
     /// what of the own the disk could not read at some time
     pub spoilt: Spoilt,
+    /// own messages whose database was deleted while its writer had them in mind
+    pub rescued: BTreeMap<String, Rescue>,
     /// its disk is full
     pub full: Option<Full>,
     /// how many there are
@@ -197,6 +208,7 @@ impl Machine {
             marks: BTreeMap::new(),
             asked_commits: 0,
             spoilt: Spoilt::default(),
+            rescued: BTreeMap::new(),
             full: None,
             clients: 1,
             wiped_for: None,
@@ -223,6 +235,44 @@ impl Machine {
         // No two own messages have one name.
         wiped.next_own = self.next_own;
         wiped
+    }
+
+    /// A client stores wishes.
+    pub fn wish(&mut self, writes: &[Write]) -> Result<Result<(), StoreError>, String> {
+        let stored = self.disk.wish(writes);
+        self.notes_rescued()?;
+        Ok(stored)
+    }
+
+    /// What is stored has changed: what was kept over a lost database may be there again.
+    pub fn notes_rescued(&mut self) -> Result<(), String> {
+        let waits = |rescue: &Rescue| *rescue != Rescue::Stored;
+        if self.rescued.values().any(waits) {
+            let stored = self.disk.stored_own()?;
+            for (client_id, rescue) in &mut self.rescued {
+                if stored.contains(client_id) {
+                    *rescue = Rescue::Stored;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nobody has to have this own message any more: it could not be read, or was lost with its database and
+    /// every client that had it in mind.
+    pub fn may_lack(&self, client_id: &str, devices: &[Device]) -> bool {
+        let rescued = match self.rescued.get(client_id) {
+            Some(Rescue::Remembered { device, life }) => devices[*device].is_alive(*life),
+            Some(Rescue::Stored) => true,
+            None => false,
+        };
+        self.spoilt.own.contains(client_id) && !rescued
+    }
+
+    /// Whether what is stored may lack it.
+    pub fn may_lack_stored(&self, client_id: &str) -> bool {
+        let stored = self.rescued.get(client_id) == Some(&Rescue::Stored);
+        self.spoilt.own.contains(client_id) && !stored
     }
 
     /// What of its own is in the order written: what one client wrote; and what was stored, whoever wrote it,
@@ -447,6 +497,10 @@ impl Device {
     }
 
     /// What it shows is what is stored: nobody else has written since it last read or wrote.
+    pub fn is_alive(&self, life: u32) -> bool {
+        self.life == life && self.engine.is_some()
+    }
+
     pub fn is_current(&self, machine: &Machine) -> bool {
         Rc::ptr_eq(&self.store, &machine.disk.stored)
     }

@@ -14,7 +14,7 @@ use crate::core::reads::{Loading, ReadOp};
 use crate::core::records::{self, Wish};
 use crate::core::standing::Phase;
 use crate::core::storage::{Answer, Key, Read, StoreError};
-use crate::core::tx::{Committed, Lost};
+use crate::core::tx::{Committed, Lost, OwnRecords};
 use std::rc::Rc;
 
 /// Reads of the database in a row, at most, until the blocks of what is shown are found.
@@ -75,8 +75,8 @@ impl Engine {
 
     /// Goes on with what is stored. `same`: nobody had written to it.
     fn go_on(&mut self, same: bool, lost: &Lost) {
-        self.outbox.on_loaded(&self.db);
-        self.standing.promoted = self.fence.is_held();
+        self.outbox.on_stored(&self.db);
+        self.standing.promoted = self.fence.on_read();
         self.reads.want_nothing();
         self.follow.on_loaded(self.db.stamp());
         self.follow.say_shown_again();
@@ -184,9 +184,11 @@ impl Engine {
                 self.out.reject(call, &gone_meanwhile().of_a_change());
             }
         }
-        // A job that somebody waits for stays: the next writer does it, which may be this client.
+        // A job that somebody waits for stays: the next writer does it, which may be this client. So does what was kept
+        // over a lost database: it is nowhere else.
         self.jobs.stop_reading();
-        self.jobs.retain(Job::is_waited_for);
+        self.jobs
+            .retain(|job| job.is_waited_for() || matches!(job, Job::Restore { .. }));
         self.disk.forget();
         self.outbox.restart();
         self.restart_sync();
@@ -279,9 +281,9 @@ impl Engine {
         let empty = Committed::empty(self.config.scope.name());
         for (key, wish) in self.db.wishes() {
             // Each client that knows of the wish stores it, as the same record.
-            let wish = Wish::clone(wish);
-            self.outbox.wishes.restore(key.clone(), wish);
+            self.outbox.keep_wish(key.clone(), wish);
         }
+        let newest = self.standing.phase == Phase::Ready && self.follow.is_newest(self.db.stamp());
         let own = std::mem::replace(&mut self.db, empty).into_own();
         self.jobs.stop_reading();
         self.jobs.forget_commit();
@@ -293,18 +295,7 @@ impl Engine {
         // Jobs of own messages stay: the outbox waits for each of them.
         self.jobs
             .retain(|job| job.is_waited_for() || matches!(job, Job::Own(_) | Job::Restore { .. }));
-        // The database before this one was lost as well, and what was kept over that is not written yet. It is all
-        // there is.
-        let keeps = matches!(self.jobs.first(), Some(Job::Restore { .. }));
-        // Only the writer restores.
-        if self.standing.promoted && !keeps {
-            self.jobs.push_first(Job::Restore {
-                left: own.left,
-                next_order: own.next_order,
-                locals: own.locals,
-                marks: own.marks,
-            });
-        }
+        self.keep_own(own, newest);
         self.restart_sync();
         let (parts, mut cx) = self.split();
         parts.timelines.clear_all(&mut cx);
@@ -314,6 +305,31 @@ impl Engine {
             // Others may have written to the database that has taken its place.
             false if !Fault::LostIsNotReadAgain.on() => self.load(),
             false => {}
+        }
+    }
+
+    /// The own messages and read marks of a database that is gone. `newest`: nothing is known to be newer.
+    fn keep_own(&mut self, own: OwnRecords, newest: bool) {
+        // The database before this one was lost as well, and what was kept over that is not written yet. It is all
+        // there is.
+        if matches!(self.jobs.first(), Some(Job::Restore { .. })) {
+            return;
+        }
+        // Also while the writer reads the database again because of an uncertain commit.
+        if self.fence.is_read() {
+            self.outbox.show_again(&own.locals);
+            return self.jobs.push_first(Job::Restore {
+                left: own.left,
+                next_order: own.next_order,
+                locals: own.locals,
+                marks: own.marks,
+            });
+        }
+        // The writer may have gone, or have handed the account over just now. A client that may have missed something
+        // keeps nothing: it would deliver what was discarded.
+        if newest {
+            self.outbox.show_again(&own.locals);
+            self.outbox.wish_again(&own.locals, own.marks);
         }
     }
 }

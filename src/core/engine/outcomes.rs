@@ -174,7 +174,10 @@ impl Engine {
             Job::List { page, .. } => self.on_list_applied(page),
             Job::Suspects { .. } => self.on_suspects_removed(),
             Job::Opened { .. } => {}
-            Job::Restore { .. } => self.restoring.succeed(),
+            Job::Restore { .. } => {
+                self.restoring.succeed();
+                self.outbox.on_stored(&self.db);
+            }
             Job::Own(Own::Tell { call, .. }) => self.on_told(call, &changes.told),
             Job::Own(own) => {
                 let (parts, mut cx) = self.split();

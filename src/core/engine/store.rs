@@ -51,7 +51,10 @@ impl Engine {
                 let answer = answers.into_iter().next().unwrap_or_default();
                 match self.fence.on_answer(&mut self.standing, &answer, naps) {
                     // The fence is good: what waited for it may be asked for.
-                    Ok(()) if !self.standing.unsure => self.timelines.wake(),
+                    Ok(()) if !self.standing.unsure => {
+                        self.follow.on_missed_nothing();
+                        self.timelines.wake();
+                    }
                     Ok(()) => {}
                     Err(error) => self.on_store_error(error),
                 }
@@ -133,7 +136,7 @@ impl Engine {
             }
             return false;
         }
-        if !self.outbox.wishes.is_empty() {
+        if self.outbox.wishes.are_due(now) {
             self.store_wishes();
             return false;
         }

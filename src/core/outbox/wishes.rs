@@ -7,6 +7,7 @@
 //!                              the writer's commit has taken it up ▼ (a delta, or what is stored says so)
 //! ```
 
+use crate::core::backoff::Backoff;
 use crate::core::command::Call;
 use crate::core::io::Now;
 use crate::core::records::{self, Wish};
@@ -21,6 +22,8 @@ pub(super) struct Pending {
     pub wish: Wish,
     /// who waits for it
     pub call: Option<Call>,
+    /// it was accepted before, and its database is gone: it is tried until it is stored
+    pub kept: bool,
     /// given with its first try: a second one writes the same record
     pub key: Option<Key>,
     /// what its call is answered with
@@ -39,6 +42,8 @@ pub(in crate::core) struct Wishes {
     since: Option<u64>,
     /// that was not certain once
     again: bool,
+    /// when those are tried again that nobody waits for
+    rests: Backoff,
     /// of the last key
     last: (u64, u64),
 }
@@ -52,6 +57,17 @@ impl Wishes {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Whether the store is to be asked: one that could not be stored, and that nobody waits for, waits for a while.
+    pub fn are_due(&self, now: u64) -> bool {
+        let waits = self.queue.iter().any(|pending| !pending.kept);
+        waits || !self.queue.is_empty() && self.rests.ready_at() <= now
+    }
+
+    /// When it is.
+    pub fn tries_at(&self) -> Option<u64> {
+        (!self.queue.is_empty()).then(|| self.rests.ready_at())
     }
 
     /// When those who wait are answered, where the store says nothing for `settle` ms (R14).
@@ -134,6 +150,7 @@ impl Wishes {
         self.queue.push(Pending {
             wish,
             call: Some(call),
+            kept: false,
             key: None,
             answer,
             doubt: None,
@@ -150,12 +167,13 @@ impl Wishes {
         }
     }
 
-    /// What was stored is gone with its database: it is stored again.
-    pub fn restore(&mut self, key: Key, wish: Wish) {
+    /// What was stored is gone with its database: it is stored again. `key`: its own, if it was a wish.
+    pub(super) fn keep(&mut self, wish: Wish, key: Option<Key>) {
         self.queue.push(Pending {
             wish,
             call: None,
-            key: Some(key),
+            kept: true,
+            key,
             answer: "",
             doubt: None,
         });
@@ -182,8 +200,13 @@ impl Wishes {
         self.queue.iter_mut().map(write).collect()
     }
 
-    /// The store has answered. Those that this is about; none where they are written once more.
-    pub(super) fn on_stored(&mut self, op: u64, result: &Result<(), StoreError>) -> Vec<Pending> {
+    /// The store has answered. Those that this is about; none where they are written once more. `random`: any number.
+    pub(super) fn on_stored(
+        &mut self,
+        op: u64,
+        result: &Result<(), StoreError>,
+        (now, random): (u64, u64),
+    ) -> Vec<Pending> {
         let Some((_, count)) = self.storing.take_if(|(at, _)| *at == op) else {
             return Vec::new();
         };
@@ -207,7 +230,19 @@ impl Wishes {
         }
         self.again = false;
         self.since = None;
-        self.queue.drain(..count).collect()
+        let since = self.queue.split_off(count);
+        let over = std::mem::replace(&mut self.queue, since);
+        let Err(error) = result else {
+            self.rests.succeed();
+            return over;
+        };
+        let (kept, over): (Vec<_>, _) = over.into_iter().partition(|pending| pending.kept);
+        if !kept.is_empty() {
+            self.rests
+                .fail_unchanged(now, &error.shown(), random, false);
+            self.queue.splice(..0, kept);
+        }
+        over
     }
 
     /// Nobody will store these: the client ends. Who waits for them.

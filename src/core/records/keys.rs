@@ -84,6 +84,12 @@ pub fn wish_key(at: u64, client: u64, number: u64) -> Key {
     [at, client, number].map(u64::to_be_bytes).concat()
 }
 
+/// The key of the wish that an own message of a lost database becomes: whoever has it in mind writes the same record,
+/// before all other wishes.
+pub fn kept_key(order: u64) -> Key {
+    wish_key(0, 0, order)
+}
+
 /// Whose wish it is, by its key.
 pub fn wish_client(key: &[u8]) -> Option<u64> {
     let (client, _) = key.get(8..)?.split_first_chunk()?;

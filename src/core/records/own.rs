@@ -117,6 +117,14 @@ impl Local {
         is_there && self.message.is_none()
     }
 
+    /// As it is written again where the database that it was in is gone: the next sync may pass it.
+    pub fn over_a_lost_database(&self) -> Self {
+        Local {
+            lost: self.lost || self.may_be_passed(),
+            ..self.clone()
+        }
+    }
+
     /// Whether this is its name.
     pub fn is(&self, (conversation, client_id): &Name) -> bool {
         self.conversation == *conversation && self.client_id == *client_id

@@ -136,7 +136,7 @@ pub struct Committed {
 }
 
 /// What is this client's own of a database, and the server does not have: kept over its loss.
-pub struct Own {
+pub struct OwnRecords {
     /// own messages, in the order written
     pub locals: Vec<Rc<Local>>,
     /// those that have left the outbox
@@ -439,8 +439,8 @@ impl Committed {
     }
 
     /// What is this client's own.
-    pub fn into_own(self) -> Own {
-        Own {
+    pub fn into_own(self) -> OwnRecords {
+        OwnRecords {
             locals: self.outbox.into_values().collect(),
             left: self.left.into_values().flatten().collect(),
             next_order: self.next_order,

@@ -105,10 +105,7 @@ impl Tx<'_> {
         self.commit.left.extend(left.iter().cloned());
         self.commit.next_order = Some(next_order);
         for local in locals {
-            self.put_local(Local {
-                lost: local.lost || local.may_be_passed(),
-                ..Local::clone(local)
-            });
+            self.put_local(local.over_a_lost_database());
         }
         for (conversation, seq) in marks {
             self.put_mark(conversation, *seq);

@@ -1,6 +1,6 @@
 //! The database is lost under several clients.
 
-use pullcord::core::{Input, storage::StoreError};
+use pullcord::core::{Input, net::Request, storage::StoreError};
 use pullcord::store::Memory;
 use serde_json::json;
 
@@ -67,4 +67,81 @@ fn what_is_being_written_as_the_database_is_lost_is_written_to_the_next_one() {
     assert_eq!(b.outbox.len(), 1);
     let b = b.restart();
     assert_eq!(b.outbox.len(), 1, "also after a restart");
+}
+
+/// The writer hands the account over in the moment in which its database is gone: the next one knows nothing of what
+/// was accepted. It stands in the list all the time.
+#[test]
+fn what_was_accepted_goes_on_with_a_writer_that_never_knew_of_it() {
+    let mut t = Tabs::opened(2);
+    t.deaf[1] = true;
+    t.on(0, |b| b.send("a"));
+    t.on(0, |b| {
+        b.call(json!({"op": "markRead", "timeline": 1, "seq": 9}))
+    });
+    t.deaf[1] = false;
+    t.on(0, |b| b.store_is_slow = true);
+    t.store = Memory::above(t.store.fence() + 1_000);
+    t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
+    assert_eq!(t.tabs[0].outbox.len(), 1, "it is shown until it is stored");
+    t.on(0, |b| b.store_is_slow = false);
+    t.on(1, |b| b.input(Input::Store(StoreError::Lost)));
+    t.promote(1);
+    t.on(0, |b| b.input(Input::Store(StoreError::Fenced)));
+    assert_eq!(t.tabs[0].outbox.len(), 1);
+    assert_eq!(t.tabs[1].outbox.len(), 1, "the other one has it to send");
+}
+
+/// What was handed over just before the database was lost is in the memory of who follows.
+#[test]
+pub fn who_follows_stores_what_it_has_in_mind_where_its_writer_is_gone() {
+    let mut t = Tabs::opened(2);
+    t.on(0, |b| b.send("a"));
+    t.on(0, |b| b.send("b"));
+    assert_eq!(t.tabs[1].outbox.len(), 2);
+    t.tabs.swap_remove(0);
+    t.store = Memory::above(t.store.fence() + 1_000);
+    t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
+    t.promote(0);
+    let sent: Vec<_> = t.tabs[0]
+        .outbox
+        .iter()
+        .map(|l| l["body"]["text"].clone())
+        .collect();
+    assert_eq!(sent, ["a", "b"], "in the order written");
+}
+
+/// Another client may have discarded it.
+#[test]
+fn who_has_slept_keeps_nothing_of_a_lost_database() {
+    let mut t = Tabs::opened(2);
+    t.on(0, |b| b.send("a"));
+    t.on(1, |b| b.command(json!({"op": "freeze"})));
+    t.on(1, |b| b.wait(60_000));
+    t.on(1, |b| b.command(json!({"op": "resume"})));
+    t.store = Memory::above(t.store.fence() + 1_000);
+    t.deaf[1] = true;
+    t.on(1, |b| b.input(Input::Store(StoreError::Lost)));
+    assert!(t.tabs[1].outbox.is_empty(), "{:?}", t.tabs[1].outbox);
+}
+
+/// Nobody waits for it, and it is in memory alone: a disk that fails is tried again, and not in a loop.
+#[test]
+fn what_was_accepted_is_tried_until_the_new_database_takes_it() {
+    let mut t = Tabs::opened(2);
+    t.on(0, |b| b.send("a"));
+    t.tabs.swap_remove(0);
+    t.store = Memory::above(t.store.fence() + 1_000);
+    let fails = (StoreError::Failed("the disk".into()), false);
+    for _ in 0..5 {
+        t.tabs[0].failing_wishes.push_back(fails.clone());
+    }
+    t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
+    assert_eq!(t.tabs[0].failing_wishes.len(), 4, "once, and then it rests");
+    t.promote(0);
+    assert_eq!(t.tabs[0].outbox.len(), 1, "it is shown meanwhile");
+    t.wait(120_000);
+    assert_eq!(t.tabs[0].failing_wishes, []);
+    let is_send = |call: &Request| matches!(call, Request::Send { .. });
+    t.tabs[0].take("the message", is_send);
 }

@@ -274,6 +274,17 @@ impl Disk {
         wishes.map_err(|_| "a wish that cannot be read".to_owned())
     }
 
+    /// The names of the own messages that are stored, also those that are wished for.
+    pub fn stored_own(&self) -> Result<BTreeSet<String>, String> {
+        let wishes = self.wishes()?;
+        let wished = wishes.iter().filter_map(|wish| match wish {
+            Wish::Send(local) => Some(local.client_id.as_str()),
+            _ => None,
+        });
+        let stored = self.stored.outbox().into_iter().chain(wished);
+        Ok(stored.map(str::to_owned).collect())
+    }
+
     /// Where the messages are that a push has told, by conversation and position.
     pub fn told(&self) -> BTreeSet<(Rc<str>, u64)> {
         self.news(|news| news.told > 0)

@@ -493,8 +493,8 @@ impl World {
                 .iter()
                 .any(|local| local.client_id == *client_id);
             let delivered = check::delivered(&self.server, client_id, own);
-            let spoilt = machine.spoilt.own.contains(client_id);
-            if own.accepted.is_some() && !spoilt && !own.discarded && !failed && delivered == (0, 0)
+            let lacks = machine.may_lack(client_id, &self.devices);
+            if own.accepted.is_some() && !lacks && !own.discarded && !failed && delivered == (0, 0)
             {
                 return Err(format!("{client_id} was accepted, and is nowhere"));
             }

@@ -9,7 +9,7 @@ use pullcord::core::storage::StoreError;
 use super::news::News;
 use super::{Event, World};
 use crate::simulation::check::Checked;
-use crate::simulation::device::Operation;
+use crate::simulation::device::{Operation, Rescue};
 
 impl World {
     /// It is deleted, under all clients of the machine.
@@ -23,6 +23,7 @@ impl World {
             .note("a database that is deleted under its clients");
         self.tell(device, || "its database is deleted".to_owned());
         let epoch = self.first_epoch(home, known);
+        self.remembers_what_was_accepted(home);
         let machine = &mut self.machines[home];
         machine.disk.evict(epoch);
         // What was written may be gone, where nobody has it in mind; what was told may be told again.
@@ -41,6 +42,36 @@ impl World {
                 "a lost database that others had as well",
             );
         }
+    }
+
+    /// The writer has the own messages in mind: what was accepted is not lost while it lives.
+    fn remembers_what_was_accepted(&mut self, home: usize) {
+        let devices = &self.devices;
+        let machine = &mut self.machines[home];
+        machine.rescued.retain(|_, rescue| match rescue {
+            Rescue::Remembered { device, life } => devices[*device].is_alive(*life),
+            Rescue::Stored => false,
+        });
+        // A record that could not be read is in nobody's mind.
+        let holder = machine.holder.filter(|_| !self.mode.spoilt);
+        let Some((device, writer)) = holder.map(|holder| (holder, &devices[holder])) else {
+            return;
+        };
+        if !writer.knows || writer.lost || writer.deposed_at.is_some() {
+            return;
+        }
+        let known = writer.store.outbox();
+        let own = machine.own.iter();
+        let own = own.filter(|(_, own)| own.accepted.is_some() && !own.discarded);
+        let own = own.filter(|(client_id, _)| known.contains(client_id.as_str()));
+        let life = writer.life;
+        let rescue = Rescue::Remembered { device, life };
+        let remembered = own.map(|(client_id, _)| (client_id.clone(), rescue));
+        machine.rescued.extend(remembered);
+        self.reached.note_if(
+            !machine.rescued.is_empty(),
+            "own messages of a deleted database that its writer has in mind",
+        );
     }
 
     /// Each finds it out at last.

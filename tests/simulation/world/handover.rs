@@ -3,7 +3,6 @@
 
 use pullcord::core::Input;
 use pullcord::core::net::Request;
-use pullcord::core::records::Wish;
 use pullcord::core::storage::StoreError;
 use serde_json::json;
 
@@ -207,17 +206,12 @@ impl World {
     /// What was accepted is in the outbox, or on the server, whoever comes now.
     fn kept(&self, machine: usize) -> Checked {
         let machine = &self.machines[machine];
-        let wishes = machine.disk.wishes()?;
-        let mut outbox = machine.disk.stored.outbox();
-        outbox.extend(wishes.iter().filter_map(|wish| match wish {
-            Wish::Send(local) => Some(local.client_id.as_str()),
-            _ => None,
-        }));
+        let outbox = machine.disk.stored_own()?;
         for (client_id, own) in &machine.own {
-            let spoilt = machine.spoilt.own.contains(client_id);
-            let accepted = own.accepted.is_some() && !own.discarded && !spoilt;
+            let lacks = machine.may_lack_stored(client_id);
+            let accepted = own.accepted.is_some() && !own.discarded && !lacks;
             if accepted
-                && !outbox.contains(client_id.as_str())
+                && !outbox.contains(client_id)
                 && check::delivered(&self.server, client_id, own) == (0, 0)
             {
                 return Err(format!(

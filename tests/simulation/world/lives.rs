@@ -100,7 +100,7 @@ impl World {
                 let _ = self.write(home, epoch, &writes, durability)?;
             }
             Some(Operation::Wish(_, writes)) if applied && !target.lost => {
-                let _ = self.machines[home].disk.wish(&writes);
+                let _ = self.machines[home].wish(&writes)?;
             }
             _ => {}
         }

@@ -85,7 +85,7 @@ impl World {
             }
             Operation::Wish(op, writes) if silent => {
                 if self.rng.chance(50) {
-                    let _ = self.machine_mut(device).disk.wish(&writes);
+                    let _ = self.machine_mut(device).wish(&writes)?;
                 }
                 let error = StoreError::Uncertain("no answer in time".into());
                 let result = Err(error);
@@ -100,7 +100,7 @@ impl World {
                 Input::Wished { op, result }
             }
             Operation::Wish(op, writes) => {
-                let result = self.machine_mut(device).disk.wish(&writes);
+                let result = self.machine_mut(device).wish(&writes)?;
                 self.reached.note("a wish");
                 self.tell(device, || format!("wish #{op} is stored"));
                 Input::Wished { op, result }
@@ -234,6 +234,7 @@ impl World {
             .disk
             .commit(epoch, writes, durability, &self.server)?;
         machine.news.on_commit(&machine.disk.stored);
+        machine.notes_rescued()?;
         for (client_id, place) in machine.disk.stored.places() {
             if let Some(own) = machine.own.get_mut(client_id) {
                 own.place.get_or_insert(place);
