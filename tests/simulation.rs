@@ -481,7 +481,7 @@ fn histories_that_failed_once_pass() {
         .map(|(seed, what)| (History::chained(*seed, Mode::classic()), what));
     let since = FOUND_SINCE
         .iter()
-        .map(|(seed, what)| (History::drawn_before(*seed), what));
+        .map(|(seed, what)| (History::drawn_among(*seed, "before"), what));
     // There were no tellings, no wipes and no evictions then.
     let wide = FOUND_WIDE.iter().map(|(seed, what)| {
         let mut history = History::drawn(*seed);

@@ -3,14 +3,10 @@
 
 use pullcord::core::fault::Fault;
 
-use super::{news, one_bad_item, progress_outbox, progress_sync, shipped, store, tabs};
+use super::{news, one_bad_item, progress_outbox, progress_sync, store, tabs};
 
 /// Each fault, and its test.
 const FOUND_BY: &[(Fault, fn())] = &[
-    (
-        Fault::LocalGoesWhenSent,
-        shipped::a_pending_message_is_no_hole,
-    ),
     (
         Fault::EvictsInVain,
         store::a_disk_that_stays_full_costs_two_evictions_and_not_the_cache,

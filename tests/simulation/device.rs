@@ -247,13 +247,13 @@ impl Machine {
     /// What is stored has changed: what was kept over a lost database may be there again.
     pub fn notes_rescued(&mut self) -> Result<(), String> {
         let waits = |rescue: &Rescue| *rescue != Rescue::Stored;
-        if self.rescued.values().any(waits) {
-            let stored = self.disk.stored_own()?;
-            for (client_id, rescue) in &mut self.rescued {
-                if stored.contains(client_id) {
-                    *rescue = Rescue::Stored;
-                }
-            }
+        if !self.rescued.values().any(waits) {
+            return Ok(());
+        }
+        let stored = self.disk.stored_own()?;
+        let rescued = self.rescued.iter_mut();
+        for (_, rescue) in rescued.filter(|(client_id, _)| stored.contains(*client_id)) {
+            *rescue = Rescue::Stored;
         }
         Ok(())
     }

@@ -96,7 +96,15 @@ pub struct Failure {
 
 impl History {
     pub fn drawn(seed: u64) -> Self {
-        let mode = Mode::drawn(seed);
+        Self::of(seed, Mode::drawn(seed))
+    }
+
+    /// The same among these kinds: see PULLCORD_MODES in `mode.rs`.
+    pub fn drawn_among(seed: u64, kinds: &str) -> Self {
+        Self::of(seed, Mode::drawn_among(seed, kinds))
+    }
+
+    fn of(seed: u64, mode: Mode) -> Self {
         History {
             seed,
             steps: match mode.world {
@@ -109,15 +117,6 @@ impl History {
             chained: false,
             commit: None,
             script: None,
-        }
-    }
-
-    /// As it was drawn before the bounds were.
-    pub fn drawn_before(seed: u64) -> Self {
-        History {
-            mode: Mode::drawn_before(seed),
-            steps: STEPS,
-            ..History::drawn(seed)
         }
     }
 

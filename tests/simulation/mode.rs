@@ -154,13 +154,13 @@ impl Mode {
         Self::within(seed, FIRST)
     }
 
-    /// As modes were drawn before the bounds were.
-    pub fn drawn_before(seed: u64) -> Self {
-        Self::within(seed, BEFORE)
-    }
-
     pub fn drawn(seed: u64) -> Self {
         Self::within(seed, &enabled())
+    }
+
+    /// Among these kinds: as PULLCORD_MODES names them.
+    pub fn drawn_among(seed: u64, kinds: &str) -> Self {
+        Self::within(seed, kinds)
     }
 
     #[expect(

@@ -132,6 +132,10 @@ impl Engine {
     /// They are read, as of the commit that is the newest then.
     pub(super) fn on_wishes_read(&mut self, wishes: Map<Key, Rc<Wish>>, stamp: Stamp) {
         if self.standing.promoted {
+            // Another client has the account, and does not say so yet: what it took up is in a commit that is not here.
+            if stamp.epoch > self.fence.epoch() {
+                return self.on_store_error(StoreError::Fenced);
+            }
             self.db.set_wishes(wishes);
             self.out.told.outbox = true;
             self.out.told.all_own = true;

@@ -1,15 +1,22 @@
 //! What must hold between two snapshots of a list that follow each other.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::Checked;
 use super::messages::is_whole;
-use crate::simulation::device::Device;
-use crate::simulation::facade::{FIRST_INDEX, Message, View};
+use crate::simulation::device::{Device, Machine};
+use crate::simulation::facade::{FIRST_INDEX, Item, Message, View};
 use crate::simulation::server::{ACCOUNT, Conversation, Server};
 
 /// What must hold between two snapshots of a list that follow each other.
-pub fn transition(before: &View, after: &View, device: &Device, server: &Server) -> Checked {
+pub fn transition(
+    before: &View,
+    after: &View,
+    device: &Device,
+    machine: &Machine,
+    server: &Server,
+) -> Checked {
     let replaced = before.anchor.count != after.anchor.count;
     must!(
         after.first_index >= 0 && (!replaced || after.first_index == FIRST_INDEX),
@@ -36,6 +43,9 @@ pub fn transition(before: &View, after: &View, device: &Device, server: &Server)
         copies_stay(before, after, conversation)?;
     }
     something_stays(before, after, conversation)?;
+    if !replaced {
+        own_stays(before, after, (device, machine), conversation)?;
+    }
     numbers_stay(before, after)
 }
 
@@ -128,6 +138,58 @@ fn something_stays(before: &View, after: &View, conversation: Option<&Conversati
             lost.is_none(),
             "R4: {} was shown, and the list is blank",
             lost.unwrap_or(0)
+        );
+    }
+    Ok(())
+}
+
+/// R8: an own message is shown from the call on, until the message itself is in its place.
+fn own_stays(
+    before: &View,
+    after: &View,
+    (device, machine): (&Device, &Machine),
+    conversation: Option<&Conversation>,
+) -> Checked {
+    if after.status != "ready" || after.has_newer {
+        return Ok(());
+    }
+    // It was delivered, and lies before what is shown, in a hole, or on a page beyond the cursor that another list has
+    // fetched, or is trimmed; or it was refused, and stands where it was written.
+    let first = after.messages().next().map(|(_, message, _)| message.seq);
+    let gap = |item: &Rc<Item>| matches!(**item, Item::Gap { .. });
+    let gaps = after.items.iter().any(gap);
+    let lies_elsewhere = |client_id: &str| {
+        let mut posts = conversation.into_iter().flat_map(|c| c.posts.values());
+        let mut refused = device.facade.outbox.iter();
+        posts.any(|post| {
+            let before = first.is_none_or(|first| post.seq < first);
+            let fetched = device
+                .store
+                .message(&after.conversation, post.seq)
+                .is_some();
+            let hidden = before || gaps || fetched || post.trimmed.is_some();
+            post.client_id.as_deref() == Some(client_id) && hidden
+        }) || refused.any(|local| local.client_id == client_id && local.state == "failed")
+    };
+    // One among the messages goes out of the window with them.
+    let last = before.items.iter().rev().map_while(|item| match &**item {
+        Item::Local(local) => Some(local),
+        _ => None,
+    });
+    for local in last {
+        let client_id = local.client_id.as_str();
+        let is_own = |m: &Message| m.client_id.as_deref() == Some(client_id);
+        let shown = after.locals().any(|l| l.client_id == client_id)
+            || after.messages().any(|(_, m, _)| is_own(m));
+        let goes = machine.own.get(client_id).is_none_or(|own| {
+            let taken_back = own.discarded || own.gone_perhaps || own.discards > 0;
+            taken_back || own.garbled || own.accepted.is_none()
+        });
+        let spoilt = machine.spoilt.own.contains(client_id);
+        must!(
+            shown || goes || spoilt || lies_elsewhere(client_id),
+            "R8: {client_id} ({}) was shown, and is gone",
+            local.state
         );
     }
     Ok(())

@@ -153,16 +153,16 @@ impl World {
             let most = self.mode.limits.items;
             self.reached
                 .note_if(after.items.len() >= most, "items of a window");
-            check::transition(before, after, &self.devices[device], &self.server).map_err(
-                |error| {
+            let machine = &self.machines[self.devices[device].machine];
+            check::transition(before, after, &self.devices[device], machine, &self.server)
+                .map_err(|error| {
                     format!(
                         "timeline {id} of {}: {error}\n    was {}\n    is  {}",
                         after.conversation,
                         check::draw(before),
                         check::draw(after)
                     )
-                },
-            )?;
+                })?;
             self.story.tell(self.time, &self.devices[device].name, || {
                 format!(
                     "list {id} of {}: {}",

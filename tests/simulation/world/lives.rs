@@ -95,6 +95,8 @@ impl World {
         self.tell(device, || "crashes".to_owned());
         let target = &mut self.devices[device];
         let home = target.machine;
+        // What a wiped disk would have had is nobody's any more.
+        let applied = applied && self.machines[home].wiped_for.is_none();
         match target.operations.pop_front() {
             Some(Operation::Commit(_, epoch, writes, durability)) if applied => {
                 let _ = self.write(home, epoch, &writes, durability)?;
