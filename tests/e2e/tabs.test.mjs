@@ -166,6 +166,45 @@ describe("tabs", () => {
   );
 
   test(
+    "the browser deletes the database as the tab that writes is closed: another one sends what was accepted, in order",
+    PATIENCE,
+    async () => {
+      const { ann, talk, first } = await firstTab();
+      const second = await anotherTab(first, ann, talk);
+      const context = first.context();
+      await context.setOffline(true);
+      await first.evaluate(() => timeline.send({ text: "accepted by who writes" }));
+      await second.evaluate(() => timeline.send({ text: "accepted by who follows" }));
+      for (const page of [first, second])
+        await page.evaluate(() =>
+          e2e.until(timeline, ({ items }) => items.slice(-2).every((item) => item.kind === "local")),
+        );
+      await second.evaluate(() => {
+        globalThis.told = [];
+        client.on("storage", ({ kind }) => told.push(kind));
+      });
+      const cdp = await context.newCDPSession(second);
+      await Promise.all([
+        cdp.send("Storage.clearDataForOrigin", { origin: server.url, storageTypes: "indexeddb" }),
+        first.close(),
+      ]);
+      await second.evaluate(() => e2e.poll(() => told.length));
+      await context.setOffline(false);
+      await second.evaluate(async () => {
+        await e2e.until(client.outbox, (items) => items.length === 0);
+        await e2e.caughtUp(client);
+      });
+      const all = await serversList(at, ann, talk);
+      assert.deepEqual(
+        all.slice(-2).map((line) => line.split("| ").at(-1)),
+        ["accepted by who writes", "accepted by who follows"],
+      );
+      assert.deepEqual(await wholeList(second), all);
+      await nothingWrong(second);
+    },
+  );
+
+  test(
     "five tabs show the same, live, whoever writes what where, and one of them asks the server",
     PATIENCE,
     async () => {
