@@ -304,7 +304,8 @@ function tasksOf({ traceEvents }) {
     if (name === "thread_name" && args.name === "CrRendererMain") threads.set(pid, tid);
   return traceEvents
     .filter(({ name, ph, pid, tid }) => name === "RunTask" && ph === "X" && threads.get(pid) === tid)
-    .map(({ dur, tdur }) => ({ wall: dur / 1000, cpu: tdur / 1000 }));
+    // One of which the trace has no CPU time counts as long as it took.
+    .map(({ dur, tdur = dur }) => ({ wall: dur / 1000, cpu: tdur / 1000 }));
 }
 
 async function measureTasks(server, inWorker) {
