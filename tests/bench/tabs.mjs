@@ -299,13 +299,14 @@ async function measureMoves(server, conversations, say) {
  * @param {{ traceEvents: any[] }} trace
  */
 function tasksOf({ traceEvents }) {
+  // One of which the trace has no CPU time counts as long as it took.
+  const taken = ({ dur, tdur = dur }) => ({ wall: dur / 1000, cpu: tdur / 1000 });
   const threads = new Map();
   for (const { name, args, pid, tid } of traceEvents)
     if (name === "thread_name" && args.name === "CrRendererMain") threads.set(pid, tid);
   return traceEvents
     .filter(({ name, ph, pid, tid }) => name === "RunTask" && ph === "X" && threads.get(pid) === tid)
-    // One of which the trace has no CPU time counts as long as it took.
-    .map(({ dur, tdur = dur }) => ({ wall: dur / 1000, cpu: tdur / 1000 }));
+    .map(taken);
 }
 
 async function measureTasks(server, inWorker) {

@@ -28,6 +28,8 @@ impl World {
         machine.disk.evict(epoch);
         // What was written may be gone, where nobody has it in mind; what was told may be told again.
         machine.spoilt.own.extend(machine.own.keys().cloned());
+        // What is stored again may get another place.
+        machine.own.values_mut().for_each(|own| own.place = None);
         machine.spoilt.marks = true;
         machine.spoilt.meta = true;
         machine.news = News::default();
