@@ -50,8 +50,10 @@ impl LastSnapshot {
         all: impl Iterator<Item = &'a Rc<Conversation>>,
     ) {
         let list: Vec<&Rc<Conversation>> = all.collect();
+        // Side by side: to look into each conversation at each comparison was most of what a long list took.
+        let sorts: Vec<f64> = list.iter().map(|conversation| conversation.sort).collect();
         // The order is stable.
-        let above = |a: usize, b: usize| list[a].sort.total_cmp(&list[b].sort).is_gt();
+        let above = |a: usize, b: usize| sorts[a].total_cmp(&sorts[b]).is_gt();
         let sorted = order(list.len(), &above).into_iter();
         let list: Vec<Rc<Conversation>> = sorted.map(|i| list[i].clone()).collect();
         let same = |a: &Rc<Conversation>, b: &Rc<Conversation>| Rc::ptr_eq(a, b) || a == b;
