@@ -305,7 +305,7 @@ impl Outbox {
         }
         for local in locals {
             let local = Rc::new(local.over_a_lost_database());
-            let key = records::kept_key(local.order);
+            let key = records::kept_key(local.order, &local.name());
             self.wishes.keep(Wish::Send(local), Some(key));
         }
         for (conversation, seq) in marks {

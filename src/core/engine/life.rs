@@ -326,8 +326,8 @@ impl Engine {
             });
         }
         // The writer may have gone, or have handed the account over just now. A client that may have missed something
-        // keeps nothing: it would deliver what was discarded.
-        if newest {
+        // keeps nothing: it would deliver what was discarded. So does one that waits: it hears of nothing.
+        if newest && self.standing.shares() {
             self.outbox.show_again(&own.locals);
             self.outbox.wish_again(&own.locals, own.marks);
         }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::Name;
 use crate::core::storage::Key;
 
 /// The key of [`super::Meta`].
@@ -85,9 +86,10 @@ pub fn wish_key(at: u64, client: u64, number: u64) -> Key {
 }
 
 /// The key of the wish that an own message of a lost database becomes: whoever has it in mind writes the same record,
-/// before all other wishes.
-pub fn kept_key(order: u64) -> Key {
-    wish_key(0, 0, order)
+/// before all other wishes. Its name is in it, for two databases may have given one place to two messages.
+pub fn kept_key(order: u64, (conversation, client_id): &Name) -> Key {
+    let place = wish_key(0, 0, order);
+    [&place, conversation.as_bytes(), client_id.as_bytes()].concat()
 }
 
 /// Whose wish it is, by its key.

@@ -125,6 +125,18 @@ fn who_has_slept_keeps_nothing_of_a_lost_database() {
     assert!(t.tabs[1].outbox.is_empty(), "{:?}", t.tabs[1].outbox);
 }
 
+/// What it has read is as old as its page.
+#[test]
+fn who_waits_for_the_others_to_go_keeps_nothing_of_a_lost_database() {
+    let mut t = Tabs::opened(1);
+    t.on(0, |b| b.send("a"));
+    t.add(json!({"promoted": false, "ifOpen": "wait"}));
+    assert_eq!(t.tabs[1].outbox.len(), 1);
+    t.store = Memory::above(t.store.fence() + 1_000);
+    t.on(1, |b| b.input(Input::Store(StoreError::Lost)));
+    assert!(t.tabs[1].outbox.is_empty(), "{:?}", t.tabs[1].outbox);
+}
+
 /// Nobody waits for it, and it is in memory alone: a disk that fails is tried again, and not in a loop.
 #[test]
 fn what_was_accepted_is_tried_until_the_new_database_takes_it() {
