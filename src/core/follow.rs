@@ -107,6 +107,8 @@ pub(super) struct Follow {
     stuck_at: u64,
     /// this client slept, and may have missed what others did
     slept: bool,
+    /// nobody followed when it let go of the account, and nobody was heard since
+    alone: bool,
     /// the commit of which this client has said that its news are on screen
     said_shown: Option<Stamp>,
 }
@@ -160,9 +162,14 @@ impl Follow {
         self.newest = self.newest.max(stamp);
     }
 
+    /// Another client has written.
+    pub fn on_other(&mut self) {
+        self.alone = false;
+    }
+
     /// Whether the state of this commit is all that there is, as far as this client can know.
     pub fn is_newest(&self, stamp: Stamp) -> bool {
-        !self.slept && !self.lacks(stamp)
+        (!self.slept || self.alone) && !self.lacks(stamp)
     }
 
     /// Nobody has written while this client slept.
@@ -182,6 +189,7 @@ impl Follow {
             self.newest = stamp;
         }
         self.slept = false;
+        self.alone = false;
     }
 
     /// The database is gone, and all commits that were told: what the writer was asked for is answered as of the
@@ -272,6 +280,7 @@ impl Follow {
     pub fn on_heard(&mut self, now: u64) {
         self.heard_at = now;
         self.unheard = None;
+        self.on_other();
     }
 
     /// Since when the writer has not answered.
@@ -367,7 +376,9 @@ impl Follow {
     }
 
     /// This client writes no more. `last`: how the sync is shown to stand until the next writer says more.
-    pub fn let_go(&mut self, now: u64, last: Stands) {
+    /// `sure`: until now nobody else has written.
+    pub fn let_go(&mut self, now: u64, last: Stands, sure: bool) {
+        self.alone = sure && !self.audience.is_there(now);
         self.audience.let_go();
         self.told = None;
         self.last_synced = self.last_synced.max(last.last_synced);

@@ -151,7 +151,8 @@ impl Engine {
                 let epoch = self.fence.epoch();
                 self.out.tell(&Signal::Gone { epoch });
             }
-            self.follow.let_go(self.now.mono, last);
+            let sure = !self.standing.unsure;
+            self.follow.let_go(self.now.mono, last, sure);
             self.mending.let_go();
         }
         self.fence.let_go();

@@ -125,6 +125,22 @@ fn who_has_slept_keeps_nothing_of_a_lost_database() {
     assert!(t.tabs[1].outbox.is_empty(), "{:?}", t.tabs[1].outbox);
 }
 
+/// A page on a phone, that was put aside with a message that had not left.
+#[test]
+fn who_was_alone_when_it_fell_asleep_keeps_what_was_accepted() {
+    let mut t = Tabs::opened(1);
+    t.on(0, |b| b.send("a"));
+    t.wait(60_000);
+    t.on(0, |b| b.command(json!({"op": "freeze"})));
+    t.on(0, |b| b.input(Input::Demoted));
+    t.store = Memory::above(t.store.fence() + 1_000);
+    t.on(0, |b| b.wait(3_600_000));
+    t.on(0, |b| b.command(json!({"op": "resume"})));
+    t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
+    t.promote(0);
+    assert_eq!(t.tabs[0].outbox.len(), 1);
+}
+
 /// What it has read is as old as its page.
 #[test]
 fn who_waits_for_the_others_to_go_keeps_nothing_of_a_lost_database() {
