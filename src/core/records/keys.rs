@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Name;
+use super::own::Name;
 use crate::core::storage::Key;
 
 /// The key of [`super::Meta`].

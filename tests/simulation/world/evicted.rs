@@ -62,6 +62,10 @@ impl World {
         if !writer.knows || writer.lost || writer.deposed_at.is_some() {
             return;
         }
+        // Others may have discarded what it has in mind, before it wakes.
+        if writer.asleep_until > self.time && machine.clients > 1 {
+            return;
+        }
         let known = writer.store.outbox();
         let own = machine.own.iter();
         let own = own.filter(|(_, own)| own.accepted.is_some() && !own.discarded);
