@@ -109,6 +109,9 @@ pub fn who_follows_stores_what_it_has_in_mind_where_its_writer_is_gone() {
         .map(|l| l["body"]["text"].clone())
         .collect();
     assert_eq!(sent, ["a", "b"], "in the order written");
+    let is_first =
+        |call: &Request| matches!(call, Request::Send { client_id, .. } if client_id == "a");
+    t.tabs[0].take("the first one, to be sent", is_first);
 }
 
 /// Another client may have discarded it.
