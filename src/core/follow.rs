@@ -162,8 +162,8 @@ impl Follow {
         self.newest = self.newest.max(stamp);
     }
 
-    /// Another client has written.
-    pub fn on_other(&mut self) {
+    /// Another client was heard, or has written.
+    pub fn on_another_client(&mut self) {
         self.alone = false;
     }
 
@@ -280,7 +280,7 @@ impl Follow {
     pub fn on_heard(&mut self, now: u64) {
         self.heard_at = now;
         self.unheard = None;
-        self.on_other();
+        self.on_another_client();
     }
 
     /// Since when the writer has not answered.

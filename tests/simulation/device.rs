@@ -496,11 +496,12 @@ impl Device {
         }
     }
 
-    /// What it shows is what is stored: nobody else has written since it last read or wrote.
+    /// Whether its page is still the one of this life.
     pub fn is_alive(&self, life: u32) -> bool {
         self.life == life && self.engine.is_some()
     }
 
+    /// What it shows is what is stored: nobody else has written since it last read or wrote.
     pub fn is_current(&self, machine: &Machine) -> bool {
         Rc::ptr_eq(&self.store, &machine.disk.stored)
     }

@@ -485,7 +485,7 @@ impl Engine {
             // The client follows, goes on showing, and may write again later. Only another client's word ends it.
             StoreError::Fenced => {
                 self.demote();
-                self.follow.on_other();
+                self.follow.on_another_client();
                 if self.standing.phase != Phase::Closed {
                     self.out.effect(Effect::Fenced);
                 }

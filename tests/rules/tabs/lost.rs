@@ -38,7 +38,7 @@ pub fn a_lost_database_is_written_to_once_it_is_this_clients() {
 #[test]
 pub fn a_follower_that_finds_its_database_lost_reads_what_is_stored_in_its_place() {
     let mut t = Tabs::opened(2);
-    t.store = Memory::above(t.store.fence() + 1_000);
+    t.is_evicted();
     t.deaf[1] = true;
     t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
     let epoch = t.store.fence();
@@ -81,7 +81,7 @@ fn what_was_accepted_goes_on_with_a_writer_that_never_knew_of_it() {
     });
     t.deaf[1] = false;
     t.on(0, |b| b.store_is_slow = true);
-    t.store = Memory::above(t.store.fence() + 1_000);
+    t.is_evicted();
     t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
     assert_eq!(t.tabs[0].outbox.len(), 1, "it is shown until it is stored");
     t.on(0, |b| b.store_is_slow = false);
@@ -100,7 +100,7 @@ pub fn who_follows_stores_what_it_has_in_mind_where_its_writer_is_gone() {
     t.on(0, |b| b.send("b"));
     assert_eq!(t.tabs[1].outbox.len(), 2);
     t.tabs.swap_remove(0);
-    t.store = Memory::above(t.store.fence() + 1_000);
+    t.is_evicted();
     t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
     t.promote(0);
     let sent: Vec<_> = t.tabs[0]
@@ -122,7 +122,7 @@ fn who_has_slept_keeps_nothing_of_a_lost_database() {
     t.on(1, |b| b.command(json!({"op": "freeze"})));
     t.on(1, |b| b.wait(60_000));
     t.on(1, |b| b.command(json!({"op": "resume"})));
-    t.store = Memory::above(t.store.fence() + 1_000);
+    t.is_evicted();
     t.deaf[1] = true;
     t.on(1, |b| b.input(Input::Store(StoreError::Lost)));
     assert!(t.tabs[1].outbox.is_empty(), "{:?}", t.tabs[1].outbox);
@@ -136,7 +136,7 @@ fn who_was_alone_when_it_fell_asleep_keeps_what_was_accepted() {
     t.wait(60_000);
     t.on(0, |b| b.command(json!({"op": "freeze"})));
     t.on(0, |b| b.input(Input::Demoted));
-    t.store = Memory::above(t.store.fence() + 1_000);
+    t.is_evicted();
     t.on(0, |b| b.wait(3_600_000));
     t.on(0, |b| b.command(json!({"op": "resume"})));
     t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
@@ -151,7 +151,7 @@ fn who_waits_for_the_others_to_go_keeps_nothing_of_a_lost_database() {
     t.on(0, |b| b.send("a"));
     t.add(json!({"promoted": false, "ifOpen": "wait"}));
     assert_eq!(t.tabs[1].outbox.len(), 1);
-    t.store = Memory::above(t.store.fence() + 1_000);
+    t.is_evicted();
     t.on(1, |b| b.input(Input::Store(StoreError::Lost)));
     assert!(t.tabs[1].outbox.is_empty(), "{:?}", t.tabs[1].outbox);
 }
@@ -162,7 +162,7 @@ fn what_was_accepted_is_tried_until_the_new_database_takes_it() {
     let mut t = Tabs::opened(2);
     t.on(0, |b| b.send("a"));
     t.tabs.swap_remove(0);
-    t.store = Memory::above(t.store.fence() + 1_000);
+    t.is_evicted();
     let fails = (StoreError::Failed("the disk".into()), false);
     for _ in 0..5 {
         t.tabs[0].failing_wishes.push_back(fails.clone());
