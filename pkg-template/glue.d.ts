@@ -57,6 +57,8 @@ export interface Hooks {
    * goes to another client. Called each time that it becomes so.
    */
   refused(): void;
+  /** Whether the account was wiped since this client was made. Asked before a database that is gone is made anew. */
+  wiped(): Promise<boolean>;
 }
 
 export interface Glue {

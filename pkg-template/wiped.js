@@ -62,12 +62,30 @@ async function inNotes(mode, run) {
   }
 }
 
+/** What becomes known of an account's wipes, from now on. */
+export class Wipes {
+  #account;
+  #before;
+
+  /** @param {string} account */
+  constructor(account) {
+    this.#account = account;
+    this.#before = wipesOf(account);
+  }
+
+  /** @returns whether it was wiped since, as far as that was noted */
+  async haveRisen() {
+    const [now, before] = await Promise.all([wipesOf(this.#account), this.#before]);
+    return now > before;
+  }
+}
+
 /**
  * How often the account was wiped here, as far as that was noted.
  * @param {string} account
  * @returns {Promise<number>}
  */
-export async function wipesOf(account) {
+async function wipesOf(account) {
   const noted = inNotes("readonly", (store) => resultOf(store.get(keyOf(account))));
   return within(
     noted.then(Number, () => 0).then((count) => count || 0),

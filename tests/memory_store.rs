@@ -4,12 +4,12 @@
 
 mod store_suite;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use pullcord::core::storage::{Read, StoreError, Table, Write};
-use pullcord::store::{Memory, Mode, Store};
+use pullcord::store::{Event, Memory, Mode, Owner, Store};
 use store_suite::{Place, all, delete_all, get, put};
 
 struct InMemory;
@@ -146,9 +146,20 @@ fn a_clone_is_a_snapshot() {
     assert_eq!(rows(&store, Table::Meta), [b"2"]);
 }
 
+/// Whom nothing of a store concerns.
+struct Nobody;
+
+impl Owner for Nobody {
+    fn on_event(&self, _: Event) {}
+
+    fn is_wiped(&self) -> Pin<Box<dyn Future<Output = bool> + '_>> {
+        Box::pin(async { false })
+    }
+}
+
 #[test]
 fn without_a_browser_auto_is_memory_and_indexeddb_is_refused() {
-    let open = |mode| now(Store::open("ann", mode, Rc::new(|_| {})));
+    let open = |mode| now(Store::open("ann", mode, Rc::new(Nobody)));
     for mode in [Mode::Auto, Mode::Memory] {
         assert_eq!(open(mode).expect("a memory store").kind(), "memory");
     }

@@ -13,6 +13,7 @@ export interface CoreEvents {
   stuck(): void;
   promoted(): void;
   refused(): void;
+  wiped(): Promise<boolean>;
   /** Nothing is heard of it any more: another one has to take its place. */
   lost(): void;
   /** It does not work any more, and this is a bug. */

@@ -5,7 +5,7 @@ import { Claim } from "../claim/claim.js";
 import { PullcordError, revive, textOf, wiped, within } from "../errors.js";
 import { surroundings, watchLifecycle } from "../lifecycle.js";
 import { given } from "../options.js";
-import { wipesOf } from "../wiped.js";
+import { Wipes } from "../wiped.js";
 import { PageCore } from "./page.js";
 import { RemoteCore } from "./worker.js";
 
@@ -55,7 +55,7 @@ export class Engine {
   /** a core of it was to open: what that has shown comes again from the next */
   #hasBegun = false;
   #isInMemory = false;
-  /** how often the account had been wiped when it opened @type {Promise<number> | null} */
+  /** of the account, since it opened @type {Wipes | null} */
   #wipes = null;
   /** the worker did not answer: it is not tried again */
   #isWorkerless = false;
@@ -104,8 +104,8 @@ export class Engine {
     try {
       const { account } = /** @type {ClientConfig} */ (this.#config);
       while (!this.#isClosed) {
-        if (this.#wipes) await this.#isStillTheSame(account);
-        else this.#wipes = wipesOf(account);
+        if (this.#wipes) await this.#isStillTheSame();
+        else this.#wipes = new Wipes(account);
         const sleepsAgain = this.#hasBegun && this.#isAsleep;
         const told = sleepsAgain ? null : await this.#beginOnce();
         if (told) return told;
@@ -135,7 +135,7 @@ export class Engine {
       // whoever has the account at once reads and writes from the beginning
       const started = this.#isAsleep ? claim.rest() : claim.start();
       // of a wipe from here on it is told; the core may have taken long to load
-      await Promise.all([started, this.#isStillTheSame(config.account)]);
+      await Promise.all([started, this.#isStillTheSame()]);
       if (hasEnded()) return null;
       const first = this.#hasBegun ? on.anew() : [];
       this.#hasBegun = true;
@@ -160,12 +160,9 @@ export class Engine {
     }
   }
 
-  /**
-   * Only createClient makes an account's database: one that was deleted while this client slept is not made anew.
-   * @param {string} account
-   */
-  async #isStillTheSame(account) {
-    if ((await wipesOf(account)) > ((await this.#wipes) ?? 0)) throw wiped();
+  /** Only createClient makes an account's database: one that was wiped while this client slept is not made anew. */
+  async #isStillTheSame() {
+    if (await this.#wipes?.haveRisen()) throw wiped();
   }
 
   /** A core that can be opened: in a worker, where there is one that answers. @param {string} account */
@@ -235,6 +232,7 @@ export class Engine {
       stuck: ofCore(() => claim.stuck()),
       promoted: ofCore(() => claim.promoted()),
       refused: ofCore(() => void claim.refused()),
+      wiped: async () => (await this.#wipes?.haveRisen()) === true,
       lost: ofCore(() => this.#replace(on)),
       crashed: on.crashed,
     };
@@ -343,7 +341,7 @@ export class Engine {
   /** @param {Core} core it has slept */
   async #goOn(core) {
     try {
-      await this.#isStillTheSame(/** @type {ClientConfig} */ (this.#config).account);
+      await this.#isStillTheSame();
     } catch (/** @type {any} */ error) {
       this.#on?.crashed(error);
       return;

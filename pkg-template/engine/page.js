@@ -77,6 +77,7 @@ export class PageCore {
       stuck: () => unlessOver(on.stuck),
       promoted: () => unlessOver(on.promoted),
       refused: () => unlessOver(on.refused),
+      wiped: () => on.wiped(),
     };
     const transport = this.#transport;
     if (config.methods) {

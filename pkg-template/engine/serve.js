@@ -3,6 +3,7 @@
 import { invalid, revive, textOf, toWire } from "../errors.js";
 import { callback, optionsOf, transportConfig } from "../options.js";
 import { Runtime } from "../wasm.js";
+import { Wipes } from "../wiped.js";
 import { PageCore } from "./page.js";
 
 /** @typedef {import("./messages.js").Hail} Hail */
@@ -14,6 +15,8 @@ class Served {
   #port;
   /** @type {PageCore | null} */
   #core = null;
+  /** of the account, since the page has looked for them @type {Wipes | null} */
+  #wipes = null;
   #isOpen = false;
   /** @type {ToWorker[]} what it was told while it was opening */
   #early = [];
@@ -49,6 +52,7 @@ class Served {
         );
       // of the page's it needs but the token, and the engine's config says the rest
       const transport = own ?? { token: () => this.#askToken() };
+      this.#wipes = new Wipes(account);
       const core = new PageCore(runtime, wasm ?? pages, transport);
       this.#core = core;
       const { schema } = await core.load();
@@ -106,6 +110,7 @@ class Served {
         stuck: plain("stuck"),
         promoted: plain("promoted"),
         refused: plain("refused"),
+        wiped: async () => (await this.#wipes?.haveRisen()) === true,
         // what is in its own thread is not lost
         lost: () => {},
         crashed: (error) => this.#say({ say: "crashed", error: toWire(error) }),

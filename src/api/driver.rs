@@ -13,6 +13,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::mem;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
 
 use futures_util::future::{AbortHandle, abortable};
@@ -28,7 +29,7 @@ use crate::core::storage::{Answer, Durability, Read, StoreError, Table, Write};
 use crate::core::{Config, Effect, Engine, Input, Now};
 use crate::net::time::{Timer, monotonic, sleep, wall};
 use crate::net::{Listening, Terms, Transport};
-use crate::store::{Event, Mode, Store};
+use crate::store::{Event, Mode, Owner, Store};
 
 /// ms between two attempts to become the store's writer.
 const FENCE_AGAIN: u64 = 1_000;
@@ -145,19 +146,12 @@ impl Driver {
     ) -> Result<Rc<Driver>, Error> {
         let (account, mode) = (config.account.clone(), config.mode);
         let verbose = config.verbose;
-        let opened: Rc<OnceCell<Weak<Driver>>> = Rc::default();
-        // Told once there is something to show.
-        let early: Rc<RefCell<Vec<Event>>> = Rc::default();
-        let on_event = Rc::new({
-            let (opened, hooks, early) = (opened.clone(), hooks.clone(), early.clone());
-            move |event| match (event, opened.get()) {
-                (event @ (Event::InMemory(_) | Event::PutRight), None) => {
-                    early.borrow_mut().push(event);
-                }
-                (event, opened) => store_event(event, opened.and_then(Weak::upgrade), &hooks),
-            }
+        let owner = Rc::new(StoreOwner {
+            driver: OnceCell::new(),
+            hooks: hooks.clone(),
+            early: RefCell::default(),
         });
-        let mut store = Store::open(&account, mode, on_event)
+        let mut store = Store::open(&account, mode, Rc::clone(&owner) as Rc<dyn Owner>)
             .await
             .map_err(|error| error.shown())?;
         // It has the lock: it writes from the beginning, unless that fails; then it tries again.
@@ -169,7 +163,7 @@ impl Driver {
                 && let Err(why) = fenced.as_ref()
                 && leaves(&store, why).await
             {
-                early.borrow_mut().push(Event::InMemory(why.clone()));
+                owner.on_event(Event::InMemory(why.clone()));
                 store.close();
                 store = Store::in_memory(&account);
                 fenced = store.fence().await;
@@ -198,7 +192,7 @@ impl Driver {
             timer: RefCell::default(),
             stopped: Cell::new(false),
         });
-        let _ = opened.set(Rc::downgrade(&driver));
+        let _ = owner.driver.set(Rc::downgrade(&driver));
         // Whatever the engine wants from the start.
         driver.input(Input::Timer);
         match unfenced {
@@ -206,7 +200,7 @@ impl Driver {
             Some(_) => driver.promote(),
             None => {}
         }
-        for event in early.take() {
+        for event in owner.early.take() {
             store_event(event, Some(driver.clone()), &driver.hooks);
         }
         Ok(driver)
@@ -619,6 +613,30 @@ fn name_of(call: &Request) -> String {
     [call.name(), " ", conversation].concat()
 }
 
+/// Hears for a driver what befalls its store.
+struct StoreOwner {
+    /// unless the store is still being opened
+    driver: OnceCell<Weak<Driver>>,
+    hooks: Hooks,
+    /// what befell it meanwhile: told once there is something to show
+    early: RefCell<Vec<Event>>,
+}
+
+impl Owner for StoreOwner {
+    fn on_event(&self, event: Event) {
+        match (event, self.driver.get()) {
+            (event @ (Event::InMemory(_) | Event::PutRight), None) => {
+                self.early.borrow_mut().push(event);
+            }
+            (event, driver) => store_event(event, driver.and_then(Weak::upgrade), &self.hooks),
+        }
+    }
+
+    fn is_wiped(&self) -> Pin<Box<dyn Future<Output = bool> + '_>> {
+        Box::pin(self.hooks.knows_wiped())
+    }
+}
+
 /// What befell the store. It comes from inside the browser's callbacks: nothing is asked of the store
 /// before they have returned.
 fn store_event(event: Event, driver: Option<Rc<Driver>>, hooks: &Hooks) {
@@ -644,11 +662,11 @@ fn store_event(event: Event, driver: Option<Rc<Driver>>, hooks: &Hooks) {
                 ));
             }
         }
-        Event::Closed { deleted } => {
+        Event::Closed { wiped } => {
             hooks.note(
                 "warn",
-                match deleted {
-                    true => "the client ends: the account's database is being deleted",
+                match wiped {
+                    true => "the client ends: the account was wiped here",
                     false => {
                         "the client ends: a newer Pullcord in another tab upgrades the database"
                     }

@@ -5,6 +5,7 @@ use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::Once;
 
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
@@ -27,6 +28,8 @@ extern "C" {
     fn promoted(this: &Hooks) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural, catch)]
     fn refused(this: &Hooks) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn wiped(this: &Hooks) -> Result<js_sys::Promise, JsValue>;
     #[wasm_bindgen(method, structural, catch)]
     fn tell(this: &Hooks, bytes: js_sys::Uint8Array) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural, catch)]
@@ -75,6 +78,16 @@ impl Hooks {
         };
         if said.is_err() {
             self.note("error", "the facade does not know who writes");
+        }
+    }
+
+    /// Whether the account was wiped here since this client was made, as far as that is known.
+    pub(super) async fn knows_wiped(&self) -> bool {
+        match self.wiped() {
+            Ok(answer) => JsFuture::from(answer)
+                .await
+                .is_ok_and(|wiped| wiped.is_truthy()),
+            Err(_) => false,
         }
     }
 

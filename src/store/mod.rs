@@ -19,6 +19,7 @@
 mod indexeddb;
 mod memory;
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::core::storage::{Answer, Durability, Read, StoreError, Write, epoch_above_all};
@@ -43,16 +44,24 @@ pub enum Event {
     /// Records of the guard could not be read, though their neighbours could: they are written anew.
     PutRight,
     /// The handle was given up for good: a newer version of Pullcord in another tab upgrades the
-    /// database, or somebody deletes it. Everything asked from now on answers [`StoreError::Closed`].
+    /// database, or the account was wiped. Everything asked from now on answers
+    /// [`StoreError::Closed`].
     Closed {
-        /// whether it is being deleted
-        deleted: bool,
+        /// whether it was wiped
+        wiped: bool,
     },
 }
 
-/// Who is told of events. It is called from inside the browser's callbacks: it should only take
-/// note, and must not ask the store anything before it has returned.
-pub type OnEvent = Rc<dyn Fn(Event)>;
+/// Who has opened a store.
+pub trait Owner {
+    /// Something has befallen the store. It is called from inside the browser's callbacks: it should
+    /// only take note, and must not ask the store anything before it has returned.
+    fn on_event(&self, event: Event);
+
+    /// Whether the account was wiped here since the store was opened: a database that is gone is not
+    /// made anew then.
+    fn is_wiped(&self) -> Pin<Box<dyn Future<Output = bool> + '_>>;
+}
 
 /// What a kind of store can do. [`Store`] is whichever of them was opened, and says what each promises.
 ///
@@ -115,13 +124,17 @@ impl Store {
     /// time, or does not answer), [`StoreError::Quota`] (no room to create it), [`StoreError::Failed`]
     /// (another tab blocks it for too long). With [`Mode::Auto`], `Refused` and `Quota` give a memory
     /// store instead: the client works, and what is stored waits, as it is, for the next one.
-    pub async fn open(account: &str, mode: Mode, on_event: OnEvent) -> Result<Store, StoreError> {
+    pub async fn open(
+        account: &str,
+        mode: Mode,
+        owner: Rc<dyn Owner>,
+    ) -> Result<Store, StoreError> {
         if mode == Mode::Memory {
             return Ok(Store::in_memory(account));
         }
-        match Store::open_indexed_db(account, on_event.clone()).await {
+        match Store::open_indexed_db(account, Rc::clone(&owner)).await {
             Err(why @ (StoreError::Refused(_) | StoreError::Quota)) if mode == Mode::Auto => {
-                on_event(Event::InMemory(why));
+                owner.on_event(Event::InMemory(why));
                 Ok(Store::in_memory(account))
             }
             opened => opened,
@@ -134,14 +147,12 @@ impl Store {
     }
 
     #[cfg(target_arch = "wasm32")]
-    async fn open_indexed_db(account: &str, on_event: OnEvent) -> Result<Store, StoreError> {
-        IndexedDb::open(account, on_event)
-            .await
-            .map(Store::IndexedDb)
+    async fn open_indexed_db(account: &str, owner: Rc<dyn Owner>) -> Result<Store, StoreError> {
+        IndexedDb::open(account, owner).await.map(Store::IndexedDb)
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    async fn open_indexed_db(_: &str, _: OnEvent) -> Result<Store, StoreError> {
+    async fn open_indexed_db(_: &str, _: Rc<dyn Owner>) -> Result<Store, StoreError> {
         Err(StoreError::Refused("not a browser".into()))
     }
 

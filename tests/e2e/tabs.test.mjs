@@ -129,41 +129,55 @@ describe("tabs", () => {
     };
   }
 
-  test(
-    "the browser deletes the database under three tabs: each says so once, none goes blank, and all go on, live",
-    PATIENCE,
-    async () => {
-      const { ann, bob, talk, first } = await firstTab();
-      const pages = [first, await anotherTab(first, ann, talk), await anotherTab(first, ann, talk)];
-      for (const page of pages)
-        await page.evaluate(() => {
-          globalThis.told = [];
-          if (!timeline.snapshots) Object.assign(timeline, e2e.watch(timeline));
-          globalThis.from = timeline.snapshots.length;
-          client.on("storage", ({ kind }) => told.push(kind));
-        });
-      const cdp = await first.context().newCDPSession(first);
+  const DELETIONS = {
+    "the browser deletes": async (page) => {
+      const cdp = await page.context().newCDPSession(page);
       await cdp.send("Storage.clearDataForOrigin", { origin: server.url, storageTypes: "indexeddb" });
-      await pages[1].evaluate(() => timeline.send({ text: "written in a follower" }));
-      for (const page of pages) await endsWith(page, "written in a follower");
-      await at.send(bob, talk, "from elsewhere");
-      for (const page of pages) await endsWith(page, "from elsewhere");
-      // A follower reads what is stored now, and asks for what is not.
-      await pages[2].evaluate(async () => {
-        while (timeline.getSnapshot().hasOlder) await timeline.loadOlder({ limit: 50 });
-      });
-      for (const page of pages) assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
-      for (const page of pages) {
-        const { told, blank } = await page.evaluate(() => ({
-          told,
-          blank: timeline.snapshots.slice(from).some((one) => one.items.length < 30),
-        }));
-        assert.deepEqual({ told, blank }, { told: ["evicted"], blank: false });
-      }
-      await whoWrites(pages);
-      await nothingWrong(first);
     },
-  );
+    "a script of the page's deletes": (page) =>
+      page.evaluate(async () => {
+        const request = indexedDB.deleteDatabase(`pullcord:${client.account}`);
+        await new Promise((resolve, reject) => {
+          request.onsuccess = resolve;
+          request.onerror = () => reject(request.error);
+        });
+      }),
+  };
+  for (const [whoDeletes, deleteDatabase] of Object.entries(DELETIONS))
+    test(
+      `${whoDeletes} the database under three tabs: each says so once, none goes blank, and all go on, live`,
+      PATIENCE,
+      async () => {
+        const { ann, bob, talk, first } = await firstTab();
+        const pages = [first, await anotherTab(first, ann, talk), await anotherTab(first, ann, talk)];
+        for (const page of pages)
+          await page.evaluate(() => {
+            globalThis.told = [];
+            if (!timeline.snapshots) Object.assign(timeline, e2e.watch(timeline));
+            globalThis.from = timeline.snapshots.length;
+            client.on("storage", ({ kind }) => told.push(kind));
+          });
+        await deleteDatabase(first);
+        await pages[1].evaluate(() => timeline.send({ text: "written in a follower" }));
+        for (const page of pages) await endsWith(page, "written in a follower");
+        await at.send(bob, talk, "from elsewhere");
+        for (const page of pages) await endsWith(page, "from elsewhere");
+        // A follower reads what is stored now, and asks for what is not.
+        await pages[2].evaluate(async () => {
+          while (timeline.getSnapshot().hasOlder) await timeline.loadOlder({ limit: 50 });
+        });
+        for (const page of pages) assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+        for (const page of pages) {
+          const { told, blank } = await page.evaluate(() => ({
+            told,
+            blank: timeline.snapshots.slice(from).some((one) => one.items.length < 30),
+          }));
+          assert.deepEqual({ told, blank }, { told: ["evicted"], blank: false });
+        }
+        await whoWrites(pages);
+        await nothingWrong(first);
+      },
+    );
 
   test(
     "the browser deletes the database as the tab that writes is closed: another one sends what was accepted, in order",

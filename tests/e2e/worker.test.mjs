@@ -229,6 +229,34 @@ describe("the core in a worker", () => {
     await nothingWrong(page);
   });
 
+  test("a script deletes the database: it goes on with a new one; wiped in another tab, it ends", async () => {
+    const [ann] = await at.users("ann");
+    const talk = await at.conversation([ann], 60);
+    const page = await inWorker(browser, ann);
+    await showing(page, talk);
+    const told = await page.evaluate(async () => {
+      const told = [];
+      client.on("storage", ({ kind }) => told.push(kind));
+      const request = indexedDB.deleteDatabase(`pullcord:${client.account}`);
+      await new Promise((resolve, reject) => {
+        request.onsuccess = resolve;
+        request.onerror = () => reject(request.error);
+      });
+      await timeline.send({ text: "written on" });
+      await e2e.until(client.outbox, (items) => items.length === 0);
+      await e2e.caughtUp(client);
+      return told;
+    });
+    assert.deepEqual(told, ["evicted"]);
+    assert.deepEqual(await wholeList(page), await serversList(at, ann, talk));
+    assert.deepEqual(await page.evaluate(() => e2e.violations), []);
+    const other = await openPage(page.context(), server);
+    await other.evaluate((ann) => pullcord.wipe(ann), ann);
+    await page.evaluate(() => e2e.until(client.status, ({ connection }) => connection === "closed").then(() => {}));
+    assert.deepEqual(await accountDatabases(other), []);
+    await page.context().close();
+  });
+
   test("signed out in another tab while the page is frozen, it ends when it wakes up, and the account is not made anew", async () => {
     const [ann] = await at.users("ann");
     /** @type {any} */

@@ -17,7 +17,7 @@ use super::guard::{self, Token};
 use super::life::{Life, Lives, SILENT};
 use super::open::open;
 use crate::core::storage::{StoreError, Why};
-use crate::store::{Event, OnEvent};
+use crate::store::{Event, Owner};
 
 /// How often an operation is tried where the browser closes the handle each time: a page that wakes may lose the one
 /// that it had, and the one after it too, where its database was deleted meanwhile.
@@ -26,7 +26,7 @@ const TRIES: u32 = 3;
 /// What a store and its handle share.
 pub(super) struct Shared {
     pub(super) name: String,
-    pub(super) on_event: OnEvent,
+    pub(super) owner: Rc<dyn Owner>,
     pub(super) state: RefCell<State>,
     /// of the database that the caller knows
     pub(super) identity: Cell<Token>,
@@ -155,7 +155,7 @@ impl Shared {
     /// is replaced again and again for that, it is told once.
     fn tell_replaced(&self) {
         if self.replaced.take() && !self.told_replaced.replace(true) {
-            (self.on_event)(Event::Reopened);
+            self.owner.on_event(Event::Reopened);
         }
     }
 
@@ -199,7 +199,10 @@ impl Shared {
     }
 
     async fn reopen(self: &Rc<Self>) -> Result<(), StoreError> {
-        let opened = open(&self.name, &self.on_event).await;
+        if self.ends_if_wiped().await {
+            return Ok(());
+        }
+        let opened = open(&self.name, &self.owner).await;
         let (database, identity) = opened.map_err(|error| match error {
             // It did not refuse before: nothing to fall back from.
             StoreError::Refused(why) => StoreError::Failed(why),
@@ -241,15 +244,39 @@ impl Shared {
         }
     }
 
-    /// Somebody wants the database: gives it up for good.
-    fn give_up(&self, database: &Database, deleted: bool) {
+    /// Somebody wants the database, and the handle is closed.
+    fn let_go(self: &Rc<Self>, database: &Database, is_deletion: bool) {
         let held = match &*self.state.borrow() {
             State::Open(handle) | State::Lost(handle, _) => handle.is(database),
             State::Stale | State::Closed => false,
         };
-        if held {
+        if !held {
+            return;
+        }
+        if !is_deletion {
+            return self.give_up(false);
+        }
+        self.expire(database);
+        let shared = Rc::clone(self);
+        spawn_local(async move {
+            shared.ends_if_wiped().await;
+        });
+    }
+
+    /// Whoever wipes an account notes that before its database is deleted: a client that finds it noted makes no other.
+    async fn ends_if_wiped(&self) -> bool {
+        let wiped = self.owner.is_wiped().await;
+        if wiped {
+            self.give_up(true);
+        }
+        wiped
+    }
+
+    /// Gives the database up for good.
+    fn give_up(&self, wiped: bool) {
+        if !matches!(*self.state.borrow(), State::Closed) {
             self.close();
-            (self.on_event)(Event::Closed { deleted });
+            self.owner.on_event(Event::Closed { wiped });
         }
     }
 
@@ -324,7 +351,7 @@ fn on_version_change(database: &Database, shared: &Weak<Shared>, event: &IdbVers
     // Whoever has fired this waits until the last handle is closed.
     database.as_sys().close();
     if let Some(shared) = shared.upgrade() {
-        shared.give_up(database, event.new_version().is_none());
+        shared.let_go(database, event.new_version().is_none());
     }
 }
 

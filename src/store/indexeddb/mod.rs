@@ -9,8 +9,9 @@
 //! - The *database* is gone (site data cleared, evicted): the one that is opened in its place has
 //!   another identity. That is [`StoreError::Lost`], and stays so until [`IndexedDb::adopt`]: what a
 //!   client had in mind when it still believed in its data must not be written into the empty one.
-//! - Somebody *wants it* (`versionchange`: a newer Pullcord upgrades, another client wipes): the
-//!   handle is given up at once, or the other would wait for it forever, and for good.
+//! - Somebody *wants it* (`versionchange`): the handle is given up at once, or the other would wait
+//!   for it forever. For good where a newer Pullcord upgrades, or the account was wiped; else a script
+//!   has deleted the database, which is then gone like any other.
 //! - Another client has *taken over* (its Web Lock was stolen, or this tab was frozen meanwhile): it
 //!   has raised the epoch in the guard, which every commit compares with its own inside its own
 //!   transaction.
@@ -33,7 +34,7 @@ use self::errors::AttemptError;
 use self::handle::{Handle, Shared, State};
 use self::life::Lives;
 use self::transaction::{Holder, commit_once, raise_epoch, read_once, wish_once};
-use super::{Backend, Event, OnEvent};
+use super::{Backend, Event, Owner};
 use crate::core::storage::{Answer, Durability, Read, StoreError, Write};
 use crate::net::time::sleep;
 
@@ -59,12 +60,12 @@ impl IndexedDb {
     ///   answer, or failed to open it each time that it was asked. What is there is left as it is.
     /// - [`StoreError::Quota`]: there is no room to create it.
     /// - [`StoreError::Failed`]: blocked by another tab for too long.
-    pub async fn open(account: &str, on_event: OnEvent) -> Result<IndexedDb, StoreError> {
+    pub async fn open(account: &str, owner: Rc<dyn Owner>) -> Result<IndexedDb, StoreError> {
         let name = open::database_name(account);
-        let (database, identity) = open::open(&name, &on_event).await?;
+        let (database, identity) = open::open(&name, &owner).await?;
         Ok(IndexedDb(Rc::new_cyclic(|shared| Shared {
             name,
-            on_event,
+            owner,
             state: RefCell::new(State::Open(Handle::new(database, shared.clone()))),
             identity: Cell::new(identity),
             epoch: Cell::new(None),
@@ -100,7 +101,7 @@ impl Backend for IndexedDb {
         let (epoch, put_right) = self.0.wrote(raised.await)?;
         self.0.epoch.set(Some(epoch));
         if put_right && !self.0.told.replace(true) {
-            (self.0.on_event)(Event::PutRight);
+            self.0.owner.on_event(Event::PutRight);
         }
         Ok(epoch)
     }

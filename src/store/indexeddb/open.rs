@@ -22,7 +22,7 @@ use super::life::{Life, SILENT};
 use super::schema::{self, SCHEMA};
 use crate::core::storage::{StoreError, Table, Why};
 use crate::net::time::{monotonic, sleep, within};
-use crate::store::{Event, OnEvent};
+use crate::store::{Event, Owner};
 
 /// How long another tab may block an upgrade before it fails: ms. A tab that is alive lets go in a few; one that is
 /// frozen may not until the user comes back to it.
@@ -42,11 +42,14 @@ pub(super) fn database_name(account: &str) -> String {
 
 /// Opens the database, as often as it takes. Where the browser would answer too late, it is not asked
 /// again.
-pub(super) async fn open(name: &str, on_event: &OnEvent) -> Result<(Database, Token), StoreError> {
+pub(super) async fn open(
+    name: &str,
+    owner: &Rc<dyn Owner>,
+) -> Result<(Database, Token), StoreError> {
     let began = monotonic();
     let mut waits = OPEN_AGAIN.into_iter();
     loop {
-        let why = match connect(name, on_event).await {
+        let why = match connect(name, owner).await {
             Ok(opened) => return Ok(opened),
             Err(AttemptError::Final(error)) => return Err(error),
             Err(AttemptError::Stale(why)) => why,
@@ -61,14 +64,14 @@ pub(super) async fn open(name: &str, on_event: &OnEvent) -> Result<(Database, To
 }
 
 /// Opens the database, and reads which one it is.
-async fn connect(name: &str, on_event: &OnEvent) -> Result<(Database, Token), AttemptError> {
-    let database = open_database(name, on_event).await?;
+async fn connect(name: &str, owner: &Rc<dyn Owner>) -> Result<(Database, Token), AttemptError> {
+    let database = open_database(name, owner).await?;
     let why = match within(SILENT, guard::identity(&database)).await {
         Some(Ok(Some(identity))) => return Ok((database, identity)),
         Some(Err(error)) if is_of_all(&error) => words(&error).into(),
         Some(unread) => match within(SILENT, replace_identity(&database)).await {
             Some(Ok(Some(identity))) => {
-                on_event(Event::PutRight);
+                owner.on_event(Event::PutRight);
                 return Ok((database, identity));
             }
             Some(_) => match unread {
@@ -127,7 +130,7 @@ async fn replace_identity(database: &Database) -> Result<Option<Token>, Error> {
     Ok(Some(guard::REPLACED))
 }
 
-async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, AttemptError> {
+async fn open_database(name: &str, owner: &Rc<dyn Owner>) -> Result<Database, AttemptError> {
     let request = Database::open(name)
         .with_version(SCHEMA)
         .build()
@@ -140,10 +143,10 @@ async fn open_database(name: &str, on_event: &OnEvent) -> Result<Database, Attem
     }
     let blocked = Rc::new(Cell::new(false));
     let on_blocked = Closure::<dyn FnMut()>::new({
-        let (blocked, on_event) = (Rc::clone(&blocked), Rc::clone(on_event));
+        let (blocked, owner) = (Rc::clone(&blocked), Rc::clone(owner));
         move || {
             blocked.set(true);
-            on_event(Event::Blocked);
+            owner.on_event(Event::Blocked);
         }
     });
     // Not indexed_db_futures' own callback, which can put every error of the crate into words: that

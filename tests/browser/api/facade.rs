@@ -62,6 +62,7 @@ impl Facade {
                 stuck() {{}},
                 promoted() {{}},
                 refused() {{}},
+                wiped: async () => false,
                 token() {{ return "{token}"; }},
             }})"#
         )))

@@ -5,7 +5,7 @@ use pullcord::store::{Event, Mode, SCHEMA, Store};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{close_raw, delete_raw, forms, open_raw, tables_of, version_of};
+use crate::page::{close_raw, delete_raw, forms, kill_handle, open_raw, tables_of, version_of};
 use crate::page::{deaf, open, try_commit, try_read, with_record};
 use crate::store_suite::{all, get, put, read};
 
@@ -57,15 +57,49 @@ async fn keys_and_values_are_stored_as_bytes() {
 }
 
 #[wasm_bindgen_test]
-async fn a_deletion_closes_the_clients() {
+async fn a_wipe_closes_the_clients() {
     let (store, events) = with_record("wiped").await;
+    events.wipe();
     delete_raw("pullcord:wiped").await.expect("a deletion");
-    assert_eq!(events.take(), [Event::Closed { deleted: true }]);
+    assert_eq!(events.take(), [Event::Closed { wiped: true }]);
     assert_eq!(try_read(&store).await, Err(StoreError::Closed));
     assert_eq!(try_commit(&store, "b").await, Err(StoreError::Closed));
     assert_eq!(store.fence().await, Err(StoreError::Closed));
     let store = open("wiped").await;
     assert_eq!(try_read(&store).await, Ok(vec![]));
+}
+
+#[wasm_bindgen_test]
+async fn a_deletion_without_a_wipe_loses_the_database_and_no_client() {
+    let (store, events) = with_record("deleted").await;
+    delete_raw("pullcord:deleted").await.expect("a deletion");
+    assert_eq!(try_read(&store).await, Err(StoreError::Lost));
+    // It is deleted again before the client knows of it.
+    delete_raw("pullcord:deleted").await.expect("a deletion");
+    assert_eq!(try_commit(&store, "b").await, Err(StoreError::Lost));
+    // The one that is there now is the third: it is known once the second is taken.
+    store.adopt();
+    assert_eq!(store.fence().await, Err(StoreError::Lost));
+    store.adopt();
+    store.fence().await.expect("the one that took its place");
+    assert_eq!(try_commit(&store, "b").await, Ok(()));
+    assert!(!events.take().contains(&Event::Closed { wiped: true }));
+    // Nothing of it holds up whoever deletes it.
+    events.wipe();
+    delete_raw("pullcord:deleted").await.expect("a deletion");
+    assert_eq!(events.take(), [Event::Closed { wiped: true }]);
+}
+
+#[wasm_bindgen_test]
+async fn a_wiped_account_is_not_made_anew_by_a_client_that_had_lost_its_handle() {
+    let (store, events) = with_record("wiped unheard").await;
+    kill_handle(true);
+    events.wipe();
+    delete_raw("pullcord:wiped unheard")
+        .await
+        .expect("a deletion");
+    assert_eq!(try_read(&store).await, Err(StoreError::Closed));
+    assert_eq!(events.take(), [Event::Closed { wiped: true }]);
 }
 
 #[wasm_bindgen_test]

@@ -16,7 +16,7 @@ async fn an_upgrade_elsewhere_closes_the_handle_for_good() {
     let raw = open_raw("pullcord:upgraded", SCHEMA + 1)
         .await
         .expect("an upgrade");
-    assert_eq!(events.take(), [Event::Closed { deleted: false }]);
+    assert_eq!(events.take(), [Event::Closed { wiped: false }]);
     assert_eq!(try_read(&store).await, Err(StoreError::Closed));
     assert_eq!(try_commit(&store, "b").await, Err(StoreError::Closed));
     close_raw(&raw);

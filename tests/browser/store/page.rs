@@ -1,11 +1,13 @@
 //! What the browser, or another tab, does to a store that is in use; and what befalls the store.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
+
 use wasm_bindgen::prelude::*;
 
 use pullcord::core::storage::{Durability, StoreError, Table, Value};
-use pullcord::store::{Event, Mode, OnEvent, Store};
+use pullcord::store::{Event, Mode, Owner, Store};
 
 use crate::store_suite::{all, commit, put};
 
@@ -196,22 +198,38 @@ impl Drop for Fault {
     }
 }
 
-pub fn deaf() -> OnEvent {
-    Rc::new(|_| {})
+pub fn deaf() -> Rc<dyn Owner> {
+    Events::default().listener()
 }
 
-/// What befell a store, in order.
+/// What befell a store, in order; and whether its account was wiped.
 #[derive(Clone, Default)]
-pub struct Events(Rc<RefCell<Vec<Event>>>);
+pub struct Events {
+    told: Rc<RefCell<Vec<Event>>>,
+    wiped: Rc<Cell<bool>>,
+}
 
 impl Events {
-    pub fn listener(&self) -> OnEvent {
-        let events = Rc::clone(&self.0);
-        Rc::new(move |event| events.borrow_mut().push(event))
+    pub fn listener(&self) -> Rc<dyn Owner> {
+        Rc::new(self.clone())
     }
 
     pub fn take(&self) -> Vec<Event> {
-        self.0.take()
+        self.told.take()
+    }
+
+    pub fn wipe(&self) {
+        self.wiped.set(true);
+    }
+}
+
+impl Owner for Events {
+    fn on_event(&self, event: Event) {
+        self.told.borrow_mut().push(event);
+    }
+
+    fn is_wiped(&self) -> Pin<Box<dyn Future<Output = bool> + '_>> {
+        Box::pin(async { self.wiped.get() })
     }
 }
 
