@@ -40,6 +40,10 @@ impl World {
         self.new.clear();
         let mut shown = committed;
         let life = self.devices[device].life;
+        // What is said to the claim comes back as an input: all effects of this one are begun before it.
+        let (claims, effects): (Vec<_>, Vec<_>) = effects
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Fenced | Effect::Stuck));
         for effect in effects {
             if self.devices[device].life != life {
                 return Err("an effect after Stopped".to_owned());
@@ -56,7 +60,15 @@ impl World {
                 self.devices[device].loads_in_a_row = 0;
             }
         }
-        if shown { self.check(device) } else { Ok(()) }
+        if shown {
+            self.check(device)?;
+        }
+        for effect in claims {
+            if self.devices[device].life == life {
+                self.effect(device, effect)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn check(&mut self, device: usize) -> Checked {
