@@ -13,8 +13,7 @@ use crate::core::storage::{Answer, Durability, Key, Read, StoreError, Table, Val
 struct Row {
     table: Table,
     key: Key,
-    /// shared, so that a clone (the simulation takes one before every crash) costs the keys only
-    value: Arc<[u8]>,
+    value: Value,
     /// whether it is there and cannot be read: see [`Memory::spoil`]
     spoilt: bool,
 }
@@ -28,9 +27,10 @@ impl Row {
 /// Tables in memory. A clone is a snapshot: what happens to one is not seen by the other.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// by table, then key. A record is a block of messages or a conversation: there are thousands at
-    /// most, and moving them aside costs less than the code of a tree would cost every visitor.
-    rows: Vec<Row>,
+    /// by table, then key. Moving them aside costs less than the code of a tree would cost every visitor: each is a
+    /// pointer, so that this holds for 100,000 conversations too. Shared, so that a clone (the simulation takes one
+    /// before every crash) copies no record.
+    rows: Vec<Arc<Row>>,
     /// size of all keys and values, in bytes
     bytes: usize,
     capacity: Option<usize>,
@@ -79,13 +79,15 @@ impl Memory {
     pub fn spoil(&mut self, table: Table, key: &[u8]) -> bool {
         let span = self.span(table, key, key);
         let rows = self.rows.get_mut(span).unwrap_or_default();
-        rows.iter_mut().for_each(|row| row.spoilt = true);
+        rows.iter_mut()
+            .for_each(|row| Arc::make_mut(row).spoilt = true);
         !rows.is_empty()
     }
 
     /// What was spoilt can be read again.
     pub fn mend(&mut self) {
-        self.rows.iter_mut().for_each(|row| row.spoilt = false);
+        let spoilt = self.rows.iter_mut().filter(|row| row.spoilt);
+        spoilt.for_each(|row| Arc::make_mut(row).spoilt = false);
     }
 
     /// The answers to `reads`, in their order.
@@ -98,9 +100,10 @@ impl Memory {
         }
         let answer = |span: Range<usize>| {
             let rows = self.rows.get(span).unwrap_or_default();
-            let (spoilt, sound): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.spoilt);
+            let (spoilt, sound): (Vec<&Arc<Row>>, Vec<&Arc<Row>>) =
+                rows.iter().partition(|row| row.spoilt);
             Answer {
-                values: sound.iter().map(|row| row.value.to_vec()).collect(),
+                values: sound.iter().map(|row| row.value.clone()).collect(),
                 unreadable: spoilt.iter().map(|row| row.key.clone()).collect(),
             }
         };
@@ -170,16 +173,16 @@ impl Memory {
     }
 
     /// Applies one write. Answers what takes it back: the range it has changed, and the rows that were there.
-    fn apply(&mut self, write: &Write) -> (Range<usize>, Vec<Row>) {
+    fn apply(&mut self, write: &Write) -> (Range<usize>, Vec<Arc<Row>>) {
         let mut rows = Vec::new();
         let span = match write {
             Write::Put { table, key, value } => {
-                rows.push(Row {
+                rows.push(Arc::new(Row {
                     table: *table,
                     key: key.clone(),
-                    value: value.as_slice().into(),
+                    value: value.clone(),
                     spoilt: false,
-                });
+                }));
                 self.span(*table, key, key)
             }
             Write::Delete { table, key } => self.span(*table, key, key),
@@ -190,10 +193,11 @@ impl Memory {
     }
 
     /// Puts `rows` in the place of those in `span`. Answers these.
-    fn replace(&mut self, span: Range<usize>, rows: Vec<Row>) -> Vec<Row> {
-        self.bytes += rows.iter().map(Row::bytes).sum::<usize>();
-        let old: Vec<Row> = self.rows.splice(span, rows).collect();
-        self.bytes -= old.iter().map(Row::bytes).sum::<usize>();
+    fn replace(&mut self, span: Range<usize>, rows: Vec<Arc<Row>>) -> Vec<Arc<Row>> {
+        let bytes = |rows: &[Arc<Row>]| rows.iter().map(|row| row.bytes()).sum::<usize>();
+        self.bytes += bytes(&rows);
+        let old: Vec<Arc<Row>> = self.rows.splice(span, rows).collect();
+        self.bytes -= bytes(&old);
         old
     }
 
