@@ -104,6 +104,10 @@ const FOUND_WITHIN: &[(Fault, u64)] = &[
 /// those that there were when their numbers were set (`before`), or of their own.
 const LOOKED_FOR_IN: &[(Fault, &str)] = &[
     (Fault::PushedPastAGap, "mailbox!,push!"),
+    (
+        Fault::OverflowAfterEvents,
+        "keep!,jumps!,prefetch,bounds,full-disk",
+    ),
     (Fault::KeptTakesTheNewCursor, "before"),
     (Fault::LiveWithoutReplay, "before"),
     (Fault::NoJournal, "before"),

@@ -128,6 +128,7 @@ impl World {
         let life = self.devices[device].life;
         if frozen {
             self.devices[device].frozen = true;
+            self.sleeps_over_its_loss(device);
             self.command(device, json!({ "op": "freeze" }))?;
             if self.mode.handover && self.rng.chance(50) {
                 self.hands_over(device)?;

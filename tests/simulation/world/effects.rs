@@ -44,6 +44,11 @@ impl World {
         let (claims, effects): (Vec<_>, Vec<_>) = effects
             .into_iter()
             .partition(|effect| matches!(effect, Effect::Fenced | Effect::Stuck));
+        if claims.iter().any(|effect| matches!(effect, Effect::Fenced)) {
+            // What its last pull has brought is another's to commit.
+            let target = &mut self.devices[device];
+            target.pulled_before = target.pulled_at;
+        }
         for effect in effects {
             if self.devices[device].life != life {
                 return Err("an effect after Stopped".to_owned());

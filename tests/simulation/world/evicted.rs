@@ -80,6 +80,17 @@ impl World {
         );
     }
 
+    /// One that sleeps before it has found out that its database is gone keeps nothing, where there are others: they may
+    /// have discarded it.
+    pub(super) fn sleeps_over_its_loss(&mut self, asleep: usize) {
+        let home = self.devices[asleep].machine;
+        let machine = &mut self.machines[home];
+        if self.devices[asleep].lost && machine.clients > 1 {
+            let is_its = |rescue: &Rescue| matches!(rescue, Rescue::Remembered { device, .. } if *device == asleep);
+            machine.rescued.retain(|_, rescue| !is_its(rescue));
+        }
+    }
+
     /// Each finds it out at last.
     pub(super) fn evictions_are_found(&mut self) {
         for device in 0..self.devices.len() {

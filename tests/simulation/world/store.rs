@@ -200,8 +200,6 @@ impl World {
             .write(home, epoch, writes, durability)
             .map_err(|error| format!("after commit #{op}: {error}"))?;
         if let Err(error) = done {
-            let target = &mut self.devices[device];
-            target.pulled_before = target.pulled_at;
             self.reached
                 .note("a commit that is refused: another has the account");
             self.tell(device, || format!("commit #{op} is refused: {error:?}"));
