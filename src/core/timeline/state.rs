@@ -436,6 +436,19 @@ impl Timeline {
         runs.map(|run| (run.lo(), run.hi()))
     }
 
+    /// Whether some of them are held, as it is stored now, and not in memory.
+    pub(super) fn lacks_blocks(&self, db: &Committed) -> bool {
+        let id = &self.conversation;
+        let held = db.held(id);
+        let runs = self.window.runs().iter();
+        let mut stretches = runs.filter_map(|run| run.still_held(&held));
+        let lacks = |range| {
+            db.read_messages(id, range, usize::MAX, Direction::Older)
+                .is_err()
+        };
+        self.window.is_all_held() && stretches.any(lacks)
+    }
+
     /// The database was read anew. `same`: nobody had written to it. `listed`: the account is in the
     /// conversation.
     pub(super) fn resume(&mut self, db: &Committed, same: bool, listed: bool) {

@@ -238,13 +238,7 @@ impl Timelines {
 
     /// Whether some of these are held, as it is stored now, and not in memory.
     pub fn lack_blocks(&self, db: &Committed) -> bool {
-        let lacks = |(id, range): (&Rc<str>, _)| {
-            let held = db.held(id).segments.covers(range);
-            held && db
-                .read_messages(id, range, usize::MAX, Direction::Older)
-                .is_err()
-        };
-        self.stretches().any(lacks)
+        self.shown().any(|t| t.lacks_blocks(db))
     }
 
     /// The database was read anew, with the blocks of [`Timelines::stretches`]. `same`: nobody had written to it.

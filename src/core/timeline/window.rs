@@ -58,6 +58,16 @@ impl Run {
         self.held
     }
 
+    /// What of it is held, as it is stored by now: all that it says something of, or its messages. A segment that was
+    /// fetched anew may reach less far beyond them. None: less than that.
+    pub fn still_held(&self, held: &Held) -> Option<(u64, u64)> {
+        let ends = self.messages.first().zip(self.messages.last());
+        let messages = ends.map(|(first, last)| (first.seq.0, last.seq.0));
+        let stretches = [Some((self.lo, self.hi)), messages];
+        let mut stretches = stretches.into_iter().flatten();
+        stretches.find(|range| self.held && held.segments.covers(*range))
+    }
+
     fn find(&self, seq: u64) -> Result<usize, usize> {
         self.messages.binary_search_by_key(&seq, |m| m.seq.0)
     }
@@ -225,17 +235,16 @@ impl Window {
     }
 
     /// The same stretches, as they are stored by now: `read` answers the messages of one. A copy that is shown is
-    /// not replaced by an older one (R3). Answers whether it could: each run still lies in what is held, and is not
-    /// empty all at once. Where it could not, it is as it was.
+    /// not replaced by an older one (R3). Answers whether it could: the messages of each run still lie in what is held,
+    /// and are not gone all at once. Where it could not, it is as it was.
     pub fn read_anew(
         &mut self,
         held: &Held,
         read: impl Fn((u64, u64)) -> Option<Vec<Rc<Message>>>,
     ) -> bool {
         let anew = |run: &Run| {
-            let range = (run.lo, run.hi);
-            let stays = run.held && held.segments.covers(range);
-            let mut messages = stays.then(|| read(range)).flatten()?;
+            let range = run.still_held(held)?;
+            let mut messages = read(range)?;
             messages.iter_mut().for_each(|m| run.keep_newer(m));
             let gone = messages.is_empty() && !run.messages.is_empty();
             (!gone).then(|| Run::of(held, range, messages))
@@ -590,6 +599,30 @@ mod tests {
             window.put(Direction::Newer, Run::of(held, *range, messages(seqs)));
         }
         window
+    }
+
+    #[test]
+    fn a_run_goes_on_where_its_messages_are_held_by_a_segment_that_reaches_less_far() {
+        let seqs = &[5, 6, 7][..];
+        let before = held(&[((2, 20), seqs)]);
+        for (now, ends) in [
+            ((0, 30), Some((2, 20))),
+            ((5, 30), Some((5, 7))),
+            ((2, 7), Some((5, 7))),
+            ((6, 30), None),
+        ] {
+            let mut window = window(&before, &[((2, 20), seqs)]);
+            let within = seqs.iter().copied().filter(|seq| now.0 <= *seq);
+            let now = held(&[(now, &within.collect::<Vec<_>>())]);
+            let read = |(lo, hi): (u64, u64)| {
+                let within = seqs.iter().filter(|seq| (lo..=hi).contains(*seq));
+                Some(messages(&within.copied().collect::<Vec<_>>()))
+            };
+            assert_eq!(window.read_anew(&now, read), ends.is_some());
+            let run = &window.runs()[0];
+            assert_eq!((run.lo(), run.hi()), ends.unwrap_or((2, 20)));
+            assert_eq!(shown(&window), [seqs]);
+        }
     }
 
     #[test]
