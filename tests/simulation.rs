@@ -399,6 +399,18 @@ const FOUND_LATELY: &[(u64, &str)] = &[
         21_000_637_098,
         "a message that is committed late below where a jump to a time went: a check's",
     ),
+    (
+        21_000_961_494,
+        "a list whose segment was fetched anew, and reached less far beyond what is shown: not fresh for a moment",
+    ),
+    (
+        21_000_955_592,
+        "an own message whose writer slept before it found that its database was gone: a check's",
+    ),
+    (
+        21_000_958_317,
+        "a list that a writer shows as it hears that it is one no more: a check's",
+    ),
 ];
 
 /// Those that were found while there was one mode only, and are histories of it.
