@@ -167,39 +167,43 @@ export function databaseTests({ it, at, newPage, newTab, done }) {
     });
   }
 
-  it("the database is deleted under us: it is made anew, the list is never blank, and what was written and not delivered is not lost", async () => {
-    const { ann, talk, page } = await inTalk(60, { sync: { fallbackPollInterval: 500 } });
-    await unreachable(ann);
-    const blank = await page.evaluate(async (ann) => {
-      await timeline.send({ text: "not delivered yet" });
-      globalThis.from = timeline.snapshots.length;
-      await faults.deleteUnderneath(ann);
-      // whatever it asks of its database next finds out: here what its next pull writes
-      await e2e.poll(() => told.includes("evicted"));
-      await timeline.send({ text: "written on" });
-      return timeline.snapshots.slice(from).some((one) => one.items.length < 30);
-    }, ann);
-    assert.equal(blank, false);
-    await unreachable(ann, 0);
-    await delivered(page);
-    await page.evaluate(() => e2e.caughtUp(client).then(() => {}));
-    const all = await isWhole(page, ann, talk);
-    assert.deepEqual([countOf(all, "not delivered yet"), countOf(all, "written on"), all.length], [1, 1, 62]);
-    assert.deepEqual(await whatWasTold(page), ["evicted"]);
-    // and it is stored again
-    await page.evaluate(() => client.close());
-    await unreachable(ann);
-    await page.evaluate(
-      async ({ ann, talk }) => {
-        globalThis.client = await e2e.open(ann);
-        globalThis.timeline = client.timeline(talk);
-        await e2e.until(timeline, (now) => now.items.length >= 30);
-      },
-      { ann, talk },
-    );
-    await unreachable(ann, 0);
-    await done(page);
-  });
+  for (const asked of [false, true])
+    it(`the database is deleted under us${asked ? " by a script" : ""}: it is made anew, the list is never blank, and what was written and not delivered is not lost`, async () => {
+      const { ann, talk, page } = await inTalk(60, { sync: { fallbackPollInterval: 500 } });
+      await unreachable(ann);
+      const blank = await page.evaluate(
+        async ({ ann, asked }) => {
+          await timeline.send({ text: "not delivered yet" });
+          globalThis.from = timeline.snapshots.length;
+          await faults.deleteUnderneath(ann, { asked });
+          // whatever it asks of its database next finds out: here what its next pull writes
+          await e2e.poll(() => told.includes("evicted"));
+          await timeline.send({ text: "written on" });
+          return timeline.snapshots.slice(from).some((one) => one.items.length < 30);
+        },
+        { ann, asked },
+      );
+      assert.equal(blank, false);
+      await unreachable(ann, 0);
+      await delivered(page);
+      await page.evaluate(() => e2e.caughtUp(client).then(() => {}));
+      const all = await isWhole(page, ann, talk);
+      assert.deepEqual([countOf(all, "not delivered yet"), countOf(all, "written on"), all.length], [1, 1, 62]);
+      assert.deepEqual(await whatWasTold(page), ["evicted"]);
+      // and it is stored again
+      await page.evaluate(() => client.close());
+      await unreachable(ann);
+      await page.evaluate(
+        async ({ ann, talk }) => {
+          globalThis.client = await e2e.open(ann);
+          globalThis.timeline = client.timeline(talk);
+          await e2e.until(timeline, (now) => now.items.length >= 30);
+        },
+        { ann, talk },
+      );
+      await unreachable(ann, 0);
+      await done(page);
+    });
 
   // ------------------------------------------------------------ silent, unreadable, not to be opened
 

@@ -76,9 +76,9 @@ export function closeHandleAtCommit(nth, times) {
   return () => closed;
 }
 
-/** The database is deleted, under the client's hands. */
-export async function deleteUnderneath(account) {
-  closeHandle();
+/** The database is deleted, under the client's hands; `asked`: by a script, which waits for the handle to be closed. */
+export async function deleteUnderneath(account, { asked = false } = {}) {
+  if (!asked) closeHandle();
   await done(deleteDatabase.call(indexedDB, `pullcord:${account}`));
 }
 
