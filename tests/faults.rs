@@ -133,6 +133,7 @@ const FOUND_BY_RULES: &[Fault] = &[
     Fault::ChangedBlockIsLost,
     Fault::AnswerIsNotShown,
     Fault::LostIsNotReadAgain,
+    Fault::ReplacedIsNotRead,
     Fault::LostOwnGoesWithItsWriter,
     Fault::MoveIsNotLive,
 ];

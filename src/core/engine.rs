@@ -255,6 +255,7 @@ impl Engine {
         // As `step_store` asks: what waits behind one of these is not due before it.
         let load = self.reads.load_at();
         let fence = self.fence.ask_at(&self.standing);
+        let fence = fence.or(self.fence.looks_at());
         let wishes = self.outbox.wishes.tries_at().into_iter();
         let wishes = wishes.chain(self.wishes_at()).min();
         let store = load.or(fence).or(wishes);

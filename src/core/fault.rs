@@ -195,6 +195,8 @@ faults! {
     LostIsWrittenTo,
     /// R15: a follower that finds its database lost does not read what is stored in its place
     LostIsNotReadAgain,
+    /// R15: a writer whose fence in the database in the place of a lost one comes late does not look what is in it
+    ReplacedIsNotRead,
     /// R15: own messages of a lost database are its writer's alone to keep, and go with it
     LostOwnGoesWithItsWriter,
 }

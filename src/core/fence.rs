@@ -9,6 +9,18 @@ use super::storage::{Answer, StoreError, Value, read_epoch};
 /// ms until the store is asked again, where that failed.
 pub(super) const ASK_AGAIN: u64 = 2_000;
 
+/// Which database the epoch is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// the one that is there
+    Present,
+    /// one that is gone: nothing is written before there is an epoch for the one in its place
+    Gone,
+    /// The one in its place. Nothing is written before it is known that nobody else has written to it: the fence may
+    /// have come late.
+    Replaced,
+}
+
 /// What is known of the account's fence.
 #[derive(Debug)]
 pub(super) struct Fence {
@@ -16,8 +28,7 @@ pub(super) struct Fence {
     epoch: Option<u64>,
     /// what is stored was read under it: since then nobody else has written
     is_read: bool,
-    /// that epoch is of a database that is gone: nothing is written before there is one for that in its place
-    is_lost: bool,
+    of: Of,
     /// why this client, which is to have the account, could not write its fence
     failure: Option<Error>,
     /// how often it may have slept
@@ -31,7 +42,7 @@ impl Fence {
         Fence {
             epoch,
             is_read: false,
-            is_lost: false,
+            of: Of::Present,
             failure: None,
             naps: 0,
             not_before: 0,
@@ -53,7 +64,7 @@ impl Fence {
     pub fn take(&mut self, epoch: u64) {
         self.epoch = Some(epoch);
         self.is_read = false;
-        self.is_lost = false;
+        self.of = Of::Present;
         self.failure = None;
     }
 
@@ -81,25 +92,41 @@ impl Fence {
 
     /// The database is gone, and the fence with it.
     pub fn lose(&mut self) {
-        self.is_lost = self.is_held();
+        if self.is_held() {
+            self.of = Of::Gone;
+        }
     }
 
-    /// Whether it is, and the store has not written another one yet.
+    /// Whether it is, and nothing may be written yet to the one in its place.
     pub fn is_lost(&self) -> bool {
-        self.is_lost
+        self.of != Of::Present
     }
 
-    /// The store has written this client's fence anew.
+    /// The store has written this client's fence anew, to the database that has taken the lost one's place.
     pub fn adopt(&mut self, epoch: u64) {
-        self.epoch = self.epoch.map(|_| epoch);
-        self.is_lost = false;
+        if self.is_held() {
+            self.epoch = Some(epoch);
+            self.of = Of::Replaced;
+            self.not_before = 0;
+        }
+    }
+
+    /// When the store is to be asked whether somebody else has written to that one before; `None`: it need not be.
+    pub fn looks_at(&self) -> Option<u64> {
+        (self.of == Of::Replaced).then_some(self.not_before)
+    }
+
+    /// Nobody has.
+    pub fn settle(&mut self) {
+        debug_assert!(self.of == Of::Replaced, "only what was lost is taken anew");
+        self.of = Of::Present;
     }
 
     /// The account is another one's.
     pub fn let_go(&mut self) {
         self.epoch = None;
         self.is_read = false;
-        self.is_lost = false;
+        self.of = Of::Present;
         self.failure = None;
     }
 

@@ -48,13 +48,15 @@ impl Missed {
         self.stretches.iter().take(most)
     }
 
-    /// These of the next one are told.
-    pub fn told(&mut self, messages: &[Rc<Message>]) {
+    /// Those of the next one, to be told: none that was told already, where what was held has been fetched anew since.
+    pub fn tell(&mut self, mut messages: Vec<Rc<Message>>) -> Vec<Rc<Message>> {
         self.stretches.pop_front();
+        messages.retain(|m| !self.told.contains_key(&m.id));
         if self.told.len() + messages.len() > REMEMBERED {
             self.told = Set::default();
         }
         self.told.add_all(messages.iter().map(|m| m.id.clone()));
+        messages
     }
 
     /// A commit has brought it as new: whether it has been told. It comes no more.

@@ -21,6 +21,8 @@ pub(super) enum ReadOp {
     Load(Loading),
     /// whether somebody has written since what is known, by one that is promoted; and what is wished for
     Since,
+    /// the same, of the database that has taken a lost one's place
+    Replaced,
     /// blocks, for a job or a timeline
     Blocks(Vec<BlockId>),
     /// what clients that do not write want done (R15)
@@ -74,7 +76,7 @@ impl Reads {
                 self.load_at = None;
                 self.wishes = None;
             }
-            ReadOp::Wishes => self.wishes = None,
+            ReadOp::Wishes | ReadOp::Replaced => self.wishes = None,
             ReadOp::Blocks(_) | ReadOp::Fence(_) => {}
         }
         self.under_way = Some((number, op));

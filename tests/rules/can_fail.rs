@@ -80,6 +80,10 @@ const FOUND_BY: &[(Fault, fn())] = &[
         tabs::lost::a_follower_that_finds_its_database_lost_reads_what_is_stored_in_its_place,
     ),
     (
+        Fault::ReplacedIsNotRead,
+        tabs::lost::who_writes_its_fence_late_reads_what_another_has_written_meanwhile,
+    ),
+    (
         Fault::LostOwnGoesWithItsWriter,
         tabs::lost::who_follows_stores_what_it_has_in_mind_where_its_writer_is_gone,
     ),

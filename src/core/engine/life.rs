@@ -11,7 +11,7 @@ use crate::core::jobs::{Job, Own};
 use crate::core::map::Map;
 use crate::core::purpose::Purpose;
 use crate::core::reads::{Loading, ReadOp};
-use crate::core::records::{self, Wish};
+use crate::core::records::{self, Stamp, Wish};
 use crate::core::standing::Phase;
 use crate::core::storage::{Answer, Key, Read, StoreError};
 use crate::core::tx::{Committed, Lost, OwnRecords};
@@ -307,6 +307,16 @@ impl Engine {
             false if !Fault::LostIsNotReadAgain.on() => self.load(),
             false => {}
         }
+    }
+
+    /// The fence of this client is in the database that has taken the lost one's place, of which this is stored. Where
+    /// it came late another client may have had the account meanwhile: what that one has written is read first.
+    pub(super) fn on_replaced(&mut self, wishes: Map<Key, Rc<Wish>>, stamp: Stamp) {
+        if stamp != self.db.stamp() && !Fault::ReplacedIsNotRead.on() {
+            return self.promote(self.fence.epoch());
+        }
+        self.fence.settle();
+        self.on_wishes_read(wishes, stamp);
     }
 
     /// The own messages and read marks of a database that is gone. `newest`: nothing is known to be newer.

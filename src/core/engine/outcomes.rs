@@ -90,7 +90,7 @@ impl Engine {
                 let lacking: Vec<BlockId> = lacking.flatten().collect();
                 return self.reads.want(lacking);
             };
-            self.missed.told(&messages);
+            let messages = self.missed.tell(messages);
             let others = messages.iter().filter(|m| !self.is_echo(m));
             let others: Vec<&Rc<Message>> = others.collect();
             self.tell_messages("messages", &others, false);

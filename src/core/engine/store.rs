@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Engine;
-use super::wishes::read_wishes_and_stamp;
+use super::wishes::{read_wishes_and_stamp, wishes_and_stamp};
 use crate::core::error::Error;
 use crate::core::fault::Fault;
 use crate::core::io::Effect;
@@ -74,6 +74,14 @@ impl Engine {
                 self.reads.load_later(self.now.mono);
                 self.on_store_error(error);
             }
+            (ReadOp::Replaced, Ok(answers)) => {
+                let (wishes, stamp) = read_wishes_and_stamp(answers);
+                self.on_replaced(wishes, stamp);
+            }
+            (ReadOp::Replaced, Err(error)) => {
+                self.fence.on_failed(self.now.mono);
+                self.on_store_error(error);
+            }
             (ReadOp::Wishes, Ok(answers)) => {
                 let (wishes, stamp) = read_wishes_and_stamp(answers);
                 self.on_wishes_read(wishes, stamp);
@@ -133,6 +141,12 @@ impl Engine {
             if at <= now {
                 let naps = self.fence.naps();
                 self.ask_store(ReadOp::Fence(naps), vec![Read::Epoch]);
+            }
+            return false;
+        }
+        if let Some(at) = self.fence.looks_at() {
+            if at <= now {
+                self.ask_store(ReadOp::Replaced, wishes_and_stamp());
             }
             return false;
         }

@@ -50,6 +50,32 @@ pub fn a_follower_that_finds_its_database_lost_reads_what_is_stored_in_its_place
     assert_eq!(t.tabs[1].engine.stamp(), t.tabs[0].engine.stamp());
 }
 
+/// Another client has had the account between the loss and the fence of the one that wrote before.
+#[test]
+pub fn who_writes_its_fence_late_reads_what_another_has_written_meanwhile() {
+    let mut t = Tabs::opened(2);
+    t.is_evicted();
+    t.deaf[0] = true;
+    t.on(0, |b| b.input(Input::Store(StoreError::Lost)));
+    t.on(1, |b| b.input(Input::Store(StoreError::Lost)));
+    t.promote(1);
+    t.on(1, |b| b.send("by the one between"));
+    t.deaf[0] = false;
+    let epoch = t.store.fence();
+    t.on(0, |b| b.input(Input::Adopted { epoch }));
+    t.on(0, |b| b.send("by the first"));
+    let waits: Vec<_> = t.tabs[0]
+        .outbox
+        .iter()
+        .map(|l| l["body"]["text"].clone())
+        .collect();
+    assert_eq!(waits, ["by the one between", "by the first"]);
+    assert_eq!(
+        t.tabs[0].engine.stamp().map(|stamp| stamp.epoch),
+        Some(epoch)
+    );
+}
+
 /// What was called, and waits for its commit or for a block, is done on the database that takes the lost one's place.
 #[test]
 fn what_is_being_written_as_the_database_is_lost_is_written_to_the_next_one() {

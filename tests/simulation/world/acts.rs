@@ -126,9 +126,9 @@ impl World {
     /// The lid is closed, or the page frozen: timers fire much too late.
     fn falls_asleep(&mut self, device: usize, ms: u64, frozen: bool) -> Checked {
         let life = self.devices[device].life;
+        self.sleeps_over_its_loss(device);
         if frozen {
             self.devices[device].frozen = true;
-            self.sleeps_over_its_loss(device);
             self.command(device, json!({ "op": "freeze" }))?;
             if self.mode.handover && self.rng.chance(50) {
                 self.hands_over(device)?;

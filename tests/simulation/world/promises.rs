@@ -108,6 +108,16 @@ impl World {
         }
     }
 
+    /// A wish is stored: each of the machine's clients may read what is stored once more.
+    pub(super) fn is_read_by_all(&mut self, device: usize) {
+        let home = self.devices[device].machine;
+        let stored = self.machines[home].disk.bytes();
+        for client in self.clients_of(home) {
+            let read = &mut self.devices[client].read_bytes;
+            *read = read.saturating_sub(stored);
+        }
+    }
+
     /// What is read while nothing else happens is a few times what is stored, at most; and once more each
     /// [`LOOKS`]: a wish that waits is looked after.
     pub(super) fn reads_in_proportion(

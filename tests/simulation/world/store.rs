@@ -102,6 +102,7 @@ impl World {
             Operation::Wish(op, writes) => {
                 let result = self.machine_mut(device).wish(&writes)?;
                 self.reached.note("a wish");
+                self.is_read_by_all(device);
                 self.tell(device, || format!("wish #{op} is stored"));
                 Input::Wished { op, result }
             }
