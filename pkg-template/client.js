@@ -3,7 +3,7 @@
 import { aborted, invalid, quiet, revive } from "./errors.js";
 import { Claim } from "./claim/claim.js";
 import { Log } from "./log.js";
-import { abortSignal, clientConfig, name, optionsOf, timelineConfig } from "./options.js";
+import { abortSignal, callback, clientConfig, name, optionsOf, timelineConfig } from "./options.js";
 import { seqText } from "./seq.js";
 import { Engine } from "./engine/engine.js";
 import { EVENTS } from "./events.js";
@@ -37,11 +37,12 @@ class Client {
   }
 
   /** @type {ClientApi["conversation"]} */
-  conversation = (id) => this.#session.shown.conversationStores.of(name("conversation", id));
+  conversation = (id) =>
+    this.#judge("conversation", () => this.#session.shown.conversationStores.of(name("conversation", id)));
 
   /** @type {ClientApi["timeline"]} */
   timeline = (conversation, options) =>
-    timelineOf(this.#session, timelineConfig(conversation, options, this.#session.log));
+    this.#judge("timeline", () => timelineOf(this.#session, timelineConfig(conversation, options, this.#session.log)));
 
   /** @type {ClientApi["send"]} */
   send = (conversation, body, options) => this.#answer("send", () => this.#session.send(conversation, body, options));
@@ -65,10 +66,12 @@ class Client {
     });
 
   /** @type {ClientApi["on"]} */
-  on = (event, listener) => {
-    if (!EVENTS.includes(event)) throw invalid(`there is no event ${String(event)}: it is one of ${EVENTS.join(", ")}`);
-    return this.#session.on(event, listener);
-  };
+  on = (event, listener) =>
+    this.#judge("on", () => {
+      if (!EVENTS.includes(event))
+        throw invalid(`there is no event ${String(event)}: it is one of ${EVENTS.join(", ")}`);
+      return this.#session.on(event, callback("listener", listener));
+    });
 
   /** @type {ClientApi["inspect"]} */
   inspect = (conversation) =>
@@ -78,6 +81,15 @@ class Client {
         ...(conversation === undefined ? {} : { conversation: name("conversation", conversation) }),
       }),
     );
+
+  /**
+   * What an API call gives at once. What it throws is said also where the app, or its framework, catches it.
+   * @template T
+   * @param {string} call @param {() => T} run
+   */
+  #judge(call, run) {
+    return this.#session.log.judge(call, run);
+  }
 
   /**
    * The promise of an API call. What it is called with is wrong: said also where nobody awaits it.

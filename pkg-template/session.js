@@ -26,6 +26,11 @@ const OPEN_PATIENCE = 45_000;
 const YEAR_2000 = 946_684_800_000;
 const FAR = 100;
 
+/** names that the app has given to its messages, of which it is remembered what they were given to: the newest */
+const NAMED = 100;
+/** characters of a body by which it is known again */
+const BODY_START = 1000;
+
 export class Session {
   #engine;
   #calls = new Calls((command) => this.command(command));
@@ -43,6 +48,8 @@ export class Session {
   #cause = null;
   /** @type {PullcordError | null} why calls are refused, once it is over */
   #refusal = null;
+  /** how the bodies begin that the app has sent with a name of its own @type {Map<string, string>} */
+  #named = new Map();
   #becameReady = () => {};
   /** is told once, when it is over */
   ended = () => {};
@@ -214,13 +221,41 @@ export class Session {
   send(conversation, body, options) {
     this.#needs("send");
     this.log.unknown("send", options, ["clientId"]);
-    const { clientId = newId() } = optionsOf("options", options);
-    return this.call({
+    const { clientId } = optionsOf("options", options);
+    /** @type {{ op: "send", conversation: string, body: string, clientId: string }} */
+    const command = {
       op: "send",
       conversation: name("conversation", conversation),
       body: bodyText(body, this.log),
-      clientId: name("clientId", clientId),
-    });
+      clientId: name("clientId", clientId === undefined ? newId() : clientId),
+    };
+    return clientId === undefined ? this.call(command) : this.#sendNamed(command);
+  }
+
+  /**
+   * With a name that the app has given. The same once more sends nothing, and is meant so only with the same body.
+   * @param {{ op: "send", conversation: string, body: string, clientId: string }} command
+   */
+  #sendNamed(command) {
+    const { conversation, clientId, body } = command;
+    const named = JSON.stringify([conversation, clientId]);
+    // of a long one its beginning says enough
+    const start = `${body.length} ${body.slice(0, BODY_START)}`;
+    const before = this.#named.get(named);
+    if (before !== undefined && before !== start)
+      this.log.say(
+        "warn",
+        `send(${JSON.stringify(conversation)}): the clientId ${JSON.stringify(clientId)} was given to another message, so that nothing is sent: each message has its own`,
+        undefined,
+        "send clientId",
+      );
+    if (before !== undefined) return this.call(command);
+    this.#named.set(named, start);
+    if (this.#named.size > NAMED) this.#named.delete(/** @type {string} */ (this.#named.keys().next().value));
+    const sending = this.call(command);
+    // one that was not taken may be sent with another body
+    sending.catch(() => this.#named.delete(named));
+    return sending;
   }
 
   /** @param {unknown} clientId @param {string} [conversation] only there */

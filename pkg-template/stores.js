@@ -1,7 +1,7 @@
 // What the app subscribes to. A frame of the engine changes all the stores it concerns, and only then,
 // in a microtask, do listeners run: nobody ever sees one store ahead of another.
 
-import { revive } from "./errors.js";
+import { revive, textOf } from "./errors.js";
 import { frozen } from "./frozen.js";
 import { callback } from "./options.js";
 
@@ -149,10 +149,19 @@ export class Listeners {
    * @returns {() => boolean} unsubscribes; true the first time
    */
   add(listener) {
-    // said here, and not by a TypeError at each change
-    const entry = { listener: callback("listener", listener) };
+    const entry = { listener: this.#judged(listener) };
     this.#all.add(entry);
     return () => this.#all.delete(entry);
+  }
+
+  /** Said here, and not by a TypeError at each change. @param {unknown} listener */
+  #judged(listener) {
+    try {
+      return callback("listener", listener);
+    } catch (error) {
+      this.#notifier.warn(`subscribe: ${textOf(error)}`);
+      throw error;
+    }
   }
 
   /** @param {unknown[]} details */

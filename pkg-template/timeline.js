@@ -214,8 +214,10 @@ export class Timeline {
 
   /** @type {TimelineApi["visible"]} */
   visible = (first, last) => {
-    if (typeof first !== "string" || typeof last !== "string")
-      throw invalid("visible takes the keys of the first and the last item on screen");
+    this.#session.log.judge("visible", () => {
+      if (typeof first !== "string" || typeof last !== "string")
+        throw invalid("it takes the keys of the first and the last item on screen");
+    });
     if (!this.#use()) return;
     const range = JSON.stringify([first, last]);
     if (range !== this.#lastVisible) {

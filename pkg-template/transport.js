@@ -335,6 +335,16 @@ function answerText(method, answer, rejection, told) {
   return wireText(ANSWERS_A_MESSAGE.has(method) ? { message: answer } : answer, told);
 }
 
+/**
+ * ms: no chat server asks for a longer wait than two hours, whether it starts anew or somebody asks too often; 10 s
+ * given a thousandfold is more. And 10 min are the most that is waited (errors.js).
+ */
+const LONG_WAIT = 7_200_000;
+
+/** @param {string} method @param {unknown} retryAfter */
+const longWait = (method, retryAfter) =>
+  `transport.${method} failed with a retryAfter of ${retryAfter}: it is in milliseconds, and that is over two hours; 10 minutes are waited`;
+
 /** What the server says, which is to be thrown so that it is understood. @type {Record<number, string>} */
 const BY_STATUS = { 401: "unauthorized", 403: "forbidden", 404: "not-found" };
 
@@ -369,6 +379,11 @@ const ENDED_AT_ONCE =
 /** @param {unknown} spread @param {unknown} conversations @param {import("./wire.js").Log} log */
 function judgeHint(spread, conversations, log) {
   const isHint = (spread ?? 0) === 0 || typeof spread === "number";
+  if (isHint && Number(spread) > LONG_WAIT)
+    log(
+      "warn",
+      `transport.listen: sink.notify takes ms over which clients spread their pulls, and ${spread} is over two hours`,
+    );
   if (isHint && Array.isArray(conversations ?? [])) return;
   log("warn", "transport.listen: sink.notify takes a number of ms, and a list of the ids of conversations");
 }
@@ -417,6 +432,8 @@ export function bridge(transport, log, intoWasm) {
     const advice = hint(error);
     const level = isLost && !advice ? "info" : "warn";
     if (!isFit && !signal.aborted) log(level, thrownText(method, wire.message) + advice, error);
+    const asked = isFit && seen(() => Number(/** @type {any} */ (error).retryAfter));
+    if (asked && asked > LONG_WAIT) log("warn", longWait(method, asked));
     return wire;
   };
   return {

@@ -239,6 +239,7 @@ impl Http {
                 if elsewhere.get() || self.is_strange(&response) {
                     return Ok(Err(strange(&from)));
                 }
+                self.judge_wait(&response);
                 read(response, &from, wire.json, &heard, &whole).await
             })
             .await;
@@ -295,6 +296,21 @@ impl Http {
         if asked.starts_with(PULLS) && self.calls.is_from_a_cache(asked, response) {
             // Logging that fails has nobody to tell.
             let _ = self.hooks.log("warn", CACHED, None);
+        }
+    }
+
+    /// No chat server asks for a longer wait than two hours, whether it starts anew or somebody asks too often:
+    /// 10 s in milliseconds are more.
+    fn judge_wait(&self, response: &Response) {
+        let said = response.headers().get("retry-after").ok().flatten();
+        if let Some(said) = said.filter(|said| parse_float(said) > 7_200.0 && is_number(said)) {
+            let what = [
+                "transport.baseUrl's server answered with Retry-After: ",
+                &shorten(said),
+                ", in seconds, and that is over two hours; is it in milliseconds? 10 minutes are waited",
+            ];
+            // Logging that fails has nobody to tell.
+            let _ = self.hooks.log("warn", &what.concat(), None);
         }
     }
 
@@ -495,12 +511,16 @@ fn server_error(body: &str) -> (Option<String>, Option<u64>) {
     )
 }
 
+fn is_number(value: &str) -> bool {
+    let digits = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    value.trim().bytes().all(digits)
+}
+
 /// `Retry-After` in ms: it is in seconds, or a date, which counts from the answer's own `Date` and from
 /// no clock of this device, which may be hours off. Whatever is neither says nothing.
 fn retry_after(value: &str, date: Option<String>) -> Option<u64> {
     let value = value.trim();
-    let digits = |byte: u8| byte.is_ascii_digit() || byte == b'.';
-    if value.bytes().all(digits) {
+    if is_number(value) {
         // Beyond all numbers it is infinite, and is cut back.
         let seconds = parse_float(value);
         return (!seconds.is_nan()).then(|| wait_of(seconds * 1_000.0));

@@ -140,8 +140,52 @@ describe("calls", { concurrency: true }, () => {
     await one.loadOlder();
     await quiet(use(one));
   };
+  /** What throws, and is told also where it is caught. @param {(client: any) => any} call */
+  const thrown = (call) => async (client) => void assert.throws(() => call(client), { code: "invalid" });
   /** @type {[string, (client: any) => any, RegExp, object?][]} */
   const wrong = [
+    [
+      "an event that there is not",
+      thrown((client) => client.on("message", () => {})),
+      /^on: there is no event message: /,
+    ],
+    [
+      "no listener of an event",
+      thrown((client) => client.on("messages")),
+      /^on: listener is a function, not undefined/,
+    ],
+    ["a list of nothing", thrown((client) => client.timeline()), /^timeline: conversation is a text that is not empty/],
+    [
+      "a list that begins nowhere",
+      thrown((client) => client.timeline("talk", { start: "last" })),
+      /^timeline: start is "latest"/,
+    ],
+    ["no conversation", thrown((client) => client.conversation(null)), /^conversation: conversation is a text/],
+    [
+      "no listener of a list",
+      thrown((client) => client.timeline("talk").subscribe()),
+      /^subscribe: listener is a function, not undefined/,
+    ],
+    [
+      "a listener that is its result",
+      thrown((client) => client.conversations.subscribe({})),
+      /^subscribe: listener is a function, not object/,
+    ],
+    [
+      "rows' numbers in place of keys",
+      thrown((client) => client.timeline("talk").visible(0, 9)),
+      /^visible: it takes the keys of the first and the last item/,
+    ],
+    [
+      "a clientId that was given to another message",
+      async (client) => {
+        await client.send("talk", { text: "one" }, { clientId: "mine" });
+        await client.send("talk", { text: "one" }, { clientId: "mine" });
+        await client.send("other", { text: "two" }, { clientId: "mine" });
+        await client.send("talk", { text: "two" }, { clientId: "mine" });
+      },
+      /^send\("talk"\): the clientId "mine" was given to another message, so that nothing is sent: each message/,
+    ],
     [
       "a body that is undefined",
       (client) => quiet(client.send("talk", undefined)),
