@@ -8,6 +8,8 @@ mod batches;
 #[cfg(feature = "faults")]
 #[path = "rules/can_fail.rs"]
 mod can_fail;
+#[path = "rules/contradictions.rs"]
+mod contradictions;
 #[path = "rules/corners.rs"]
 mod corners;
 #[path = "rules/eviction.rs"]

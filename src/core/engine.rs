@@ -42,6 +42,7 @@ use super::jobs::{Job, JobQueue};
 use super::map::Set;
 use super::mending::Mending;
 use super::missed::Missed;
+use super::names::Names;
 use super::options::Config;
 use super::out::Out;
 use super::outbox::Outbox;
@@ -79,6 +80,7 @@ pub struct Engine {
     doubts: Doubts,
     follow: Follow,
     missed: Missed,
+    names: Names,
     out: Out,
     shown: LastSnapshot,
     listening: Set<String>,
@@ -110,6 +112,7 @@ impl Engine {
             doubts: Doubts::default(),
             follow: Follow::default(),
             missed: Missed::default(),
+            names: Names::default(),
             out: Out::new(seed),
             shown: LastSnapshot::default(),
             listening: Set::new(),

@@ -55,6 +55,7 @@ pub mod limits;
 pub mod map;
 mod mending;
 mod missed;
+mod names;
 pub mod net;
 pub mod node;
 pub mod options;

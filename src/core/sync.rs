@@ -25,11 +25,13 @@
 //! | `list` | the owed list |
 //! | `channel` | the notification channel |
 //! | `push` | events that come without a pull |
+//! | `awaited` | what has to come of what the server has said |
 //! | `unstated` | conversations whose state says nothing of their new messages |
 //!
 //! The pull, the list and the channel do not know each other: this file takes what one of them says to the
 //! others. What the other parts of the client have to do is returned, as [`Wake`].
 
+mod awaited;
 mod channel;
 mod conversation_limit;
 mod list;
@@ -57,6 +59,7 @@ use super::tx::{CommitDelta, Committed};
 use super::wire;
 use super::wire::batch::FeedBatch;
 use super::wire::list::ListPage;
+use awaited::Awaited;
 use channel::Channel;
 pub(super) use list::OwedList;
 use list::Page;
@@ -112,6 +115,7 @@ pub(super) struct Syncing {
     list: OwedList,
     channel: Channel,
     unstated: Unstated,
+    pub awaited: Awaited,
 }
 
 impl Syncing {
@@ -383,8 +387,15 @@ impl Syncing {
     fn on_course(&mut self, cx: &mut Cx, course: Course) -> Wake {
         match course {
             Course::GoesOn => return Wake::Nobody,
-            Course::Ended { unbroken, again } => {
+            Course::Ended {
+                unbroken,
+                all,
+                again,
+            } => {
                 self.unstated.on_chain_ended(cx);
+                if all {
+                    self.awaited.on_chain_ended(cx);
+                }
                 self.channel.on_chain_ended(unbroken);
                 self.answer_calls(cx);
                 self.pull.on_calls_answered(cx.now.mono, again);
@@ -581,6 +592,7 @@ impl Syncing {
     /// The database is new, or this client's no more.
     pub fn restart(&mut self, cx: &mut Cx) {
         self.list.restart();
+        self.awaited = Awaited::default();
         self.channel.on_break();
         self.pull.restart(cx);
     }

@@ -30,6 +30,14 @@ const change = (act) => async (client) => {
   await timeline.loadOlder();
   await quiet(act(timeline, timeline.getSnapshot().items.at(-1).message.id));
 };
+/** Opens it, and syncs for longer than a server has to make its events. */
+const longer = async (client) => {
+  await open(client);
+  for (let seconds = 0; seconds < 13; seconds += 1) {
+    await sync(client);
+    await pause(1000);
+  }
+};
 const json = (value) => new Response(JSON.stringify(value));
 
 /** Events that a pull brings, after the first one. @param {(message: any, round: number) => any[]} make */
@@ -374,6 +382,132 @@ describe("a transport of one's own", { concurrency: true }, () => {
       },
     ],
 
+    // ------------------------------------------------------------ one that contradicts another
+    [
+      "ids that are made in each page",
+      {
+        history: answering((page) => ({
+          ...page,
+          messages: page.messages.map((one, at) => ({ ...one, id: `${at}` })),
+        })),
+      },
+      /^history\("talk"\): message.id: the id of a message at another position: .* \(it is "\d+"\)$/,
+      async (client) => {
+        await open(client);
+        await open(client);
+      },
+    ],
+    [
+      "one clientId of all messages",
+      {
+        history: answering((page) => ({
+          ...page,
+          messages: page.messages.map((one) => ({ ...one, clientId: "web" })),
+        })),
+      },
+      /^history\("talk"\): message.clientId: the clientId of a message at another position: .* \(it is "web"\)$/,
+      open,
+    ],
+    [
+      "an edit that moves its message",
+      {
+        pull: bringing((message, rounds) => [
+          { type: "update", message: { ...message, seq: 1000 + rounds, version: rounds } },
+        ]),
+      },
+      /^pull\("talk"\): message.id: the id of a message at another position/,
+      async (client) => {
+        await open(client);
+        await sync(client);
+      },
+    ],
+    [
+      "hasBefore that is never set",
+      {
+        history: answering((page) => ({ ...page, hasBefore: false })),
+        pull: bringing((message) => [{ type: "update", message: { ...message, id: "talk-3", seq: 3, version: 2 } }]),
+      },
+      /^pull\("talk"\): message.seq: a message that is known of and has never come: are `hasBefore` .* \(it is 3\)$/,
+      longer,
+    ],
+    [
+      "hasAfter that is never set",
+      { history: answering((page) => ({ ...page, hasAfter: false })) },
+      /^pull\("talk"\): message.seq: a message that is known of and has never come: are `hasBefore` .* \(it is 40\)$/,
+      async (client) => {
+        await sync(client);
+        await quiet(client.timeline("talk", { start: { around: 10 }, pageSize: 9 }).loadOlder());
+        await longer(client);
+      },
+    ],
+    [
+      "a conversation's event alone",
+      {
+        pull: bringing((message) => [
+          {
+            type: "conversation",
+            conversation: { id: "talk", lastSeq: 1000, lastMessage: { ...message, id: "new", seq: 1000 } },
+          },
+        ]),
+      },
+      /^pull\("talk"\): message.seq: a message that is known of and has never come: .* \(it is 1000\)$/,
+      longer,
+    ],
+    [
+      "a send that its sender is not told of",
+      {
+        send:
+          () =>
+          async ({ conversation, clientId, body }) => ({
+            ...{ id: "new", conversation, clientId, body, seq: 1000, sender: "ada" },
+            ...{ createdAt: Date.now(), version: 1, state: "normal" },
+          }),
+      },
+      /^pull\("talk"\): message.seq: a message that is known of and has never come: .* for its sender too\? \(it is 1000\)$/,
+      async (client) => {
+        await open(client);
+        await client.send("talk", { text: "hi" });
+        await longer(client);
+      },
+    ],
+    [
+      "a prev that is always null",
+      {
+        pull: bringing((message, rounds) => [
+          { type: "message", prev: null, message: { ...message, id: `n${rounds}`, seq: 1000 + rounds } },
+        ]),
+      },
+      /^pull\("talk"\): prev: null says that nothing is before the message, and there is/,
+      async (client) => {
+        await open(client);
+        await sync(client);
+      },
+    ],
+    [
+      "a prev that is the message itself",
+      { pull: bringing((message) => [{ type: "message", prev: message.seq, message }]) },
+      /^pull\("talk"\): events\[\d+\].prev: a prev that is not before its message/,
+      sync,
+    ],
+    [
+      "a page that does not look at around",
+      { history: (history) => (request, signal) => history({ ...request, around: undefined }, signal) },
+      /^history\("talk"\): messages: a page whose messages are all on one side of what was asked for/,
+      (client) => quiet(client.timeline("talk", { start: { around: 3 }, pageSize: 9 }).loadNewer()),
+    ],
+    [
+      "a page that does not look at at",
+      { history: (history) => (request, signal) => history({ ...request, at: undefined }, signal) },
+      /^history\("talk"\): messages: a page whose messages are all on one side of what was asked for/,
+      (client) => quiet(client.timeline("talk", { pageSize: 9 }).jump({ at: 1 })),
+    ],
+    [
+      "an edit that answers the message as it was",
+      { edit: answering((message) => ({ ...message, state: "normal" })) },
+      /^edit\("talk"\): the message that it is answered with: its `state` is not "edited"/,
+      change((timeline, id) => timeline.edit(id, { text: "edited" })),
+    ],
+
     // ------------------------------------------------------------ sending
     [
       "a send without return",
@@ -474,6 +608,22 @@ describe("a transport of one's own", { concurrency: true }, () => {
       sync,
     ],
     ["a method that is missing", { history: () => undefined }, /transport.history is missing/],
+    [
+      "a time in place of a wait",
+      { pull: () => async () => Promise.reject(new PullcordError("network", "busy", { retryAfter: Date.now() })) },
+      /^transport.pull failed with a retryAfter of \d+: it is in milliseconds, and that is over two hours; 10 minutes/,
+      sync,
+    ],
+    [
+      "a time in place of a spread",
+      {
+        listen: () => (sink) => {
+          sink.ready();
+          sink.notify(Date.now());
+        },
+      },
+      /^transport.listen: sink.notify takes ms over which clients spread their pulls, and \d+ is over two hours/,
+    ],
   ];
   for (const [what, replaced, gist, use = nothing] of wrong) {
     const notify = "listen" in replaced ? "socket" : "poll";
@@ -543,6 +693,11 @@ describe("a server", { concurrency: true }, () => {
       /^pull: the answer broke off: http:.*\/v1\/sync begins with \{"events":\[/,
     ],
     ["429", status(429, "", { "retry-after": "1" }), /^pull: .*status 429.*; ask less often/],
+    [
+      "Retry-After in ms",
+      status(429, "", { "retry-after": "30000" }),
+      /^transport.baseUrl's server answered with Retry-After: 30000, in seconds, and that is over two hours; is it in mi/,
+    ],
     ["500", status(500, "<h1>Oops</h1>"), /^pull: .*status 500.*; the server's own log says why/],
     [
       "a web page",

@@ -47,6 +47,8 @@ pub struct Harness {
     pub events: Vec<Value>,
     /// what the log is told at the level "warn"
     pub warnings: Vec<String>,
+    /// what the log is told of what is hardly meant: each with its place, its value and its reason
+    pub unlikely: Vec<String>,
     results: BTreeMap<u64, Result<Value, Value>>,
     calls: u64,
     pub stopped: Option<bool>,
@@ -148,6 +150,7 @@ impl Harness {
             drawings: Vec::new(),
             events: Vec::new(),
             warnings: Vec::new(),
+            unlikely: Vec::new(),
             results: BTreeMap::new(),
             calls: 0,
             stopped: None,
@@ -601,6 +604,12 @@ impl Harness {
             }
         }
         self.events.extend(each(&frame, "events").cloned());
+        self.unlikely.extend(each(&frame, "logs").filter_map(|log| {
+            let first = log.get("unlikely")?.get("first")?;
+            let [at, value, reason] = ["at", "value", "reason"].map(|name| first[name].as_str());
+            let (at, value) = (at.unwrap_or(""), value.unwrap_or("-"));
+            Some(format!("{at} {value}: {}", reason?))
+        }));
         let warnings = each(&frame, "logs").filter(|log| log["level"] == json!("warn"));
         self.warnings
             .extend(warnings.filter_map(|log| log["message"].as_str().map(str::to_owned)));

@@ -39,6 +39,11 @@ impl Engine {
             }
             Purpose::Mark { conversation, seq } => {
                 self.out.answered(result.as_ref().err());
+                if result.is_ok() {
+                    self.sync
+                        .awaited
+                        .note_read(self.now.mono, &conversation, seq);
+                }
                 let (parts, mut cx) = self.split();
                 parts
                     .outbox

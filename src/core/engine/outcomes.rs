@@ -5,10 +5,11 @@ use crate::core::block::BlockId;
 use crate::core::error::Error;
 use crate::core::events::Event;
 use crate::core::fault::Fault;
+use crate::core::irregular::Irregular;
 use crate::core::jobs::{Job, Own};
 use crate::core::json;
 use crate::core::missed::Stretch;
-use crate::core::tx::CommitDelta;
+use crate::core::tx::{CommitDelta, ConversationDelta};
 use crate::core::types::{Direction, Message, Overflow};
 use std::rc::Rc;
 
@@ -33,6 +34,45 @@ impl Engine {
         self.show_changes(changes);
         self.out
             .tell_irregular(job.place(), job.asked(), &changes.irregular);
+        self.compare(job, changes, events);
+    }
+
+    /// What the server has said must fit what it has said before: the app's log is told of what does not.
+    fn compare(&mut self, job: &Job, changes: &CommitDelta, events: &[Event]) {
+        let gone = |change: &ConversationDelta| {
+            change.removed || change.cleared || change.trimmed.is_some()
+        };
+        let (db, now) = (&self.db, self.now.mono);
+        let sync = &mut self.sync;
+        sync.awaited.on_commit(db, now, changes, events);
+        let anew = changes.overflow.is_some() || changes.conversations.values().any(gone);
+        if anew {
+            // Names may be given again, also in what came with it.
+            return self.names.forget();
+        }
+        self.names.begin();
+        let mut irregular = Irregular::default();
+        let mut said = |m: &Rc<Message>| self.names.note(m, &mut irregular);
+        events.iter().filter_map(Event::message).for_each(&mut said);
+        match job {
+            Job::Page { page, .. } => {
+                page.messages.iter().for_each(said);
+                for conversation in changes.conversations.keys() {
+                    sync.awaited.on_page(db, now, conversation);
+                }
+            }
+            Job::Own(Own::Update { message: m, .. }) => said(m),
+            Job::Own(Own::Sent {
+                message: Some(m), ..
+            }) => {
+                said(m);
+                sync.awaited
+                    .note_message(db, now, &m.conversation, Some(m.seq.0));
+            }
+            _ => {}
+        }
+        self.out
+            .tell_irregular(job.place(), job.asked(), &irregular);
     }
 
     /// Shows what a commit has changed, whoever made it.

@@ -113,6 +113,12 @@ impl Engine {
         {
             self.warn_of("recall", conversation, "its `state` is not \"recalled\"");
         }
+        if let Ok(Some(message)) = &message
+            && asked == Some("edit")
+            && message.state == MessageState::Normal
+        {
+            self.warn_of("edit", conversation, "its `state` is not \"edited\"");
+        }
         self.out.answered(message.as_ref().err());
         match message {
             Ok(Some(message)) => self.jobs.push_own(Own::Update {

@@ -170,6 +170,7 @@ impl Engine {
 
     /// The database is new, or this client's no more.
     pub(super) fn restart_sync(&mut self) {
+        self.names.forget();
         let (parts, mut cx) = self.split();
         parts.sync.restart(&mut cx);
     }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::core::fault::Fault;
+use crate::core::irregular::Odd;
 use crate::core::node::Node;
 use crate::core::records::{Local, LocalState};
 use crate::core::segments::Prev;
@@ -27,7 +28,11 @@ pub(super) fn parse(node: &Node, of: Option<&Rc<str>>) -> Result<(NewMessage, Re
         None => Prev::Unknown,
         Some(Node::Null) => Prev::Nothing,
         Some(prev) => match prev.as_seq() {
-            Some(prev) => Prev::At(prev.0),
+            Some(at) if at < message.seq => Prev::At(at.0),
+            Some(_) => {
+                repairs.note("a prev that is not before its message", "prev", Some(prev));
+                Prev::Unknown
+            }
             None => {
                 repairs.note("a prev that cannot be read", "prev", Some(prev));
                 Prev::Unknown
@@ -61,6 +66,12 @@ pub(super) fn apply(new: &NewMessage, tx: &mut Tx, whole: bool) -> Result<(), St
         .is_some_and(|last| last.position() < Some(seq));
     held.seen = held.seen.max(Some(seq));
     let kept = held.segments.kept_within(0, u64::MAX);
+    // What is committed later may come below it, and is no longer live then.
+    let live = held.segments.live().filter(|live| live.hi < seq);
+    let before = held.blocks.partition_point(|b| b.lo < seq);
+    let before = before.checked_sub(1).map(|at| held.blocks[at].lo);
+    let has_older = live.is_some_and(|live| before.is_some_and(|lo| live.contains(lo)));
+    let has_older = has_older && *prev == Prev::Nothing;
     let proven = newest_seen && after_state && !marked || Fault::UnprovenIsLive.on();
     let placed = held.segments.add_message(seq, *prev, proven, most);
     if placed {
@@ -73,6 +84,12 @@ pub(super) fn apply(new: &NewMessage, tx: &mut Tx, whole: bool) -> Result<(), St
             tx.commit.changes.messages.push(m.clone());
             tx.add_news(m);
         }
+    }
+    if has_older {
+        let what = "null says that nothing is before the message, and there is: leave out what is not known";
+        let odd = Odd::new(what, "prev", None);
+        let irregular = &mut tx.commit.changes.irregular;
+        irregular.add_unlikely(Some(&m.conversation), Some(&m.id), &odd);
     }
     own_seen(m, tx);
     if Fault::UnreadIsCounted.on() {

@@ -50,8 +50,12 @@ pub(super) enum Course {
     /// It has not ended; or it is void, and another one is wanted.
     GoesOn,
     /// All that the chain brings is committed. `unbroken`: the channel has brought all that came since
-    /// the chain began. `again`: somebody has asked for a pull during it.
-    Ended { unbroken: bool, again: bool },
+    /// the chain began. `all`: of all conversations. `again`: somebody has asked for a pull during it.
+    Ended {
+        unbroken: bool,
+        all: bool,
+        again: bool,
+    },
     /// the chain has failed
     Failed(Error),
 }

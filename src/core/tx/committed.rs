@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use super::cache::Cache;
 use super::commit::{Commit, CommitDelta};
-use crate::core::block::{Block, BlockId};
+use crate::core::block::{Block, BlockId, BlockRef};
 use crate::core::codec::Corrupt;
 use crate::core::fault::Fault;
 use crate::core::map::{Map, Set};
@@ -470,6 +470,25 @@ impl Committed {
             let at = block.binary_search_by_key(&m.seq, |held| held.seq);
             at.is_ok_and(|at| block[at].id == m.id)
         })
+    }
+
+    /// Whether there is no message at this position, for certain, though all that the server has there is held.
+    pub fn lacks(&self, conversation: &Rc<str>, seq: u64) -> bool {
+        let Some(held) = self.held.get(conversation) else {
+            return false;
+        };
+        let covered = match held.segments.containing(seq) {
+            Some(segment) => segment.fresh(),
+            None => held.segments.live().is_some_and(|live| live.hi < seq),
+        };
+        let at = held.blocks.partition_point(|b| b.hi < seq);
+        let block = held.blocks.get(at).filter(|b| b.lo <= seq);
+        let is_there = |b: &BlockRef| {
+            let block = self.peek(&(conversation.clone(), b.lo));
+            // One that is not in memory may have it.
+            block.is_none_or(|block| block.binary_search_by_key(&seq, |m| m.seq.0).is_ok())
+        };
+        covered && !held.is_doubtful(self.meta()) && !block.is_some_and(is_there)
     }
 
     /// Lets go of the blocks not used for longest, until at most `bytes` are left. Only called while

@@ -67,6 +67,11 @@ pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page, Er
     }
     let messages = read.messages;
     let covers = covers(&wire, place, &messages, &mut read.irregular);
+    if covers.is_none() && misses(place, &messages, (has_before, has_after)) {
+        let what = "a page whose messages are all on one side of what was asked for, and more are on the other: `around` and `at` are in the middle";
+        let odd = Odd::new(what, "messages", None);
+        read.irregular.add_unlikely(Some(conversation), None, &odd);
+    }
     let claims = match place {
         Place::Before(_) => has_before,
         Place::After(_) => has_after,
@@ -87,6 +92,25 @@ pub fn page(text: &str, conversation: &Rc<str>, place: Place) -> Result<Page, Er
         clashes: read.clashes,
         irregular: read.irregular,
     })
+}
+
+/// Messages of a page, at least, of which some are on each side of what it was asked to have in the middle.
+const BOTH_SIDES: usize = 4;
+
+/// Whether a page does not have in its middle what it was asked for, though there is more on the other side.
+fn misses(place: Place, messages: &[Rc<Message>], (before, after): (bool, bool)) -> bool {
+    let (Some(first), Some(last)) = (messages.first(), messages.last()) else {
+        return false;
+    };
+    let (at, first, last) = match place {
+        Place::Around(seq) => (seq.0, first.seq.0, last.seq.0),
+        // Times need not rise with positions: where they do, they say the same.
+        Place::At(ms) if messages.is_sorted_by_key(|m| m.created_at) => {
+            (ms, first.created_at, last.created_at)
+        }
+        _ => return false,
+    };
+    messages.len() >= BOTH_SIDES && (before && at < first || after && last < at)
 }
 
 /// What a page says that it has looked at, cut to the side that was asked for; with every message given.

@@ -55,7 +55,7 @@ export async function until(holds) {
   for (let tries = 0; tries < 1500 && !holds(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-export const pause = () => new Promise((resolve) => setTimeout(resolve, 60));
+export const pause = (ms = 60) => new Promise((resolve) => setTimeout(resolve, ms));
 export const quiet = (promise) => Promise.resolve(promise).catch(() => {});
 
 /** One line, and the same mistake made again says nothing more. */

@@ -190,6 +190,12 @@ impl World {
         }
         for log in &applied.logs {
             self.tell(device, || format!("logs {log}"));
+            // A record that is lost has the account begin anew, with what was known of its messages.
+            let is_right = !self.mode.bad_items && !self.mode.spoilt;
+            if is_right && !log["unlikely"].is_null() {
+                let name = &self.devices[device].name;
+                return Err(format!("{name} suspects a server that is right: {log}"));
+            }
         }
         for event in &applied.events {
             // The account's record, or a conversation's cursor: from here on it is a first sign-in.

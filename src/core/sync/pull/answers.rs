@@ -493,10 +493,14 @@ impl Pull {
         }
         self.endless = 0;
         self.error = self.conversations.error().cloned();
-        self.caught_up |= chain.pieces.is_full() && self.error.is_none();
+        let all = chain.pieces.is_full() && self.error.is_none();
+        self.caught_up |= all;
         self.last_synced = Some(cx.now.wall);
-        let (unbroken, again) = (chain.unbroken, chain.again);
-        Course::Ended { unbroken, again }
+        Course::Ended {
+            unbroken: chain.unbroken,
+            all,
+            again: chain.again,
+        }
     }
 
     /// The chain is given up: it has no end. What it has brought stays. Each chain in a row that has no end is followed
