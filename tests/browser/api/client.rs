@@ -1,6 +1,6 @@
 //! A client from its sign-in to its end.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wasm_bindgen_test::*;
 
 use super::facade::{Facade, account, command, delete, open};
@@ -65,11 +65,25 @@ async fn what_was_synced_is_there_without_the_server() {
 }
 
 #[wasm_bindgen_test]
-async fn a_deletion_from_outside_ends_the_client() {
+async fn a_deletion_from_outside_ends_the_client_if_the_account_was_wiped() {
     let name = account().await;
     let facade = Facade::new(&format!("demo-{name}"));
     let host = open(&name, &facade, "indexeddb").await;
     host.promote();
+    facade.caught_up().await;
+    delete(&name).await;
+    // Whatever it asks of its database next finds out.
+    let send = json!({ "op": "send", "call": 1, "conversation": format!("c/{name}"), "body": "\"hi\"", "clientId": "one" });
+    command(&host, send);
+    facade
+        .wait("evicted", |frame| {
+            let events = frame["events"].as_array()?;
+            let evicted = |event: &Value| event["detail"]["kind"] == "evicted";
+            events.iter().any(evicted).then_some(())
+        })
+        .await;
+    assert_eq!(facade.get("ends"), json!(0));
+    facade.wipe();
     delete(&name).await;
     facade
         .wait("closed", |frame| {

@@ -52,7 +52,7 @@ impl Facade {
     pub fn new(token: &str) -> Facade {
         Facade(js(&format!(
             r#"({{
-                frames: [], ends: 0,
+                frames: [], ends: 0, isWiped: false,
                 frame(text) {{ this.frames.push(JSON.parse(text)); }},
                 log() {{}},
                 stopped() {{ this.ends += 1; }},
@@ -62,7 +62,7 @@ impl Facade {
                 stuck() {{}},
                 promoted() {{}},
                 refused() {{}},
-                wiped: async () => false,
+                async wiped() {{ return this.isWiped; }},
                 token() {{ return "{token}"; }},
             }})"#
         )))
@@ -71,6 +71,11 @@ impl Facade {
     pub fn get(&self, name: &str) -> Value {
         let value = Reflect::get(&self.0, &name.into()).unwrap();
         serde_json::from_str(&String::from(JSON::stringify(&value).unwrap())).unwrap()
+    }
+
+    /// From now on the account is noted as wiped.
+    pub fn wipe(&self) {
+        Reflect::set(&self.0, &"isWiped".into(), &true.into()).unwrap();
     }
 
     /// The first thing that `find` finds in a frame.
