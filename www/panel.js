@@ -8,9 +8,6 @@ import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { troubleSwitches } from "./trouble.js";
 
-/** ms that a panel takes to fill. */
-const HOLD = 2000;
-
 /** Sections that were folded, by name: for the panel that takes this one's place too. @type {Set<string>} */
 const folded = new Set();
 
@@ -94,19 +91,32 @@ function placeKeeper(scroll) {
   return {
     topOf,
     /**
-     * Keeps a control where it was in the panel that this one takes the place of, while what is above it comes in.
+     * Keeps a control where it was in the panel that this one takes the place of, while what is above it comes in: for
+     * as long as that takes, until the reader scrolls or touches something.
      * @param {string} control
      * @param {number} top
      */
     hold(control, top) {
+      const held = new AbortController();
+      const { signal } = held;
+      // The browser's own anchor is another row.
+      scroll.style.overflowAnchor = "none";
+      let at = scroll.scrollTop;
       const kept = new ResizeObserver(() => {
         scroll.scrollTop += topOf(control) - top;
+        at = scroll.scrollTop;
       });
       for (const part of scroll.children) kept.observe(part);
-      const leave = () => kept.disconnect();
-      for (const type of ["wheel", "pointerdown", "keydown"])
-        scroll.addEventListener(type, leave, { once: true, passive: true });
-      setTimeout(leave, HOLD);
+      const leave = () => held.abort();
+      signal.addEventListener("abort", () => {
+        kept.disconnect();
+        scroll.style.overflowAnchor = "";
+      });
+      const byReader = () => {
+        if (scroll.scrollTop !== at) leave();
+      };
+      scroll.addEventListener("scroll", byReader, { signal });
+      for (const type of ["pointerdown", "keydown"]) scroll.addEventListener(type, leave, { signal });
     },
   };
 }
