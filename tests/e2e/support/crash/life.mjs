@@ -14,6 +14,11 @@ export const PHASES = ["catch-up", "paging", "sending", "everything"];
 /** about how many pages it takes to read a conversation as `paging` does */
 const PAGES = 60;
 
+/** A process that was killed may have run another tab too, which is told so later. @param {Error} error */
+function unlessKilled(error) {
+  if (!error.message.includes("Target crashed")) throw error;
+}
+
 export class Life {
   /** @type {{ url: string }} */
   server;
@@ -165,23 +170,22 @@ export class Life {
     const begin = async (number) => {
       const parts = this.sent.filter(({ text, tab, called }) => tab === number && !called && writing.includes(text));
       if (parts.length) busy.add(tabs[number]);
-      await tabs[number].evaluate(
-        async ({ user, options, paged, seqs, limit, parts, catchUp }) => {
-          await crash.start(user, options);
-          if (catchUp) crash.watchCatchUp();
-          if (paged) crash.page(paged, seqs, limit);
-          if (parts.length) crash.write(parts);
-        },
-        {
-          user: this.user,
-          options: this.options,
-          paged: number === 0 ? paged : null,
-          seqs,
-          limit,
-          parts,
-          catchUp: phase === "catch-up" || all,
-        },
-      );
+      const work = {
+        user: this.user,
+        options: this.options,
+        paged: number === 0 ? paged : null,
+        seqs,
+        limit,
+        parts,
+        catchUp: phase === "catch-up" || all,
+      };
+      const start = async ({ user, options, paged, seqs, limit, parts, catchUp }) => {
+        await crash.start(user, options);
+        if (catchUp) crash.watchCatchUp();
+        if (paged) crash.page(paged, seqs, limit);
+        if (parts.length) crash.write(parts);
+      };
+      await tabs[number].evaluate(start, work).catch(unlessKilled);
     };
     for (const number of tabs.keys()) await begin(number);
     let replaced = 0;
@@ -216,28 +220,34 @@ export class Life {
    * @returns {Promise<number>} how many tabs were in it
    */
   async #killWriter(tabs, begin, busy) {
-    const writers = await Promise.all(tabs.map((tab) => tab.evaluate(() => crash.writes())));
+    const writes = (tab) => tab.evaluate(() => crash.writes()).catch(unlessKilled);
+    const writers = await Promise.all(tabs.map(writes));
     const writer = tabs[Math.max(0, writers.indexOf(true))];
-    const crashed = new Set();
-    const crashes = tabs.map((tab) => new Promise((resolve) => tab.once("crash", resolve)));
-    for (const [number, crash] of crashes.entries()) crash.then(() => crashed.add(tabs[number]));
+    const crashed = () => tabs.filter((tab) => this.#crashed.has(tab)).length;
     // on a machine that is busy another process may be taken for the tab's: one that runs none
-    for (const end = Date.now() + PATIENCE; !crashed.size; ) {
+    for (const end = Date.now() + PATIENCE; !crashed(); ) {
       assert.ok(Date.now() < end, "processes were killed, and no tab has crashed");
       kill(await this.browser.processOf(writer));
-      for (let tries = 0; tries < 50 && !crashed.size; tries += 1) await pause(20);
+      for (let tries = 0; tries < 50 && !crashed(); tries += 1) await pause(20);
     }
     // they are told of it one after the other: one that lives answers
-    await Promise.all(
-      tabs.map((tab, number) => Promise.race([crashes[number], tab.evaluate(() => {}).catch(() => crashes[number])])),
-    );
-    for (const [number, tab] of tabs.entries()) {
-      if (!crashed.has(tab)) continue;
-      busy.delete(tab);
+    const answers = (tab) =>
+      tab
+        .evaluate(() => {})
+        .catch((error) => {
+          unlessKilled(error);
+          return this.#told.get(tab);
+        });
+    await Promise.all(tabs.map((tab) => Promise.race([this.#told.get(tab), answers(tab)])));
+    let replaced = 0;
+    for (;;) {
+      const number = tabs.findIndex((tab) => this.#crashed.has(tab));
+      if (number < 0) return replaced;
+      busy.delete(tabs[number]);
       tabs[number] = await this.#openTab();
       await begin(number);
+      replaced += 1;
     }
-    return crashed.size;
   }
 
   #written = 0;
@@ -272,8 +282,18 @@ export class Life {
     this.page = await this.#openTab();
   }
 
+  /** tabs whose process was killed */
+  #crashed = new Set();
+  /** for each tab, once it is told that its process was */
+  #told = new Map();
+
   async #openTab() {
     const page = await openPage(this.browser.context, this.server);
+    const told = new Promise((resolve) => page.once("crash", resolve));
+    this.#told.set(
+      page,
+      told.then(() => this.#crashed.add(page)),
+    );
     await page.evaluate(async () => {
       // @ts-ignore: the address is the page's
       globalThis.crash = await import("/blank/crash.js");
