@@ -174,10 +174,16 @@ impl World {
         // One with too many cursors asks in pieces.
         let pieces = if self.mode.largest < usize::MAX { 8 } else { 1 };
         let pulls = pieces * quiet / interval * 3 / 2 + 3;
+        // A doubt that has brought nothing is taken up again after its rest, which may end just now.
+        let doubts = match self.mode.bad_items && self.mode.limits.doubt_rest > quiet {
+            true => 4 * self.server.conversations.len() as u64,
+            false => 0,
+        };
         let devices = self.devices.iter().zip(&self.requests).zip(&before);
         for ((device, requests), before) in devices {
             let allowed = |kind| match (kind, device.deposed_at) {
                 ("pull", _) => pulls,
+                ("history" | "changes", None) => doubts,
                 // Another client has the account, and nothing told this one so: what it shows may be
                 // refused for good, and it asks for that ever less often.
                 (_, Some(_)) => quiet / 60_000,
