@@ -266,8 +266,14 @@ describe("demo", () => {
     for (const [control, choice] of choices) {
       const label = page.locator(`.choices label[for="${control}"]`);
       await label.scrollIntoViewIfNeeded();
-      const { y } = await label.boundingBox();
+      await label.evaluate((element) => {
+        const place = () => {
+          globalThis.pressedAt = element.getBoundingClientRect().top;
+        };
+        element.addEventListener("pointerdown", place, { once: true });
+      });
       await label.click();
+      const y = await page.evaluate(() => globalThis.pressedAt);
       await page.locator(`.cost.now[data-choice="${choice}"]`).waitFor();
       await page.locator('.status[data-connection="online"]', { hasText: "Up to date" }).waitFor();
       // The keyboard is where it was.

@@ -59,9 +59,9 @@ impl Cache {
         self.bytes -= old.map_or(0, |old| old.bytes);
     }
 
-    /// Lets go of all of a conversation's blocks.
-    pub fn drop_all(&mut self, conversation: &Rc<str>) {
-        self.retain(|(id, _), _| id != conversation);
+    /// Lets go of all blocks of these conversations, in one pass however many they are.
+    pub fn drop_all(&mut self, of: &dyn Fn(&Rc<str>) -> bool) {
+        self.retain(|(id, _), _| !of(id));
     }
 
     /// Lets go of the blocks not used for longest, until at most `bytes` are left.
@@ -135,7 +135,7 @@ mod tests {
         cache.put(named(1), block(1));
         cache.put(("d".into(), 2), block(2));
         cache.drop(&named(7));
-        cache.drop_all(&"c".into());
+        cache.drop_all(&|id| &**id == "c");
         assert_eq!(held(&cache), [2]);
         cache.drop(&("d".into(), 2));
         assert_eq!(cache.bytes, 0);

@@ -503,7 +503,7 @@ impl Committed {
     pub fn forget(&mut self, conversation: &Rc<str>) {
         self.put_held(conversation.clone(), Held::default());
         self.strays.add(conversation.clone());
-        self.cache.drop_all(conversation);
+        self.cache.drop_all(&|id| id == conversation);
     }
 
     /// The first part in which it differs from the other, as text: this one's and the other's. Wishes are not
@@ -548,8 +548,10 @@ impl Committed {
             !written || commit.stamp.number == self.stamp.number + 1,
             "a commit is of the state that it is applied to"
         );
+        if !commit.cleared.is_empty() {
+            self.cache.drop_all(&|id| commit.cleared.contains(id));
+        }
         for id in commit.cleared.keys() {
-            self.cache.drop_all(id);
             self.strays.remove(id);
         }
         for (id, block) in commit.blocks {
