@@ -13,6 +13,7 @@ import { timelineOf } from "./timeline.js";
 import { Runtime } from "./wasm.js";
 import { deleteDatabase } from "./wipe.js";
 import { noteWipe } from "./wiped.js";
+import { outside } from "./zone.js";
 
 /** clients of one account in a page that are no app's: each is kept until it is closed */
 const MANY = 10;
@@ -173,7 +174,7 @@ export function pullcord(instantiate, standard) {
     const session = new Session(config, engine, log);
     const cancel = () => session.abandon(aborted(signal));
     signal?.addEventListener("abort", cancel);
-    session.start();
+    outside(() => session.start());
     try {
       await session.ready;
     } catch (error) {

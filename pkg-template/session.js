@@ -10,6 +10,7 @@ import { bodyText, name, optionsOf } from "./options.js";
 import { Notifier } from "./stores.js";
 import { Made, Timelines } from "./timelines.js";
 import { deleteDatabase } from "./wipe.js";
+import { outside } from "./zone.js";
 
 /** @typedef {import("./wire.js").Command} Command */
 /** @typedef {import("./wire.js").Frame} Frame */
@@ -185,7 +186,7 @@ export class Session {
 
   /** Tells the engine something that has no answer. @param {Command} command */
   command(command) {
-    if (!this.isOver) this.#engine.post(command);
+    if (!this.isOver) outside(() => this.#engine.post(command));
   }
 
   /**
@@ -348,7 +349,7 @@ export class Session {
   stop(op, cause = null) {
     if (this.isOver) return Promise.resolve();
     this.#cause ??= cause;
-    this.#stopping ??= this.#end(op);
+    this.#stopping ??= outside(() => this.#end(op));
     return this.#stopping;
   }
 
@@ -401,7 +402,7 @@ export class Session {
 
   /** Closes every other client of the account, in all tabs. */
   evictOthers() {
-    return this.#engine.evictOthers();
+    return outside(() => this.#engine.evictOthers());
   }
 
   /** @param {PullcordError} error */

@@ -4,6 +4,7 @@
 import { revive, textOf } from "./errors.js";
 import { frozen } from "./frozen.js";
 import { callback } from "./options.js";
+import { here } from "./zone.js";
 
 /** @typedef {import("./index.js").PullcordError} PullcordError */
 
@@ -131,7 +132,7 @@ export function reviveItem(item) {
 
 /** Listeners; each subscription is its own, also of the same function twice. */
 export class Listeners {
-  /** @type {Set<{ listener: (...details: any[]) => void }>} */
+  /** @type {Set<{ listener: (...details: any[]) => void, there: (does: () => void) => void }>} */
   #all = new Set();
   #notifier;
 
@@ -149,7 +150,7 @@ export class Listeners {
    * @returns {() => boolean} unsubscribes; true the first time
    */
   add(listener) {
-    const entry = { listener: this.#judged(listener) };
+    const entry = { listener: this.#judged(listener), there: here() };
     this.#all.add(entry);
     return () => this.#all.delete(entry);
   }
@@ -168,7 +169,7 @@ export class Listeners {
   call(...details) {
     for (const entry of [...this.#all]) {
       // one that an earlier listener has unsubscribed does not hear of it any more
-      if (this.#all.has(entry)) callListener(entry.listener, details, this.#notifier.warn);
+      if (this.#all.has(entry)) entry.there(() => callListener(entry.listener, details, this.#notifier.warn));
     }
   }
 }

@@ -7,6 +7,7 @@ import { looksLikeKey } from "./ids.js";
 import { abortSignal, optionsOf, place } from "./options.js";
 import { seqText } from "./seq.js";
 import { Source, applyPatch, kept, keptError, renewed, reviveItem } from "./stores.js";
+import { outside } from "./zone.js";
 
 /** ms at least between the last use and letting go: React's StrictMode unsubscribes and subscribes at once */
 const LINGER = 1000;
@@ -115,7 +116,7 @@ export class Timeline {
 
   /** @param {() => void} run */
   #later(run) {
-    const timer = setTimeout(run, IN_VAIN);
+    const timer = outside(() => setTimeout(run, IN_VAIN));
     // Node's: nothing waits for it
     /** @type {any} */ (timer).unref?.();
     return timer;
@@ -306,7 +307,7 @@ export class Timeline {
     if (this.#isNeeded) return;
     // not a timer for each page that is read: it is armed before the page is handed over
     this.#usedMeanwhile = this.#linger !== undefined;
-    this.#linger ??= setTimeout(() => {
+    const letGo = () => {
       this.#linger = undefined;
       if (this.#isNeeded) return;
       if (this.#usedMeanwhile) {
@@ -319,7 +320,8 @@ export class Timeline {
       this.#session.made.forget(this.#name, this);
       this.#session.command({ op: "release", timeline: this.#id });
       this.#session.timelines.letGo(this.#id, this.#control);
-    }, LINGER);
+    };
+    this.#linger ??= outside(() => setTimeout(letGo, LINGER));
   }
 
   /** Another engine begins, that knows nothing of this list: it opens it where it was, and what is shown stays. */

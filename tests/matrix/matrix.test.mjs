@@ -249,6 +249,18 @@ describe("rollup", () => {
   });
 });
 
+test("zone.js (Angular): a client leaves the zone finished, and its listeners run where they subscribed", async () => {
+  const folder = await app();
+  symlinkSync(join(MODULES, "zone.js"), join(folder, "node_modules", "zone.js"), "dir");
+  const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: "" };
+  const child = spawn(process.execPath, ["zoned.js"], { cwd: folder, env });
+  let said = "";
+  for (const from of [child.stdout, child.stderr]) from.on("data", (data) => (said += data));
+  const code = await new Promise((done) => child.once("close", done));
+  assert.equal(code, 0, said);
+  assert.deepEqual(JSON.parse(said), { length: 62, unfinished: [], heardIn: ["app"] });
+});
+
 describe("in jsdom", () => {
   let folder, server;
   before(async () => {
