@@ -132,11 +132,11 @@ export function once(instantiate, standard) {
 
   /** @param {any} options */
   async function run(options) {
-    const { deadline = DEADLINE, ...given } = optionsOf("syncOnce's options", options);
-    const ms = judge(deadline);
+    const log = new Log(options);
+    const { deadline = DEADLINE, ...given } = log.judge("syncOnce", () => optionsOf("options", options));
+    const ms = log.judge("syncOnce", () => judge(deadline));
     // the same options as in a page: what concerns a page alone does not count
     const shared = { ...given, ifOpen: undefined, worker: undefined };
-    const log = new Log(shared);
     const config = { ...log.judge("syncOnce", () => clientConfig(shared, log)), brief: true };
     // One pull and what follows from it: nothing has to notify. What is wrong the engine refuses.
     if (NOTIFY.includes(config.notify)) config.notify = "poll";

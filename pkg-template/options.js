@@ -66,14 +66,14 @@ export function given(fields) {
 
 /**
  * Options in an object of their own; absent: none.
- * @param {string} what @param {unknown} value
+ * @param {string} what @param {unknown} value @param {string} [example]
  * @returns {any} its fields are judged where they are used
  */
-export function optionsOf(what, value) {
+export function optionsOf(what, value, example) {
   if (value === undefined) return {};
   if (value === null || typeof value !== "object" || Array.isArray(value))
     throw invalid(
-      `${what} is an object, not ${value === null ? "null" : Array.isArray(value) ? "a list" : typeof value}`,
+      `${what} is an object${example ? `, as ${example}` : ""}, not ${value === null ? "null" : Array.isArray(value) ? "a list" : typeof value}`,
     );
   return value;
 }
@@ -97,9 +97,14 @@ export function abortSignal(value) {
 function kindOf(given) {
   if (typeof given?.then === "function") return "a promise: await it";
   if (typeof given?.transport === "function") return "a backend: what its `transport(user)` gives is one";
-  if (typeof given?.baseUrl === "object") return "a baseUrl that is no text";
   if (typeof given === "function") return "a function: give what it makes";
   return given === null ? "null" : typeof given === "object" ? "another object" : typeof given;
+}
+
+/** What is given in the place of a server's address, and what to do. @param {unknown} baseUrl */
+function noAddress(baseUrl) {
+  if (baseUrl === undefined) return "undefined: is the variable that it comes from set where this is built?";
+  return baseUrl instanceof URL ? "a URL: give its `href`" : baseUrl === null ? "null" : typeof baseUrl;
 }
 
 /** A user that was not known yet, as text: everybody would share one database. */
@@ -118,6 +123,8 @@ export function transportConfig(transport, log) {
   }
   log?.unknown("transport", transport, HTTP);
   if (typeof transport?.baseUrl !== "string") {
+    if (transport !== null && typeof transport === "object" && "baseUrl" in transport)
+      throw invalid(`transport.baseUrl is a text, and not ${noAddress(transport.baseUrl)}`);
     throw invalid(
       `transport is { baseUrl, token } or an object with a pull, pullConversations or pullMailbox function (a Transport), not ${kindOf(transport)}`,
     );
@@ -127,7 +134,9 @@ export function transportConfig(transport, log) {
   try {
     url = new URL(transport.baseUrl, globalThis.location?.href);
   } catch {
-    throw invalid(`transport.baseUrl is no URL, and begins with https:// or http://: ${transport.baseUrl}`);
+    throw invalid(
+      `transport.baseUrl is no URL, and begins with https:// or http://: ${JSON.stringify(transport.baseUrl)}`,
+    );
   }
   if (url.protocol !== "http:" && url.protocol !== "https:")
     throw invalid(`transport.baseUrl begins with https:// or http://, and is ${JSON.stringify(transport.baseUrl)}`);
@@ -156,14 +165,16 @@ function doubtOf(given, url) {
 export function clientConfig(options, log) {
   if (options === null || typeof options !== "object") throw invalid("createClient takes an object of options");
   const dotted = (/** @type {string} */ of, /** @type {string[]} */ all) => all.map((one) => `${of}.${one}`);
-  log.unknown("createClient", options, CLIENT, [...dotted("sync", SYNC), ...dotted("storage", STORAGE)]);
+  const inside = [...dotted("sync", SYNC), ...dotted("storage", STORAGE), ...dotted("transport", HTTP)];
+  log.unknown("createClient", options, CLIENT, inside);
   log.unknown("sync", options.sync, SYNC, CLIENT);
   log.unknown("storage", options.storage, STORAGE, CLIENT);
   const { scope, notify, pollInterval, fallbackPollInterval, minPullInterval, pullLimit } = optionsOf(
     "sync",
     options.sync,
+    '{ notify: "poll" }',
   );
-  const { mode, maxMessages } = optionsOf("storage", options.storage);
+  const { mode, maxMessages } = optionsOf("storage", options.storage, '{ mode: "memory" }');
   const { overflow, pageSize, prefetch } = options;
   if (options.worker !== undefined) callback("worker", options.worker);
   const [, , nobody] = (typeof options.account === "string" && NOBODY.exec(options.account)) || [];
@@ -219,6 +230,10 @@ function judgeTimes(times, log) {
 /** In seconds 1973 to 5138, in ms the first three years of the epoch. @param {unknown} at */
 const isInSeconds = (at) => typeof at === "number" && at >= 1e8 && at < 1e11;
 
+/** @param {unknown} at */
+const noTime = (at) =>
+  at instanceof Date ? "and not a Date: give its getTime()" : `a number, and not ${at === null ? "null" : typeof at}`;
+
 /**
  * Where a timeline begins or jumps to, as the engine takes it.
  * @param {string} what @param {any} to
@@ -231,6 +246,7 @@ export function place(what, to, log) {
   if ((around === undefined) === (at === undefined))
     throw invalid(`${what} is "latest", "first-unread", { around } or { at }`);
   if (around !== undefined) return { around: seqText(around) };
+  if (typeof at !== "number") throw invalid(`${what}: \`at\` is in milliseconds since the epoch, ${noTime(at)}`);
   if (isInSeconds(at))
     log.say("warn", `${what}: \`at\` is in milliseconds since the epoch, and ${at} looks like seconds`);
   return { at };

@@ -28,7 +28,29 @@ describe("options", { concurrency: true }, () => {
     ["misspelt", { pagesize: 20 }, /no option `pagesize`: is `pageSize` meant/],
     ["misspelt inside", { sync: { pollinterval: 1000 } }, /sync has no option `pollinterval`: is `pollInterval` meant/],
     ["in the wrong place", { pollInterval: 1000 }, /no option `pollInterval`: is `sync.pollInterval` meant/],
+    [
+      "of the transport, in the wrong place",
+      { baseUrl: "http://127.0.0.1:9" },
+      /no option `baseUrl`: is `transport.baseUrl` meant/,
+    ],
     ["unknown", { theme: "dark" }, /no option `theme`/],
+    ["a mode alone", { storage: "memory" }, /storage is an object, as { mode: "memory" }, not string$/],
+    ["a way to be notified alone", { sync: "poll" }, /sync is an object, as { notify: "poll" }, not string$/],
+    [
+      "an address that was not set where the app is built",
+      { transport: { baseUrl: undefined, token: () => "t" } },
+      /transport.baseUrl is a text, and not undefined: is the variable that it comes from set/,
+    ],
+    [
+      "an address that is an object",
+      { transport: { baseUrl: new URL("http://127.0.0.1:9"), token: () => "t" } },
+      /transport.baseUrl is a text, and not a URL: give its `href`$/,
+    ],
+    [
+      "an address that is empty",
+      { transport: { baseUrl: "", token: () => "t" } },
+      /transport.baseUrl is no URL, and begins with https:\/\/ or http:\/\/: ""$/,
+    ],
     ["unknown inside", { storage: { quota: 5, mode: "memory" } }, /storage has no option `quota`/],
     ["of a wrong type", { pageSize: "30" }, /pageSize.*"30"/],
     ["out of range", { pageSize: 0 }, /pageSize.*0/],
@@ -270,6 +292,16 @@ describe("calls", { concurrency: true }, () => {
       /^to: `at` is in milliseconds since the epoch, and 1764500000 looks like seconds/,
     ],
     [
+      "a Date to jump to",
+      timeline((one) => one.jump({ at: new Date() })),
+      /^jump: to: `at` is in milliseconds since the epoch, and not a Date: give its getTime\(\)$/,
+    ],
+    [
+      "a text of a time to jump to",
+      timeline((one) => one.jump({ at: "2026-12-01" })),
+      /^jump: to: `at` is in milliseconds since the epoch, a number, and not string$/,
+    ],
+    [
       "positions in place of keys",
       timeline(async (one) => one.visible("30", "40")),
       /^visible was given "30": it takes keys of rows, `item.key`/,
@@ -400,6 +432,20 @@ test("a wasm of another build is fetched anew, once, and then refused", async ()
   assert.equal(left, 1);
   assert.match((await opened([old, right], (url) => fetch(url)))[0], refused);
   assert.match((await opened([], () => old))[0], refused);
+});
+
+test("a service worker's sync that is asked for wrongly is told, for nobody sees what `waitUntil` is given", async () => {
+  const { syncOnce } = await import(pathToFileURL(join(folder, "worker.js")).href);
+  /** @type {string[]} */
+  const lines = [];
+  const logger = (_, text) => lines.push(text);
+  const options = { account: "a", transport: world().transport, logger };
+  await assert.rejects(syncOnce({ ...options, deadline: "20s" }), { code: "invalid" });
+  await assert.rejects(syncOnce({ ...options, signal: 5 }), { code: "invalid" });
+  assert.deepEqual(lines, [
+    "syncOnce: deadline is a number of ms from 1 to 2147483647, not 20s",
+    "syncOnce: signal is an AbortSignal",
+  ]);
 });
 
 test("a log that is none is told to the console", async () => {
