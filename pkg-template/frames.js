@@ -20,9 +20,9 @@ export class Shown {
     /** Null until the engine has said how it is. @type {Source<ClientStatus | null>} */
     this.status = new Source(null, notifier);
     /** @type {Source<readonly import("./index.js").Conversation<any>[]>} */
-    this.conversations = new Source([], notifier);
+    this.conversations = new Source([], notifier, "conversations");
     /** @type {Source<readonly import("./index.js").LocalItem<any>[]>} */
-    this.outbox = new Source([], notifier);
+    this.outbox = new Source([], notifier, "outbox");
     this.conversationStores = new ConversationStores(this.conversations, notifier);
   }
 

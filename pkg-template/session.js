@@ -23,6 +23,9 @@ const STOP_PATIENCE = 5000;
  */
 const OPEN_PATIENCE = 45_000;
 
+/** ms after which it is told that a list is shown in vain: what a component does for a moment is no fault */
+const IN_VAIN = 3000;
+
 /** ms since the epoch, and how much greater than a position it is that was meant */
 const YEAR_2000 = 946_684_800_000;
 const FAR = 100;
@@ -68,6 +71,7 @@ export class Session {
     this.log = log;
     log.server = config.methods ? null : config;
     this.notifier = new Notifier((message) => log.say("warn", message));
+    this.notifier.watch = (what) => this.#watch(what);
     this.shown = new Shown(this.notifier);
     this.#events = new Events(this.notifier, (events) => this.command({ op: "listening", events }));
     /** @type {Promise<void>} */
@@ -90,6 +94,30 @@ export class Session {
   /** It has ended by itself, or another client has ended it. */
   get hasFailed() {
     return this.isOver && this.shown.status.value?.error !== null;
+  }
+
+  /**
+   * What is shown in vain for so long is told.
+   * @param {() => void} run
+   */
+  later(run) {
+    const timer = outside(() => setTimeout(run, IN_VAIN));
+    // Node's: nothing waits for it
+    /** @type {any} */ (timer).unref?.();
+    return timer;
+  }
+
+  /** A store that is listened to. @param {string} what @returns {() => void} it is not any more */
+  #watch(what) {
+    if (!this.isOver) return () => {};
+    const timer = this.later(() => this.saidInVain(what));
+    return () => clearTimeout(timer);
+  }
+
+  /** @param {string} what */
+  saidInVain(what) {
+    // why it ended by itself is told already
+    if (!this.hasFailed) this.log.say("warn", `${what} is shown, and its client is closed: make another one`);
   }
 
   /** What calls reject with, once it is over. @returns {PullcordError | null} */

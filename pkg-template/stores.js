@@ -25,6 +25,12 @@ export class Notifier {
   /** rounds that came of the one before */
   #depth = 0;
 
+  /**
+   * Is told of each subscription, and gives what is to be called at its end.
+   * @type {(what: string) => () => void}
+   */
+  watch = () => () => {};
+
   /** @param {(message: string) => void} warn is told of listeners that are hardly meant so */
   constructor(warn) {
     this.warn = warn;
@@ -186,8 +192,9 @@ export class Source {
   /**
    * @param {T} value
    * @param {Notifier} notifier
+   * @param {string} [name] by which it is told that it is listened to in vain; none: it never is
    */
-  constructor(value, notifier) {
+  constructor(value, notifier, name) {
     this.#value = value;
     this.#notifier = notifier;
     this.#listeners = new Listeners(notifier);
@@ -196,7 +203,11 @@ export class Source {
       getSnapshot: () => this.#value,
       subscribe: (/** @type {() => void} */ listener) => {
         const remove = this.#listeners.add(listener);
-        return () => void remove();
+        const unwatch = name && notifier.watch(name);
+        return () => {
+          if (unwatch) unwatch();
+          remove();
+        };
       },
     });
   }
@@ -321,6 +332,7 @@ export class ConversationStores {
       getSnapshot: () => this.#lookup(id),
       subscribe: (/** @type {() => void} */ listener) => {
         const remove = listeners.add(listener);
+        const unwatch = this.#notifier.watch(`conversation(${JSON.stringify(id)})`);
         if (listeners.size === 1) {
           entry.seen = this.#lookup(id);
           // held while subscribed, even if the app keeps nothing but the unsubscribe function
@@ -328,6 +340,7 @@ export class ConversationStores {
           this.#subscribed.add(entry);
         }
         return () => {
+          unwatch();
           if (remove() && listeners.size === 0) {
             this.#subscribed.delete(entry);
             entry.store = null;

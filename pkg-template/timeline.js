@@ -12,9 +12,6 @@ import { outside } from "./zone.js";
 /** ms at least between the last use and letting go: React's StrictMode unsubscribes and subscribes at once */
 const LINGER = 1000;
 
-/** ms after which it is told that a list is shown in vain: what a component does for a moment is no fault */
-const IN_VAIN = 3000;
-
 /** @typedef {import("./index.js").Timeline<any>} TimelineApi */
 /** @typedef {import("./index.js").TimelineSnapshot<any>} Snapshot */
 
@@ -101,7 +98,7 @@ export class Timeline {
     if (this.#session.isOver) this.#end();
     if (this.#state === "unopened" && !this.#isWanted && !this.#isWatched) {
       this.#isWatched = true;
-      this.#later(() => {
+      this.#session.later(() => {
         if (this.#state === "unopened" && !this.#isWanted)
           this.#say("is read, and shows nothing before its first `subscribe` or method call");
       });
@@ -114,20 +111,11 @@ export class Timeline {
     this.#session.log.say("warn", `timeline(${JSON.stringify(this.conversation)}) ${what}`);
   }
 
-  /** @param {() => void} run */
-  #later(run) {
-    const timer = outside(() => setTimeout(run, IN_VAIN));
-    // Node's: nothing waits for it
-    /** @type {any} */ (timer).unref?.();
-    return timer;
-  }
-
   /** A list that has ended, and is listened to all the same. @param {() => void} unsubscribe */
   #inVain(unsubscribe) {
-    const timer = this.#later(() => {
+    const timer = this.#session.later(() => {
       if (!this.#session.isOver) this.#say("is closed, for all who asked for it: to let go of a list, unsubscribe");
-      // why it ended by itself is told already
-      else if (!this.#session.hasFailed) this.#say("is shown, and its client is closed: make another one");
+      else this.#session.saidInVain(`timeline(${JSON.stringify(this.conversation)})`);
     });
     return () => {
       clearTimeout(timer);

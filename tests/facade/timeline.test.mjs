@@ -413,6 +413,21 @@ test("who goes on listening to a list that is closed is told, and who does so fo
     client.timeline("c1").subscribe(() => {});
   });
   assert.deepEqual(ended, ['timeline("c1") is shown, and its client is closed: make another one']);
+  const others = await saidLater(async (client) => {
+    await client.close();
+    for (const store of [client.conversations, client.conversation("c1"), client.outbox]) {
+      store.subscribe(() => {})();
+      store.subscribe(() => {});
+    }
+    // that it is closed is what this one shows
+    client.status.subscribe(() => {});
+  });
+  assert.deepEqual(
+    others,
+    ["conversations", 'conversation("c1")', "outbox"].map(
+      (what) => `${what} is shown, and its client is closed: make another one`,
+    ),
+  );
   const moment = await saidLater(async (client) => {
     client.timeline("c1").subscribe(() => {});
     await client.close();
