@@ -17,7 +17,8 @@ const NO_TEXT =
 const NO_PAGE = "it is an address of a page, and no page is here: Next bundles the package for its server";
 const OTHER_BUILD =
   "the wasm is of another build of the package than its script (cached by a service worker or a CDN, or copied by hand before an update?)";
-const NO_PLACE = 'this script does not know where it is (format "iife", "umd" or "cjs" of esbuild, rollup, Vite and others)';
+const NO_PLACE =
+  'this script does not know where it is (format "iife", "umd" or "cjs" of esbuild, rollup, Vite and others)';
 
 /**
  * Vite up to 7 moves the script of a dependency into a folder of its own, and answers a page for what is not there: the
