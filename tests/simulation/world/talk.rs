@@ -198,7 +198,10 @@ impl World {
 
     fn forget_what_nobody_has(&mut self, home: usize) {
         let here = self.devices.iter().filter(|device| device.machine == home);
+        // One that has read nothing yet may be told of any commit, also of a database that is gone.
+        let begins = here.clone().any(|d| d.engine.is_some() && d.seen.is_none());
         let oldest = here.filter_map(|device| device.seen).min();
+        let oldest = oldest.filter(|_| !begins);
         let machine = &mut self.machines[home];
         if let Some(oldest) = oldest {
             machine.disk.forget_before(oldest);
