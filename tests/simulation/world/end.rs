@@ -174,8 +174,10 @@ impl World {
         // One with too many cursors asks in pieces.
         let pieces = if self.mode.largest < usize::MAX { 8 } else { 1 };
         let pulls = pieces * quiet / interval * 3 / 2 + 3;
-        // A doubt that has brought nothing is taken up again after its rest, which may end just now.
-        let doubts = match self.mode.bad_items && self.mode.limits.doubt_rest > quiet {
+        // A doubt that has brought nothing is taken up again after its rest, which may end just now: no rest that is
+        // longer than all that has happened.
+        let rest = self.mode.limits.doubt_rest;
+        let doubts = match self.mode.bad_items && rest > quiet && self.time > rest {
             true => 4 * self.server.conversations.len() as u64,
             false => 0,
         };
