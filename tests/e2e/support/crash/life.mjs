@@ -1,7 +1,7 @@
 // One life: a profile on the disk and an account, from its first start over its kills to its end.
 
 import assert from "node:assert/strict";
-import { openPage, temporaryFolder } from "../harness.mjs";
+import { eventually, openPage, temporaryFolder } from "../harness.mjs";
 import { random } from "../page/random.js";
 import { everything, pause } from "../world.mjs";
 import { Killable, PATIENCE, kill } from "./killable.mjs";
@@ -13,11 +13,6 @@ export const PHASES = ["catch-up", "paging", "sending", "everything"];
 
 /** about how many pages it takes to read a conversation as `paging` does */
 const PAGES = 60;
-
-/** A process that was killed may have run another tab too, which is told so later. @param {Error} error */
-function unlessKilled(error) {
-  if (!error.message.includes("Target crashed")) throw error;
-}
 
 export class Life {
   /** @type {{ url: string }} */
@@ -185,7 +180,7 @@ export class Life {
         if (paged) crash.page(paged, seqs, limit);
         if (parts.length) crash.write(parts);
       };
-      await tabs[number].evaluate(start, work).catch(unlessKilled);
+      await tabs[number].evaluate(start, work).catch(this.#unlessKilled);
     };
     for (const number of tabs.keys()) await begin(number);
     let replaced = 0;
@@ -220,25 +215,21 @@ export class Life {
    * @returns {Promise<number>} how many tabs were in it
    */
   async #killWriter(tabs, begin, busy) {
-    const writes = (tab) => tab.evaluate(() => crash.writes()).catch(unlessKilled);
+    const writes = (tab) => tab.evaluate(() => crash.writes()).catch(this.#unlessKilled);
     const writers = await Promise.all(tabs.map(writes));
     const writer = tabs[Math.max(0, writers.indexOf(true))];
     const crashed = () => tabs.filter((tab) => this.#crashed.has(tab)).length;
     // on a machine that is busy another process may be taken for the tab's: one that runs none
     for (const end = Date.now() + PATIENCE; !crashed(); ) {
       assert.ok(Date.now() < end, "processes were killed, and no tab has crashed");
+      this.#hasKilled = true;
       kill(await this.browser.processOf(writer));
       for (let tries = 0; tries < 50 && !crashed(); tries += 1) await pause(20);
     }
     // they are told of it one after the other: one that lives answers
-    const answers = (tab) =>
-      tab
-        .evaluate(() => {})
-        .catch((error) => {
-          unlessKilled(error);
-          return this.#told.get(tab);
-        });
-    await Promise.all(tabs.map((tab) => Promise.race([this.#told.get(tab), answers(tab)])));
+    const isTold = (tab) => eventually(() => assert.ok(this.#crashed.has(tab), "a crash is told"));
+    const answers = (tab) => tab.evaluate(() => true).catch(this.#unlessKilled);
+    await Promise.all(tabs.map(async (tab) => (await answers(tab)) || isTold(tab)));
     let replaced = 0;
     for (;;) {
       const number = tabs.findIndex((tab) => this.#crashed.has(tab));
@@ -278,22 +269,25 @@ export class Life {
 
   async launch() {
     this.browser = await Killable.launch(this.profile);
+    this.#crashed.clear();
+    this.#hasKilled = false;
     await this.browser.context.exposeBinding("report", ({ page }, what, detail) => this.heard(page, what, detail));
     this.page = await this.#openTab();
   }
 
-  /** tabs whose process was killed */
+  /** tabs of this browser that have crashed */
   #crashed = new Set();
-  /** for each tab, once it is told that its process was */
-  #told = new Map();
+  /** a tab's process was killed: until then none may crash */
+  #hasKilled = false;
+
+  /** A process that was killed may have run another tab too, which is told so later. @param {Error} error */
+  #unlessKilled = (error) => {
+    if (!this.#hasKilled || !error.message.includes("Target crashed")) throw error;
+  };
 
   async #openTab() {
     const page = await openPage(this.browser.context, this.server);
-    const told = new Promise((resolve) => page.once("crash", resolve));
-    this.#told.set(
-      page,
-      told.then(() => this.#crashed.add(page)),
-    );
+    page.once("crash", () => this.#crashed.add(page));
     await page.evaluate(async () => {
       // @ts-ignore: the address is the page's
       globalThis.crash = await import("/blank/crash.js");
